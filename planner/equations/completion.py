@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.equations.reliability import expansion_with_interval
+from planner.equations.reliability import checkpoint_interval_seconds, expansion_with_interval
 from planner.equations.renewal import (
     Cycle,
     cycle_seconds,
@@ -22,7 +22,7 @@ from planner.equations.renewal import (
     residual_square,
     sum_over,
 )
-from planner.equations.spot import Capacity, Rates, Work, pace_up, whole_interval
+from planner.equations.spot import Capacity, Rates, Work, pace_up
 from planner.equations.symbols import Array
 
 
@@ -45,7 +45,7 @@ def steady_moments(work: Work, usd_per_second: Array) -> Moments:
     Each failure costs the restart and what was done since the last checkpoint, uniform over the interval: variance
     wall·λ·E[loss²], third cumulant wall·λ·E[loss³], and a gamma distribution that has all three.
     """
-    interval = whole_interval(work, work.failures)
+    interval = checkpoint_interval_seconds(work.checkpoint, work.failures)
     expansion = expansion_with_interval(work.checkpoint, work.restart, work.failures, interval)
     seconds = work.start_up + work.seconds * expansion
     variance = seconds * work.failures * loss_square(work.restart, interval + work.checkpoint)
@@ -107,7 +107,7 @@ def start_delay(work: Work, spot: Capacity, cycle: Cycle) -> tuple[Array, Array]
     """
     share_away = mean_length(spot.away_share, spot.away_mean) / cycle_seconds(cycle)
     idle = 1 - sum_over(cycle.down, cycle.down.work) / mean_length(cycle.down.share, cycle.down.mean) / pace_up(cycle)
-    more = extra_preemptions(spot.up_share, spot.up_mean, work.seconds / pace_up(cycle))
+    more = extra_preemptions(spot.up_share, spot.up_mean)
     away = mean_length(spot.away_share, spot.away_mean)
     rest = residual_length(spot.away_share, spot.away_mean)
     square = residual_square(spot.away_share, spot.away_mean)

@@ -14,7 +14,7 @@ from planner.equations.completion import Moments
 from planner.equations.reliability import expansion_with_interval, failures_per_second
 from planner.equations.spot import Capacity, Rates, Work, interval_of
 from planner.equations.symbols import Array
-from planner.replay.generate import gang_periods
+from planner.market.spot import SpotFigures, gang_periods, kept_of_gang
 from planner.replay.job import HOUR, Job, JobPhase, Policy
 
 QUANTILES: Final = {"p5": 0.05, "p50": 0.50, "p95": 0.95}
@@ -123,8 +123,13 @@ def spot_of(job: Job, phase: JobPhase) -> Capacity | None:
     """How the phase's spot nodes come and go; None when it has none. Of nodes that stay, whole replicas count."""
     if job.spot is None or not phase.spot_nodes:
         return None
-    spot = gang_periods(job.spot, phase.spot_nodes)
+    spot = gang_of(job.spot, phase.spot_nodes)
     return replace(spot, kept=np.asarray(phase.replicas_of(float(spot.kept))))
+
+
+def gang_of(figures: SpotFigures, nodes: int) -> Capacity:
+    """A gang of so many spot nodes, of which some stay in some of the periods away."""
+    return gang_periods(figures, np.asarray(float(nodes)), np.asarray(kept_of_gang()))
 
 
 def rates_of(job: Job, phase: JobPhase) -> Rates:
