@@ -5,7 +5,7 @@ Arrays broadcast; seconds, US dollars, events per second.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -124,3 +124,13 @@ def begin_of_losses(work: Work, cycle: Cycle, found: Moments, interval: Array) -
     slow = cycle_seconds(cycle) / cycle_work(cycle)
     third = events * loss_cube(work.restart, interval + work.checkpoint) * slow**3
     return np.maximum(found.seconds - 2 * found.seconds_variance**2 / np.maximum(third, 1e-300), 0)
+
+
+def with_reservation(total: Moments, usd_per_second: Array, committed_seconds: Array) -> Moments:
+    """Reserved nodes are paid from start to end, and at least for their term."""
+    return replace(
+        total,
+        least_usd=total.least_usd + usd_per_second * np.maximum(total.least_seconds, committed_seconds),
+        usd=total.usd + usd_per_second * np.maximum(total.seconds, committed_seconds),
+        usd_variance=total.usd_variance + usd_per_second**2 * total.seconds_variance,
+    )

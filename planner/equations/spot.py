@@ -118,7 +118,7 @@ def cycle_of_elastic(work: Work, spot: Capacity, rates: Rates) -> Cycle:
         share=np.concatenate(np.broadcast_arrays(gone, kept), axis=-1),
         mean=np.concatenate((spot.away_mean, spot.away_mean), axis=-1),
         work=np.concatenate((0 * done, done), axis=-1),
-        usd=np.concatenate((fixed, fixed + by_kind(spot.kept * rates.spot)), axis=-1),
+        usd=np.concatenate(np.broadcast_arrays(fixed, fixed + by_kind(spot.kept * rates.spot)), axis=-1),
         dead=np.concatenate((0 * done, by_kind(work.restart) + 0 * done), axis=-1),
         step=np.concatenate((0 * done, 0 * done), axis=-1),
     )

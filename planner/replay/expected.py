@@ -10,7 +10,7 @@ import numpy as np
 
 from planner.equations import risk
 from planner.equations.chance import probability_within, quantile_beyond
-from planner.equations.completion import Moments
+from planner.equations.completion import Moments, with_reservation
 from planner.equations.reliability import expansion_with_interval, failures_per_second
 from planner.equations.spot import Capacity, Rates, Work, interval_of
 from planner.equations.symbols import Array
@@ -96,15 +96,8 @@ def _race(job: Job) -> Moments:
 
 def _with_reservation(job: Job, total: Moments) -> Moments:
     """Reserved nodes are paid from start to end, and at least for their term."""
-    rate = job.reserved_nodes * job.reserved_usd / HOUR
-    if not rate:
-        return total
-    return replace(
-        total,
-        least_usd=total.least_usd + rate * np.maximum(total.least_seconds, job.committed_seconds),
-        usd=total.usd + rate * np.maximum(total.seconds, job.committed_seconds),
-        usd_variance=total.usd_variance + rate**2 * total.seconds_variance,
-    )
+    rate = np.asarray(job.reserved_nodes * job.reserved_usd / HOUR)
+    return with_reservation(total, rate, np.asarray(job.committed_seconds)) if rate else total
 
 
 def work_of(job: Job, phase: JobPhase) -> Work:
