@@ -78,7 +78,7 @@ def run_moments(work: Work, spot: Capacity, cycle: Cycle, rates: Rates, interval
     usd = cycles * cycle_usd(cycle)
     slow, dear = cycle_seconds(cycle) / done, cycle_usd(cycle) / done
     noise = _loss_noise(work, cycle, interval)
-    wait, wait_square = start_delay(work, spot, cycle) if begins else (np.zeros(()), np.zeros(()))
+    wait, wait_square = start_delay(spot, cycle) if begins else (np.zeros(()), np.zeros(()))
     one = np.ones(())
     variance = cycles * (cycle_variance(cycle, one, one, slow) + slow**2 * noise)
     spread = cycles * (cycle_variance(cycle, cycle.up.usd, cycle.down.usd, dear) + dear**2 * noise)
@@ -99,7 +99,7 @@ def _loss_noise(work: Work, cycle: Cycle, interval: Array) -> Array:
     return work.failures * cycle_seconds(cycle) * loss_square(work.restart, interval + work.checkpoint)
 
 
-def start_delay(work: Work, spot: Capacity, cycle: Cycle) -> tuple[Array, Array]:
+def start_delay(spot: Capacity, cycle: Cycle) -> tuple[Array, Array]:
     """Mean and mean square of the delay by a start at a random time, when the gang may be away.
 
     Then the rest of that period passes, and a fresh period up, not a typical one, begins. What is done while it is away

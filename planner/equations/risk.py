@@ -81,7 +81,7 @@ class RunGrowth:
 
 
 UNIT_WORK = 1e6
-"""Seconds of work beside none at which the growth of a figure is taken; any amount gives the same."""
+"""Seconds of work, and twice as many, at which the growth of a figure is taken; any amount gives the same."""
 
 
 def growth(policy: str, work: Work, spot: Capacity | None, *, begins: bool) -> RunGrowth:
@@ -89,7 +89,11 @@ def growth(policy: str, work: Work, spot: Capacity | None, *, begins: bool) -> R
 
     Fields of `work` have the shape (runs,), and so have all results.
     """
-    axes = np.asarray([0.0, UNIT_WORK])[:, None, None], np.asarray([1.0, 0.0])[:, None], np.asarray([0.0, 1.0])[:, None]
+    axes = (
+        np.asarray([UNIT_WORK, 2 * UNIT_WORK])[:, None, None],
+        np.asarray([1.0, 0.0])[:, None],
+        np.asarray([0.0, 1.0])[:, None],
+    )
     seconds, spot_rate, on_demand_rate = axes
     rates = Rates(spot_rate, on_demand_rate, np.zeros(()))
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
@@ -105,8 +109,8 @@ def growth(policy: str, work: Work, spot: Capacity | None, *, begins: bool) -> R
 
 
 def _growth(at: Array) -> Growth:
-    """From the figure without work and with a unit of it, on the first axis."""
-    return Growth(at[0], (at[1] - at[0]) / UNIT_WORK)
+    """From the figure with one and with two units of work, on the first axis."""
+    return Growth(2 * at[0] - at[1], (at[1] - at[0]) / UNIT_WORK)
 
 
 def _where(ends: npt.NDArray[np.bool_], found: Growth, otherwise: float) -> Growth:

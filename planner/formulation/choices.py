@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -192,21 +192,17 @@ def most_nodes(problem: Problem, tenders: Iterable[Tender], machine: Machine) ->
     return min(offered, (problem.limits.gpus or MAX_DEVICES) // machine.per_node)
 
 
-def with_spares(problem: Problem, nodes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def with_spares(problem: Problem, nodes: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
     """Nodes to buy so that spares stand by."""
     spares: npt.NDArray[np.int64] = np.ceil(problem.risk.spare_nodes * nodes - SPARE_ROUNDING).astype(np.int64)
-    return nodes + spares
+    return nodes.astype(np.int64) + spares
 
 
-def _that_can_be_best(
-    problem: Problem, workload: Workload, index: int, best: BestLayouts, ground: Ground
-) -> Columns:
+def _that_can_be_best(problem: Problem, workload: Workload, index: int, best: BestLayouts, ground: Ground) -> Columns:
     """Of the fastest layouts, those that no smaller one beats in all that the model sees of them."""
     ran = Ran(best.nodes, best.rows.data, best.step_seconds)
     run = run_time(workload, ground.machine[0], ran, ground.regime, begins=index == 0)
-    columns = Columns(
-        best.rows, best.nodes, with_spares(problem, best.nodes), best.step_seconds, best.time, run
-    )
+    columns = Columns(best.rows, best.nodes, with_spares(problem, best.nodes), best.step_seconds, best.time, run)
     return columns.take(undominated_rows(_seen(problem, workload.phases[index], columns)))
 
 

@@ -1,22 +1,22 @@
 """The deadline as a chance constraint: its deterministic equivalent, posted in integers.
 
 With mean M, variance V and mean b beyond the least wall time, all sums over the phases, `promised` says which time is
-kept with probability Φ(z): M + z·√V up to one standard deviation, and beyond it M − b + b·g(u)³ with u = √V/b. Both are
-posted by cases: a case for the size of √V, which its tangent then bounds, and one for the size of u.
+kept with probability Φ(z): M − b + b·g(u)³ with u = √V/b, or below one standard deviation M + z·√V. Both are posted by
+cases: a case for the size of √V, which its tangent then bounds, and one for the size of u or the other form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log, sqrt
 from typing import Final
 
 import numpy as np
-from ortools.sat.python.cp_model import CpModel, IntVar
+from ortools.sat.python.cp_model import CpModel, IntVar, LinearExpr
 
 from planner.equations.chance import LEAST_SKEWED, deviations_of, promised, stretched
-from planner.formulation.choices import Choices
+from planner.formulation.choices import Choices, Ground, ground_of
 from planner.formulation.constraints import grown
 from planner.formulation.figures import LARGEST, Counted
 from planner.formulation.limits import Limit
@@ -25,17 +25,17 @@ from planner.formulation.variables import PhaseVariables, PlanVariables
 
 SPREAD_RATIO: Final = 1.1
 """From one case of √V to the next: its tangent is off by at most ln²(ratio)/8, 0.1 %."""
-SHAPE_RATIO: Final = 1.002
+SHAPE_RATIO: Final = 1.005
 """From one case of u to the next."""
 PARTS: Final = 10**5
 """Parts of one in which factors are counted."""
+GRID: Final = 1000
+"""Values of u that are looked at for the least margin."""
 FEWEST_SHAPES: Final = 1e-4
 """Smallest u that is told apart."""
 
 
-def keeps_deadline_surely(
-    model: CpModel, plan: PlanVariables, choices: Choices, deadline: Limit, scale: Scale
-) -> None:
+def keeps_deadline_surely(model: CpModel, plan: PlanVariables, choices: Choices, deadline: Limit, scale: Scale) -> None:
     """The phases, one after another, end before the deadline with probability `risk.confidence`."""
     confidence = choices.problem.risk.confidence
     if confidence is None:
@@ -46,13 +46,13 @@ def keeps_deadline_surely(
         return
     rule = _Rule(deviations, scale.time_bound(deadline.bound))
     variances = [_capped_variance(phase, rule) for phase in plan.phases]
-    spread = _spread(model, _variance(model, plan, variances), _spreads(plan, variances))
-    if deviations <= LEAST_SKEWED:
-        kept = PARTS * plan.wall + ceil(PARTS * deviations) * spread
-        model.add(kept <= PARTS * rule.bound).with_name("risk.confidence")
-        return
     beyond = [phase.figures.beyond.capped(FINE * rule.bound + 1) for phase in plan.phases]
-    _skewed(model, plan, beyond, spread, rule, _shapes(plan, beyond, variances, deviations))
+    variance = _variance(model, plan, variances)
+    spread = _spread(model, variance, _spreads(plan, variances))
+    _skewed(model, plan, beyond, spread, rule, _shapes(plan, beyond, variances, rule.skewed_deviations))
+    if all(phase.figures.counts == 1 for phase in plan.phases):
+        margins = {ground: _least_margin(plan, ground, beyond, variances, rule) for ground in choices.grounds}
+        _leaves_least_margin(model, plan, margins, variances, rule)
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,18 @@ class _Rule:
 
     deviations: float
     bound: int
+
+    @property
+    def skewed_deviations(self) -> float:
+        """Those of the skewed form."""
+        return max(self.deviations, LEAST_SKEWED)
+
+    def least_margin(self, low: float, high: float) -> float:
+        """Standard deviations that `promised` leaves at least when u is from `low` to `high`."""
+        shapes = np.geomspace(max(low, FEWEST_SHAPES), max(high, FEWEST_SHAPES), GRID)
+        margins = (stretched(shapes, self.skewed_deviations) - 1) / shapes
+        least = float(margins.min())
+        return min(least, self.deviations) if self.deviations < LEAST_SKEWED else least
 
 
 def _capped_variance(phase: PhaseVariables, rule: _Rule) -> Counted:
@@ -75,9 +87,7 @@ MOST_PHASES: Final = 32
 """Sums of so many figures fit a variable."""
 
 
-def _single(
-    model: CpModel, plan: PlanVariables, choices: Choices, deviations: float, bound: int, scale: Scale
-) -> None:
+def _single(model: CpModel, plan: PlanVariables, choices: Choices, deviations: float, bound: int, scale: Scale) -> None:
     """Of one phase the time that is kept is a column of the layout choice like any other."""
     phase, steps = plan.phases[0], choices.phases[0].steps
     kept: list[int] = []
@@ -111,19 +121,28 @@ def _spread(model: CpModel, variance: IntVar, cases: list[int]) -> IntVar:
 def _skewed(
     model: CpModel, plan: PlanVariables, beyond: Sequence[Counted], spread: IntVar, rule: _Rule, shapes: Sequence[float]
 ) -> None:
-    """In the case u ≤ uⱼ: √V ≤ uⱼ·b and M − b + b·g(uⱼ)³ ≤ deadline; the last case holds whatever u is."""
+    """In the case u ≤ uⱼ: √V ≤ uⱼ·b and M − b + b·g(uⱼ)³ ≤ deadline; the largest uⱼ holds whatever u is."""
     pairs = zip(plan.phases, beyond, strict=True)
     most = sum(grown(model, phase, "beyond", of_phase, LARGEST) for phase, of_phase in pairs)
     least = most - sum(phase.count + 1 for phase in plan.phases)
     literals = [model.new_bool_var(f"skewed up to {shape:.4g}") for shape in shapes]
-    model.add_exactly_one(literals)
+    model.add_exactly_one([*literals, *_normal(model, plan, spread, rule)])
     for place, (shape, literal) in enumerate(zip(shapes, literals, strict=True)):
-        factor = ceil(PARTS * float(stretched(np.asarray(shape), rule.deviations)))
+        factor = ceil(PARTS * float(stretched(np.asarray(shape), rule.skewed_deviations)))
         kept = FINE * PARTS * plan.wall - PARTS * least + factor * most
         model.add(kept <= FINE * PARTS * rule.bound).only_enforce_if(literal).with_name("risk.confidence")
         if place < len(shapes) - 1:
             narrow = FINE * PARTS * spread <= floor(PARTS * shape) * least
             model.add(narrow).only_enforce_if(literal).with_name("skewness")
+
+
+def _normal(model: CpModel, plan: PlanVariables, spread: IntVar, rule: _Rule) -> Iterator[IntVar]:
+    """The case M + z·√V ≤ deadline, below one standard deviation."""
+    if rule.deviations < LEAST_SKEWED:
+        literal = model.new_bool_var("as if not skewed")
+        kept = PARTS * plan.wall + ceil(PARTS * rule.deviations) * spread
+        model.add(kept <= PARTS * rule.bound).only_enforce_if(literal).with_name("risk.confidence")
+        yield literal
 
 
 def _spreads(plan: PlanVariables, variances: Sequence[Counted]) -> list[int]:
@@ -135,6 +154,58 @@ def _spreads(plan: PlanVariables, variances: Sequence[Counted]) -> list[int]:
     return sorted({ceil(low * SPREAD_RATIO**power) for power in range(count)})
 
 
+@dataclass(frozen=True)
+class _Margin:
+    """At least start + slope · variance, in units of time."""
+
+    start: float
+    slope: float
+
+
+def _least_margin(
+    plan: PlanVariables, ground: Ground, beyond: Sequence[Counted], variances: Sequence[Counted], rule: _Rule
+) -> _Margin:
+    """What `promised` leaves at least on one ground: its fewest standard deviations times the chord of √V."""
+    low = high = 0
+    shapes: list[float] = []
+    for phase, b, v in zip(plan.phases, beyond, variances, strict=True):
+        here = [place for place, where in enumerate(phase.figures.grounds) if where == ground]
+        low += min(v.block[place] for place in here)
+        high += max(v.block[place] for place in here)
+        shapes.extend(FINE * sqrt(v.block[place]) / max(b.block[place], 1) for place in here)
+    deviations = ALMOST * rule.least_margin(min(shapes) / sqrt(len(plan.phases)), max(shapes))
+    slope = 1 / max(sqrt(low) + sqrt(high), 1.0)
+    return _Margin(deviations * (sqrt(low) - slope * low), deviations * slope)
+
+
+def _leaves_least_margin(
+    model: CpModel,
+    plan: PlanVariables,
+    margins: Mapping[Ground, _Margin],
+    variances: Sequence[Counted],
+    rule: _Rule,
+) -> None:
+    """Every option with its part of the least margin: implied, but the linear bound that proofs need."""
+    parts = [
+        phase.chosen_sum(
+            [
+                PARTS * wall + floor(PARTS * margins[ground].slope * variance)
+                for wall, variance, ground in zip(phase.figures.wall.block, v.block, phase.figures.grounds, strict=True)
+            ]
+        )
+        for phase, v in zip(plan.phases, variances, strict=True)
+    ]
+    starts = [floor(PARTS * margins[ground_of(tender)].start) for tender, _ in plan.tenders]
+    begin = LinearExpr.weighted_sum([chosen for _, chosen in plan.tenders], starts)
+    model.add(begin + sum(parts) <= PARTS * rule.bound).with_name("risk.confidence: least margin")
+
+
+ALMOST: Final = 0.998
+"""What rounding leaves of an implied bound."""
+FEWER: Final = 4
+"""An open phase with so many times fewer steps than it may have is told apart less finely."""
+
+
 def _shapes(
     plan: PlanVariables, beyond: Sequence[Counted], variances: Sequence[Counted], deviations: float
 ) -> list[float]:
@@ -142,7 +213,7 @@ def _shapes(
     found = [
         FINE * sqrt(variance) / max(mean, 1)
         for phase, b, v in zip(plan.phases, beyond, variances, strict=True)
-        for counts in {1, phase.figures.counts}
+        for counts in {max(1, phase.figures.counts // FEWER), phase.figures.counts}
         for variance, mean in zip(v.most(counts), b.most(counts), strict=True)
     ]
     low = max(min(found) / sqrt(len(plan.phases)), FEWEST_SHAPES)

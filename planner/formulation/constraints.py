@@ -223,7 +223,9 @@ def phases_add_up(model: CpModel, plan: PlanVariables) -> None:
 
 def costs_at_least_the_lowest_price(model: CpModel, plan: PlanVariables, scale: Scale) -> None:
     """All nodes in the cheapest way of their ground: a valid bound that joins layout and price for the proof."""
-    least = [phase.chosen_sum([bill // scale.cost_ratio for bill in phase.figures.lowest_bill]) for phase in plan.phases]
+    least = [
+        phase.chosen_sum([bill // scale.cost_ratio for bill in phase.figures.lowest_bill]) for phase in plan.phases
+    ]
     model.add(plan.cost >= sum(least)).with_name("lowest price")
 
 

@@ -11,7 +11,6 @@ from typing import Final
 
 import numpy as np
 
-from planner.equations.symbols import Array
 from planner.formulation.bills import node_bill, node_bill_per_step
 from planner.formulation.choices import Choices, Columns, Ground, ground_of, is_open
 from planner.market.tenders import Tender
@@ -151,7 +150,11 @@ def affordable_node_seconds(choices: Choices) -> float:
     budget = choices.limits.get("cost_usd")
     if budget is None:
         return inf
-    return max(_affordable(choices, index, tender, budget.bound) for index in range(len(choices.phases)) for tender in choices.tenders)
+    return max(
+        _affordable(choices, index, tender, budget.bound)
+        for index in range(len(choices.phases))
+        for tender in choices.tenders
+    )
 
 
 def _affordable(choices: Choices, phase: int, tender: Tender, usd: float) -> float:

@@ -70,7 +70,7 @@ def best_layouts(
     keys = nodes
     if loses_replicas:
         shares, share = np.unique(replicas_left(rows.data), return_inverse=True)
-        keys = nodes * len(shares) + share
+        keys = nodes * len(shares) + share.astype(np.int64)
         order = np.argsort(keys, kind="stable")
         rows, bound, nodes, keys = rows.take(order), bound[order], nodes[order], keys[order]
     seconds = _least_per_group(rows, bound, keys, subject.steps)

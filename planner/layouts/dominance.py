@@ -38,7 +38,7 @@ def _beaten_by_best(ordered: Array) -> npt.NDArray[np.bool_]:
     is_best = last < np.minimum.accumulate(np.concatenate(([np.inf], last)))[:-1]
     best = np.maximum.accumulate(np.where(is_best, np.arange(len(last)), 0))
     earlier = np.concatenate(([0], best[:-1])) if len(last) else best
-    beaten: npt.NDArray[np.bool_] = (ordered[earlier] <= ordered).all(axis=1)
+    beaten: npt.NDArray[np.bool_] = np.all(ordered[earlier] <= ordered, axis=1)
     beaten[:1] = False
     return beaten
 
@@ -53,10 +53,10 @@ def _alone(ordered: Array) -> Index:
     found: list[Index] = []
     for start in range(0, len(ordered), BLOCK):
         block = ordered[start : start + BLOCK]
-        free = np.flatnonzero(~(kept[None, :, :] <= block[:, None, :]).all(axis=2).any(axis=1))
+        free = np.flatnonzero(~np.any(np.all(kept[None, :, :] <= block[:, None, :], axis=2), axis=1))
         block = block[free]
-        beats = (block[None, :, :] <= block[:, None, :]).all(axis=2)
-        alone = ~np.tril(beats, -1).any(axis=1)
+        beats = np.all(block[None, :, :] <= block[:, None, :], axis=2)
+        alone = ~np.any(np.tril(beats, -1), axis=1)
         kept = np.vstack((kept, block[alone]))
         found.append(start + free[alone])
     return np.concatenate(found) if found else np.empty(0, dtype=np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +58,7 @@ def _failure_rate(accelerator: str) -> FailureRate:
 
 
 Ints = npt.NDArray[np.int64]
+Whole = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,9 @@ class RunTime:
 class Ran:
     """Layouts as the time of a run depends on them; shape (layouts,) each."""
 
-    nodes: Ints
+    nodes: Whole
     """That compute."""
-    replicas: Ints
+    replicas: Whole
     """Data-parallel."""
     step_seconds: Array
 
@@ -122,7 +123,7 @@ def run_moments(
     return moments(regime.policy, work, _capacity(regime, layouts), rates, begins=begins)
 
 
-def _work(workload: Workload, figures: Nuisances, nodes: Ints) -> Work:
+def _work(workload: Workload, figures: Nuisances, nodes: Whole) -> Work:
     """What interrupts a phase on so many nodes, whatever its length."""
     write, restart = standstills(workload, figures, nodes)
     count = np.asarray(nodes, dtype=np.float64)
@@ -134,10 +135,10 @@ def _capacity(regime: Regime, layouts: Ran) -> Capacity | None:
     """How the gang of a phase comes and goes; of the nodes that stay, whole replicas go on. None without spot."""
     if regime.policy == "steady":
         return None
-    return gang_periods(regime.figures, layouts.nodes, replicas_left(layouts.replicas))
+    return gang_periods(regime.figures, np.asarray(layouts.nodes, dtype=np.float64), replicas_left(layouts.replicas))
 
 
-def replicas_left(replicas: Ints) -> Array:
+def replicas_left(replicas: Whole) -> Array:
     """Share of the replicas that goes on while only some nodes are away."""
     left: Array = np.floor(kept_of_gang() * replicas + ROUNDING) / replicas
     return left
@@ -147,7 +148,7 @@ ROUNDING: Final = 1e-9
 """Part of a replica that rounding may hide."""
 
 
-def standstills(workload: Workload, figures: Nuisances, nodes: npt.NDArray[np.int64]) -> tuple[Array, Array]:
+def standstills(workload: Workload, figures: Nuisances, nodes: Whole) -> tuple[Array, Array]:
     """Seconds to write a checkpoint, and from an interruption until the job computes again, on so many nodes."""
     size = checkpoint_bytes(workload.architecture, workload.job(workload.phases[0]))
     count, total = np.asarray(nodes, dtype=np.float64), np.asarray(figures.storage_bytes_s)

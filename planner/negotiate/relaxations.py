@@ -12,7 +12,7 @@ from planner.formulation.choices import Choices
 from planner.formulation.limits import Limit, limits_of
 from planner.formulation.plan import Plan
 from planner.layouts.degrees import MAX_DEVICES
-from planner.negotiate.modes import Bounds, Mode, cheapest, fastest, plan_of_mode
+from planner.negotiate.modes import Bounds, Mode, cheapest, fastest, plan_of_mode, soonest_kept
 from planner.negotiate.room import Room, with_bounds
 from planner.problem.problem import Problem
 from planner.units import SECONDS_PER_HOUR
@@ -55,10 +55,10 @@ WIDER: Final = 2
 def _deadline(room: Room, limit: Limit) -> Relaxation:
     """The shortest time within budget and devices."""
     for seconds in (WIDER * limit.bound, inf):
-        mode = fastest(room.modes(replace(room.bounds, wall_seconds=seconds)), Bounds())
+        mode = soonest_kept(room.modes(replace(room.bounds, wall_seconds=seconds)), Bounds())
         if mode:
             hours = _least(
-                ceil(mode.wall_seconds / SECONDS_PER_HOUR),
+                ceil(mode.kept_seconds / SECONDS_PER_HOUR),
                 lambda hours: replace(room.bounds, wall_seconds=float(hours * SECONDS_PER_HOUR)),
                 room,
                 mode,

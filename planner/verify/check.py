@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from planner.equations.evaluate import evaluate
 from planner.equations.chance import deviations_of, promised
+from planner.equations.evaluate import evaluate
 from planner.equations.money import purchase_usd, reservation_usd
 from planner.equations.symbols import Layout
 from planner.formulation.outcome import Outcome
@@ -127,7 +127,9 @@ def _times(workload: Workload, plan: Plan, phase: PhasePlan, *, begins: bool) ->
     """Wall time and what is paid of it are what the equations give."""
     run = _run(workload, plan, phase, begins=begins)
     claimed = (phase.wall_seconds, phase.spot_seconds, phase.replaced_seconds)
-    for what, growth, value in zip(("wall", "spot", "stand-in"), (run.wall, run.spot, run.replaced), claimed, strict=True):
+    for what, growth, value in zip(
+        ("wall", "spot", "stand-in"), (run.wall, run.spot, run.replaced), claimed, strict=True
+    ):
         expected = float(growth.after(phase.steps)[0])
         if not isclose(expected, value, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
             yield f"{phase.name}: its {what} time is {expected} s, not {value} s"

@@ -147,9 +147,7 @@ def _kept(problem: Problem, sums: Array) -> Array:
     return wall if confidence is None else promised(least, wall, variance, deviations_of(confidence))
 
 
-def _bought(
-    problem: Problem, workload: Workload, tender: Tender, reserved: int, index: int, fastest: Ran
-) -> Bought:
+def _bought(problem: Problem, workload: Workload, tender: Tender, reserved: int, index: int, fastest: Ran) -> Bought:
     """One phase on every layout that the tender can sell, bought as cheaply as it can be."""
     spare = with_spares(problem, fastest.nodes)
     machine = tender.placement.machine
