@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from planner.equations.memory import memory
 from planner.equations.risk import Growth
 from planner.equations.symbols import Architecture, Array
 from planner.formulation.choices import Choices, Columns, Ground, ground_of, is_open
-from planner.formulation.scale import FINE, Scale, affordable_node_seconds
+from planner.formulation.scale import Scale, affordable_node_seconds
 from planner.layouts.evaluator import layout_of
 
 DEGREES: Final = ("tensor", "pipeline", "virtual", "context", "expert", "data", "micro_batch", "recompute", "zero")
@@ -74,10 +75,6 @@ class Figures:
     """Time for which a spot node is paid."""
     saved: Counted
     """Time for which a spot node is not bought on demand: the wall time less what stand-ins run."""
-    beyond: Counted
-    """Expected wall time beyond where its distribution begins, fine units of time."""
-    variance: Counted
-    """Of the wall time, in squares of units."""
     memory: Mapping[str, list[int]]
     """What fills a device, by part; KiB, rounded down: layouts that do not fit exactly are no options."""
     grown_memory: list[int]
@@ -113,13 +110,10 @@ def figures_of(choices: Choices, scale: Scale, index: int) -> Figures:
     steps = scale.block_steps if is_open(choices.problem, work.name) else work.steps
     opened = is_open(choices.problem, work.name)
 
-    def counted(figures: Iterable[Growth], unit: float) -> Counted:
-        return _counted(figures, steps, unit, counts=scale.blocks if opened else 0)
-
     runs = [columns.run for _, columns in used]
-    wall = counted((run.wall for run in runs), scale.seconds)
-    paid = counted((run.spot for run in runs), scale.seconds)
-    saved = wall.less(counted((run.replaced for run in runs), scale.seconds))
+    counted = partial(figure_of, steps=steps, unit=scale.seconds, is_open=opened)
+    wall, paid = counted(run.wall for run in runs), counted(run.spot for run in runs)
+    saved = wall.less(counted(run.replaced for run in runs))
     used_memory = [memory_kib(choices, index, columns, choices.workload.architecture) for _, columns in used]
     grown = [memory_kib(choices, index, columns, choices.workload.grown()) for _, columns in used]
     bought = [int(value) for _, one in used for value in one.bought]
@@ -138,8 +132,6 @@ def figures_of(choices: Choices, scale: Scale, index: int) -> Figures:
         wall=wall,
         paid=paid,
         saved=saved,
-        beyond=counted((run.beyond for run in runs), scale.seconds / FINE),
-        variance=counted((run.variance for run in runs), scale.seconds**2),
         memory={part: [int(v) for one in used_memory for v in one[part]] for part in used_memory[0]},
         grown_memory=[int(value) for one in grown for value in np.sum(list(one.values()), axis=0)],
         time={part: [int(v * 1e6) for _, one in used for v in one.time[part]] for part in used[0][1].time},
@@ -149,14 +141,13 @@ def figures_of(choices: Choices, scale: Scale, index: int) -> Figures:
     )
 
 
-def _counted(figures: Iterable[Growth], steps: int, unit: float, *, counts: int) -> Counted:
-    """Figures in units, rounded up: before the first block and of a block, or (`counts` 0) of the whole phase."""
+def figure_of(growths: Iterable[Growth], *, steps: int, unit: float, is_open: bool) -> Counted:
+    """A figure of all options in units, rounded up: before the first block and of a block, or of the whole phase."""
     start, block = list[int](), list[int]()
-    most = LARGEST // 32 // max(counts, 1)
-    for one in figures:
-        parts = (one.start, steps * one.each) if counts else (0 * one.start, one.after(steps))
+    for one in growths:
+        parts = (one.start, steps * one.each) if is_open else (0 * one.start, one.after(steps))
         for values, found in zip((start, block), parts, strict=True):
-            values.extend(int(value) for value in np.minimum(np.ceil(found / unit), most))
+            values.extend(int(value) for value in np.ceil(found / unit))
     return Counted(start, block)
 
 

@@ -21,8 +21,6 @@ PRICE_STEPS: Final = 25_000
 """Units in the lowest price."""
 COST_STEPS: Final = 1_000_000
 """Units in the lowest possible cost."""
-FINE: Final = 64
-"""Fine units of time in a unit, for the small times that tell how sure a time is."""
 OPEN_BLOCKS: Final = 10_000
 """Parts that the most steps of an open phase are counted in."""
 
