@@ -33,7 +33,7 @@ def estimate(run_file: str, sets: tuple[str, ...], *, as_json: bool, out: str | 
         write_whole(out, document + "\n")
     if as_json:
         return click.echo(document)
-    from planner.report.catalog import print_report
+    from planner.report.console import print_report
     from planner.report.estimate import estimate_tables
 
     return print_report(*estimate_tables(answer))

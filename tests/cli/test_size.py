@@ -57,7 +57,7 @@ def test_the_text_is_as_recorded(asked: str, columns: int, monkeypatch: pytest.M
     unfitted = load_calibration().model_copy(update={"efficiencies": ()})
     monkeypatch.setattr("planner.catalog.calibration.load_calibration", lambda: unfitted)
     monkeypatch.setenv("COLUMNS", str(columns))
-    lines = [line.rstrip() for line in run(*QUESTIONS[asked]).stdout.splitlines()]
+    lines = run(*QUESTIONS[asked]).stdout.splitlines()
     assert max(map(len, lines)) <= columns
     golden = GOLDEN / f"size_{asked}_{columns}.txt"
     if os.environ.get("PLAN_RECORD"):
