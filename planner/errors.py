@@ -38,6 +38,10 @@ class Issue:
     message: str
     place: Place | None = None
     fix: str | None = None
+    path: tuple[str | int, ...] = ()
+    """Keys from the value that was read to the one that is wrong, for the caller who knows where that value stands."""
+    at_key: bool = False
+    """Whether the last key of the path is what is wrong, rather than its value."""
 
     def __str__(self) -> str:
         head = f"{self.place}: {self.message}" if self.place else self.message

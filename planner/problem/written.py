@@ -47,18 +47,21 @@ class WrittenFile(Written):
         """Where relative paths in the file start."""
         return self._document.base_directory if self._document else Path()
 
-    def place(self, *path: str | int) -> Place:
-        """Where the value at a key path was written; the path itself when the file is not from a document."""
-        return self._document.place(path) if self._document else Place(dotted(path))
+    def place(self, *path: str | int, key: bool = False) -> Place:
+        """Where the value (or with `key`, the key) at a path was written; the path itself when not from a document."""
+        return self._document.place(path, key=key) if self._document else Place(dotted(path))
 
     @contextmanager
     def at(self, *path: str | int) -> Iterator[None]:
-        """Gives the place of a key path to every error raised inside that has none of its own."""
+        """Gives the place of a key path, or of what an error names below it, to errors raised inside without one."""
         try:
             yield
         except InputError as error:
-            place = self.place(*path)
-            raise InputError(replace(issue, place=issue.place or place) for issue in error.issues) from None
+            placed = [
+                issue if issue.place else replace(issue, place=self.place(*path, *issue.path, key=issue.at_key))
+                for issue in error.issues
+            ]
+            raise InputError(sorted(placed, key=_in_file_order)) from None
 
     @classmethod
     def of(cls, document: Document) -> Self:
@@ -92,7 +95,11 @@ def issues_of(error: ValidationError, document: Document, schema: type[BaseModel
     for detail in error.errors(include_url=False):
         path = _real_path(detail["loc"], document)
         found.update(dict.fromkeys(_issues(detail["type"], detail, path, document, schema)))
-    return sorted(found, key=lambda issue: (issue.place.line or 0, issue.place.column or 0) if issue.place else (0, 0))
+    return sorted(found, key=_in_file_order)
+
+
+def _in_file_order(issue: Issue) -> tuple[int, int]:
+    return (issue.place.line or 0, issue.place.column or 0) if issue.place else (0, 0)
 
 
 def _real_path(location: KeyPath, document: Document) -> KeyPath:

@@ -179,6 +179,30 @@ def test_bad_input_ends_with_2(change: str, told: str) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_errors_of_a_model_name_line_and_column(tmp_path: Path) -> None:
+    """What is wrong inside an inline model, or in a config that a problem names, is told where it stands."""
+    model = "model:\n  hidden_size: -1\n  n_head: 8\n  intermediat_size: 2048\n  num_hidden_layers: 4\n  vocab_size: 9"
+    inline = plan("check", "-", stdin=SMALL.replace("model: llama3.2-1b", model))
+    assert inline.exit_code == 2
+    assert inline.stderr == (
+        "error: <stdin>:4:3: intermediate_size is missing\n"
+        "  |   hidden_size: -1\n"
+        "  |   ^\n"
+        "error: <stdin>:4:16: hidden_size must lie between 1 and 1,000,000\n"
+        "  |   hidden_size: -1\n"
+        "  |                ^\n"
+        "error: <stdin>:6:3: unknown field 'intermediat_size' of an inline model\n"
+        "  |   intermediat_size: 2048\n"
+        "  |   ^\n"
+        "  fix: did you mean intermediate_size?\n"
+    )
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"hidden_size": -1, "num_hidden_layers": 2}, indent=1))
+    named = plan("check", "-", "--set", f"model={config}")
+    assert named.exit_code == 2
+    assert f"error: {config}:2:17: hidden_size must lie" in named.stderr
+
+
 def test_layouts_contain_the_optimum() -> None:
     """The least cost of all layouts within the deadline is the solver's, in the table of survivors too."""
     best = solved()["plan"]
