@@ -214,6 +214,20 @@ def test_layouts_contain_the_optimum() -> None:
     assert len(rows) < 100
 
 
+def test_layouts_say_how_many_nodes_are_billed() -> None:
+    """Nodes are whole and spares are bought on top, so the cost is that of the nodes and not of the GPUs alone."""
+    options = ["--set", "risk.spare_nodes=30%", "--set", "limits.gpus=64"]
+    rows = list(csv.DictReader(io.StringIO(plan("layouts", "-", "--csv", *options).stdout)))
+    assert any(int(row["gpus"]) < 8 for row in rows)
+    for row in rows:
+        needed = -(-int(row["gpus"]) // 8)
+        assert int(row["nodes"]) == needed + -(-needed * 3 // 10)
+        if row["cost_usd"]:
+            hours, price = float(row["wall_days"]) * 24, {"own": 3, "old": 2}[row["placement"]]
+            assert float(row["cost_usd"]) == pytest.approx(int(row["nodes"]) * 8 * hours * price, rel=1e-3)
+    assert " nodes " in plan("layouts", "-", "--top", "3").stdout.splitlines()[0]
+
+
 def test_layouts_for_people() -> None:
     """Without --csv the cheapest are shown as a table, as many as asked for."""
     assert len(plan("layouts", "-", "--top", "3").stdout.splitlines()) == 4
