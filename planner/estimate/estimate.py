@@ -11,6 +11,7 @@ from typing import Final
 
 from planner.catalog.calibration import Calibration
 from planner.catalog.known_runs import KnownRun, known_runs_of
+from planner.catalog.precisions import substitution
 from planner.catalog.records import Accelerator
 from planner.equations import flops
 from planner.equations.evaluate import Evaluation
@@ -284,6 +285,9 @@ def _assumptions(subject: Subject, calibration: Calibration, price: HourlyPrice 
     if not (run.training.software and run.training.software.release):
         stack = f"{subject.stack.title}, as of {subject.stack.default_release}"
         yield f"Software: {stack}; training.software states another."
+    if subject.used_precision is not subject.precision:
+        told = substitution(subject.precision, subject.used_precision, [device.name])
+        yield f"Precision: {told}."
     if run.cluster.network is None and run.cluster.gpus > device.scale_up_domain:
         usual = f"{device.nic_gbit_s:g} Gb/s per device, as is usual with {device.name}"
         yield f"Network: {usual}; cluster.network states another."

@@ -13,6 +13,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from planner.catalog.offers import load_offers
+from planner.catalog.precisions import substitution, used_precision
 from planner.catalog.reliability import spot_statement
 from planner.estimate.estimate import expected_deviation
 from planner.formulation.limits import limits_of
@@ -224,6 +225,9 @@ def _notes(answer: Answer, plan: Plan) -> Iterator[RenderableType]:
     workload, device = answer.choices.workload, plan.machine.accelerator
     spread = exp(DEVIATIONS * expected_deviation(workload.calibration, device, moe=workload.model.is_moe))
     low, high = format_duration(plan.wall_seconds / spread), format_duration(plan.wall_seconds * spread)
+    used = used_precision(workload.precision, device)
+    if used is not workload.precision:
+        yield Text(f"Precision: {substitution(workload.precision, used, [device.name])}.")
     yield Text(f"Estimate: 80 % of real runs would take {low} to {high}; cost goes with it.")
     overhead = plan.wall_seconds - sum(phase.steps * phase.step_seconds for phase in plan.phases)
     yield Text(
@@ -278,6 +282,18 @@ def problem_lines(problem: Problem, workload: Workload, found: Sequence[Placemen
         yield f"  {phase.name}: {tokens} tokens in {phase.steps:,} steps of {phase.global_batch:,} × {sequence}"
     accelerators = sorted({one.machine.accelerator.name for one in found})
     yield f"  {len(found):,} offers of {len(accelerators)} accelerators: {', '.join(accelerators)}"
+    yield from _substitutions(workload, found)
     for limit in limits_of(problem).values():
         yield f"  {limit.name}: {_amount(limit.unit, limit.bound)}"
     yield f"  objective: {problem.objective}"
+
+
+def _substitutions(workload: Workload, found: Sequence[Placement]) -> Iterator[str]:
+    """Which devices would compute in another precision than the one asked for."""
+    devices = {one.machine.accelerator.name: one.machine.accelerator for one in found}
+    for used in dict.fromkeys(used_precision(workload.precision, device) for device in devices.values()):
+        if used is not workload.precision:
+            names = sorted(
+                name for name, device in devices.items() if used_precision(workload.precision, device) is used
+            )
+            yield f"  {substitution(workload.precision, used, names)}"

@@ -203,6 +203,22 @@ def test_errors_of_a_model_name_line_and_column(tmp_path: Path) -> None:
     assert f"error: {config}:2:17: hidden_size must lie" in named.stderr
 
 
+def test_a_device_without_the_format_is_planned_in_the_one_it_has() -> None:
+    """A bf16 job on devices that only have fp16 is said to run in fp16, in text, in JSON and by `plan check`."""
+    change = ["--set", "market.offers[1].accelerator=T4", "--set", "market.offers[0].accelerator=V100-32GB-SXM2"]
+    only = [*change, "--set", "limits.deadline=90d"]
+    told = plan("solve", "-", *only)
+    assert told.exit_code == 0, told.stderr
+    assert re.search(r"^Precision: planned in fp16: \S+ has no bf16; needs loss scaling\.$", told.stdout, re.MULTILINE)
+    document = json.loads(plan("solve", "-", "--json", *only).stdout)
+    plans = [document["plan"], *(one["plan"] for one in document["alternatives"])]
+    assert [phase["precision"] for one in plans for phase in one["phases"]] == ["fp16", "fp16"]
+    checked = plan("check", "-", *change).stdout
+    assert "\n  planned in fp16: T4, V100-32GB-SXM2 have no bf16; needs loss scaling\n" in checked
+    assert "Precision" not in plan("solve", "-").stdout
+    assert "planned in" not in plan("check", "-").stdout
+
+
 def test_layouts_contain_the_optimum() -> None:
     """The least cost of all layouts within the deadline is the solver's, in the table of survivors too."""
     best = solved()["plan"]
