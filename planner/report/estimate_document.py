@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from planner.catalog.known_runs import KnownRun
-from planner.estimate.estimate import CONFIDENCE, Estimate
+from planner.estimate.certainty import CONFIDENCE
+from planner.estimate.estimate import Estimate
 from planner.units import round_usd
 
 FORMAT_VERSION: Final = 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import exp
 from typing import Final
 
 from rich.console import Group, RenderableType
@@ -15,7 +14,6 @@ from rich.tree import Tree
 from planner.catalog.offers import load_offers
 from planner.catalog.precisions import substitution, used_precision
 from planner.catalog.reliability import spot_statement
-from planner.estimate.estimate import expected_deviation
 from planner.formulation.limits import limits_of
 from planner.formulation.outcome import Status
 from planner.formulation.plan import PhasePlan, Plan
@@ -30,6 +28,7 @@ from planner.negotiate.answer import (
     why_not,
 )
 from planner.problem.problem import Problem
+from planner.report.certainty import certainty_lines
 from planner.report.console import wide_console
 from planner.report.plan_json import recompute_as_written
 from planner.units import (
@@ -44,8 +43,6 @@ BAR: Final = 40
 """Characters of a bar."""
 BLOCKS: Final = "█▓▒░▞▚▘·"
 """What the parts of a bar are drawn with, in their order."""
-DEVIATIONS: Final = 1.2816
-"""Standard deviations to either side that hold 80 % of a normal distribution."""
 
 
 def print_answer(answer: Answer) -> None:
@@ -223,12 +220,10 @@ def _runner_up(answer: Answer, best: Plan, alternative: Alternative) -> Sequence
 def _notes(answer: Answer, plan: Plan) -> Iterator[RenderableType]:
     """How sure all this is: estimator, catalog, spot figures, rounding."""
     workload, device = answer.choices.workload, plan.machine.accelerator
-    spread = exp(DEVIATIONS * expected_deviation(workload.calibration, device, moe=workload.model.is_moe))
-    low, high = format_duration(plan.wall_seconds / spread), format_duration(plan.wall_seconds * spread)
     used = used_precision(workload.precision, device)
     if used is not workload.precision:
         yield Text(f"Precision: {substitution(workload.precision, used, [device.name])}.")
-    yield Text(f"Estimate: 80 % of real runs would take {low} to {high}; cost goes with it.")
+    yield from (Text(line) for line in certainty_lines(answer, plan))
     overhead = plan.wall_seconds - sum(phase.steps * phase.step_seconds for phase in plan.phases)
     yield Text(
         f"Start-up, checkpoints, failures and waiting take {format_duration(overhead)} "

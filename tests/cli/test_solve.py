@@ -203,6 +203,39 @@ def test_errors_of_a_model_name_line_and_column(tmp_path: Path) -> None:
     assert f"error: {config}:2:17: hidden_size must lie" in named.stderr
 
 
+@pytest.mark.parametrize("factor", [1.05, 1.3])
+def test_accelerators_that_the_estimate_cannot_tell_apart_are_called_equal(factor: float) -> None:
+    """A runner-up that is worse by less than the estimate's error is a tie, in text and JSON; a clear one is not."""
+    plain = solved()
+    (other,) = plain["alternatives"]
+    prices = {"A100-80GB-SXM4": ("old", 1, 2.0), "H100-80GB-SXM5": ("own", 0, 3.0)}
+    _, index, price = prices[other["accelerator"]]
+    worse = 1 + float(other["difference"]) / float(plain["plan"]["cost_usd"])
+    change = ["--set", f"market.offers[{index}].on_demand=${price * factor / worse:.4f}/GPU-h"]
+    document, text = solved(*change), plan("solve", "-", *change).stdout
+    (other,) = document["alternatives"]
+    difference = float(other["difference"]) / float(document["plan"]["cost_usd"])
+    assert difference == pytest.approx(factor - 1, abs=0.02)
+    assert other["within_error"] is (factor < 1.1)
+    tie = f"{other['accelerator']} is {difference:.0%} dearer, less than the estimate can tell between the two (±12%)"
+    assert (tie in text) is (factor < 1.1)
+
+
+def test_devices_without_a_published_run_are_named() -> None:
+    """Text and JSON say of the best plan and of the others whether published runs on their device stand behind them."""
+    change = ["--set", "market.offers[1].accelerator=L4", "--set", "market.offers[1].nodes=16"]
+    document = solved(*change, "--set", "limits.gpus=128", "--set", "limits.deadline=20d")
+    (other,) = document["alternatives"]
+    known = {document["plan"]["accelerator"]: document["estimate"], other["accelerator"]: other["estimate"]}
+    assert known["H100-80GB-SXM5"]["published_runs_on_device"] is True
+    assert known["L4"]["published_runs_on_device"] is False
+    assert known["L4"]["log_deviation"] > known["H100-80GB-SXM5"]["log_deviation"]
+    alone = plan("solve", "-", *change, "--set", "market.accelerators=[L4]", "--set", "limits.deadline=90d").stdout
+    assert "No published training run on L4 was in the calibration: the estimate rests on its data sheet" in alone
+    both = plan("solve", "-", *change, "--set", "limits.gpus=128", "--set", "limits.deadline=20d").stdout
+    assert "Of the others, no published training run was in the calibration on L4" in both
+
+
 def test_a_device_without_the_format_is_planned_in_the_one_it_has() -> None:
     """A bf16 job on devices that only have fp16 is said to run in fp16, in text, in JSON and by `plan check`."""
     change = ["--set", "market.offers[1].accelerator=T4", "--set", "market.offers[0].accelerator=V100-32GB-SXM2"]

@@ -1,0 +1,78 @@
+"""How sure an answer is: the range of its plan, and which other accelerators it cannot tell from the best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from planner.estimate.certainty import (
+    CONFIDENCE,
+    evidence,
+    expected_deviation,
+    interval,
+    is_within_error,
+    ratio_deviation,
+)
+from planner.formulation.plan import Plan
+from planner.negotiate.answer import Answer, objective_value
+from planner.units import format_duration
+
+
+def certainty_document(answer: Answer, plan: Plan) -> dict[str, Any]:
+    """The range of a plan's wall time, and whether published runs on its device stand behind it."""
+    calibration, device = answer.choices.workload.calibration, plan.machine.accelerator
+    low, high = interval(deviation_of(answer, plan))
+    return {
+        "confidence": CONFIDENCE,
+        "log_deviation": deviation_of(answer, plan),
+        "wall_seconds": [plan.wall_seconds * low, plan.wall_seconds * high],
+        "published_runs_on_device": calibration.is_fitted(device),
+    }
+
+
+def certainty_lines(answer: Answer, best: Plan) -> Iterator[str]:
+    """The range of the best plan, what it rests on, and the other accelerators on which as good a plan exists."""
+    low, high = (format_duration(best.wall_seconds * factor) for factor in interval(deviation_of(answer, best)))
+    yield f"Estimate: {100 * CONFIDENCE:.0f} % of real runs would take {low} to {high}; cost goes with it."
+    others = [one.plan for one in answer.alternatives if one.plan]
+    yield from (_tie(answer, best, other) for other in others if within_error(answer, best, other))
+    calibration = answer.choices.workload.calibration
+    if rests_on := evidence(calibration, best.machine.accelerator):
+        yield f"{rests_on}."
+    unseen = [other.accelerator for other in others if not calibration.is_fitted(other.machine.accelerator)]
+    if unseen:
+        told = "Of the others, no published training run was in the calibration on"
+        yield f"{told} {', '.join(unseen)}: known from data sheets, with wider ranges."
+
+
+def within_error(answer: Answer, best: Plan, other: Plan) -> bool:
+    """Whether the estimate cannot tell which of two plans on different accelerators is the better one.
+
+    They differ by less than the interval of their ratio, in which what both estimates share has cancelled.
+    """
+    objective = answer.choices.objective
+    ratio = objective_value(objective, other) / max(objective_value(objective, best), 1e-9)
+    return is_within_error(ratio, _deviation_between(answer, best, other))
+
+
+def deviation_of(answer: Answer, plan: Plan) -> float:
+    """Standard deviation of the logarithm of a plan's time and cost."""
+    workload = answer.choices.workload
+    return expected_deviation(workload.calibration, plan.machine.accelerator, moe=workload.model.is_moe)
+
+
+def _deviation_between(answer: Answer, best: Plan, other: Plan) -> float:
+    workload, devices = answer.choices.workload, [plan.machine.accelerator for plan in (best, other)]
+    return ratio_deviation(workload.calibration, *devices, moe=workload.model.is_moe)
+
+
+def _tie(answer: Answer, best: Plan, other: Plan) -> str:
+    """That two accelerators are as good as each other, as far as anyone can tell."""
+    objective = answer.choices.objective
+    difference = objective_value(objective, other) / max(objective_value(objective, best), 1e-9) - 1
+    worse = {"cost": "dearer", "time": "slower", "tokens": "short on tokens"}[objective]
+    _, high = interval(_deviation_between(answer, best, other))
+    return (
+        f"{other.accelerator} is {abs(difference):.0%} {worse}, less than the estimate can tell "
+        f"between the two (±{high - 1:.0%}): treat them as equal."
+    )
