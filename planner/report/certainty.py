@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from planner.catalog.utilisation import typical_utilisation
 from planner.estimate.certainty import (
     CONFIDENCE,
     evidence,
@@ -15,7 +16,7 @@ from planner.estimate.certainty import (
 )
 from planner.formulation.plan import Plan
 from planner.negotiate.answer import Answer, objective_value
-from planner.units import format_duration
+from planner.units import format_duration, format_share
 
 
 def certainty_document(answer: Answer, plan: Plan) -> dict[str, Any]:
@@ -34,6 +35,7 @@ def certainty_lines(answer: Answer, best: Plan) -> Iterator[str]:
     """The range of the best plan, what it rests on, and the other accelerators on which as good a plan exists."""
     low, high = (format_duration(best.wall_seconds * factor) for factor in interval(deviation_of(answer, best)))
     yield f"Estimate: {100 * CONFIDENCE:.0f} % of real runs would take {low} to {high}; cost goes with it."
+    yield _kind_of_figure(answer, best)
     others = [one.plan for one in answer.alternatives if one.plan]
     yield from (_tie(answer, best, other) for other in others if within_error(answer, best, other))
     calibration = answer.choices.workload.calibration
@@ -64,6 +66,18 @@ def deviation_of(answer: Answer, plan: Plan) -> float:
 def _deviation_between(answer: Answer, best: Plan, other: Plan) -> float:
     workload, devices = answer.choices.workload, [plan.machine.accelerator for plan in (best, other)]
     return ratio_deviation(workload.calibration, *devices, moe=workload.model.is_moe)
+
+
+def _kind_of_figure(answer: Answer, best: Plan) -> str:
+    """That the plan is the best layout, and what published runs reached with theirs."""
+    workload, longest = answer.choices.workload, max(best.phases, key=lambda phase: phase.wall_seconds)
+    found = f"This is the best layout, at {format_share(longest.mfu)} MFU"
+    if not workload.trains_base:
+        return f"{found}; what a team's own layout reaches is less."
+    typical = typical_utilisation(
+        best.machine.accelerator, low_precision=workload.precision.is_low, moe=workload.model.is_moe
+    )
+    return f"{found}. The median of {typical.kind} is {format_share(typical.median)}: see plan size."
 
 
 def _tie(answer: Answer, best: Plan, other: Plan) -> str:

@@ -65,6 +65,13 @@ def test_the_text_is_as_recorded(asked: str, columns: int, monkeypatch: pytest.M
     assert lines == golden.read_text(encoding="utf-8").splitlines()
 
 
+def test_a_napkin_says_what_kind_of_figure_it_is() -> None:
+    """It is what published runs reached; the best layout is what `plan solve` answers for."""
+    told = " ".join(run(*DEEPSEEK).stdout.split())
+    assert "typical What teams reached: median MFU of" in told
+    assert "next `plan solve` answers for the best layout, not the typical one" in told
+
+
 def test_the_json_says_what_the_text_says() -> None:
     """Bound, typical answer and range, with GPUs, hours and dollars as text."""
     answer = document(*DEEPSEEK)
