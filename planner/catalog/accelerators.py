@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from planner.catalog.files import catalog_directory
 from planner.catalog.records import Accelerator
 from planner.errors import InputError, Issue, Place, did_you_mean
+from planner.files import read_at_most
 
 MAX_RECORD_BYTES: Final = 1 << 20
 """Largest accelerator file that is read."""
@@ -117,8 +118,7 @@ def read_accelerator(path: Path, *, shown: str) -> Accelerator:
 def _tables(path: Path, shown: str) -> dict[str, Any]:
     """What a TOML file holds; its size and encoding are checked first."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_RECORD_BYTES + 1)
+        content = read_at_most(path, MAX_RECORD_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a usable path"
         raise InputError(f"cannot be read: {reason}", place=Place(shown)) from None

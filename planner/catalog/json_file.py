@@ -50,7 +50,7 @@ def read_json(file: Path) -> JsonFile:
 
 def _file_bytes(file: Path, place: Place) -> bytes:
     if not file.is_file():
-        raise InputError("there is no such model config", place=place)
+        raise InputError("there is no such model config", place=place, fix="give a config.json or a catalog name")
     try:
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
