@@ -62,6 +62,10 @@ class InputError(Exception):
         super().__init__("\n".join(str(issue) for issue in self.issues))
 
 
+FEW = 20
+"""Most names that are listed in full."""
+
+
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The known spelling nearest to `word`, or None when nothing is near."""
     from difflib import get_close_matches  # noqa: PLC0415  (only needed once something is wrong)
@@ -77,4 +81,4 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = closest(word, names)
     if near:
         return f"did you mean {near}?"
-    return f"known: {', '.join(names)}" if len(names) <= 12 else f"{len(names)} are known; none is near"
+    return f"known: {', '.join(names)}" if len(names) <= FEW else f"{len(names)} are known; none is near"

@@ -73,7 +73,7 @@ class Fields:
             return default
         bound = BOUNDS.get(name, DEFAULT_BOUND)
         if value is None:
-            self.refuse(f"{name} is missing", name)
+            self.refuse(f"{name} is missing", name, f"add {name}")
         elif isinstance(value, bool) or not isinstance(value, int):
             self.refuse(f"{name} must be a whole number", name)
         elif not least <= value <= bound:

@@ -29,7 +29,7 @@ def estimate(run_file: str, sets: tuple[str, ...], *, as_json: bool, out: str | 
     from planner.report.estimate_document import as_document
 
     document = json.dumps(as_document(answer), indent=2, ensure_ascii=False)
-    if out:
+    if out is not None:
         write_whole(out, document + "\n")
     if as_json:
         return click.echo(document)

@@ -157,7 +157,8 @@ def _assigned(data: Plain, steps: list[str], value: Plain, place: Place, path: K
 def _index(data: list[Plain], step: str, path: Iterable[str | int], place: Place) -> int:
     """The step as an index of an existing item."""
     if not step.isdecimal() or int(step) >= len(data):
-        fix = f"write {dotted(path)}[0] to [{len(data) - 1}]" if data else "the list is empty: set the whole of it"
+        known = f"write {dotted(path)}[0]" + (f" to [{len(data) - 1}]" if len(data) > 1 else "")
+        fix = known if data else "the list is empty: set the whole of it"
         raise InputError(f"{dotted(path)} has no item {step[:40]}", place=place, fix=fix)
     return int(step)
 

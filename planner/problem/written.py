@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_origin
+from typing import Any, Final, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, WithJsonSchema, model_validator
 from pydantic.fields import FieldInfo
@@ -66,10 +66,29 @@ class WrittenFile(Written):
     @classmethod
     def of(cls, document: Document) -> Self:
         """The file, validated. Raises InputError with every issue."""
+        cls._refuse_other_kinds(document)
         try:
             return cls.model_validate(document.data, context=document)
         except ValidationError as error:
             raise InputError(issues_of(error, document, cls)) from None
+
+    @classmethod
+    def _refuse_other_kinds(cls, document: Document) -> None:
+        """Refuses a file that another command reads; all else that is wrong with it would follow from that."""
+        said, (wanted,) = document.data.get("schema"), get_args(cls.model_fields["format"].annotation)
+        if isinstance(said, str) and said != wanted and said in KINDS:
+            raise InputError(
+                f"this is {KINDS[said]}, but {KINDS[wanted]}, is wanted",
+                place=document.place(("schema",)),
+                fix=f"give another file, or write schema: {wanted} and its keys",
+            )
+
+
+KINDS: Final = {
+    "plan/1": "a problem file (plan/1), which plan solve reads",
+    "run/1": "a run file (run/1), which plan estimate reads",
+}
+"""What the files are called, by what stands under `schema`."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +169,8 @@ def _issues(
 
 def _plain_message(message: str) -> str:
     """Pydantic's message as the end of a sentence that starts with the key."""
-    return message.removeprefix("Value error, ").replace("Input should", "must").replace("String should", "must")
+    plain = message.removeprefix("Value error, ").replace("Input should", "must").replace("String should", "must")
+    return plain.replace("be a valid tuple", "be a list")
 
 
 def _shown(value: object) -> str:
@@ -166,10 +186,31 @@ def _shown(value: object) -> str:
 def _example(schema: type[BaseModel], path: KeyPath) -> str:
     """How the key at a path is written."""
     name = str(path[-1]) if path else ""
-    model = _model_at(schema, path[:-1])
-    found = model.model_fields.get(name) if model else None
+    found = _field_at(schema, path)
     example = next(_examples(found.annotation, [found, *found.metadata]), None) if found else None
-    return f"for example {name}: {example}" if example is not None else "a value of the kind that `plan schema` states"
+    if example is not None and found is not None:
+        return f"for example {name}: {_as_list(str(example), found.annotation)}"
+    keys = _fields_at(schema, path)
+    return f"{name} with the keys {', '.join(keys)}" if keys else "a value of the kind that `plan schema` states"
+
+
+def _field_at(schema: type[BaseModel], path: KeyPath) -> FieldInfo | None:
+    """The field that describes the value at a path."""
+    model = _model_at(schema, path[:-1])
+    fields = model.model_fields.items() if model and path else ()
+    return next((field for name, field in fields if (field.alias or name) == path[-1]), None)
+
+
+def _as_list(example: str, annotation: object) -> str:
+    """An item's example in brackets where a list is wanted."""
+    return f"[{example}]" if tuple in set(_origins(annotation)) and not example.startswith("[") else example
+
+
+def _origins(annotation: object) -> Iterator[object]:
+    """The generic types of which an annotation is made."""
+    yield get_origin(annotation)
+    for argument in get_args(annotation):
+        yield from _origins(argument)
 
 
 def _examples(annotation: object, metadata: Iterable[object]) -> Iterator[object]:

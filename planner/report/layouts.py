@@ -65,12 +65,15 @@ def _figures(table: LayoutTable) -> Iterator[tuple[float, float]]:
     return zip(table.cost_usd.tolist(), table.wall_days.tolist(), strict=True)
 
 
-def print_csv(tables: Iterable[LayoutTable]) -> None:
-    """All layouts on stdout, a row each."""
+def print_csv(tables: Iterable[LayoutTable]) -> int:
+    """All layouts on stdout, a row each; how many."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
+    count = 0
     for table in tables:
         writer.writerows(_values(table))
+        count += len(table)
+    return count
 
 
 def _values(table: LayoutTable) -> Iterator[tuple[object, ...]]:
@@ -99,8 +102,8 @@ def _values(table: LayoutTable) -> Iterator[tuple[object, ...]]:
         )
 
 
-def print_table(tables: Iterable[LayoutTable]) -> None:
-    """Layouts for people."""
+def print_table(tables: Iterable[LayoutTable]) -> int:
+    """Layouts for people; how many."""
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     left = {"phase", "accelerator", "placement"}
     headings = ("phase", "accelerator", "GPUs", "nodes", "t", "p", "v", "c", "e", "d", "b", "recompute", "ZeRO")
@@ -119,3 +122,4 @@ def print_table(tables: Iterable[LayoutTable]) -> None:
             )
     console = wide_console()
     console.print(shown)
+    return shown.row_count

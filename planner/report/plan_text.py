@@ -107,14 +107,16 @@ def _bill(plan: Plan) -> Tree:
         branch = tree.add(Text(f"{phase}: {format_money(sum(one.cost_usd for one in lines))}"))
         for one in lines:
             kind = one.kind.replace("_", "-") + (f" ({one.note})" if one.note else "")
-            gpus = one.nodes * plan.machine.per_node
-            branch.add(
-                Text(
-                    f"{kind}: {one.nodes:,} nodes × {plan.machine.per_node} GPUs × ${one.usd_per_gpu_hour:.2f}/h × "
-                    f"{one.hours:,.1f} h = {format_money(one.cost_usd)}   ({gpus:,} GPUs)"
-                )
-            )
+            nodes, each = _counted(one.nodes, "node"), _counted(plan.machine.per_node, "GPU")
+            hours = f"${one.usd_per_gpu_hour:.2f}/h × {one.hours:,.1f} h = {format_money(one.cost_usd)}"
+            gpus = _counted(one.nodes * plan.machine.per_node, "GPU")
+            branch.add(Text(f"{kind}: {nodes} × {each} × {hours}   ({gpus})"))
     return tree
+
+
+def _counted(count: int, name: str) -> str:
+    """How many of something."""
+    return f"{count:,} {name}{'s' * (count != 1)}"
 
 
 def _layouts(plan: Plan) -> Table:
@@ -261,7 +263,7 @@ def _no_plan(answer: Answer) -> Iterator[RenderableType]:
         yield Text(f"{name}: no plan was found in the time given, and none was ruled out")
         return
     limits = ", ".join(f"{one.name} {_amount(one.unit, one.bound)}" for one in answer.choices.limits.values())
-    yield Text(f"{name}: no plan exists within {limits or 'the memory of any device'}")
+    yield Text(f"{name}: no plan exists" + (f" within {limits}" if limits else ""))
     reasons: dict[str, list[str]] = {}
     for accelerator in accelerators_of(answer.choices):
         reasons.setdefault(why_not(answer.choices, accelerator), []).append(accelerator)
@@ -273,10 +275,11 @@ def problem_lines(problem: Problem, workload: Workload, found: Sequence[Placemen
     """What a problem asks for, in a few lines."""
     yield f"{problem.name or workload.model.name}: {workload.model.name}, {workload.precision.name}"
     for phase in workload.phases:
-        tokens, sequence = format_count(phase.tokens), f"{phase.sequence_length:,}"
-        yield f"  {phase.name}: {tokens} tokens in {phase.steps:,} steps of {phase.global_batch:,} × {sequence}"
+        tokens, steps = format_count(phase.tokens), _counted(phase.steps, "step")
+        yield f"  {phase.name}: {tokens} tokens in {steps} of {phase.global_batch:,} × {phase.sequence_length:,}"
     accelerators = sorted({one.machine.accelerator.name for one in found})
-    yield f"  {len(found):,} offers of {len(accelerators)} accelerators: {', '.join(accelerators)}"
+    offers = f"{_counted(len(found), 'offer')} of {_counted(len(accelerators), 'accelerator')}"
+    yield f"  {offers}: {', '.join(accelerators)}"
     yield from _substitutions(workload, found)
     for limit in limits_of(problem).values():
         yield f"  {limit.name}: {_amount(limit.unit, limit.bound)}"

@@ -197,6 +197,7 @@ def test_errors_of_a_model_name_line_and_column(tmp_path: Path) -> None:
         "error: <stdin>:4:3: intermediate_size is missing\n"
         "  |   hidden_size: -1\n"
         "  |   ^\n"
+        "  fix: add intermediate_size\n"
         "error: <stdin>:4:16: hidden_size must lie between 1 and 1,000,000\n"
         "  |   hidden_size: -1\n"
         "  |                ^\n"
@@ -284,6 +285,44 @@ def test_layouts_say_how_many_nodes_are_billed() -> None:
             hours, price = float(row["wall_days"]) * 24, {"own": 3, "old": 2}[row["placement"]]
             assert float(row["cost_usd"]) == pytest.approx(int(row["nodes"]) * 8 * hours * price, rel=1e-3)
     assert " nodes " in plan("layouts", "-", "--top", "3").stdout.splitlines()[0]
+
+
+def test_nothing_feasible_ends_with_3() -> None:
+    """Pins that no layout meets are told by every command that solves, without limits that could be blamed."""
+    pinned = ["-", "--set", "layout.tensor=7", "--set", "limits={}"]
+    for command in ("solve", "layouts", "frontier", "alternatives"):
+        result = plan(command, *pinned)
+        assert result.exit_code == 3, command
+        assert "no plan exists" in result.stdout or "no layout is feasible" in result.stderr
+    told = plan("solve", *pinned).stdout
+    assert "small: no plan exists\n  A100-80GB-SXM4, H100-80GB-SXM5: train: no layout is valid under the pins\n" in told
+    assert "No limit is to blame" in told
+    late = plan("solve", "-", "--set", "limits.deadline=1s").stdout
+    assert "no layout ends within 1 s" in late
+
+
+def test_another_kind_of_file_is_told() -> None:
+    """A run file where a problem is wanted, and the other way round, is one error and not many."""
+    run = "schema: run/1\nmodel: llama3.2-1b\ntraining: {tokens: 5B, sequence_length: 2048, global_batch: 64}\n"
+    for command, stdin, told in (("solve", run, "this is a run file"), ("estimate", SMALL, "this is a problem file")):
+        result = plan(command, "-", stdin=stdin)
+        assert result.exit_code == 2
+        assert result.stderr.startswith("error: <stdin>:1:9: " + told)
+        assert result.stderr.count("error:") == 1
+
+
+def test_examples_in_errors_are_right(tmp_path: Path) -> None:
+    """What an error proposes can be written as it stands."""
+    lists = plan("check", "-", "--set", "market.accelerators=H100-80GB-SXM5").stderr
+    assert "market.accelerators must be a list" in lists
+    assert "accelerators: [H100-80GB-SXM5]" in lists
+    plain = plan("check", "-", stdin=SMALL.replace("schema: plan/1\n", "")).stderr
+    assert "schema is missing" in plain
+    assert "add for example schema: plan/1" in plain
+    one = plan("check", "-", "--set", "training.phases[3].tokens=1B").stderr
+    assert "write training.phases[0]\n" in one
+    assert plan("solve", "-", "--out", "").exit_code == 2
+    assert plan("solve", "-", "--out", str(tmp_path)).exit_code == 2
 
 
 def test_layouts_for_people() -> None:
