@@ -110,6 +110,9 @@ def read_accelerator(path: Path, *, shown: str) -> Accelerator:
     except ValidationError as error:
         raise InputError(_field_issues(error, shown)) from None
     issues = [Issue(f"{field} is above {bound:g}", Place(shown)) for field, bound in _exceeded(accelerator)]
+    if not {"bf16", "fp16"} & set(accelerator.peak_tflops):
+        fix = "add for example bf16 = 312: attention and logits run in 16 bit, whatever the rest does"
+        issues.append(Issue("peak_tflops has neither bf16 nor fp16", Place(shown), fix))
     if issues:
         raise InputError(issues)
     return accelerator
