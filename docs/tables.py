@@ -47,7 +47,7 @@ def plan(command: str) -> str:
         result = CliRunner().invoke(main, shlex.split(command)[1:], env=ENVIRONMENT, prog_name="plan")
     if result.exit_code != 0:
         raise ValueError(f"{command}: exit code {result.exit_code}: {result.stderr}")
-    return "\n".join(line.rstrip() for line in result.stdout.splitlines()).strip()
+    return result.stdout.strip()
 
 
 def plan_json(command: str) -> dict[str, Any]:

@@ -38,6 +38,10 @@ class Issue:
     message: str
     place: Place | None = None
     fix: str | None = None
+    path: tuple[str | int, ...] = ()
+    """Keys from the value that was read to the one that is wrong, for the caller who knows where that value stands."""
+    at_key: bool = False
+    """Whether the last key of the path is what is wrong, rather than its value."""
 
     def __str__(self) -> str:
         head = f"{self.place}: {self.message}" if self.place else self.message
@@ -58,6 +62,10 @@ class InputError(Exception):
         super().__init__("\n".join(str(issue) for issue in self.issues))
 
 
+FEW = 20
+"""Most names that are listed in full."""
+
+
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The known spelling nearest to `word`, or None when nothing is near."""
     from difflib import get_close_matches  # noqa: PLC0415  (only needed once something is wrong)
@@ -73,4 +81,4 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = closest(word, names)
     if near:
         return f"did you mean {near}?"
-    return f"known: {', '.join(names)}" if len(names) <= 12 else f"{len(names)} are known; none is near"
+    return f"known: {', '.join(names)}" if len(names) <= FEW else f"{len(names)} are known; none is near"

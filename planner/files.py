@@ -1,12 +1,53 @@
-"""Writing files whole or not at all."""
+"""Reading no more than is accepted and waiting for nobody, and writing files whole or not at all."""
 
 from __future__ import annotations
 
+import errno
 import os
+import select
+import stat
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from planner.errors import InputError, Place
+
+PATIENCE: Final = 10.0
+"""Seconds in which all of a named pipe must have arrived."""
+CHUNK: Final = 2**16
+"""Bytes that are taken from a pipe at a time."""
+
+
+def read_at_most(path: str | Path, count: int) -> bytes:
+    """Up to `count` bytes from the start of a file.
+
+    A named pipe is read until its writer closes it. Raises OSError, also when that takes longer than `PATIENCE`, and
+    ValueError for what cannot be a path.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with open(descriptor, "rb") as file:  # noqa: PTH123  (pathlib opens no descriptors)
+        if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            os.set_blocking(descriptor, True)
+            return file.read(count)
+        found = bytearray()
+        for piece in _arriving(descriptor):
+            found += piece
+            if len(found) >= count:
+                break
+        return bytes(found[:count])
+
+
+def _arriving(pipe: int) -> Iterator[bytes]:
+    """What is written to a pipe, piece by piece until it is closed."""
+    end = time.monotonic() + PATIENCE
+    while select.select([pipe], [], [], max(0.0, end - time.monotonic()))[0]:
+        piece = os.read(pipe, CHUNK)
+        if not piece:
+            return
+        yield piece
+    raise TimeoutError(errno.ETIMEDOUT, f"a pipe that did not end within {PATIENCE:g} s")
 
 
 def write_whole(path: str | Path, text: str) -> None:

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from planner.catalog.files import catalog_directory
 from planner.catalog.records import Accelerator
 from planner.errors import InputError, Issue, Place, did_you_mean
+from planner.files import read_at_most
 
 MAX_RECORD_BYTES: Final = 1 << 20
 """Largest accelerator file that is read."""
@@ -109,6 +110,9 @@ def read_accelerator(path: Path, *, shown: str) -> Accelerator:
     except ValidationError as error:
         raise InputError(_field_issues(error, shown)) from None
     issues = [Issue(f"{field} is above {bound:g}", Place(shown)) for field, bound in _exceeded(accelerator)]
+    if not {"bf16", "fp16"} & set(accelerator.peak_tflops):
+        fix = "add for example bf16 = 312: attention and logits run in 16 bit, whatever the rest does"
+        issues.append(Issue("peak_tflops has neither bf16 nor fp16", Place(shown), fix))
     if issues:
         raise InputError(issues)
     return accelerator
@@ -117,8 +121,7 @@ def read_accelerator(path: Path, *, shown: str) -> Accelerator:
 def _tables(path: Path, shown: str) -> dict[str, Any]:
     """What a TOML file holds; its size and encoding are checked first."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_RECORD_BYTES + 1)
+        content = read_at_most(path, MAX_RECORD_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a usable path"
         raise InputError(f"cannot be read: {reason}", place=Place(shown)) from None

@@ -13,8 +13,11 @@ from pydantic import Field, ValidationError
 from planner.catalog.files import catalog_directory
 from planner.catalog.records import Accelerator, Positive, Record, SourcedRecord
 from planner.errors import InputError, Place
+from planner.files import read_at_most
 
 FILE = "calibration.toml"
+MAX_BYTES = 2**20
+"""Most of a file that is read."""
 
 
 class Efficiency(Record):
@@ -84,7 +87,7 @@ def read_calibration(path: Path) -> Calibration:
     """The calibration in a TOML file. Raises InputError when it is not one that `plan calibrate` wrote."""
     fix = "give a file that plan calibrate --out wrote"
     try:
-        record = Calibration.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        record = Calibration.model_validate(tomllib.loads(read_at_most(path, MAX_BYTES).decode("utf-8")))
     except OSError as error:
         raise InputError(f"cannot read it: {error.strerror}", place=Place(str(path)), fix=fix) from None
     except ValidationError as error:

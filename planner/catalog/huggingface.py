@@ -7,42 +7,20 @@ in a message: errors name the fields of this program only.
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from types import MappingProxyType
-from typing import Final, NoReturn
+from typing import Final
 
-from planner.catalog.dialects import DIALECTS, SPELLINGS, UNKNOWN, UNSUPPORTED, Dialect, Facts, Scalar
+from planner.catalog.config_fields import BOUNDS, Fields
+from planner.catalog.dialects import DIALECTS, UNKNOWN, UNSUPPORTED, Facts, Scalar
+from planner.catalog.json_file import read_json
 from planner.catalog.records import ModelArchitecture
-from planner.errors import InputError, Issue, Place, did_you_mean
+from planner.errors import InputError, Issue, did_you_mean
 
-MAX_BYTES: Final = 1 << 20
-"""Largest config file that is read."""
-MAX_DEPTH: Final = 16
-"""Deepest nesting of objects and lists in it."""
 MAX_NAME: Final = 200
 """Longest name that a model gets, in characters."""
-
-BOUNDS: Final[Mapping[str, int]] = MappingProxyType(
-    {
-        "num_hidden_layers": 10_000,
-        "hidden_size": 1_000_000,
-        "num_attention_heads": 100_000,
-        "num_key_value_heads": 100_000,
-        "intermediate_size": 10_000_000,
-        "vocab_size": 10_000_000,
-        "n_routed_experts": 100_000,
-        "num_experts_per_tok": 100_000,
-        "n_shared_experts": 1_000,
-    }
-)
-"""Largest value of each count."""
-DEFAULT_BOUND: Final = 1_000_000_000
-"""Largest value of any other whole number."""
 
 _PLAIN_ACTIVATIONS: Final = frozenset(
     {"gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "relu2", "squared_relu"}
@@ -52,96 +30,16 @@ _STATE_FIELDS: Final = ("mamba_num_heads", "mamba_d_state", "ssm_state_size", "s
 _HARMLESS: Final = frozenset({"architectures", "torch_dtype", "dtype", "rope_theta", "rms_norm_eps", "layer_norm_eps"})
 
 
-@dataclass
-class Fields:
-    """A config seen through its dialect: typed look-ups that collect what is wrong instead of stopping at it."""
-
-    data: Mapping[str, object]
-    dialect: Dialect
-    issues: list[Issue] = field(default_factory=list)
-    seen: set[str] = field(default_factory=set)
-    """Top-level names that were asked for; what else the file holds does not matter to the architecture."""
-
-    def raw(self, name: str) -> object:
-        """The value under any of the field's spellings, else the dialect's default, else None."""
-        for spelling in SPELLINGS.get(name, (name,)):
-            self.seen.add(spelling.partition(".")[0])
-            value: object = self.data
-            for part in spelling.split("."):
-                value = value.get(part) if isinstance(value, Mapping) else None
-            if value is not None:
-                return value
-        return self.dialect.defaults.get(name)
-
-    def has(self, name: str) -> bool:
-        """Whether the file or the dialect says anything about a field."""
-        return self.raw(name) is not None
-
-    def count(self, name: str, default: int | None = None, *, least: int = 0) -> int:
-        """A whole number between `least` and its bound; without a default it must be there."""
-        value = self.raw(name)
-        if value is None and default is not None:
-            return default
-        bound = BOUNDS.get(name, DEFAULT_BOUND)
-        if value is None:
-            self.refuse(f"{name} is missing")
-        elif isinstance(value, bool) or not isinstance(value, int):
-            self.refuse(f"{name} must be a whole number")
-        elif not least <= value <= bound:
-            self.refuse(f"{name} must lie between {least} and {bound:,}")
-        else:
-            return value
-        return max(least, 1)
-
-    def flag(self, name: str) -> bool:
-        """A yes or no; no when it is absent."""
-        value = self.raw(name)
-        if value is None or isinstance(value, bool):
-            return bool(value)
-        self.refuse(f"{name} must be true or false")
-        return False
-
-    def any_flag(self, names: Iterable[str]) -> bool:
-        """Whether any of some switches is on."""
-        return max((self.flag(name) for name in names), default=False)
-
-    def word(self, name: str) -> str:
-        """A text; empty when it is absent."""
-        value = self.raw(name)
-        if value is None or isinstance(value, str):
-            return value or ""
-        self.refuse(f"{name} must be a text")
-        return ""
-
-    def items(self, name: str, bound: int) -> list[object]:
-        """A list of at most `bound` items; empty when it is absent."""
-        value = self.raw(name)
-        if value is None:
-            return []
-        if isinstance(value, list | tuple) and len(value) <= bound:
-            return list(value)
-        self.refuse(f"{name} must be a list of at most {bound:,} items")
-        return []
-
-    def refuse(self, message: str, fix: str | None = None) -> None:
-        """Notes a problem once."""
-        issue = Issue(message, fix=fix)
-        if issue not in self.issues:
-            self.issues.append(issue)
-
-
 def read_config(path: Path) -> ModelArchitecture:
     """The architecture that a `config.json`, or the folder that holds one, describes. Raises InputError."""
     file = path / "config.json" if path.is_dir() else path
-    place = Place(str(file))
-    content = _file_bytes(file, place)
-    data = _parsed(content, place)
+    config = read_json(file)
     name = file.resolve().parent.name if file.name == "config.json" else file.stem
     written = datetime.fromtimestamp(file.stat().st_mtime, UTC).date()
     try:
-        return architecture_from_config(data, name=name or "config", source=f"file {file.name}", written=written)
+        return architecture_from_config(config.data, name=name or "config", source=f"file {file.name}", written=written)
     except InputError as error:
-        raise InputError([Issue(issue.message, place, issue.fix) for issue in error.issues]) from None
+        raise InputError(replace(issue, place=config.place(issue.path)) for issue in error.issues) from None
 
 
 def architecture_from_inline(data: Mapping[str, object]) -> ModelArchitecture:
@@ -151,7 +49,8 @@ def architecture_from_inline(data: Mapping[str, object]) -> ModelArchitecture:
     known = sorted(fields.seen | _HARMLESS | {"name", "text_config"})
     for key in data:
         if key not in known:
-            fields.refuse(f"unknown field {str(key)[:MAX_NAME]!r} of an inline model", did_you_mean(str(key), known))
+            message = f"unknown field {str(key)[:MAX_NAME]!r} of an inline model"
+            fields.issues.append(Issue(message, fix=did_you_mean(str(key), known), path=(str(key),), at_key=True))
     return _record(fields, facts, fields.word("name") or "inline", "given inline", datetime.now(UTC).date())
 
 
@@ -171,19 +70,21 @@ def _record(fields: Fields, facts: Facts, name: str, source: str, written: date)
 
 def _fields_of(data: Mapping[str, object]) -> Fields:
     """The config seen through its dialect. Of a multimodal model, the text part."""
-    inner = data.get("text_config")
+    inner, inside, outside = data.get("text_config"), "", frozenset[str]()
     if isinstance(inner, Mapping):
-        shared = {key: data[key] for key in ("model_type", "tie_word_embeddings") if key in data}
-        data = {**shared, **inner}
+        shared = {key: data[key] for key in ("model_type", "tie_word_embeddings") if key in data and key not in inner}
+        data, inside, outside = {**shared, **inner}, "text_config", frozenset(shared)
     kind = data.get("model_type")
+    dialect = DIALECTS.get(kind, UNKNOWN) if isinstance(kind, str) else UNKNOWN
+    fields = Fields(data, dialect, inside=inside, outside=outside)
     if isinstance(kind, str) and kind in UNSUPPORTED:
-        raise InputError(f"a model of type {kind} cannot be planned: it {UNSUPPORTED[kind]}", fix=_ONLY)
-    fields = Fields(data, DIALECTS.get(kind, UNKNOWN) if isinstance(kind, str) else UNKNOWN)
+        message = f"a model of type {kind} cannot be planned: it {UNSUPPORTED[kind]}"
+        raise InputError(Issue(message, fix=_ONLY, path=fields.path("model_type")))
     fields.word("model_type")
     if fields.flag("is_encoder_decoder"):
-        fields.refuse("the model has an encoder", _ONLY)
-    if any(name in data for name in _STATE_FIELDS):
-        fields.refuse("the model has state-space or linear-attention layers", _ONLY)
+        fields.refuse("the model has an encoder", "is_encoder_decoder", _ONLY)
+    if state := next((name for name in _STATE_FIELDS if name in data), None):
+        fields.refuse("the model has state-space or linear-attention layers", state, _ONLY)
     return fields
 
 
@@ -204,14 +105,16 @@ def _facts(fields: Fields) -> dict[str, Scalar]:
 
 
 def _attention(fields: Fields) -> dict[str, Scalar]:
+    told = len(fields.issues)
     hidden = fields.count("hidden_size", least=1)
     heads = fields.count("num_attention_heads", least=1)
+    sound = len(fields.issues) == told
     one = fields.flag("multi_query") and not fields.flag("new_decoder_architecture")
     kv_heads = 1 if one else fields.count("num_key_value_heads", heads, least=1)
-    if not fields.has("head_dim") and not fields.has("kv_lora_rank") and hidden % heads:
-        fields.refuse("hidden_size must be a multiple of num_attention_heads", "or give head_dim")
+    if sound and not fields.has("head_dim") and not fields.has("kv_lora_rank") and hidden % heads:
+        fields.refuse("hidden_size must be a multiple of num_attention_heads", "hidden_size", "or give head_dim")
     if heads % kv_heads:
-        fields.refuse("num_attention_heads must be a multiple of num_key_value_heads")
+        fields.refuse("num_attention_heads must be a multiple of num_key_value_heads", "num_key_value_heads")
     return {
         "hidden_size": hidden,
         "num_attention_heads": heads,
@@ -242,9 +145,10 @@ def _locality(fields: Fields, layers: int) -> dict[str, Scalar]:
     switched_off = fields.has("use_sliding_window") and not fields.flag("use_sliding_window")
     kinds = fields.items("layer_types", BOUNDS["num_hidden_layers"])
     if any(kind not in _LAYER_KINDS for kind in kinds):
-        fields.refuse("layer_types lists layers that are neither full, sliding nor chunked attention", _ONLY)
+        message = "layer_types lists layers that are neither full, sliding nor chunked attention"
+        fields.refuse(message, "layer_types", _ONLY)
     if kinds and len(kinds) != layers:
-        fields.refuse("layer_types must have num_hidden_layers items")
+        fields.refuse("layer_types must have num_hidden_layers items", "layer_types")
     if not window or (switched_off and window_name == "sliding_window"):
         return {}
     every = fields.count("sliding_window_pattern", fields.dialect.full_attention_every)
@@ -270,7 +174,7 @@ def _feed_forward(fields: Fields, layers: int) -> dict[str, Scalar]:
     width = fields.count(width_name, least=1)
     top_k = fields.count("num_experts_per_tok", least=1)
     if top_k > experts:
-        fields.refuse("num_experts_per_tok must not exceed n_routed_experts")
+        fields.refuse("num_experts_per_tok must not exceed n_routed_experts", "num_experts_per_tok")
     return {
         "intermediate_size": fields.count(fields.dialect.dense_width_from, least=1) if dense else 0,
         "gated_mlp": gated,
@@ -302,7 +206,7 @@ def _dense_layers(fields: Fields, layers: int) -> int:
     step = fields.count("interleave_moe_layer_step", fields.count("decoder_sparse_step", 1, least=1), least=1)
     dense = fields.items("mlp_only_layers", layers)
     if any(isinstance(index, bool) or not isinstance(index, int) for index in dense):
-        fields.refuse("mlp_only_layers must list whole numbers")
+        fields.refuse("mlp_only_layers must list whole numbers", "mlp_only_layers")
     sparse = [
         index
         for index in range(min(layers, BOUNDS["num_hidden_layers"]))
@@ -318,7 +222,8 @@ def _embedding(fields: Fields) -> dict[str, Scalar]:
         fields.flag("learned_pos_emb") and not fields.flag("alibi") and not fields.flag("rope")
     )
     if fields.has("word_embed_proj_dim") and fields.raw("word_embed_proj_dim") != fields.raw("hidden_size"):
-        fields.refuse("word_embed_proj_dim must equal hidden_size", "projected embeddings are not supported")
+        message, why = "word_embed_proj_dim must equal hidden_size", "projected embeddings are not supported"
+        fields.refuse(message, "word_embed_proj_dim", why)
     facts: dict[str, Scalar] = {
         "tie_word_embeddings": fields.flag("tie_word_embeddings"),
         "head_bias": fields.flag("lm_head_bias"),
@@ -339,66 +244,3 @@ def _norms_and_biases(fields: Fields) -> dict[str, Scalar]:
         "norms_per_layer": norms if fields.flag("parallel_attn") else 2,
         "query_key_norm": bool(dialect.query_key_norm_from) and fields.flag(dialect.query_key_norm_from),
     }
-
-
-def _file_bytes(file: Path, place: Place) -> bytes:
-    if not file.is_file():
-        raise InputError("there is no such model config", place=place)
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except OSError:
-        raise InputError("the model config cannot be read", place=place) from None
-    if len(content) > MAX_BYTES:
-        raise InputError(f"a model config may have at most {MAX_BYTES:,} bytes", place=place)
-    return content
-
-
-def _parsed(content: bytes, place: Place) -> Mapping[str, object]:
-    """The object that the bytes hold, strictly: UTF-8, no NaN, no Infinity, no name twice in one object."""
-    try:
-        data = json.loads(
-            content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_not_a_number, parse_float=_finite
-        )
-    except UnicodeDecodeError:
-        raise InputError("the model config is not UTF-8 text", place=place) from None
-    except json.JSONDecodeError as error:
-        raise InputError("the model config is not JSON", place=Place(place.file, error.lineno, error.colno)) from None
-    except RecursionError:
-        raise InputError(f"the model config is nested deeper than {MAX_DEPTH} levels", place=place) from None
-    except _RefusedJsonError as error:
-        raise InputError(f"the model config {error}", place=place) from None
-    except ValueError:
-        raise InputError("the model config holds a number with too many digits", place=place) from None
-    if not isinstance(data, dict):
-        raise InputError("the model config must be a JSON object", place=place)
-    if _deeper_than(data, MAX_DEPTH):
-        raise InputError(f"the model config is nested deeper than {MAX_DEPTH} levels", place=place)
-    return data
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    data = dict(pairs)
-    if len(data) != len(pairs):
-        raise _RefusedJsonError("has one name twice in an object")
-    return data
-
-
-def _not_a_number(_: str) -> NoReturn:
-    raise _RefusedJsonError("holds a number that is not finite")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    return number if math.isfinite(number) else _not_a_number(text)
-
-
-class _RefusedJsonError(ValueError):
-    """JSON that the standard library would accept."""
-
-
-def _deeper_than(value: object, levels: int) -> bool:
-    if not isinstance(value, dict | list):
-        return False
-    children = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(_deeper_than(child, levels - 1) for child in children)

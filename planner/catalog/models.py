@@ -83,7 +83,7 @@ def find_model(spelling: str) -> ModelArchitecture:
         key = key[:-1]
     if key not in known:
         near = did_you_mean(spelling, [name for row in _rows().values() for name in _spellings(row)])
-        raise InputError(f"unknown model {spelling[:MAX_SPELLING]!r}", fix=near)
+        raise InputError(f"unknown model {spelling[:MAX_SPELLING]!r}", fix=f"{near} (`plan catalog models` lists them)")
     return _record(known[key])
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from functools import cache
 from typing import Annotated
 
 from pydantic import Field
 
 from planner.catalog.files import catalog_directory
-from planner.catalog.records import Precision, Share, SourcedRecord
+from planner.catalog.records import Accelerator, Precision, Share, SourcedRecord
 from planner.errors import InputError, did_you_mean
 
 
@@ -45,3 +46,17 @@ def find_precision(name: str) -> TrainingPrecision:
     if name.lower() not in known:
         raise InputError(f"unknown precision {name[:80]!r}", fix=did_you_mean(name, known))
     return known[name.lower()]
+
+
+def used_precision(precision: TrainingPrecision, accelerator: Accelerator) -> TrainingPrecision:
+    """The format that a device really computes in: the other 16-bit one where it lacks the one that is asked for."""
+    if precision.is_low or precision.arithmetic in accelerator.peak_tflops:
+        return precision
+    return find_precision("fp16" if precision.arithmetic == "bf16" else "bf16")
+
+
+def substitution(asked: TrainingPrecision, used: TrainingPrecision, devices: Iterable[str]) -> str:
+    """That devices compute in another format than asked for, and what that takes."""
+    names = list(devices)
+    lack = f"{', '.join(names)} {'has' if len(names) == 1 else 'have'} no {asked.name}"
+    return f"planned in {used.name}: {lack}" + ("; needs loss scaling" if used.arithmetic == "fp16" else "")

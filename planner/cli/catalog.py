@@ -45,10 +45,11 @@ def accelerators(words: tuple[str, ...], as_document: bool) -> None:
     if as_document:
         return _print_json("accelerators", found)
     from planner.report import catalog as report
+    from planner.report.console import print_report
 
     if len(found) == 1:
-        return report.print_report(report.record_lines(found[0]))
-    return report.print_report(report.accelerator_table(found), "", report.ACCELERATOR_LEGEND)
+        return print_report(report.record_lines(found[0]))
+    return print_report(report.accelerator_table(found), "", report.ACCELERATOR_LEGEND)
 
 
 @catalog.command()
@@ -65,13 +66,14 @@ def offers(words: tuple[str, ...], everything: bool, suspects: bool, as_document
     if as_document:
         return _print_json("offers", found)
     from planner.report import catalog as report
+    from planner.report.console import print_report
 
     shown = found if everything else found[:SHOWN]
     rest = [f"{len(found) - len(shown)} more: add a FILTER or --all."] if len(shown) < len(found) else []
     left_out = len(market.suspect(market.load_offers()))
     hidden = [] if suspects else [f"{left_out} suspect offers of the catalog are left out; --suspect shows them."]
     legend = " ".join([report.OFFER_LEGEND, *rest, *hidden])
-    return report.print_report(report.offer_table(shown), "", report.suspicions(shown), legend)
+    return print_report(report.offer_table(shown), "", report.suspicions(shown), legend)
 
 
 @catalog.command()
@@ -85,9 +87,10 @@ def models(words: tuple[str, ...], as_document: bool) -> None:
     if as_document:
         return _print_json("models", found)
     from planner.report import catalog as report
+    from planner.report.console import print_report
 
     legend = "Parameters as counted from the architecture; experts: active/routed; `plan model NAME` shows one in full."
-    return report.print_report(report.model_table(_with_parameters(found)), "", legend)
+    return print_report(report.model_table(_with_parameters(found)), "", legend)
 
 
 @catalog.command()
@@ -96,11 +99,12 @@ def reliability(as_document: bool) -> None:
     """Failure rates, restarts, checkpoints, spot capacity, and what nobody has published."""
     from planner.catalog.reliability import load_reliability
     from planner.report import catalog as report
+    from planner.report.console import print_report
 
     known = load_reliability()
     if as_document:
         return click.echo(json.dumps({"format_version": report.FORMAT_VERSION} | report.as_json(known), indent=2))
-    return report.print_report(report.reliability_report(known))
+    return print_report(report.reliability_report(known))
 
 
 @catalog.command()

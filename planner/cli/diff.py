@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
 
 from planner.errors import ExitCode, InputError, Place
+
+LARGEST = 16 * 2**20
+"""Bytes of the largest plan that is read."""
 
 
 @click.command()
@@ -33,9 +35,11 @@ def diff(old: str, new: str, *, as_json: bool) -> None:
 
 
 def _plan(path: str) -> dict[str, Any]:
-    """The plan that a file holds or that a problem file asks for."""
-    text = Path(path).read_text(encoding="utf-8", errors="replace") if path != "-" else ""
-    document = _written(path, text) if text.lstrip().startswith("{") else _solved(path)
+    """The plan that a file (`-`: standard input) holds or that a problem file asks for."""
+    from planner.problem.document import read_source
+
+    content = read_source(path, LARGEST + 1)
+    document = _written(path, content) if content.lstrip().startswith(b"{") else _solved(path, content)
     plan = document.get("plan")
     if plan is None:
         click.echo(f"error: {path}: no plan exists; plan solve {path} says what has to give", err=True)
@@ -45,20 +49,23 @@ def _plan(path: str) -> dict[str, Any]:
     return plan
 
 
-def _written(path: str, text: str) -> dict[str, Any]:
+def _written(path: str, content: bytes) -> dict[str, Any]:
     """A JSON document. Raises InputError."""
+    if len(content) > LARGEST:
+        raise InputError("larger than 16 MiB, so not a plan", place=Place(path), fix="give what plan solve --out wrote")
     try:
-        document = json.loads(text)
-    except ValueError as error:
-        message = f"not JSON: {error}"
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        message = f"not a plan in JSON: {error}"
         raise InputError(message, place=Place(path), fix="give a file that plan solve --out wrote") from None
     return document if isinstance(document, dict) else {}
 
 
-def _solved(path: str) -> dict[str, Any]:
+def _solved(path: str, content: bytes) -> dict[str, Any]:
     """The answer to a problem file."""
     from planner.negotiate.answer import answer
-    from planner.problem.problem import load_problem
+    from planner.problem.document import document_of
+    from planner.problem.problem import Problem
     from planner.report.plan_json import answer_document
 
-    return answer_document(answer(load_problem(path)))
+    return answer_document(answer(Problem.of(document_of(content, path))))

@@ -29,11 +29,11 @@ def estimate(run_file: str, sets: tuple[str, ...], *, as_json: bool, out: str | 
     from planner.report.estimate_document import as_document
 
     document = json.dumps(as_document(answer), indent=2, ensure_ascii=False)
-    if out:
+    if out is not None:
         write_whole(out, document + "\n")
     if as_json:
         return click.echo(document)
-    from planner.report.catalog import print_report
+    from planner.report.console import print_report
     from planner.report.estimate import estimate_tables
 
     return print_report(*estimate_tables(answer))

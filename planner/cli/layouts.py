@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from planner.cli.options import set_option
+from planner.errors import ExitCode
 
 
 @click.command()
@@ -14,10 +15,11 @@ from planner.cli.options import set_option
 @click.option("--top", type=click.IntRange(min=1), help="Only so many layouts of each phase, cheapest first.")
 @click.option("--undominated", is_flag=True, help="Only the layouts that the solver chooses from.")
 def layouts(problem_file: str, sets: tuple[str, ...], *, as_csv: bool, top: int | None, undominated: bool) -> None:
-    """Every feasible layout: degrees, GPUs, step time, memory, wall time and cost.
+    """Every feasible layout: degrees, GPUs, nodes, step time, memory, wall time and cost.
 
-    Each is priced on the cheapest on-demand offer with room on its machine, exactly as `plan solve` does; the least
-    cost in the column is the on-demand optimum. Deadline and budget are not applied.
+    Nodes are those that are billed: whole ones, spares included. Each layout is priced on the cheapest on-demand offer
+    with room on its machine, exactly as `plan solve` does; the least cost in the column is the on-demand optimum.
+    Deadline and budget are not applied. Exit code 3: no layout at all.
     """
     from planner.formulation.choices import choices_of
     from planner.negotiate.layout_table import layout_tables
@@ -28,7 +30,6 @@ def layouts(problem_file: str, sets: tuple[str, ...], *, as_csv: bool, top: int 
     tables = layout_tables(choices, undominated=undominated)
     if top is not None or not as_csv:
         tables = iter(cheapest(tables, top or 20))
-    if as_csv:
-        print_csv(tables)
-    else:
-        print_table(tables)
+    if not (print_csv if as_csv else print_table)(tables):
+        click.echo(f"no layout is feasible; plan solve {problem_file} says why", err=True)
+        raise click.exceptions.Exit(ExitCode.INFEASIBLE)

@@ -33,6 +33,6 @@ def model(reference: str, sequence_length: int, *, as_json: bool) -> None:
     report = model_report(model_from(reference, Path()), sequence_length)
     if as_json:
         return click.echo(json.dumps(as_document(report), indent=2, ensure_ascii=False))
-    from planner.report.catalog import print_report
+    from planner.report.console import print_report
 
     return print_report(*model_tables(report))

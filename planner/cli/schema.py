@@ -21,7 +21,7 @@ def schema(kind: Literal["problem", "run"], out: str | None) -> None:
     from planner.problem.problem import json_schema
 
     text = json.dumps(json_schema(kind), indent=2, ensure_ascii=False) + "\n"
-    if out:
+    if out is not None:
         write_whole(out, text)
     else:
         click.echo(text, nl=False)

@@ -76,7 +76,7 @@ def size(
     answer = sized(question, load_calibration(), mfu, _hourly(price, question))
     if as_json:
         return click.echo(json.dumps(as_document(answer), indent=2, ensure_ascii=False))
-    from planner.report.catalog import print_report
+    from planner.report.console import print_report
 
     return print_report(*size_tables(answer))
 

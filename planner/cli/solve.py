@@ -87,7 +87,7 @@ def solve(
             click.echo(line)
         if gives:
             print_relaxations(problem, gives)
-    if out:
+    if out is not None:
         write_whole(out, document + "\n")
     if code := exit_code(found):
         raise click.exceptions.Exit(code)

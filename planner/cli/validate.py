@@ -32,7 +32,7 @@ def validate(runs: Path | None, as_json: bool, calibration: Path | None) -> None
     if as_json:
         click.echo(json.dumps(as_document(found, record, builtin=runs is None), allow_nan=False))
         return
-    from planner.report.catalog import print_report
+    from planner.report.console import print_report
     from planner.report.validation import validation_report
 
     print_report(*validation_report(found, None if runs else record))

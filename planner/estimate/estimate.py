@@ -6,28 +6,23 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from statistics import pstdev
-from typing import Final
 
 from planner.catalog.calibration import Calibration
 from planner.catalog.known_runs import KnownRun, known_runs_of
+from planner.catalog.precisions import substitution
 from planner.catalog.records import Accelerator
 from planner.equations import flops
 from planner.equations.evaluate import Evaluation
 from planner.equations.parameters import active_parameters, layer_matrices_active, total_parameters
 from planner.equations.step import StepTime
 from planner.equations.symbols import Architecture, Software
+from planner.estimate.certainty import evidence, expected_deviation, interval
 from planner.estimate.failures import Failures, expected_failures
 from planner.estimate.price import HourlyPrice, catalog_price, stated_price
 from planner.estimate.remedies import Remedy, remedies_of
 from planner.estimate.resolve import Subject, Symbols, resolve, symbols_of
 from planner.problem.run import Run
 from planner.units import GIB, SECONDS_PER_DAY, SECONDS_PER_HOUR, round_usd
-
-CONFIDENCE: Final = 0.8
-"""Share of runs whose real figure lies inside the printed interval."""
-DEVIATIONS: Final = 1.2816
-"""Standard deviations to either side that hold 80 % of a normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -189,8 +184,7 @@ class Estimate:
     @property
     def interval(self) -> tuple[float, float]:
         """Factors on time, device-hours and cost between which the real figure lies with `CONFIDENCE`."""
-        spread = math.exp(DEVIATIONS * self.log_deviation)
-        return 1 / spread, spread
+        return interval(self.log_deviation)
 
 
 def estimate(run: Run, calibration: Calibration) -> Estimate:
@@ -226,18 +220,6 @@ def memory_use(evaluation: Evaluation, accelerator: Accelerator) -> MemoryUse:
     parts = {part: float(getattr(used, part)) / GIB for part in ("weights", "gradients", "optimizer", "activations")}
     parts["other"] = float(used.other + used.reserved - used.allocated) / GIB
     return MemoryUse(parts, float(used.allocated) / GIB, float(used.expected) / GIB, accelerator.memory_usable_gib)
-
-
-def expected_deviation(calibration: Calibration, accelerator: Accelerator, *, moe: bool) -> float:
-    """Standard deviation of log(predicted/measured) for a run that nobody has seen.
-
-    That of the calibration; on an accelerator that no published run was fitted for, its own efficiency is not known
-    either, so the spread of the fitted ones adds in quadrature.
-    """
-    seen = calibration.log_deviation(moe=moe)
-    if calibration.is_fitted(accelerator):
-        return seen
-    return math.hypot(seen, pstdev(math.log(one.factor) for one in calibration.efficiencies))
 
 
 def _work(subject: Subject, symbols: Symbols) -> Work:
@@ -284,11 +266,14 @@ def _assumptions(subject: Subject, calibration: Calibration, price: HourlyPrice 
     if not (run.training.software and run.training.software.release):
         stack = f"{subject.stack.title}, as of {subject.stack.default_release}"
         yield f"Software: {stack}; training.software states another."
+    if subject.used_precision is not subject.precision:
+        told = substitution(subject.precision, subject.used_precision, [device.name])
+        yield f"Precision: {told}."
     if run.cluster.network is None and run.cluster.gpus > device.scale_up_domain:
         usual = f"{device.nic_gbit_s:g} Gb/s per device, as is usual with {device.name}"
         yield f"Network: {usual}; cluster.network states another."
-    if not calibration.is_fitted(device):
-        yield f"No published run on {device.name} was in the calibration: the interval is wider."
+    if rests_on := evidence(calibration, device):
+        yield f"{rests_on}."
     if subject.model.multi_token_prediction_layers:
         yield "Multi-token-prediction modules are left out."
     if price is None:

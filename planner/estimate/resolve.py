@@ -10,7 +10,7 @@ import numpy as np
 from planner.catalog.accelerators import accelerator_from
 from planner.catalog.calibration import Calibration
 from planner.catalog.models import model_from
-from planner.catalog.precisions import TrainingPrecision, find_precision
+from planner.catalog.precisions import TrainingPrecision, find_precision, used_precision
 from planner.catalog.records import Accelerator, ModelArchitecture
 from planner.catalog.software import DEFAULT_STACK, Stack, StackProperties, find_stack
 from planner.equations.evaluate import Evaluation, constants_of, evaluate
@@ -30,9 +30,15 @@ class Subject:
     model: ModelArchitecture
     accelerator: Accelerator
     precision: TrainingPrecision
+    """As asked for."""
     stack: Stack
     software: StackProperties
     """What the stack does at the run's release."""
+
+    @property
+    def used_precision(self) -> TrainingPrecision:
+        """The precision that the device computes in."""
+        return used_precision(self.precision, self.accelerator)
 
 
 @dataclass(frozen=True)

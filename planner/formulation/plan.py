@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from planner.catalog.precisions import used_precision
 from planner.equations import flops
 from planner.equations.completion import Moments, with_reservation
 from planner.equations.evaluate import evaluate
@@ -56,6 +57,7 @@ class PhasePlan:
     microbatches: int
     recompute: Recompute
     precision: str
+    """That the device computes in."""
     steps: int
     tokens: int
     step_seconds: float
@@ -188,7 +190,7 @@ def _phase_plan(choices: Choices, tender: Tender, index: int, decided: PhaseDeci
         degrees=degrees,
         microbatches=work.global_batch // (degrees["data"] * degrees["micro_batch"]),
         recompute=space.degrees.recompute[int(rows.recompute[0])],
-        precision=workload.precision.name,
+        precision=used_precision(workload.precision, machine.accelerator).name,
         steps=decided.steps,
         tokens=work.tokens if decided.steps == work.steps else decided.steps * work.tokens_per_step,
         step_seconds=step_seconds,

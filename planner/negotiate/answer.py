@@ -20,7 +20,7 @@ from planner.layouts.best import rows_on
 from planner.layouts.rows import LayoutSpace
 from planner.market.placements import Machine
 from planner.problem.problem import Objective, Problem
-from planner.units import GIB
+from planner.units import GIB, format_duration
 from planner.verify.check import violations
 from planner.verify.oracle import best_of_choices
 
@@ -261,7 +261,7 @@ def why_not(choices: Choices, accelerator: str) -> str:
             return _does_not_fit(machines, space, phase.name)
     deadline = choices.limits.get("wall_seconds")
     if deadline and not any(one.placement.machine.key[0] == accelerator for one in choices.tenders):
-        return f"no layout ends within {deadline.bound / 86400:.4g} days"
+        return f"no layout ends within {format_duration(deadline.bound)}"
     return "none within all limits together"
 
 

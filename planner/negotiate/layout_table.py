@@ -33,6 +33,8 @@ class LayoutTable:
     machine: Machine
     recompute: tuple[Recompute, ...]
     rows: LayoutRows
+    nodes: npt.NDArray[np.int64]
+    """Whole nodes that are bought, spares included."""
     step_seconds: Array
     memory_gib: Array
     """At the peak, with everything that must be set aside."""
@@ -53,6 +55,7 @@ class LayoutTable:
             self.machine,
             self.recompute,
             self.rows.take(index),
+            self.nodes[index],
             self.step_seconds[index],
             self.memory_gib[index],
             self.wall_days[index],
@@ -105,6 +108,7 @@ def _table(choices: Choices, index: int, machine: Machine, rows: LayoutRows) -> 
         machine=machine,
         recompute=space.degrees.recompute,
         rows=rows,
+        nodes=bought,
         step_seconds=step,
         memory_gib=used / GIB,
         wall_days=seconds / SECONDS_PER_DAY,

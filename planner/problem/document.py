@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from planner.errors import InputError, Place
+from planner.files import read_at_most
 from planner.problem.yaml_tree import MAX_DEPTH, KeyPath, Mark, Plain, place_at, plain_scalar, plain_tree
 
 MAX_BYTES = 2**20
@@ -56,9 +57,13 @@ class Document:
 def read_document(path: str | Path, sets: Iterable[str] = ()) -> Document:
     """Reads a YAML file, or standard input for `-`, and applies `--set` overrides. Raises InputError."""
     source = str(path)
-    text = _decoded(_content(source), source)
-    name, base = ("<stdin>", Path()) if source == STDIN else (source, Path(source).parent)
-    return with_overrides(parse_document(text, name, base), sets)
+    return with_overrides(document_of(read_source(source, MAX_BYTES + 1), source), sets)
+
+
+def document_of(content: bytes, source: str) -> Document:
+    """The document in the bytes of a file (`-`: standard input). Raises InputError."""
+    text = _decoded(content, source)
+    return parse_document(text, *(("<stdin>", Path()) if source == STDIN else (source, Path(source).parent)))
 
 
 def parse_document(text: str, source: str, base_directory: Path) -> Document:
@@ -68,13 +73,12 @@ def parse_document(text: str, source: str, base_directory: Path) -> Document:
     return Document(source, data, lines, marks, base_directory)
 
 
-def _content(source: str) -> bytes:
-    """The bytes of a file or of standard input, at most one more than are accepted."""
+def read_source(source: str, count: int) -> bytes:
+    """Up to so many bytes of a file, or of standard input. Raises InputError."""
     if source == STDIN:
-        return sys.stdin.buffer.read(MAX_BYTES + 1)
+        return sys.stdin.buffer.read(count)
     try:
-        with Path(source).open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+        return read_at_most(source, count)
     except (OSError, ValueError) as error:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else "not a path"
         fix = "give the path of a file, or - for standard input"
@@ -153,7 +157,8 @@ def _assigned(data: Plain, steps: list[str], value: Plain, place: Place, path: K
 def _index(data: list[Plain], step: str, path: Iterable[str | int], place: Place) -> int:
     """The step as an index of an existing item."""
     if not step.isdecimal() or int(step) >= len(data):
-        fix = f"write {dotted(path)}[0] to [{len(data) - 1}]" if data else "the list is empty: set the whole of it"
+        known = f"write {dotted(path)}[0]" + (f" to [{len(data) - 1}]" if len(data) > 1 else "")
+        fix = known if data else "the list is empty: set the whole of it"
         raise InputError(f"{dotted(path)} has no item {step[:40]}", place=place, fix=fix)
     return int(step)
 

@@ -284,9 +284,9 @@ def _expert_rules(run: Run, model: ModelArchitecture) -> Iterator[Rule]:
 
 
 def _device_rules(run: Run, accelerator: Accelerator) -> Iterator[Rule]:
-    """Precision against what the device computes in."""
+    """Precision against what the device computes in; 16 bit is there in one form or the other."""
     precision = run.training.precision
-    if precision not in accelerator.peak_tflops:
+    if precision not in {"bf16", "fp16", *accelerator.peak_tflops}:
         message = f"{accelerator.name} has no {precision}"
         usable = [known for known in get_args(Precision) if known in accelerator.peak_tflops]
         yield Rule(("training", "precision"), message, f"use one of {', '.join(usable)}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_origin
+from typing import Any, Final, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, WithJsonSchema, model_validator
 from pydantic.fields import FieldInfo
@@ -47,26 +47,48 @@ class WrittenFile(Written):
         """Where relative paths in the file start."""
         return self._document.base_directory if self._document else Path()
 
-    def place(self, *path: str | int) -> Place:
-        """Where the value at a key path was written; the path itself when the file is not from a document."""
-        return self._document.place(path) if self._document else Place(dotted(path))
+    def place(self, *path: str | int, key: bool = False) -> Place:
+        """Where the value (or with `key`, the key) at a path was written; the path itself when not from a document."""
+        return self._document.place(path, key=key) if self._document else Place(dotted(path))
 
     @contextmanager
     def at(self, *path: str | int) -> Iterator[None]:
-        """Gives the place of a key path to every error raised inside that has none of its own."""
+        """Gives the place of a key path, or of what an error names below it, to errors raised inside without one."""
         try:
             yield
         except InputError as error:
-            place = self.place(*path)
-            raise InputError(replace(issue, place=issue.place or place) for issue in error.issues) from None
+            placed = [
+                issue if issue.place else replace(issue, place=self.place(*path, *issue.path, key=issue.at_key))
+                for issue in error.issues
+            ]
+            raise InputError(sorted(placed, key=_in_file_order)) from None
 
     @classmethod
     def of(cls, document: Document) -> Self:
         """The file, validated. Raises InputError with every issue."""
+        cls._refuse_other_kinds(document)
         try:
             return cls.model_validate(document.data, context=document)
         except ValidationError as error:
             raise InputError(issues_of(error, document, cls)) from None
+
+    @classmethod
+    def _refuse_other_kinds(cls, document: Document) -> None:
+        """Refuses a file that another command reads; all else that is wrong with it would follow from that."""
+        said, (wanted,) = document.data.get("schema"), get_args(cls.model_fields["format"].annotation)
+        if isinstance(said, str) and said != wanted and said in KINDS:
+            raise InputError(
+                f"this is {KINDS[said]}, but {KINDS[wanted]}, is wanted",
+                place=document.place(("schema",)),
+                fix=f"give another file, or write schema: {wanted} and its keys",
+            )
+
+
+KINDS: Final = {
+    "plan/1": "a problem file (plan/1), which plan solve reads",
+    "run/1": "a run file (run/1), which plan estimate reads",
+}
+"""What the files are called, by what stands under `schema`."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +114,11 @@ def issues_of(error: ValidationError, document: Document, schema: type[BaseModel
     for detail in error.errors(include_url=False):
         path = _real_path(detail["loc"], document)
         found.update(dict.fromkeys(_issues(detail["type"], detail, path, document, schema)))
-    return sorted(found, key=lambda issue: (issue.place.line or 0, issue.place.column or 0) if issue.place else (0, 0))
+    return sorted(found, key=_in_file_order)
+
+
+def _in_file_order(issue: Issue) -> tuple[int, int]:
+    return (issue.place.line or 0, issue.place.column or 0) if issue.place else (0, 0)
 
 
 def _real_path(location: KeyPath, document: Document) -> KeyPath:
@@ -143,7 +169,8 @@ def _issues(
 
 def _plain_message(message: str) -> str:
     """Pydantic's message as the end of a sentence that starts with the key."""
-    return message.removeprefix("Value error, ").replace("Input should", "must").replace("String should", "must")
+    plain = message.removeprefix("Value error, ").replace("Input should", "must").replace("String should", "must")
+    return plain.replace("be a valid tuple", "be a list")
 
 
 def _shown(value: object) -> str:
@@ -159,10 +186,31 @@ def _shown(value: object) -> str:
 def _example(schema: type[BaseModel], path: KeyPath) -> str:
     """How the key at a path is written."""
     name = str(path[-1]) if path else ""
-    model = _model_at(schema, path[:-1])
-    found = model.model_fields.get(name) if model else None
+    found = _field_at(schema, path)
     example = next(_examples(found.annotation, [found, *found.metadata]), None) if found else None
-    return f"for example {name}: {example}" if example is not None else "a value of the kind that `plan schema` states"
+    if example is not None and found is not None:
+        return f"for example {name}: {_as_list(str(example), found.annotation)}"
+    keys = _fields_at(schema, path)
+    return f"{name} with the keys {', '.join(keys)}" if keys else "a value of the kind that `plan schema` states"
+
+
+def _field_at(schema: type[BaseModel], path: KeyPath) -> FieldInfo | None:
+    """The field that describes the value at a path."""
+    model = _model_at(schema, path[:-1])
+    fields = model.model_fields.items() if model and path else ()
+    return next((field for name, field in fields if (field.alias or name) == path[-1]), None)
+
+
+def _as_list(example: str, annotation: object) -> str:
+    """An item's example in brackets where a list is wanted."""
+    return f"[{example}]" if tuple in set(_origins(annotation)) and not example.startswith("[") else example
+
+
+def _origins(annotation: object) -> Iterator[object]:
+    """The generic types of which an annotation is made."""
+    yield get_origin(annotation)
+    for argument in get_args(annotation):
+        yield from _origins(argument)
 
 
 def _examples(annotation: object, metadata: Iterable[object]) -> Iterator[object]:

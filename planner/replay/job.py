@@ -15,6 +15,7 @@ from planner.catalog.reliability import load_reliability
 from planner.equations.reliability import failures_per_second
 from planner.equations.risk import restart_with_spares
 from planner.errors import InputError, Place
+from planner.files import read_at_most
 from planner.market.spot import SpotFigures, spot_figures
 
 Policy = Literal["steady", "wait", "fallback", "elastic", "progress"]
@@ -92,8 +93,7 @@ def load_job(path: str | Path) -> Job:
     """Reads the document that `plan solve --out` writes. Raises InputError."""
     place = Place(str(path))
     try:
-        with Path(path).open("rb") as file:
-            text = file.read(LARGEST_PLAN + 1)
+        text = read_at_most(path, LARGEST_PLAN + 1)
     except OSError as error:
         raise InputError(
             f"cannot read it: {error.strerror}", place=place, fix="write one with plan solve --out"

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.errors import InputError, Place
+from planner.files import read_at_most
 
 LARGEST_TRACE: Final = 64 * 2**20
 """Bytes of the largest trace that is read."""
@@ -83,8 +84,7 @@ def _text(path: Path) -> str:
     """The whole file, when it is not too large to be one."""
     place = Place(str(path))
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_TRACE + 1)
+        content = read_at_most(path, LARGEST_TRACE + 1)
     except OSError as error:
         raise InputError(f"cannot read it: {error.strerror}", place=place, fix="check the path") from None
     if len(content) > LARGEST_TRACE:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -22,11 +22,6 @@ FORMAT_VERSION: Final = 1
 
 LEFT: Final = frozenset({"place", "instance type", "family"})
 """Headings of columns that hold words."""
-
-
-def print_report(*parts: RenderableType) -> None:
-    """Prints tables and lines on stdout, with nothing in them read as markup."""
-    Console(markup=False, emoji=False, highlight=False).print(Group(*parts))
 
 
 def accelerator_table(accelerators: Iterable[Accelerator]) -> Table:

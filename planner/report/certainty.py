@@ -1,59 +1,92 @@
-"""How sure a plan is of its time and its cost."""
+"""How sure an answer is: the range of its plan, and which other accelerators it cannot tell from the best."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any
 
-import numpy as np
-
-from planner.equations.chance import probability_with_error, probability_within, quantile_beyond
-from planner.equations.symbols import Array
-from planner.estimate.estimate import expected_deviation
+from planner.catalog.utilisation import typical_utilisation
+from planner.estimate.certainty import (
+    CONFIDENCE,
+    evidence,
+    expected_deviation,
+    interval,
+    is_within_error,
+    ratio_deviation,
+)
 from planner.formulation.plan import Plan
-from planner.layouts.workload import workload_of
-from planner.problem.problem import Problem
-from planner.units import round_usd
-
-QUANTILES: Final = {"p5": 0.05, "p50": 0.50, "p95": 0.95}
+from planner.negotiate.answer import Answer, objective_value
+from planner.units import format_duration, format_share
 
 
-@dataclass(frozen=True)
-class Certainty:
-    """What failures and preemptions leave of a plan's promises."""
-
-    seconds: dict[str, float]
-    """Quantiles of the wall time."""
-    usd: dict[str, float]
-    """Quantiles of the cost."""
-    in_time: float | None
-    """Probability that the deadline is kept, the estimate being right; None without a deadline."""
-    in_time_with_estimate: float | None
-    """The same, counting how far real runs were from estimates."""
-
-
-def certainty_of(plan: Plan, problem: Problem) -> Certainty:
-    """By closed forms of mean and variance."""
-    found, deadline = plan.moments, problem.limits.deadline
-    seconds = (found.least_seconds, found.seconds, found.seconds_variance)
-    in_time = both = None
-    if deadline is not None:
-        workload, bound = workload_of(problem), np.asarray(deadline)
-        deviation = expected_deviation(workload.calibration, plan.machine.accelerator, moe=workload.model.is_moe)
-        in_time = float(probability_within(*seconds, bound))
-        both = float(probability_with_error(*seconds, bound, deviation))
-    return Certainty(_quantiles(*seconds), _quantiles(found.least_usd, found.usd, found.usd_variance), in_time, both)
-
-
-def _quantiles(least: Array, mean: Array, variance: Array) -> dict[str, float]:
-    return {name: float(quantile_beyond(least, mean, variance, np.asarray(p))) for name, p in QUANTILES.items()}
-
-
-def certainty_document(found: Certainty) -> dict[str, Any]:
-    """What a plan's document says of it; money is decimal strings."""
+def certainty_document(answer: Answer, plan: Plan) -> dict[str, Any]:
+    """The range of a plan's wall time, and whether published runs on its device stand behind it."""
+    calibration, device = answer.choices.workload.calibration, plan.machine.accelerator
+    low, high = interval(deviation_of(answer, plan))
     return {
-        "probability_in_time": found.in_time,
-        "probability_in_time_with_estimate_error": found.in_time_with_estimate,
-        "wall_seconds_quantiles": found.seconds,
-        "cost_usd_quantiles": {name: str(round_usd(value)) for name, value in found.usd.items()},
+        "confidence": CONFIDENCE,
+        "log_deviation": deviation_of(answer, plan),
+        "wall_seconds": [plan.wall_seconds * low, plan.wall_seconds * high],
+        "published_runs_on_device": calibration.is_fitted(device),
     }
+
+
+def certainty_lines(answer: Answer, best: Plan) -> Iterator[str]:
+    """The range of the best plan, what it rests on, and the other accelerators on which as good a plan exists."""
+    low, high = (format_duration(best.wall_seconds * factor) for factor in interval(deviation_of(answer, best)))
+    yield f"Estimate: {100 * CONFIDENCE:.0f} % of real runs would take {low} to {high}; cost goes with it."
+    yield _kind_of_figure(answer, best)
+    others = [one.plan for one in answer.alternatives if one.plan]
+    yield from (_tie(answer, best, other) for other in others if within_error(answer, best, other))
+    calibration = answer.choices.workload.calibration
+    if rests_on := evidence(calibration, best.machine.accelerator):
+        yield f"{rests_on}."
+    unseen = [other.accelerator for other in others if not calibration.is_fitted(other.machine.accelerator)]
+    if unseen:
+        told = "Of the others, no published training run was in the calibration on"
+        yield f"{told} {', '.join(unseen)}: known from data sheets, with wider ranges."
+
+
+def within_error(answer: Answer, best: Plan, other: Plan) -> bool:
+    """Whether the estimate cannot tell which of two plans on different accelerators is the better one.
+
+    They differ by less than the interval of their ratio, in which what both estimates share has cancelled.
+    """
+    objective = answer.choices.objective
+    ratio = objective_value(objective, other) / max(objective_value(objective, best), 1e-9)
+    return is_within_error(ratio, _deviation_between(answer, best, other))
+
+
+def deviation_of(answer: Answer, plan: Plan) -> float:
+    """Standard deviation of the logarithm of a plan's time and cost."""
+    workload = answer.choices.workload
+    return expected_deviation(workload.calibration, plan.machine.accelerator, moe=workload.model.is_moe)
+
+
+def _deviation_between(answer: Answer, best: Plan, other: Plan) -> float:
+    workload, devices = answer.choices.workload, [plan.machine.accelerator for plan in (best, other)]
+    return ratio_deviation(workload.calibration, *devices, moe=workload.model.is_moe)
+
+
+def _kind_of_figure(answer: Answer, best: Plan) -> str:
+    """That the plan is the best layout, and what published runs reached with theirs."""
+    workload, longest = answer.choices.workload, max(best.phases, key=lambda phase: phase.wall_seconds)
+    found = f"This is the best layout, at {format_share(longest.mfu)} MFU"
+    if not workload.trains_base:
+        return f"{found}; what a team's own layout reaches is less."
+    typical = typical_utilisation(
+        best.machine.accelerator, low_precision=workload.precision.is_low, moe=workload.model.is_moe
+    )
+    return f"{found}. The median of {typical.kind} is {format_share(typical.median)}: see plan size."
+
+
+def _tie(answer: Answer, best: Plan, other: Plan) -> str:
+    """That two accelerators are as good as each other, as far as anyone can tell."""
+    objective = answer.choices.objective
+    difference = objective_value(objective, other) / max(objective_value(objective, best), 1e-9) - 1
+    worse = {"cost": "dearer", "time": "slower", "tokens": "short on tokens"}[objective]
+    _, high = interval(_deviation_between(answer, best, other))
+    return (
+        f"{other.accelerator} is {abs(difference):.0%} {worse}, less than the estimate can tell "
+        f"between the two (±{high - 1:.0%}): treat them as equal."
+    )

@@ -1,10 +1,13 @@
-"""Where wide tables are printed: never so narrow that a column disappears."""
+"""Where text for people is printed: nothing read as markup, no line that ends in blanks, no column that disappears."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, Group, RenderableType, RenderHook, RenderResult
+from rich.segment import Segment
 
 LEAST: Final = 120
 """Characters that the widest tables need; on a narrower terminal lines wrap, and nothing is left out."""
@@ -12,8 +15,51 @@ PIPED: Final = 160
 """Characters of a line when the output is not a terminal."""
 
 
+def print_report(*parts: RenderableType) -> None:
+    """Prints tables and lines on stdout, as wide as the terminal."""
+    plain_console().print(Group(*parts))
+
+
 def wide_console() -> Console:
-    """A console on stdout with nothing read as markup, at least `LEAST` wide."""
-    console = Console(markup=False, emoji=False, highlight=False)
+    """A console for tables that must not lose a column, at least `LEAST` wide."""
+    console = plain_console()
     console.width = max(console.width, LEAST) if console.is_terminal else PIPED
     return console
+
+
+def plain_console() -> Console:
+    """A console on stdout that reads nothing as markup and ends no line in blanks."""
+    console = Console(markup=False, emoji=False, highlight=False)
+    console.push_render_hook(_WithoutTrailingBlanks())
+    return console
+
+
+class _WithoutTrailingBlanks(RenderHook):
+    """Tables and paragraphs fill their lines with blanks up to the width; this takes those away again."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """Everything that one call prints, trimmed."""
+        return [_Trimmed(Group(*renderables))]
+
+
+@dataclass(frozen=True)
+class _Trimmed:
+    """What it holds, line by line without the blanks at the end."""
+
+    whole: Group
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The lines of the whole."""
+        for line in Segment.split_lines(console.render(self.whole, options)):
+            yield from _without_trailing_blanks(line)
+            yield Segment.line()
+
+
+def _without_trailing_blanks(line: Iterable[Segment]) -> list[Segment]:
+    """A line up to its last character that is not a blank."""
+    kept = list(line)
+    while kept and not kept[-1].control:
+        text, style, _ = kept.pop()
+        if text.strip():
+            return [*kept, Segment(text.rstrip(), style)]
+    return kept

@@ -14,7 +14,8 @@ from rich.padding import Padding
 from rich.table import Table
 
 from planner.catalog.known_runs import KnownRun
-from planner.estimate.estimate import CONFIDENCE, Estimate
+from planner.estimate.certainty import CONFIDENCE
+from planner.estimate.estimate import Estimate
 from planner.units import (
     SECONDS_PER_DAY,
     format_count,
@@ -62,7 +63,7 @@ def _heading(estimate: Estimate) -> Iterator[str]:
         size += f", LoRA of rank {run.training.rank}"
     nodes = f"{estimate.nodes:,} node{'s' * (estimate.nodes != 1)}"
     yield f"{run.name or subject.model.name}: {size}"
-    yield f"on {estimate.gpus:,} × {subject.accelerator.name} ({nodes}), {subject.precision.name}"
+    yield f"on {estimate.gpus:,} × {subject.accelerator.name} ({nodes}), {subject.used_precision.name}"
 
 
 def _summary(estimate: Estimate) -> Table:
@@ -140,7 +141,7 @@ def _flops_rate(estimate: Estimate) -> str:
 def _utilisation(estimate: Estimate) -> str:
     """MFU and HFU with what they are shares of."""
     flop = f"{format_number(estimate.work.model_flop_per_token / 1e9)} GFLOP a token, causal attention counted half"
-    peak = f"the {estimate.peak_flops_s / 1e12:,.0f} TFLOP/s dense {estimate.subject.precision.arithmetic} peak"
+    peak = f"the {estimate.peak_flops_s / 1e12:,.0f} TFLOP/s dense {estimate.subject.used_precision.arithmetic} peak"
     recomputed = f"; {_percent(estimate.hfu)} with recomputation (HFU)" if estimate.hfu > estimate.mfu else ""
     return f"{_percent(estimate.mfu)} of {peak} ({flop}){recomputed}"
 

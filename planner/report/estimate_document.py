@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from planner.catalog.known_runs import KnownRun
-from planner.estimate.estimate import CONFIDENCE, Estimate
+from planner.estimate.certainty import CONFIDENCE
+from planner.estimate.estimate import Estimate
 from planner.units import round_usd
 
 FORMAT_VERSION: Final = 1
@@ -53,7 +54,7 @@ def as_document(estimate: Estimate) -> dict[str, Any]:
 def phase_object(estimate: Estimate) -> dict[str, Any]:
     """One phase in the form that plans share: degrees, seconds, and GiB and seconds by part."""
     run, memory = estimate.subject.run, estimate.memory
-    layout = run.layout
+    layout, substituted = run.layout, estimate.subject.used_precision is not estimate.subject.precision
     return {
         "name": run.name or estimate.subject.model.name,
         "nodes": estimate.nodes,
@@ -68,7 +69,7 @@ def phase_object(estimate: Estimate) -> dict[str, Any]:
         "microbatches": run.microbatches,
         "recompute": layout.model_dump()["recompute"],
         "zero": layout.zero,
-        "precision": run.training.precision,
+        "precision": estimate.subject.used_precision.name if substituted else run.training.precision,
         "step_seconds": estimate.step_seconds,
         "steps": estimate.steps,
         "wall_seconds": estimate.wall_seconds,

@@ -107,6 +107,9 @@ def print_frontier(found: Frontier) -> None:
     """Prints the picture and a line per point."""
     console = wide_console()
     name = found.problem.name or found.problem.model
+    if not found.points:
+        console.print(f"{name}: no plan exists; plan solve says what has to give")
+        return
     console.print(
         f"{name}: {len(found.points)} of the {found.total:,} points of the exact frontier, "
         f"{found.axes[0]} to the right, {found.axes[1]} up"

@@ -22,6 +22,7 @@ COLUMNS: Final = (
     "placement",
     "network_gbit_s",
     "gpus",
+    "nodes",
     "tensor",
     "pipeline",
     "virtual_pipeline",
@@ -64,12 +65,15 @@ def _figures(table: LayoutTable) -> Iterator[tuple[float, float]]:
     return zip(table.cost_usd.tolist(), table.wall_days.tolist(), strict=True)
 
 
-def print_csv(tables: Iterable[LayoutTable]) -> None:
-    """All layouts on stdout, a row each."""
+def print_csv(tables: Iterable[LayoutTable]) -> int:
+    """All layouts on stdout, a row each; how many."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
+    count = 0
     for table in tables:
         writer.writerows(_values(table))
+        count += len(table)
+    return count
 
 
 def _values(table: LayoutTable) -> Iterator[tuple[object, ...]]:
@@ -86,6 +90,7 @@ def _values(table: LayoutTable) -> Iterator[tuple[object, ...]]:
             table.offers[offer].title if sold else "",
             f"{machine.network_gbit_s:g}",
             int(rows.devices[place]),
+            int(table.nodes[place]),
             *degrees,
             int(rows.micro_batch[place]),
             names[rows.recompute[place]],
@@ -97,18 +102,18 @@ def _values(table: LayoutTable) -> Iterator[tuple[object, ...]]:
         )
 
 
-def print_table(tables: Iterable[LayoutTable]) -> None:
-    """Layouts for people."""
+def print_table(tables: Iterable[LayoutTable]) -> int:
+    """Layouts for people; how many."""
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     left = {"phase", "accelerator", "placement"}
-    headings = ("phase", "accelerator", "GPUs", "t", "p", "v", "c", "e", "d", "b", "recompute", "ZeRO")
+    headings = ("phase", "accelerator", "GPUs", "nodes", "t", "p", "v", "c", "e", "d", "b", "recompute", "ZeRO")
     for heading in (*headings, "step", "GiB", "wall", "cost", "placement"):
         shown.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
     for table in tables:
         for place, cells in enumerate(_values(table)):
             cost = float(table.cost_usd[place])
             shown.add_row(
-                *(str(cells[index]) for index in (0, 1, 4, *range(5, 14))),
+                *(str(cells[index]) for index in (0, 1, *range(4, 15))),
                 format_duration(float(table.step_seconds[place])),
                 format_number(float(table.memory_gib[place])),
                 format_duration(float(table.wall_days[place]) * 86400),
@@ -117,3 +122,4 @@ def print_table(tables: Iterable[LayoutTable]) -> None:
             )
     console = wide_console()
     console.print(shown)
+    return shown.row_count

@@ -12,7 +12,8 @@ from planner.layouts.wall import nuisances
 from planner.negotiate.answer import Alternative, Answer, limit_value, objective_value
 from planner.problem.problem import Objective, Problem
 from planner.problem.run import Recompute
-from planner.report.certainty import certainty_document, certainty_of
+from planner.report.certainty import certainty_document, within_error
+from planner.report.chances import chances_document, chances_of
 from planner.units import round_usd
 
 FORMAT_VERSION: Final = 1
@@ -30,6 +31,7 @@ def answer_document(answer: Answer) -> dict[str, Any]:
             "gap": answer.gap,
         },
         "plan": plan_document(answer.plan, answer.problem) if answer.plan else None,
+        "estimate": certainty_document(answer, answer.plan) if answer.plan else None,
         "alternatives": [_alternative(answer, one) for one in answer.alternatives],
         "limits": [_limit(answer, name) for name in answer.choices.limits],
         "relaxations": [],
@@ -64,7 +66,7 @@ def plan_document(plan: Plan, problem: Problem) -> dict[str, Any]:
         "gpu_hours": plan.gpu_hours,
         "wall_seconds": plan.wall_seconds,
         "cost_usd": _usd(plan.cost_usd),
-        **certainty_document(certainty_of(plan, problem)),
+        **chances_document(chances_of(plan, problem)),
         "deadline_seconds": problem.limits.deadline,
         "confidence": problem.risk.confidence,
         "failures_per_1000_node_days": figures.failures_per_1000_node_days,
@@ -135,10 +137,15 @@ def _alternative(answer: Answer, alternative: Alternative) -> dict[str, Any]:
     found, best = alternative.plan, answer.plan
     document: dict[str, Any] = {"accelerator": alternative.accelerator, "reason": alternative.reason}
     if found is None or best is None:
-        return document | {"difference": None, "plan": None}
+        return document | {"difference": None, "within_error": False, "estimate": None, "plan": None}
     objective = answer.choices.objective
     difference = objective_value(objective, found) - objective_value(objective, best)
-    return document | {"difference": _objective(objective, difference), "plan": plan_document(found, answer.problem)}
+    return document | {
+        "difference": _objective(objective, difference),
+        "within_error": within_error(answer, best, found),
+        "estimate": certainty_document(answer, found),
+        "plan": plan_document(found, answer.problem),
+    }
 
 
 def _limit(answer: Answer, quantity: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import exp
 from typing import Final
 
 from rich.console import Group, RenderableType
@@ -13,8 +12,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from planner.catalog.offers import load_offers
+from planner.catalog.precisions import substitution, used_precision
 from planner.catalog.reliability import spot_statement
-from planner.estimate.estimate import expected_deviation
 from planner.formulation.limits import limits_of
 from planner.formulation.outcome import Status
 from planner.formulation.plan import PhasePlan, Plan
@@ -29,7 +28,8 @@ from planner.negotiate.answer import (
     why_not,
 )
 from planner.problem.problem import Problem
-from planner.report.certainty import certainty_of
+from planner.report.certainty import certainty_lines
+from planner.report.chances import chances_of
 from planner.report.console import wide_console
 from planner.report.plan_json import recompute_as_written
 from planner.units import (
@@ -44,8 +44,6 @@ BAR: Final = 40
 """Characters of a bar."""
 BLOCKS: Final = "█▓▒░▞▚▘·"
 """What the parts of a bar are drawn with, in their order."""
-DEVIATIONS: Final = 1.2816
-"""Standard deviations to either side that hold 80 % of a normal distribution."""
 
 
 def print_answer(answer: Answer) -> None:
@@ -110,14 +108,16 @@ def _bill(plan: Plan) -> Tree:
         branch = tree.add(Text(f"{phase}: {format_money(sum(one.cost_usd for one in lines))}"))
         for one in lines:
             kind = one.kind.replace("_", "-") + (f" ({one.note})" if one.note else "")
-            gpus = one.nodes * plan.machine.per_node
-            branch.add(
-                Text(
-                    f"{kind}: {one.nodes:,} nodes × {plan.machine.per_node} GPUs × ${one.usd_per_gpu_hour:.2f}/h × "
-                    f"{one.hours:,.1f} h = {format_money(one.cost_usd)}   ({gpus:,} GPUs)"
-                )
-            )
+            nodes, each = _counted(one.nodes, "node"), _counted(plan.machine.per_node, "GPU")
+            hours = f"${one.usd_per_gpu_hour:.2f}/h × {one.hours:,.1f} h = {format_money(one.cost_usd)}"
+            gpus = _counted(one.nodes * plan.machine.per_node, "GPU")
+            branch.add(Text(f"{kind}: {nodes} × {each} × {hours}   ({gpus})"))
     return tree
+
+
+def _counted(count: int, name: str) -> str:
+    """How many of something."""
+    return f"{count:,} {name}{'s' * (count != 1)}"
 
 
 def _layouts(plan: Plan) -> Table:
@@ -223,15 +223,16 @@ def _runner_up(answer: Answer, best: Plan, alternative: Alternative) -> Sequence
 def _notes(answer: Answer, plan: Plan) -> Iterator[RenderableType]:
     """How sure all this is: estimator, catalog, spot figures, rounding."""
     workload, device = answer.choices.workload, plan.machine.accelerator
-    spread = exp(DEVIATIONS * expected_deviation(workload.calibration, device, moe=workload.model.is_moe))
-    low, high = format_duration(plan.wall_seconds / spread), format_duration(plan.wall_seconds * spread)
-    yield Text(f"Estimate: 80 % of real runs would take {low} to {high}; cost goes with it.")
+    used = used_precision(workload.precision, device)
+    if used is not workload.precision:
+        yield Text(f"Precision: {substitution(workload.precision, used, [device.name])}.")
+    yield from (Text(line) for line in certainty_lines(answer, plan))
     overhead = plan.wall_seconds - sum(phase.steps * phase.step_seconds for phase in plan.phases)
     yield Text(
         f"Start-up, checkpoints, failures and waiting take {format_duration(overhead)} "
         f"({format_share(overhead / plan.wall_seconds)} of the wall time)."
     )
-    yield from (Text(line) for line in _certainty(answer.problem, plan))
+    yield from (Text(line) for line in _chances(answer.problem, plan))
     if plan.tender.regime.policy != "steady":
         yield Text(_spot_note(plan))
     dates = sorted(one.date for one in load_offers())
@@ -239,9 +240,9 @@ def _notes(answer: Answer, plan: Plan) -> Iterator[RenderableType]:
     yield Text(f"Fixed-point rounding changes the objective by at most {answer.outcome.error:.3%}.")
 
 
-def _certainty(problem: Problem, plan: Plan) -> Iterator[str]:
+def _chances(problem: Problem, plan: Plan) -> Iterator[str]:
     """What failures and preemptions leave of time and cost."""
-    found = certainty_of(plan, problem)
+    found = chances_of(plan, problem)
     times = " to ".join(format_duration(found.seconds[name]) for name in ("p5", "p95"))
     costs = " to ".join(format_money(found.usd[name]) for name in ("p5", "p95"))
     yield f"Failures and preemptions leave it at {times} and {costs} in nine of ten runs, the estimate being right."
@@ -286,7 +287,7 @@ def _no_plan(answer: Answer) -> Iterator[RenderableType]:
         yield Text(f"{name}: no plan was found in the time given, and none was ruled out")
         return
     limits = ", ".join(f"{one.name} {_amount(one.unit, one.bound)}" for one in answer.choices.limits.values())
-    yield Text(f"{name}: no plan exists within {limits or 'the memory of any device'}")
+    yield Text(f"{name}: no plan exists" + (f" within {limits}" if limits else ""))
     reasons: dict[str, list[str]] = {}
     for accelerator in accelerators_of(answer.choices):
         reasons.setdefault(why_not(answer.choices, accelerator), []).append(accelerator)
@@ -298,10 +299,23 @@ def problem_lines(problem: Problem, workload: Workload, found: Sequence[Placemen
     """What a problem asks for, in a few lines."""
     yield f"{problem.name or workload.model.name}: {workload.model.name}, {workload.precision.name}"
     for phase in workload.phases:
-        tokens, sequence = format_count(phase.tokens), f"{phase.sequence_length:,}"
-        yield f"  {phase.name}: {tokens} tokens in {phase.steps:,} steps of {phase.global_batch:,} × {sequence}"
+        tokens, steps = format_count(phase.tokens), _counted(phase.steps, "step")
+        yield f"  {phase.name}: {tokens} tokens in {steps} of {phase.global_batch:,} × {phase.sequence_length:,}"
     accelerators = sorted({one.machine.accelerator.name for one in found})
-    yield f"  {len(found):,} offers of {len(accelerators)} accelerators: {', '.join(accelerators)}"
+    offers = f"{_counted(len(found), 'offer')} of {_counted(len(accelerators), 'accelerator')}"
+    yield f"  {offers}: {', '.join(accelerators)}"
+    yield from _substitutions(workload, found)
     for limit in limits_of(problem).values():
         yield f"  {limit.name}: {_amount(limit.unit, limit.bound)}"
     yield f"  objective: {problem.objective}"
+
+
+def _substitutions(workload: Workload, found: Sequence[Placement]) -> Iterator[str]:
+    """Which devices would compute in another precision than the one asked for."""
+    devices = {one.machine.accelerator.name: one.machine.accelerator for one in found}
+    for used in dict.fromkeys(used_precision(workload.precision, device) for device in devices.values()):
+        if used is not workload.precision:
+            names = sorted(
+                name for name, device in devices.items() if used_precision(workload.precision, device) is used
+            )
+            yield f"  {substitution(workload.precision, used, names)}"

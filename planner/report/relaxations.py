@@ -80,6 +80,8 @@ def reason(problem: Problem, found: Sequence[Relaxation]) -> str:
                 f"The job {takes} {least}{f' within {others}' if others else ''}, "
                 f"more than {limit.name} {amount(limit.unit, limit.bound)}."
             )
+    if not limits:
+        return "No limit is to blame: what is said above has to change, by other devices, pins or phases."
     return "No single limit is to blame: whichever one is dropped, the others still rule out every plan."
 
 

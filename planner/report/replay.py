@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-from rich.console import Console, Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +17,7 @@ from planner.replay.expected import QUANTILES, Expectation, expected
 from planner.replay.job import Job
 from planner.replay.picture import STATES, progress_over_time, sampled, strips
 from planner.replay.replay import Outcome, figures
+from planner.report.console import print_report
 from planner.units import (
     SECONDS_PER_DAY,
     format_count,
@@ -130,7 +131,7 @@ def _spot_hours(job: Job, cost: float) -> float:
 
 def print_replay(found: Replay) -> None:
     """Prints a replay on stdout, with nothing in it read as markup."""
-    Console(markup=False, emoji=False, highlight=False).print(Group(*replay_parts(found)))
+    print_report(*replay_parts(found))
 
 
 def replay_parts(found: Replay) -> Iterator[RenderableType]:

@@ -194,10 +194,8 @@ def _notes(size: Size) -> Iterator[tuple[str, str]]:
     if size.published:
         one = size.published
         range_ = f"quartiles {format_share(one.lower_quartile)} and {format_share(one.upper_quartile)}"
-        yield (
-            "typical",
-            f"Median MFU of {one.kind}, {one.sources} publications; {range_} are the slow and the fast quarter.",
-        )
+        reached = f"What teams reached: median MFU of {one.kind}, {one.sources} publications"
+        yield "typical", f"{reached}; {range_} are the slow and the fast quarter."
     for answer in size.typical:
         if answer.utilisation > size.bound.utilisation:
             yield answer.name, "This MFU is above the bound: nobody has reached it."
@@ -205,4 +203,6 @@ def _notes(size: Size) -> Iterator[tuple[str, str]]:
         yield "price", f"{format_money(size.price.usd)} per GPU-hour, {size.price.origin}."
     else:
         yield "price", f"Not known: no on-demand offer of {size.question.accelerator.name}; state --price."
-    yield "next", "`plan estimate` answers for one layout: memory, bubbles and communication counted."
+    kind = "answers for the best layout, not the typical one: at times half of these GPU-hours, failures included."
+    yield "next", f"`plan solve` {kind}"
+    yield "", "`plan estimate` answers for one layout: memory, bubbles and communication counted."

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from rich.console import Console, Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from planner.replay.statistics import Lengths, TraceStatistics, autocorrelation, correlation
+from planner.report.console import print_report
 from planner.units import SECONDS_PER_HOUR, format_duration, format_number, format_share
 
 FORMAT_VERSION: Final = 1
@@ -87,7 +88,7 @@ def spot_keys(one: TraceStatistics) -> dict[str, Any]:
 
 def print_traces(found: Sequence[TraceStatistics]) -> None:
     """Prints the figures on stdout, with nothing in them read as markup."""
-    Console(markup=False, emoji=False, highlight=False).print(Group(*trace_parts(found)))
+    print_report(*trace_parts(found))
 
 
 def trace_parts(found: Sequence[TraceStatistics]) -> Iterator[RenderableType]:

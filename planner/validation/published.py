@@ -9,6 +9,7 @@ from pathlib import Path
 
 from planner.catalog.files import catalog_directory
 from planner.errors import InputError, Issue, Place
+from planner.files import read_at_most
 
 MAX_BYTES = 64 * 2**20
 MAX_CELL = 20_000
@@ -96,8 +97,7 @@ def read_published(path: Path) -> list[PublishedRow]:
     figures, text that is not UTF-8, files over 64 MiB.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = read_at_most(path, MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise InputError(f"{path} is larger than {MAX_BYTES // 2**20} MiB", fix="split the file")
         text = content.decode("utf-8-sig")

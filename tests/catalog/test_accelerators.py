@@ -131,6 +131,7 @@ BAD_FILES = {
     "larger than 1 MiB": b"#" * (1 << 21),
     "exactly one": b"secret = 1\n",
     "nic_gbit_s": RECORD.replace("nic_gbit_s = 200", "nic_gbit_s = -200").encode(),
+    "neither bf16 nor fp16": RECORD.replace("bf16 = 900", "fp8 = 900").encode(),
     "peak_tflops is above": RECORD.replace("bf16 = 900", "bf16 = 9e9").encode(),
     "scale_up_domain is above": RECORD.replace("scale_up_domain = 8", "scale_up_domain = 80000000").encode(),
     "did you mean nic_gbit_s": RECORD.replace("nic_gbit_s", "nic_gbits").encode(),

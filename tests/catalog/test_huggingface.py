@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.catalog.dialects import DIALECTS, UNSUPPORTED
-from planner.catalog.huggingface import MAX_BYTES, architecture_from_config, architecture_from_inline, read_config
+from planner.catalog.huggingface import architecture_from_config, architecture_from_inline, read_config
+from planner.catalog.json_file import MAX_BYTES
 from planner.catalog.models import find_model
 from planner.catalog.records import ModelArchitecture
 from planner.equations.symbols import Architecture
@@ -338,6 +339,30 @@ def test_bad_files(name: str, tmp_path: Path) -> None:
     assert "hunter2" not in str(caught.value)
     assert "secret" not in str(caught.value).replace(str(file), "")
     assert all(issue.place and issue.place.file == str(file) for issue in caught.value.issues)
+
+
+PLACES = [
+    ('{\n  "hidden_size": 64,\n  "hidden_size": 32}', "one name twice", (3, 3)),
+    ('{"a": [1,\n "b,]", NaN]}', "not finite", (2, 9)),
+    ('{"a":\n' + "9" * 5000 + "}", "too many digits", (2, 1)),
+    ('{"a": ' * 17 + "1" + "}" * 17, "nested deeper", (1, 6 * 17 + 1)),
+    (json.dumps({**SHAPE, "n_layer": 0}, indent=1).replace("num_hidden_layers", "x"), "layers must", (7, 13)),
+    (json.dumps({"x": {}, "text_config": {**SHAPE, "head_dim": "7"}}, indent=1), "head_dim must", (9, 15)),
+    (json.dumps({"x": {}, "text_config": {}}, indent=1), "vocab_size is missing", (3, 17)),
+    (json.dumps({"model_type": "jamba", **SHAPE}, indent=1), "cannot be planned", (2, 16)),
+]
+
+
+@pytest.mark.parametrize(("text", "message", "place"), PLACES)
+def test_errors_of_a_file_name_line_and_column(text: str, message: str, place: tuple[int, int], tmp_path: Path) -> None:
+    """Each error points to the value, the repeated name, or the object that lacks something."""
+    file = tmp_path / "config.json"
+    file.write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        read_config(file)
+    found = next(issue.place for issue in caught.value.issues if message in issue.message)
+    assert found
+    assert (found.line, found.column) == place
 
 
 def test_not_a_file(tmp_path: Path) -> None:

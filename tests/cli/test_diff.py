@@ -55,6 +55,17 @@ def test_a_plan_does_not_differ_from_itself(plans: tuple[str, str]) -> None:
     assert run("diff", plans[0], plans[0]).stdout.startswith("the same plan")
 
 
+def test_what_is_no_file_is_told(tmp_path: Path) -> None:
+    """Endless, deep and missing files end in one line and exit code 2."""
+    deep = tmp_path / "deep.json"
+    deep.write_text('{"plan": ' + "[" * 100_000)
+    told_of = {"/dev/zero": "larger than 1 MiB", str(deep): "not a plan in JSON", "no.json": "No such file"}
+    for path, told in told_of.items():
+        result = run("diff", path, DEEPSEEK)
+        assert result.exit_code == 2
+        assert told in result.stderr
+
+
 def test_problems_are_solved(plans: tuple[str, str], tmp_path: Path) -> None:
     """A problem file stands for its plan; one without a plan ends with 3."""
     problem = tmp_path / "problem.yaml"

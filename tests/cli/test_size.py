@@ -57,12 +57,19 @@ def test_the_text_is_as_recorded(asked: str, columns: int, monkeypatch: pytest.M
     unfitted = load_calibration().model_copy(update={"efficiencies": ()})
     monkeypatch.setattr("planner.catalog.calibration.load_calibration", lambda: unfitted)
     monkeypatch.setenv("COLUMNS", str(columns))
-    lines = [line.rstrip() for line in run(*QUESTIONS[asked]).stdout.splitlines()]
+    lines = run(*QUESTIONS[asked]).stdout.splitlines()
     assert max(map(len, lines)) <= columns
     golden = GOLDEN / f"size_{asked}_{columns}.txt"
     if os.environ.get("PLAN_RECORD"):
         golden.write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert lines == golden.read_text(encoding="utf-8").splitlines()
+
+
+def test_a_napkin_says_what_kind_of_figure_it_is() -> None:
+    """It is what published runs reached; the best layout is what `plan solve` answers for."""
+    told = " ".join(run(*DEEPSEEK).stdout.split())
+    assert "typical What teams reached: median MFU of" in told
+    assert "next `plan solve` answers for the best layout, not the typical one" in told
 
 
 def test_the_json_says_what_the_text_says() -> None:

@@ -94,6 +94,15 @@ def test_text_tells_the_plan() -> None:
     assert all(len(line) <= 160 for line in result.stdout.splitlines())
 
 
+def test_the_answer_says_what_kind_of_figure_it_is() -> None:
+    """A plan is the best layout; what published runs reached, `plan size`'s figure, stands beside it."""
+    told = plan("solve", "-").stdout
+    assert re.search(r"\nThis is the best layout, at \S+% MFU. The median of \d+ published dense .*see plan size", told)
+    adapters = plan("solve", "-", "--set", "training.method=lora").stdout
+    assert "This is the best layout" in adapters
+    assert "The median of" not in adapters
+
+
 def test_objectives_by_option() -> None:
     """--minimize and --maximize override the file, and exclude each other."""
     cheap, fast = solved("--minimize", "cost"), solved("--minimize", "time")
@@ -179,6 +188,80 @@ def test_bad_input_ends_with_2(change: str, told: str) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_errors_of_a_model_name_line_and_column(tmp_path: Path) -> None:
+    """What is wrong inside an inline model, or in a config that a problem names, is told where it stands."""
+    model = "model:\n  hidden_size: -1\n  n_head: 8\n  intermediat_size: 2048\n  num_hidden_layers: 4\n  vocab_size: 9"
+    inline = plan("check", "-", stdin=SMALL.replace("model: llama3.2-1b", model))
+    assert inline.exit_code == 2
+    assert inline.stderr == (
+        "error: <stdin>:4:3: intermediate_size is missing\n"
+        "  |   hidden_size: -1\n"
+        "  |   ^\n"
+        "  fix: add intermediate_size\n"
+        "error: <stdin>:4:16: hidden_size must lie between 1 and 1,000,000\n"
+        "  |   hidden_size: -1\n"
+        "  |                ^\n"
+        "error: <stdin>:6:3: unknown field 'intermediat_size' of an inline model\n"
+        "  |   intermediat_size: 2048\n"
+        "  |   ^\n"
+        "  fix: did you mean intermediate_size?\n"
+    )
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"hidden_size": -1, "num_hidden_layers": 2}, indent=1))
+    named = plan("check", "-", "--set", f"model={config}")
+    assert named.exit_code == 2
+    assert f"error: {config}:2:17: hidden_size must lie" in named.stderr
+
+
+@pytest.mark.parametrize("factor", [1.05, 1.3])
+def test_accelerators_that_the_estimate_cannot_tell_apart_are_called_equal(factor: float) -> None:
+    """A runner-up that is worse by less than the estimate's error is a tie, in text and JSON; a clear one is not."""
+    plain = solved()
+    (other,) = plain["alternatives"]
+    prices = {"A100-80GB-SXM4": ("old", 1, 2.0), "H100-80GB-SXM5": ("own", 0, 3.0)}
+    _, index, price = prices[other["accelerator"]]
+    worse = 1 + float(other["difference"]) / float(plain["plan"]["cost_usd"])
+    change = ["--set", f"market.offers[{index}].on_demand=${price * factor / worse:.4f}/GPU-h"]
+    document, text = solved(*change), plan("solve", "-", *change).stdout
+    (other,) = document["alternatives"]
+    difference = float(other["difference"]) / float(document["plan"]["cost_usd"])
+    assert difference == pytest.approx(factor - 1, abs=0.02)
+    assert other["within_error"] is (factor < 1.1)
+    tie = f"{other['accelerator']} is {difference:.0%} dearer, less than the estimate can tell between the two (±12%)"
+    assert (tie in text) is (factor < 1.1)
+
+
+def test_devices_without_a_published_run_are_named() -> None:
+    """Text and JSON say of the best plan and of the others whether published runs on their device stand behind them."""
+    change = ["--set", "market.offers[1].accelerator=L4", "--set", "market.offers[1].nodes=16"]
+    document = solved(*change, "--set", "limits.gpus=128", "--set", "limits.deadline=20d")
+    (other,) = document["alternatives"]
+    known = {document["plan"]["accelerator"]: document["estimate"], other["accelerator"]: other["estimate"]}
+    assert known["H100-80GB-SXM5"]["published_runs_on_device"] is True
+    assert known["L4"]["published_runs_on_device"] is False
+    assert known["L4"]["log_deviation"] > known["H100-80GB-SXM5"]["log_deviation"]
+    alone = plan("solve", "-", *change, "--set", "market.accelerators=[L4]", "--set", "limits.deadline=90d").stdout
+    assert "No published training run on L4 was in the calibration: the estimate rests on its data sheet" in alone
+    both = plan("solve", "-", *change, "--set", "limits.gpus=128", "--set", "limits.deadline=20d").stdout
+    assert "Of the others, no published training run was in the calibration on L4" in both
+
+
+def test_a_device_without_the_format_is_planned_in_the_one_it_has() -> None:
+    """A bf16 job on devices that only have fp16 is said to run in fp16, in text, in JSON and by `plan check`."""
+    change = ["--set", "market.offers[1].accelerator=T4", "--set", "market.offers[0].accelerator=V100-32GB-SXM2"]
+    only = [*change, "--set", "limits.deadline=90d"]
+    told = plan("solve", "-", *only)
+    assert told.exit_code == 0, told.stderr
+    assert re.search(r"^Precision: planned in fp16: \S+ has no bf16; needs loss scaling\.$", told.stdout, re.MULTILINE)
+    document = json.loads(plan("solve", "-", "--json", *only).stdout)
+    plans = [document["plan"], *(one["plan"] for one in document["alternatives"])]
+    assert [phase["precision"] for one in plans for phase in one["phases"]] == ["fp16", "fp16"]
+    checked = plan("check", "-", *change).stdout
+    assert "\n  planned in fp16: T4, V100-32GB-SXM2 have no bf16; needs loss scaling\n" in checked
+    assert "Precision" not in plan("solve", "-").stdout
+    assert "planned in" not in plan("check", "-").stdout
+
+
 def test_layouts_contain_the_optimum() -> None:
     """The least cost of all layouts within the deadline is the solver's, in the table of survivors too."""
     best = solved()["plan"]
@@ -188,6 +271,58 @@ def test_layouts_contain_the_optimum() -> None:
         assert min(float(row["cost_usd"]) for row in in_time) == pytest.approx(float(best["cost_usd"]), rel=1e-4)
         assert all(float(row["memory_gib"]) < 80 for row in rows)
     assert len(rows) < 100
+
+
+def test_layouts_say_how_many_nodes_are_billed() -> None:
+    """Nodes are whole and spares are bought on top, so the cost is that of the nodes and not of the GPUs alone."""
+    options = ["--set", "risk.spare_nodes=30%", "--set", "limits.gpus=64"]
+    rows = list(csv.DictReader(io.StringIO(plan("layouts", "-", "--csv", *options).stdout)))
+    assert any(int(row["gpus"]) < 8 for row in rows)
+    for row in rows:
+        needed = -(-int(row["gpus"]) // 8)
+        assert int(row["nodes"]) == needed + -(-needed * 3 // 10)
+        if row["cost_usd"]:
+            hours, price = float(row["wall_days"]) * 24, {"own": 3, "old": 2}[row["placement"]]
+            assert float(row["cost_usd"]) == pytest.approx(int(row["nodes"]) * 8 * hours * price, rel=1e-3)
+    assert " nodes " in plan("layouts", "-", "--top", "3").stdout.splitlines()[0]
+
+
+def test_nothing_feasible_ends_with_3() -> None:
+    """Pins that no layout meets are told by every command that solves, without limits that could be blamed."""
+    pinned = ["-", "--set", "layout.tensor=7", "--set", "limits={}"]
+    for command in ("solve", "layouts", "frontier", "alternatives"):
+        result = plan(command, *pinned)
+        assert result.exit_code == 3, command
+        assert "no plan exists" in result.stdout or "no layout is feasible" in result.stderr
+    told = plan("solve", *pinned).stdout
+    assert "small: no plan exists\n  A100-80GB-SXM4, H100-80GB-SXM5: train: no layout is valid under the pins\n" in told
+    assert "No limit is to blame" in told
+    late = plan("solve", "-", "--set", "limits.deadline=1s").stdout
+    assert "no layout ends within 1 s" in late
+
+
+def test_another_kind_of_file_is_told() -> None:
+    """A run file where a problem is wanted, and the other way round, is one error and not many."""
+    run = "schema: run/1\nmodel: llama3.2-1b\ntraining: {tokens: 5B, sequence_length: 2048, global_batch: 64}\n"
+    for command, stdin, told in (("solve", run, "this is a run file"), ("estimate", SMALL, "this is a problem file")):
+        result = plan(command, "-", stdin=stdin)
+        assert result.exit_code == 2
+        assert result.stderr.startswith("error: <stdin>:1:9: " + told)
+        assert result.stderr.count("error:") == 1
+
+
+def test_examples_in_errors_are_right(tmp_path: Path) -> None:
+    """What an error proposes can be written as it stands."""
+    lists = plan("check", "-", "--set", "market.accelerators=H100-80GB-SXM5").stderr
+    assert "market.accelerators must be a list" in lists
+    assert "accelerators: [H100-80GB-SXM5]" in lists
+    plain = plan("check", "-", stdin=SMALL.replace("schema: plan/1\n", "")).stderr
+    assert "schema is missing" in plain
+    assert "add for example schema: plan/1" in plain
+    one = plan("check", "-", "--set", "training.phases[3].tokens=1B").stderr
+    assert "write training.phases[0]\n" in one
+    assert plan("solve", "-", "--out", "").exit_code == 2
+    assert plan("solve", "-", "--out", str(tmp_path)).exit_code == 2
 
 
 def test_layouts_for_people() -> None:

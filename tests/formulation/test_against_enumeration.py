@@ -21,10 +21,10 @@ PENNIES = 0.02
 """Dollars that rounding the lines of a bill to cents may add."""
 
 
-def solved(problem: Problem) -> tuple[float | None, float]:
+def solved(problem: Problem, time_limit: float | None = None) -> tuple[float | None, float]:
     """The solver's value of a problem, its plan being verified, and the rounding error that it states."""
     choices = choices_of(problem)
-    outcome = optimum(choices)
+    outcome = optimum(choices, time_limit=time_limit)
     assert outcome.status in {Status.OPTIMAL, Status.INFEASIBLE}
     if outcome.decision is None:
         return None, outcome.error

@@ -12,7 +12,7 @@ from planner.formulation.outcome import Status
 from planner.formulation.solve import optimum
 from planner.negotiate.answer import answer
 from planner.problem.problem import Problem
-from planner.report.certainty import certainty_of
+from planner.report.chances import chances_of
 from planner.verify.oracle import best_value
 
 CASES = 0.006
@@ -84,8 +84,8 @@ def test_more_certainty_is_never_better(objective: str) -> None:
     assert values[0] != values[-1]
     for share, found in answers.items():
         assert found.plan is not None
-        certainty = certainty_of(found.plan, problems[share])
-        assert (certainty.in_time or 0) >= share - 1e-6
+        chances = chances_of(found.plan, problems[share])
+        assert (chances.in_time or 0) >= share - 1e-6
 
 
 def test_certainty_is_used_up_where_it_costs() -> None:
@@ -93,4 +93,4 @@ def test_certainty_is_used_up_where_it_costs() -> None:
     problem = job("5d", "95%", "tokens", phases=1, purchase=("spot",))
     found = answer(problem)
     assert found.plan is not None
-    assert certainty_of(found.plan, problem).in_time == pytest.approx(0.95, abs=0.01)
+    assert chances_of(found.plan, problem).in_time == pytest.approx(0.95, abs=0.01)

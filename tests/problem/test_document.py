@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planner import files
 from planner.errors import InputError
 from planner.problem.document import MAX_BYTES, parse_document, read_document, with_overrides
 
@@ -93,6 +96,41 @@ def test_paths_that_are_no_files_are_refused(path: str) -> None:
     """A missing file, a folder and an impossible name are errors of the input."""
     with pytest.raises(InputError, match="cannot read it"):
         read_document(path)
+
+
+def test_a_named_pipe_is_read_until_it_is_closed(tmp_path: Path) -> None:
+    """What a shell puts in place of `<(command)` is a file like another, also when its text arrives in pieces."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def write() -> None:
+        with pipe.open("wb", buffering=0) as file:
+            for piece in (b"a:", b" 1\n", b"b: [" + b"2, " * 20_000 + b"3]"):
+                file.write(piece)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    data = read_document(pipe).data
+    writer.join()
+    assert data["a"] == 1
+    assert isinstance(data["b"], list)
+    assert len(data["b"]) == 20_001
+
+
+def test_a_named_pipe_that_never_ends_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits without end for a pipe, whether it has no writer or one that stays silent."""
+    monkeypatch.setattr(files, "PATIENCE", 0.05)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match="a pipe that did not end within"):
+        read_document(pipe)
+    silent = os.open(pipe, os.O_RDWR)
+    try:
+        os.write(silent, b"a: 1\n")
+        with pytest.raises(InputError, match="a pipe that did not end within"):
+            read_document(pipe)
+    finally:
+        os.close(silent)
 
 
 def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
