@@ -24,8 +24,8 @@ REFUSED = (RuntimeError, ValueError, TypeError, AttributeError)
 MOST_CALLS, MOST_COPIES = 500, 64
 SPIN_CYCLES = 2_000_000
 """Cycles of the waiting kernel by which its clock is read."""
-LONGEST_LEAD = 0.02
-"""Most seconds that a GPU waits so that the host is ahead of it."""
+LONGEST_REST = 0.1
+"""Most seconds that a GPU waits before a batch."""
 
 
 def load_torch() -> Any:  # noqa: ANN401  (a module that need not be installed has no type)
@@ -95,19 +95,15 @@ class Bench:
         self.elapsed_seconds(spin, 1)
         return SPIN_CYCLES / self.elapsed_seconds(spin, 1)
 
-    def elapsed_seconds(self, work: Work, calls: int, *, lead: float = 0.0) -> float:
-        """Seconds of `calls` calls, one after another.
-
-        A GPU first waits for `lead` seconds, in which the host queues calls: kernels shorter than their launch are
-        then timed by themselves.
-        """
+    def elapsed_seconds(self, work: Work, calls: int, *, rest: float = 0.0) -> float:
+        """Seconds of `calls` calls, one after another; a GPU waits for `rest` seconds first."""
         if not self.on_gpu:
             start = time.perf_counter()
             _repeat(work, calls)
             return time.perf_counter() - start
         start, end = (self.torch.cuda.Event(enable_timing=True) for _ in range(2))
-        if lead:
-            self.torch.cuda._sleep(int(lead * self.spin_hz))  # noqa: SLF001  (PyTorch's only kernel that waits)
+        if rest:
+            self.torch.cuda._sleep(int(rest * self.spin_hz))  # noqa: SLF001  (PyTorch's only kernel that waits)
         start.record()
         _repeat(work, calls)
         end.record()
@@ -124,15 +120,20 @@ class Bench:
         return queued if self.on_gpu else 0.0
 
     def median_seconds(self, work: Work) -> float:
-        """Seconds of one call: the median of batches that are long enough to time, after a warm-up."""
+        """Seconds of one call: the median of batches that are long enough to time, after a warm-up.
+
+        A GPU waits before each batch for as long as the batch takes, so that its power stays under the limit, as in
+        training, where products alternate with lighter kernels; and for as long as the host needs to queue the batch,
+        so that kernels shorter than their launch are timed by themselves.
+        """
         self.elapsed_seconds(work, max(2, len(work.inputs)))
         once = self.elapsed_seconds(work, 2) / 2
         calls = max(1, min(MOST_CALLS, math.ceil(self.grid.batch_seconds / max(once, 1e-9))))
-        lead = min(LONGEST_LEAD, 1.25 * self.queueing_seconds(work, calls))
-        return statistics.median(self.elapsed_seconds(work, calls, lead=lead) / calls for _ in range(self.grid.batches))
+        rest = min(LONGEST_REST, max(calls * once, 1.25 * self.queueing_seconds(work, calls)))
+        return statistics.median(self.elapsed_seconds(work, calls, rest=rest) / calls for _ in range(self.grid.batches))
 
     def sustained_seconds(self, work: Work) -> float:
-        """Seconds of one call when calls follow each other until power and temperature limit the clock.
+        """Seconds of one call when calls follow each other without rest, until power and heat limit the clock.
 
         The first half of the time warms the device up, the second is timed.
         """

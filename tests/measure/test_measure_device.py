@@ -89,8 +89,11 @@ def test_gpu_time_is_taken_from_events() -> None:
     assert drained == ["cuda:0"]
 
 
-def test_host_is_ahead_of_the_gpu_when_it_is_timed() -> None:
-    """The GPU waits before the first event while calls are queued, by the clock of its own waiting kernel."""
+def test_gpu_rests_before_it_is_timed() -> None:
+    """The GPU waits before the first event while calls are queued, by the clock of its own waiting kernel.
+
+    Every timed batch is preceded by a rest at least as long as the batch before it took.
+    """
     queue: list[str] = []
 
     class Event:
@@ -113,8 +116,13 @@ def test_host_is_ahead_of_the_gpu_when_it_is_timed() -> None:
     bench = Bench(SimpleNamespace(cuda=SimpleNamespace(Event=Event, synchronize=id, _sleep=wait)), "cuda:0", TINY)
     assert bench.spin_hz == pytest.approx(1e9)
     queue.clear()
-    assert bench.elapsed_seconds(Work(lambda: queue.append("call")), 2, lead=0.005) == pytest.approx(2e-3)
+    assert bench.elapsed_seconds(Work(lambda: queue.append("call")), 2, rest=0.005) == pytest.approx(2e-3)
     assert queue == ["wait 5000000", "event", "call", "call", "event"]
+    queue.clear()
+    assert bench.median_seconds(Work(lambda: queue.append("call"))) == pytest.approx(2e-3)
+    waits = [int(entry.removeprefix("wait ")) for entry in queue if entry.startswith("wait")]
+    assert len(waits) == TINY.batches
+    assert min(waits) >= 1_000_000
 
 
 def test_refused_case_does_not_end_the_run() -> None:
