@@ -13,6 +13,7 @@ import argparse
 import gc
 import importlib
 import json
+import os
 import statistics
 import time
 from collections import defaultdict
@@ -21,6 +22,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"  # its cache does not know attention kernels apart
 
 import numpy as np
 from step_model import Model, build

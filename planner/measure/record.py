@@ -51,7 +51,7 @@ def note(facts: DeviceFacts, summary: Summary, like: Accelerator) -> str:
     sentences = [
         f"Measured on {facts.name} with {facts.software}.",
         f"Best large matrix product: {rates}.",
-        f"Sustained for seconds: {summary.sustained_tflops:.4g} TFLOP/s." if summary.sustained_tflops else "",
+        f"Without rest, over seconds: {summary.sustained_tflops:.4g} TFLOP/s." if summary.sustained_tflops else "",
         f"A copy moves {copy:.4g} GB/s, read and written, {copy / like.memory_bandwidth_gb_s:.3g} of the datasheet's."
         if copy
         else "",

@@ -236,7 +236,7 @@ def summary_lines(summary: Summary) -> tuple[str, ...]:
         for precision, rate in summary.matmul.items()
     ]
     if summary.sustained_tflops:
-        lines.append(f"sustained product: {summary.sustained_tflops:.4g} TFLOP/s")
+        lines.append(f"a product without rest, over seconds: {summary.sustained_tflops:.4g} TFLOP/s")
     lines += [f"fp8, {way.replace('_', ' ')}: {rate:.4g} TFLOP/s" for way, rate in summary.scaled_tflops.items()]
     if summary.shape:
         fit = summary.shape
