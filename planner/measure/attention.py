@@ -58,12 +58,13 @@ def _attend(bench: Bench, case: Case) -> Any:  # noqa: ANN401  (a function from 
 
 
 def _inputs(bench: Bench, case: Case) -> tuple[Any, Any, Any]:
+    """Query, key and value as a projection leaves them: the heads of a position beside each other."""
     shapes = (
-        (case.b, case.heads, case.m, case.head_dim),
-        (case.b, case.kv_heads, case.n, case.head_dim),
-        (case.b, case.kv_heads, case.n, case.value_head_dim),
+        (case.b, case.m, case.heads, case.head_dim),
+        (case.b, case.n, case.kv_heads, case.head_dim),
+        (case.b, case.n, case.kv_heads, case.value_head_dim),
     )
-    q, k, v = (bench.random(*shape).requires_grad_() for shape in shapes)
+    q, k, v = (bench.random(*shape).transpose(1, 2).requires_grad_() for shape in shapes)
     return q, k, v
 
 

@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from planner.errors import InputError
@@ -21,6 +22,10 @@ Progress = Callable[[str], None]
 REFUSED = (RuntimeError, ValueError, TypeError, AttributeError)
 """What PyTorch raises for a kernel, a precision or a size that the device or the release does not have."""
 MOST_CALLS, MOST_COPIES = 500, 64
+SPIN_CYCLES = 2_000_000
+"""Cycles of the waiting kernel by which its clock is read."""
+LONGEST_REST = 0.1
+"""Most seconds that a GPU waits before a batch."""
 
 
 def load_torch() -> Any:  # noqa: ANN401  (a module that need not be installed has no type)
@@ -83,26 +88,59 @@ class Bench:
         if self.on_gpu:
             self.torch.cuda.empty_cache()
 
-    def elapsed_seconds(self, work: Work, calls: int) -> float:
-        """Seconds of `calls` calls, one after another."""
+    @cached_property
+    def spin_hz(self) -> float:
+        """Cycles per second of the kernel that only waits."""
+        spin = Work(lambda: self.torch.cuda._sleep(SPIN_CYCLES))  # noqa: SLF001  (PyTorch's only kernel that waits)
+        self.elapsed_seconds(spin, 1)
+        return SPIN_CYCLES / self.elapsed_seconds(spin, 1)
+
+    def elapsed_seconds(self, work: Work, calls: int, *, rest: float = 0.0) -> float:
+        """Seconds of `calls` calls, one after another; a GPU waits for `rest` seconds first."""
         if not self.on_gpu:
             start = time.perf_counter()
             _repeat(work, calls)
             return time.perf_counter() - start
         start, end = (self.torch.cuda.Event(enable_timing=True) for _ in range(2))
+        if rest:
+            self.torch.cuda._sleep(int(rest * self.spin_hz))  # noqa: SLF001  (PyTorch's only kernel that waits)
         start.record()
         _repeat(work, calls)
         end.record()
         self.synchronise()
         return float(start.elapsed_time(end)) / 1e3
 
+    def queueing_seconds(self, work: Work, calls: int) -> float:
+        """Seconds in which the host queues `calls` calls; a processor queues nothing."""
+        self.synchronise()
+        start = time.perf_counter()
+        _repeat(work, calls)
+        queued = time.perf_counter() - start
+        self.synchronise()
+        return queued if self.on_gpu else 0.0
+
     def median_seconds(self, work: Work) -> float:
-        """Seconds of one call: the median of batches that are long enough to time, after a warm-up."""
+        """Seconds of one call: the median of batches that are long enough to time, after a warm-up.
+
+        A GPU waits before each batch for as long as the batch takes, so that its power stays under the limit, as in
+        training, where products alternate with lighter kernels; and for as long as the host needs to queue the batch,
+        so that kernels shorter than their launch are timed by themselves.
+        """
         self.elapsed_seconds(work, max(2, len(work.inputs)))
         once = self.elapsed_seconds(work, 2) / 2
         calls = max(1, min(MOST_CALLS, math.ceil(self.grid.batch_seconds / max(once, 1e-9))))
+        rest = min(LONGEST_REST, max(calls * once, 1.25 * self.queueing_seconds(work, calls)))
+        return statistics.median(self.elapsed_seconds(work, calls, rest=rest) / calls for _ in range(self.grid.batches))
+
+    def sustained_seconds(self, work: Work) -> float:
+        """Seconds of one call when calls follow each other without rest, until power and heat limit the clock.
+
+        The first half of the time warms the device up, the second is timed.
+        """
+        once = self.median_seconds(work)
+        calls = max(1, math.ceil(self.grid.sustained_seconds / 2 / once))
         self.elapsed_seconds(work, calls)
-        return statistics.median(self.elapsed_seconds(work, calls) / calls for _ in range(self.grid.batches))
+        return self.elapsed_seconds(work, calls) / calls
 
 
 def _repeat(work: Work, calls: int) -> None:
@@ -118,12 +156,13 @@ class Recorder:
     samples: list[Sample] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
 
-    def measure(self, case: Case, prepare: Callable[[], Work]) -> None:
-        """Time one case; `prepare` makes its inputs."""
+    def measure(self, case: Case, prepare: Callable[[], Work], *, sustained: bool = False) -> None:
+        """Time one case, briefly or sustained; `prepare` makes its inputs."""
+        seconds_of = self.bench.sustained_seconds if sustained else self.bench.median_seconds
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # PyTorch warns about each kernel that it does not choose
-                seconds = self.bench.median_seconds(prepare())
+                seconds = seconds_of(prepare())
         except REFUSED as error:
             self.refuse(str(case), error)
         else:

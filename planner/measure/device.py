@@ -13,7 +13,7 @@ from planner.measure.attention import measure_attention
 from planner.measure.bench import Bench, Progress, Recorder, load_torch
 from planner.measure.collectives import measure_collectives
 from planner.measure.grids import grid_for
-from planner.measure.products import measure_experts, measure_fp8_products, measure_products
+from planner.measure.products import measure_experts, measure_fp8_products, measure_products, measure_sustained
 from planner.measure.samples import DeviceFacts, Measurements
 from planner.measure.streams import measure_copies, measure_launches, measure_optimizer, measure_streams
 
@@ -39,6 +39,7 @@ def measure_device(device: str, *, quick: bool, progress: Progress = lambda _: N
         ("elementwise kernels", lambda: measure_streams(recorder, grid.streams)),
         ("the optimizer", lambda: measure_optimizer(recorder, grid.optimizer_parameters)),
         ("matrix products", lambda: measure_products(recorder, grid.products)),
+        ("a sustained matrix product", lambda: measure_sustained(recorder, grid.sustained)),
         ("8-bit matrix products", lambda: measure_fp8_products(recorder, grid.products)),
         ("grouped matrix products", lambda: measure_experts(recorder, grid.experts)),
         ("attention", lambda: measure_attention(recorder, grid.attentions)),
@@ -81,8 +82,9 @@ def device_facts(bench: Bench, ranks: int) -> DeviceFacts:
     torch = bench.torch
     if not bench.on_gpu:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return DeviceFacts(device_name(torch, "cpu"), memory / GIB, None, ranks, f"PyTorch {torch.__version__}")
+        return DeviceFacts(device_name(torch, "cpu"), memory / GIB, None, ranks, 0.0, f"PyTorch {torch.__version__}")
     properties = torch.cuda.get_device_properties(bench.device)
+    free, total = torch.cuda.mem_get_info(bench.device)
     runtime = f"ROCm {torch.version.hip}" if torch.version.hip else f"CUDA {torch.version.cuda}"
     versions = (f"PyTorch {torch.__version__}", runtime, driver_version(Path("/proc/driver/nvidia/version")))
     return DeviceFacts(
@@ -90,6 +92,7 @@ def device_facts(bench: Bench, ranks: int) -> DeviceFacts:
         memory_gib=properties.total_memory / GIB,
         compute_units=properties.multi_processor_count,
         devices=ranks,
+        outside_gib=(total - free - torch.cuda.memory_reserved(bench.device)) / GIB,
         software=", ".join(version for version in versions if version),
     )
 

@@ -58,6 +58,9 @@ class Grid:
     """Timed batches; their median counts."""
     batch_seconds: float
     """Length of one batch."""
+    sustained: ProductShape
+    sustained_seconds: float
+    """How long that product runs without a pause."""
     cache_bytes: int
     """Inputs are rotated until they exceed this, so that a cache does not serve repeated calls."""
 
@@ -118,6 +121,8 @@ FULL = Grid(
     message_elements=(2**15, 2**19, 2**23, 2**25, 2**27, 2**29),
     batches=7,
     batch_seconds=0.01,
+    sustained=ProductShape("TN", 8192, 8192, 8192),
+    sustained_seconds=4.0,
     cache_bytes=2**28,
 )
 QUICK = Grid(
@@ -134,6 +139,8 @@ QUICK = Grid(
     message_elements=(2**15, 2**23, 2**27),
     batches=5,
     batch_seconds=0.005,
+    sustained=ProductShape("TN", 8192, 8192, 8192),
+    sustained_seconds=2.0,
     cache_bytes=2**28,
 )
 TINY = Grid(
@@ -150,6 +157,8 @@ TINY = Grid(
     message_elements=(2**8, 2**12),
     batches=3,
     batch_seconds=0.0005,
+    sustained=ProductShape("TN", 128, 128, 128),
+    sustained_seconds=0.002,
     cache_bytes=0,
 )
 

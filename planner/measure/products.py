@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from planner.measure.bench import REFUSED, Bench, Recorder, Work
 from planner.measure.grids import ExpertShape, ProductShape
 from planner.measure.samples import Case
+
+PER_TENSOR, PER_ROW, EXACT = "per_tensor", "per_row", "exact"
+SCALINGS = (PER_TENSOR, PER_ROW, EXACT)
+"""How 8-bit products are scaled and summed: a scale per tensor, per row, or per tensor with sums kept in fp32."""
 
 
 def measure_products(recorder: Recorder, shapes: tuple[ProductShape, ...]) -> None:
@@ -17,17 +22,30 @@ def measure_products(recorder: Recorder, shapes: tuple[ProductShape, ...]) -> No
         recorder.measure(product_case(shape, bench.half), partial(_half_work, bench, shape))
 
 
+def measure_sustained(recorder: Recorder, shape: ProductShape) -> None:
+    """Time one large product over seconds without a pause, as training runs it: power may lower the clock."""
+    bench = recorder.bench
+    case = replace(product_case(shape, bench.half), op="sustained")
+    recorder.measure(case, partial(_half_work, bench, shape), sustained=True)
+
+
 def measure_fp8_products(recorder: Recorder, shapes: tuple[ProductShape, ...]) -> None:
-    """Time the aligned forward products in 8 bit, one scale per tensor, where the device has it."""
+    """Time the aligned forward products in 8 bit, where the device has it.
+
+    All with one scale per tensor and fast sums, those with the most rows with a scale per row and with exact sums too.
+    """
     bench = recorder.bench
     try:
         kind = _fp8_type(bench)
     except REFUSED as error:
         recorder.refuse("matmul fp8", error)
         return
-    for shape in shapes:
-        if shape.layout == "TN" and shape.aligned:
-            recorder.measure(product_case(shape, "fp8"), partial(_fp8_work, bench, shape, kind))
+    usable = [shape for shape in shapes if shape.layout == "TN" and shape.aligned]
+    most = max(shape.m for shape in usable)
+    for shape in usable:
+        for scaling in SCALINGS if shape.m == most else SCALINGS[:1]:
+            case = product_case(shape, "fp8", backend=scaling)
+            recorder.measure(case, partial(_fp8_work, bench, shape, kind, scaling))
 
 
 def measure_experts(recorder: Recorder, shapes: tuple[ExpertShape, ...]) -> None:
@@ -40,12 +58,13 @@ def measure_experts(recorder: Recorder, shapes: tuple[ExpertShape, ...]) -> None
             recorder.measure(case, partial(_expert_work, bench, case))
 
 
-def product_case(shape: ProductShape, precision: str) -> Case:
+def product_case(shape: ProductShape, precision: str, *, backend: str = "") -> Case:
     """2·m·n·k operations; the bytes are each operand and the result once (the result of fp8 in 16 bit)."""
     layout, m, n, k = shape
     width = 1 if precision == "fp8" else 2
     moved = width * (m * k + k * n) + 2 * m * n
-    return Case(f"matmul_{layout.lower()}", precision, m=m, n=n, k=k, flops=2.0 * m * n * k, bytes=moved)
+    op = f"matmul_{layout.lower()}"
+    return Case(op, precision, m=m, n=n, k=k, backend=backend, flops=2.0 * m * n * k, bytes=moved)
 
 
 def expert_case(op: str, shape: ExpertShape, precision: str, backend: str) -> Case:
@@ -72,11 +91,11 @@ def _fp8_type(bench: Bench) -> Any:  # noqa: ANN401  (a torch.dtype)
     usual, amd = bench.torch.float8_e4m3fn, bench.torch.float8_e4m3fnuz
     small = ProductShape("TN", 64, 64, 64)
     try:
-        _call_once(_fp8_work(bench, small, usual))
+        _call_once(_fp8_work(bench, small, usual, PER_TENSOR))
     except REFUSED:
         if not bench.torch.version.hip:
             raise
-        _call_once(_fp8_work(bench, small, amd))
+        _call_once(_fp8_work(bench, small, amd, PER_TENSOR))
         return amd
     return usual
 
@@ -85,14 +104,15 @@ def _call_once(work: Work) -> None:
     work.call(*work.inputs[0])
 
 
-def _fp8_work(bench: Bench, shape: ProductShape, kind: Any) -> Work:  # noqa: ANN401  (a torch.dtype)
+def _fp8_work(bench: Bench, shape: ProductShape, kind: Any, scaling: str) -> Work:  # noqa: ANN401  (a torch.dtype)
     _, m, n, k = shape
-    scale = bench.torch.ones((), device=bench.device)
-    result = bench.torch.bfloat16
+    torch = bench.torch
+    rows, columns = ((m, 1), (1, n)) if scaling == PER_ROW else ((), ())
+    scales = {f"scale_{side}": torch.ones(size, device=bench.device) for side, size in (("a", rows), ("b", columns))}
 
     def product(left: Any, right: Any) -> object:  # noqa: ANN401  (tensors)
-        return bench.torch._scaled_mm(  # noqa: SLF001  (PyTorch's only product of 8-bit tensors)
-            left, right, scale_a=scale, scale_b=scale, out_dtype=result, use_fast_accum=True
+        return torch._scaled_mm(  # noqa: SLF001  (PyTorch's only product of 8-bit tensors)
+            left, right, **scales, out_dtype=torch.bfloat16, use_fast_accum=scaling != EXACT
         )
 
     copies = bench.copies(float(m * k + k * n + 2 * m * n))

@@ -13,6 +13,8 @@ from planner.measure.summary import Summary, summary_lines
 SOURCE = "measured with plan calibrate --measure"
 FIGURES = 4
 """Significant digits of what is written."""
+SHARED_GIB = 3.0
+"""Memory in use outside PyTorch from which other processes are suspected; context and libraries take 0.5 to 2."""
 
 
 def measured_record(facts: DeviceFacts, summary: Summary, like: Accelerator) -> Accelerator:
@@ -49,17 +51,21 @@ def note(facts: DeviceFacts, summary: Summary, like: Accelerator) -> str:
     sentences = [
         f"Measured on {facts.name} with {facts.software}.",
         f"Best large matrix product: {rates}.",
+        f"Without rest, over seconds: {summary.sustained_tflops:.4g} TFLOP/s." if summary.sustained_tflops else "",
         f"A copy moves {copy:.4g} GB/s, read and written, {copy / like.memory_bandwidth_gb_s:.3g} of the datasheet's."
         if copy
         else "",
+        f"Context and libraries take {facts.outside_gib:.2g} GiB." if facts.outside_gib else "",
         f"Peaks and fabric: catalog record {like.name}.",
     ]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
 def doubts(facts: DeviceFacts, summary: Summary, like: Accelerator) -> tuple[str, ...]:
-    """Say what suggests that `like` is another device: its memory, or a rate above its peak."""
+    """Say what suggests that others use the device, or that `like` is another: its memory, a rate above its peak."""
     found = []
+    if facts.outside_gib > SHARED_GIB:
+        found.append(f"{facts.outside_gib:.3g} GiB are in use outside PyTorch: does another process share the device?")
     nominal_gib = like.memory_nominal_gb * 1e9 / 2**30
     if not 0.8 <= facts.memory_gib / nominal_gib <= 1.1:
         found.append(f"the device has {facts.memory_gib:.4g} GiB, {like.name} {nominal_gib:.4g}: is --like right?")

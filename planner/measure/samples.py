@@ -79,6 +79,8 @@ class DeviceFacts:
     compute_units: int | None
     devices: int
     """Devices that took part in the collectives; 1 without any."""
+    outside_gib: float
+    """Memory in use outside PyTorch's allocator after the measurements: driver context, libraries, other processes."""
     software: str
     """Versions of PyTorch and of the driver."""
 

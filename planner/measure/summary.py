@@ -19,6 +19,8 @@ Key = TypeVar("Key", bound=Hashable)
 FORWARD_PRODUCT = "matmul_tn"
 PRODUCTS = ("matmul_tn", "matmul_nn", "matmul_nt")
 HALF = ("bf16", "fp16")
+PLAIN = ("", "per_tensor")
+"""Scalings of the products whose best rate is a precision's matmul share."""
 STREAMS = ("copy", "add", "rms_norm", "softmax", "adamw")
 LARGE_SHARE = 0.25
 """Largest products by operations, of which the best counts as what the device reaches."""
@@ -83,6 +85,10 @@ class Summary:
 
     matmul: dict[str, Matmul]
     """By precision."""
+    sustained_tflops: float | None
+    """A large 16-bit product over seconds without a pause."""
+    scaled_tflops: dict[str, float]
+    """Best 8-bit product of those with most rows, by how it is scaled and summed."""
     shape: ShapeFit | None
     misaligned_slowdown: float | None
     """Time of products with a dimension that 64 does not divide, over the fit without that penalty."""
@@ -108,8 +114,11 @@ def summarise(samples: Sequence[Sample], compute_units: int | None) -> Summary:
     shape = fit_shape([sample for sample in half if is_aligned(sample.case)], units)
     misaligned = [sample for sample in half if not is_aligned(sample.case)]
     launches = [sample.seconds for sample in samples if sample.case.op == "launch"]
+    sustained = [sample.tflops for sample in samples if sample.case.op == "sustained"]
     return Summary(
         matmul=matmul,
+        sustained_tflops=max(sustained, default=None),
+        scaled_tflops=scaled_rates(samples),
         shape=shape,
         misaligned_slowdown=slowdown(misaligned, shape, units) if shape and misaligned else None,
         grouped_share=grouped_shares(samples, matmul),
@@ -131,6 +140,14 @@ def large_products(samples: Sequence[Sample]) -> Matmul:
     large = by_size or list(samples)
     rates = [sample.tflops for sample in large[: max(1, round(LARGE_SHARE * len(large)))]]
     return Matmul(max(rates), statistics.median(rates))
+
+
+def scaled_rates(samples: Sequence[Sample]) -> dict[str, float]:
+    """Best rate of 8-bit products by scaling, over the shapes that were run with every scaling; TFLOP/s."""
+    eight = [sample for sample in samples if sample.case.op == FORWARD_PRODUCT and sample.case.precision == "fp8"]
+    most = max((sample.case.m for sample in eight), default=0)
+    scalings = _grouped((sample for sample in eight if sample.case.m == most), lambda case: case.backend)
+    return {scaling: max(sample.tflops for sample in group) for scaling, group in scalings.items()}
 
 
 def work_seconds(cases: Sequence[Case], units: float, elements: float) -> npt.NDArray[np.float64]:
@@ -218,6 +235,9 @@ def summary_lines(summary: Summary) -> tuple[str, ...]:
         f"{precision} matrix product: {rate.best:.4g} TFLOP/s at best, {rate.median:.4g} median of large shapes"
         for precision, rate in summary.matmul.items()
     ]
+    if summary.sustained_tflops:
+        lines.append(f"a product without rest, over seconds: {summary.sustained_tflops:.4g} TFLOP/s")
+    lines += [f"fp8, {way.replace('_', ' ')}: {rate:.4g} TFLOP/s" for way, rate in summary.scaled_tflops.items()]
     if summary.shape:
         fit = summary.shape
         lines += [
@@ -249,7 +269,7 @@ def summary_lines(summary: Summary) -> tuple[str, ...]:
 
 
 def _forward_precision(case: Case) -> str | None:
-    return case.precision if case.op == FORWARD_PRODUCT else None
+    return case.precision if case.op == FORWARD_PRODUCT and case.backend in PLAIN else None
 
 
 def _best_gb_s(samples: Iterable[Sample]) -> float:

@@ -89,6 +89,42 @@ def test_gpu_time_is_taken_from_events() -> None:
     assert drained == ["cuda:0"]
 
 
+def test_gpu_rests_before_it_is_timed() -> None:
+    """The GPU waits before the first event while calls are queued, by the clock of its own waiting kernel.
+
+    Every timed batch is preceded by a rest at least as long as the batch before it took.
+    """
+    queue: list[str] = []
+
+    class Event:
+        """Two events are always 2 ms apart."""
+
+        def __init__(self, *, enable_timing: bool) -> None:
+            assert enable_timing
+
+        def record(self) -> None:
+            """Mark the queue."""
+            queue.append("event")
+
+        def elapsed_time(self, _: Event) -> float:
+            """Milliseconds."""
+            return 2.0
+
+    def wait(cycles: int) -> None:
+        queue.append(f"wait {cycles}")
+
+    bench = Bench(SimpleNamespace(cuda=SimpleNamespace(Event=Event, synchronize=id, _sleep=wait)), "cuda:0", TINY)
+    assert bench.spin_hz == pytest.approx(1e9)
+    queue.clear()
+    assert bench.elapsed_seconds(Work(lambda: queue.append("call")), 2, rest=0.005) == pytest.approx(2e-3)
+    assert queue == ["wait 5000000", "event", "call", "call", "event"]
+    queue.clear()
+    assert bench.median_seconds(Work(lambda: queue.append("call"))) == pytest.approx(2e-3)
+    waits = [int(entry.removeprefix("wait ")) for entry in queue if entry.startswith("wait")]
+    assert len(waits) == TINY.batches
+    assert min(waits) >= 1_000_000
+
+
 def test_refused_case_does_not_end_the_run() -> None:
     """A kernel that PyTorch refuses is noted with the first line of the reason."""
     recorder = Recorder(Bench(None, "cpu", TINY))
@@ -113,7 +149,7 @@ def test_processor_is_measured_from_end_to_end(tmp_path: Path) -> None:
     assert 0 < record.matmul_share["bf16"] < 1
     rows = (tmp_path / "cpu.csv").read_text(encoding="utf-8").splitlines()
     assert {row.split(",")[0] for row in rows[1:]} >= {
-        "launch", "copy", "add", "rms_norm", "softmax", "adamw", "matmul_tn", "matmul_nn", "matmul_nt",
+        "launch", "copy", "add", "rms_norm", "softmax", "adamw", "matmul_tn", "matmul_nn", "matmul_nt", "sustained",
         "grouped_forward", "grouped_wgrad", "attention_forward", "attention_backward", "all_reduce", "all_gather",
         "reduce_scatter", "all_to_all", "send_recv",
     }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from planner.measure.record import SOURCE, toml_value
 from planner.measure.samples import COLUMNS, Case, DeviceFacts, Measurements, Refusal, Sample
 
 LARGE = ProductShape("TN", 8192, 8192, 8192)
-H200 = DeviceFacts("NVIDIA H200", 139.8, 132, 1, "PyTorch 2.13.0, CUDA 13.0, driver 580.159.04")
+H200 = DeviceFacts("NVIDIA H200", 139.8, 132, 1, 0.6, "PyTorch 2.13.0, CUDA 13.0, driver 580.159.04")
 
 
 def measured(*samples: Sample, facts: DeviceFacts = H200, refusals: tuple[Refusal, ...] = ()) -> Measurements:
@@ -87,15 +88,24 @@ def test_rate_above_the_peak_is_doubted(tmp_path: Path, like: Accelerator) -> No
 
 def test_other_memory_is_doubted(tmp_path: Path, like: Accelerator) -> None:
     """A device with half the memory is hardly the one that --like names."""
-    facts = DeviceFacts("NVIDIA H100 80GB HBM3", 79.2, 132, 1, "PyTorch 2.13.0")
+    facts = DeviceFacts("NVIDIA H100 80GB HBM3", 79.2, 132, 1, 0.6, "PyTorch 2.13.0")
     lines = write_record(tmp_path / "mine.toml", measured(product_at(700.0), facts=facts), like)
     assert any("79.2 GiB" in line and "--like" in line for line in lines)
+
+
+def test_shared_device_is_doubted(tmp_path: Path, like: Accelerator) -> None:
+    """Memory that neither PyTorch nor its context takes belongs to somebody else, who takes time as well."""
+    shared = replace(H200, outside_gib=20.0)
+    assert any(
+        "20 GiB" in line for line in write_record(tmp_path / "a.toml", measured(product_at(790.0), facts=shared), like)
+    )
+    assert not any("GiB" in line for line in write_record(tmp_path / "b.toml", measured(product_at(790.0)), like))
 
 
 def test_precision_without_a_peak_is_left_out(tmp_path: Path) -> None:
     """A share needs a peak; an A100 states none for fp8."""
     like = find_accelerator("A100-80GB-SXM4")
-    facts = DeviceFacts("NVIDIA A100-SXM4-80GB", 79.1, 108, 1, "PyTorch 2.13.0")
+    facts = DeviceFacts("NVIDIA A100-SXM4-80GB", 79.1, 108, 1, 0.6, "PyTorch 2.13.0")
     lines = write_record(
         tmp_path / "mine.toml", measured(product_at(270.0), product_at(400.0, "fp8"), facts=facts), like
     )

@@ -75,6 +75,33 @@ def test_precisions_are_kept_apart() -> None:
     assert summary.shape.tflops == pytest.approx(RATE, rel=1e-3)
 
 
+def test_scalings_are_compared_on_the_same_shapes() -> None:
+    """Scales per row and exact sums are told beside a scale per tensor, which alone sets the share of the peak."""
+    small, large = ProductShape("TN", 512, 8192, 8192), ProductShape("TN", 8192, 8192, 8192)
+    samples = [
+        Sample(case, case.flops / (rate * 1e12))
+        for shape, backend, rate in (
+            (small, "per_tensor", 1500.0),
+            (large, "per_tensor", 1400.0),
+            (large, "per_row", 1450.0),
+            (large, "exact", 900.0),
+        )
+        for case in [product_case(shape, "fp8", backend=backend)]
+    ]
+    summary = summarise(samples, None)
+    assert summary.scaled_tflops == pytest.approx({"per_tensor": 1400, "per_row": 1450, "exact": 900})
+    assert summary.matmul["fp8"].best == pytest.approx(1400)
+
+
+def test_sustained_rate_stands_beside_the_best() -> None:
+    """A product over seconds, slower than in short batches, does not change the matmul share."""
+    best = Sample(Case("matmul_tn", "bf16", m=8192, n=8192, k=8192, flops=8e12), 1e-2)
+    sustained = replace(best, case=replace(best.case, op="sustained"), seconds=1.25e-2)
+    summary = summarise([best, sustained], None)
+    assert summary.sustained_tflops == pytest.approx(640)
+    assert summary.matmul["bf16"].best == pytest.approx(800)
+
+
 def test_misaligned_products_are_compared_with_the_fit() -> None:
     """Widths that 64 does not divide, a third slower, are reported as a third slower."""
     slow = [product_sample(shape, factor=4 / 3) for shape in FULL.products if not shape.aligned]
