@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -37,7 +38,10 @@ def gathered(tasks: Sequence[Task], jobs: int, tell: Callable[[int], None]) -> t
     ends = context.RawValue(c_bool, False)
     stopped: Stopped = ""
     pool = ProcessPoolExecutor(jobs, context, _begin, (tasks, ends))
-    futures, found = [pool.submit(_done, number) for number in range(len(tasks))], dict[int, Any]()
+    found: dict[int, Any] = {}
+    with warnings.catch_warnings():  # Python 3.12 warns of any thread; those of NumPy begin anew in a fork
+        warnings.filterwarnings("ignore", message=".*multi-threaded.*", category=DeprecationWarning)
+        futures = [pool.submit(_done, number) for number in range(len(tasks))]
     try:
         for future in as_completed(futures):
             found.update(future.result())
