@@ -33,14 +33,13 @@ class Offers:
         tenders = undominated(tenders_of(placements(problem)))
         known = {one.name: one for one in load_accelerators()}
         used = {one.placement.machine.accelerator.name: one.placement.machine.accelerator for one in tenders}
-        own = frozenset(one.model_dump_json() for name, one in used.items() if known.get(name) != one)
+        own = frozenset(repr(one) for name, one in used.items() if known.get(name) != one)
         return cls(tenders, own)
 
 
 def market_key(problem: Problem) -> str:
     """All of a problem that its offers depend on, as a text."""
-    market = problem.market.model_dump_json()
-    return f"{market} {problem.risk.spot_price} {problem.training.precision}"
+    return repr((problem.market, problem.risk.spot_price, problem.training.precision))
 
 
 def layout_key(problem: Problem) -> str:
@@ -60,7 +59,7 @@ def layout_key(problem: Problem) -> str:
             "objective": "tokens" if problem.objective == "tokens" else "cost",
         }
     )
-    return neutral.model_dump_json()
+    return repr(neutral)
 
 
 def shared_choices(problems: Sequence[Problem], offers: Sequence[Offers]) -> Choices:
