@@ -84,7 +84,7 @@ def whatif(
     tell(0, len(cells))
     tasks = _Work.of(document, axes, cells).tasks()
     found, stopped = gathered(tasks, min(jobs or usual_jobs(), len(tasks)), lambda done: tell(done, len(cells)))
-    if stopped and not found:
+    if stopped == "interrupted" and not found:
         raise KeyboardInterrupt
     whole = [Cell(sets, problem, *_result(found, index)) for index, (sets, problem) in enumerate(cells)]
     width = len(cells) // len(axes[0].values)

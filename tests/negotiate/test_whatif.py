@@ -9,25 +9,20 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from small_documents import document
 
 from planner.cli import main
-from planner.errors import InputError
 from planner.formulation.outcome import Outcome, Status
 from planner.layouts.best import best_layouts
 from planner.negotiate.answer import FaultyPlanError, answer
 from planner.negotiate.processes import Task, gathered
-from planner.negotiate.varied import varied
 from planner.negotiate.whatif import Cell, WhatIf, whatif
-from planner.problem.document import Document, parse_document
 from planner.verify.check import violations
 
-DEEPSEEK = str(Path(__file__).resolve().parents[2] / "problems" / "deepseek_v3_anywhere.yaml")
 VARIED = (
     ("limits.budget=$60..$2000:4:log", "market.spot_price=×0.5..×2:3"),
     ("limits.deadline=5h..4d:4", "limits.gpus=2,4,16"),
@@ -37,45 +32,6 @@ VARIED = (
     ("training.phases[0].global_batch=16,64", "market.offers[0].accelerator=L4,H100-80GB-SXM5"),
     ("objective=cost,time", "limits.deadline=12h,null"),
 )
-
-
-def document(seed: int, objective: str | None = None) -> Document:
-    """A small job on own offers, every limit stated."""
-    draw = Random(seed)  # noqa: S311  (a test's dice)
-    phases = [
-        {"name": f"phase {index}", "tokens": draw.choice(["2B", "5B", "9B"]), "sequence_length": 2048}
-        | {"global_batch": draw.choice([16, 24, 64])}
-        for index in range(draw.choice([1, 2]))
-    ]
-    data: dict[str, Any] = {
-        "schema": "plan/1",
-        "model": "llama3.2-1b",
-        "training": {"phases": phases},
-        "market": {
-            "clouds": [],
-            "purchase": draw.choice([["on_demand", "spot"], ["on_demand", "spot", "reserved"]]),
-            "offers": [_offer(draw, index) for index in range(draw.choice([1, 2, 3]))],
-        },
-        "limits": {"deadline": draw.choice(["1d", "4d"]), "budget": draw.choice(["$150", "$400", "$2000"]), "gpus": 8},
-        "layout": {"context": 1, "recompute": ["none", "full"], "virtual_pipeline": 1, "micro_batch": "<=4"},
-        "objective": objective or draw.choice(["cost", "time"]),
-    }
-    return parse_document(json.dumps(data), "small.yaml", Path())
-
-
-def _offer(draw: Random, index: int) -> dict[str, Any]:
-    return {
-        "name": f"offer {index}",
-        "accelerator": draw.choice(["A100-80GB-SXM4", "H100-80GB-SXM5", "L4"]),
-        "gpus_per_node": draw.choice([1, 2, 4]),
-        "network": "400 Gb/s",
-        "on_demand": f"${draw.choice([1.0, 1.5, 2.25])}/GPU-h",
-        "spot": f"${draw.choice([0.5, 1.2])}/GPU-h",
-        "reserved": f"${draw.choice([0.8, 1.1])}/GPU-h",
-        "nodes": draw.choice([2, 4, 8]),
-        "spot_nodes": draw.choice([1, 2]),
-        "availability": draw.choice(["80%", "100%"]),
-    }
 
 
 def faults(cell: Cell) -> Iterator[str]:
@@ -196,94 +152,6 @@ def test_a_faulty_plan_in_a_process_is_told() -> None:
     with pytest.raises(FaultyPlanError) as caught:
         gathered([_ends_with(0, fail), _ends_with(1, int)], 2, lambda _: None)
     assert caught.value.faults == ("it is wrong", "twice")
-
-
-RANGES = {
-    "limits.budget=1MUSD..5MUSD:3": ["1MUSD", "3MUSD", "5MUSD"],
-    "limits.budget=$500k..$2M:4": ["$500k", "$1M", "$1.5M", "$2M"],
-    "limits.budget=$1,000,000..$2,000,000:3": ["$1,000,000", "$1500000", "$2,000,000"],
-    "limits.budget=$100..$10000:3:log": ["$100", "$1000", "$10000"],
-    "limits.deadline=20d..60d:3": ["20d", "40d", "60d"],
-    "limits.deadline=12h..5d:4": ["12h", "2d", "3.5d", "5d"],
-    "limits.deadline=1d 12h..3d:3": ["1d 12h", "2.25d", "3d"],
-    "limits.gpus=512..2048:4:log": ["512", "813", "1290", "2048"],
-    "limits.memory_headroom=0%..30%:3": ["0%", "15%", "30%"],
-    "market.spot_price=×0.5..×2:3": ["×0.5", "×1.25", "×2"],
-    "market.offers[0].on_demand=$1/GPU-h..$2/GPU-h:3": ["$1/GPU-h", "$1.5/GPU-h", "$2/GPU-h"],
-    "training.phases[0].tokens=1T..10T:3:log": ["1T", "3.16228T", "10T"],
-    "risk.spot_price=p50..p90:3": ["p50", "p70", "p90"],
-    "layout.tensor=1,[2,4],<=8": ["1", "[2,4]", "<=8"],
-    "limits.deadline=30d,null": ["30d", "null"],
-}
-
-
-@pytest.mark.parametrize(("text", "values"), RANGES.items())
-def test_values_are_written_as_the_file_would(text: str, values: list[str]) -> None:
-    """Ranges are linear or geometric, in the unit of the upper end and whole where the key is; lists are as given."""
-    (axis,) = varied(document(0), [text])
-    assert list(axis.values) == values
-
-
-BAD = {
-    "limits.budgt=1MUSD..5MUSD:3": "did you mean budget?",
-    "limits.budget=-1MUSD,5MUSD": "must not be negative",
-    "limits.budget=5MUSD..5MUSD:3": "is not below",
-    "limits.budget=5MUSD..1MUSD:3": "is not below",
-    "limits.budget=1MUSD..5MUSD:1": "from 2 to 100",
-    "limits.budget=1MUSD..5MUSD:1000000000": "from 2 to 100",
-    "limits.budget=1MUSD..5MUSD": "needs 2 to 100 different values",
-    "limits.budget=1MUSD..5MUSD:3:cubic": "unknown scale",
-    "limits.budget=1MUSD..5d:3": "has no currency",
-    "limits.budget=1..5MUSD:3": "has no currency",
-    "limits.memory_headroom=0%..30%:3:log": "cannot start at zero",
-    "limits.deadline=1d 1h..2d 1h:3": "written in one unit",
-    "limits.gpus=1..4:9": "ask for at most :4",
-    "limits.gpus=1,1": "different values",
-    "limits=1..5:3": "must be a mapping",
-    "limits=1,5": "must be a mapping",
-    "training.precision=bf16..fp8:3": "list its values",
-    "training.precision=bf16,fp4": "leaves none",
-    "model=llama3.2-1b,gpt-9": "unknown model",
-    "market.offers[0].on_demand=$1/GPU-h..$9/node-h:3": "different kinds",
-    "market.offers[9].nodes=1,2": "no item 9",
-    "limits.budget": "not KEY=VALUES",
-    "limits.gpus=[1,2": "needs 2 to 100 different values",
-}
-
-
-@pytest.mark.parametrize(("text", "told"), BAD.items())
-def test_bad_input_names_the_vary(text: str, told: str) -> None:
-    """Whatever a `--vary` has wrong is one message with its text and what to do."""
-    with pytest.raises(InputError) as caught:
-        whatif(document(0), [text], jobs=1)
-    (issue, *_) = caught.value.issues
-    assert told in f"{issue.message} {issue.fix}"
-    assert f"--vary {text}" == str(issue.place) or text.partition("=")[0] in issue.message
-
-
-@pytest.mark.parametrize(
-    ("texts", "told"),
-    [
-        ((), "one or two quantities"),
-        (("limits.gpus=1,2", "limits.deadline=1d,2d", "limits.budget=$1,$2"), "not 3"),
-        (("limits.gpus=1,2", "limits.gpus=4,8"), "varied twice"),
-        (("market.offers[0].nodes=1,2", "market.offers.0.nodes=4,8"), "varied twice"),
-        (("limits.gpus=1..100:100", "limits.budget=$1..$90:90"), "9,000 cells"),
-    ],
-)
-def test_bad_combinations_are_refused(texts: tuple[str, ...], told: str) -> None:
-    """At most two different keys and 2,500 cells."""
-    with pytest.raises(InputError, match=told):
-        varied(document(0), texts)
-
-
-def test_errors_of_the_file_stay_as_they_are() -> None:
-    """A mistake that is there without any `--vary` is told at its own line."""
-    wrong = parse_document('{"schema": "plan/1", "modl": "llama3.2-1b"}', "wrong.yaml", Path())
-    with pytest.raises(InputError) as caught:
-        whatif(wrong, ["limits.gpus=1,2"], jobs=1)
-    assert {issue.place.file for issue in caught.value.issues if issue.place} == {"wrong.yaml"}
-    assert not any("(with" in issue.message for issue in caught.value.issues)
 
 
 def command(*words: str, file: str = "-") -> Result:
