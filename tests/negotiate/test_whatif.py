@@ -6,21 +6,25 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from small_documents import document
 
+from planner.catalog.files import catalog_directory
 from planner.cli import main
 from planner.formulation.outcome import Outcome, Status
 from planner.layouts.best import best_layouts
 from planner.negotiate.answer import FaultyPlanError, answer
 from planner.negotiate.processes import Task, gathered
 from planner.negotiate.whatif import Cell, WhatIf, whatif
+from planner.problem.document import with_overrides
 from planner.verify.check import violations
 
 VARIED = (
@@ -54,6 +58,21 @@ def test_every_cell_is_the_answer_to_its_problem(seed: int, vary: tuple[str, ...
     found = whatif(document(seed), vary, jobs=1)
     assert [fault for cell in found.flat for fault in faults(cell)] == []
     assert any(cell.plan for cell in found.flat)
+
+
+def test_own_devices_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    """Two records that call themselves alike but differ in memory are evaluated apart."""
+    catalog = (catalog_directory() / "accelerators.toml").read_text("utf-8").split("[[accelerator]]")
+    (record,) = [one for one in catalog if 'name = "L4"' in one]
+    record = "[[accelerator]]" + re.sub("aliases = .*", "", record.replace('name = "L4"', 'name = "mine"'))
+    files = [tmp_path / "small.toml", tmp_path / "large.toml"]
+    for file, memory in zip(files, ("22.0", "70.0"), strict=True):
+        file.write_text(re.sub("memory_usable_gib = .*", f"memory_usable_gib = {memory}", record), "utf-8")
+    subject = with_overrides(document(1), ["limits.budget=null", "limits.deadline=null", "objective=time"])
+    found = whatif(subject, [f"market.offers[0].accelerator={files[0]},{files[1]}"], jobs=1)
+    assert [fault for cell in found.flat for fault in faults(cell)] == []
+    small, large = found.flat
+    assert small.value != large.value
 
 
 def test_tokens_are_the_answer_too() -> None:
