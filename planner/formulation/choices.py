@@ -122,14 +122,15 @@ def ground_of(tender: Tender) -> Ground:
     return Ground(tender.placement.machine.key, tender.regime)
 
 
-def choices_of(problem: Problem) -> Choices:
+def choices_of(problem: Problem, among: Sequence[Tender] | None = None) -> Choices:
     """All tenders and layouts that a problem allows, reduced by exact dominance. Raises InputError.
 
-    A layout that alone misses the deadline is left out; one that fits no memory too. Nothing else is lost.
+    A layout that alone misses the deadline is left out; one that fits no memory too. Nothing else is lost. `among`:
+    what is on offer instead of the problem's market, each of them kept.
     """
     workload = workload_of(problem)
-    offered = tenders_of(placements(problem))
-    tenders = undominated(offered)
+    offered = tenders_of(placements(problem)) if among is None else tuple(among)
+    tenders = undominated(offered) if among is None else offered
     machines = {tender.placement.machine.key: tender.placement.machine for tender in tenders}
     spaces = tuple(_space(problem, workload, phase, machines.values()) for phase in workload.phases)
     columns: list[dict[Ground, Columns]] = []

@@ -35,6 +35,9 @@ class FaultyPlanError(Exception):
         self.faults = faults
         super().__init__("; ".join(faults))
 
+    def __reduce__(self) -> tuple[type[FaultyPlanError], tuple[tuple[str, ...]]]:
+        return type(self), (self.faults,)  # another process may raise it
+
 
 @dataclass(frozen=True)
 class Alternative:

@@ -88,10 +88,11 @@ def is_within_request(found: Frontier, point: Point) -> bool:
 def changes(points: Sequence[Point]) -> list[str]:
     """What differs from the point before: accelerator, number, place, share of spot."""
     before = (None, *(point.plan for point in points[:-1]))
-    return [", ".join(_changes(old, new.plan)) if old else "" for old, new in zip(before, points, strict=True)]
+    return [", ".join(differences(old, new.plan)) if old else "" for old, new in zip(before, points, strict=True)]
 
 
-def _changes(old: Plan, new: Plan) -> Iterator[str]:
+def differences(old: Plan, new: Plan) -> Iterator[str]:
+    """What another plan has otherwise: accelerator, number, place, share of spot."""
     if old.accelerator != new.accelerator:
         yield f"{old.accelerator} → {new.accelerator}"
     if old.gpus != new.gpus:

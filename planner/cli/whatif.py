@@ -1,0 +1,111 @@
+"""`plan whatif`: a table of best plans over one or two quantities."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from planner.cli.options import set_option
+from planner.errors import ExitCode
+
+if TYPE_CHECKING:
+    from planner.negotiate.whatif import WhatIf
+    from planner.report.whatif import Shown
+
+
+@click.command()
+@click.argument("problem_file", metavar="PROBLEM.YAML")
+@click.option(
+    "--vary",
+    "vary",
+    multiple=True,
+    required=True,
+    metavar="KEY=VALUES",
+    help="A key of the file and its values: LOW..HIGH:N at equal distances, LOW..HIGH:N:log at equal ratios, or A,B,C. "
+    "May be given twice; at most 100 values each and 2,500 cells.",
+)
+@set_option
+@click.option(
+    "--show",
+    type=click.Choice(["cost", "time", "tokens", "gpus", "accelerator"]),
+    help="What the cells of a table of two quantities show; default the objective.",
+)
+@click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default as many as there are processors.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values, a row per cell.")
+def whatif(
+    problem_file: str,
+    vary: tuple[str, ...],
+    sets: tuple[str, ...],
+    show: str | None,
+    jobs: int | None,
+    *,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """The proven best plan for every value of one key of a problem, or every combination of two.
+
+    For example --vary limits.budget=1MUSD..5MUSD:9 --vary market.spot_price=×0.5..×2:5: any key that --set can set.
+    Each cell is what `plan solve` answers with its --set, verified; layouts that cells share are evaluated once.
+    Ctrl-C prints the cells that are done. Exit codes: 0 a table, 2 bad input, 3 no cell has a plan, 130 cells are
+    missing.
+    """
+    from planner.negotiate.whatif import whatif as what_if
+    from planner.problem.document import read_document
+    from planner.report.whatif import print_csv, print_whatif, whatif_document
+
+    if show and len(vary) == 1:
+        raise click.UsageError("--show is for two quantities: a table of one shows everything")
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other")
+    document = read_document(problem_file, sets)
+    with _progress() as tell:
+        found = what_if(document, vary, jobs=jobs, progress=tell)
+    if as_json:
+        click.echo(json.dumps(whatif_document(found), indent=2, ensure_ascii=False))
+    elif as_csv:
+        print_csv(found)
+    else:
+        print_whatif(found, cast("Shown | None", show))
+    if found.stopped:
+        _tell_missing(found)
+        raise click.exceptions.Exit(ExitCode.INTERRUPTED)
+    if all(cell.plan is None for cell in found.flat):
+        raise click.exceptions.Exit(ExitCode.INFEASIBLE)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on stderr when that is a terminal; it needs no thread, which processes could not be forked beside."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as bar:
+        task = bar.add_task("evaluating layouts", total=None)
+
+        def tell(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, description="cells" if done else None, refresh=True)
+
+        yield tell
+
+
+SHOWN_MISSING = 5
+"""Missing cells that are named."""
+
+
+def _tell_missing(found: WhatIf) -> None:
+    """Says on stderr which cells are not there, and why."""
+    named = [" ".join(cell.sets) for cell in found.missing]
+    more = f", and {len(named) - SHOWN_MISSING} more" if len(named) > SHOWN_MISSING else ""
+    fix = "; try --jobs 1, which needs less memory" if found.stopped == "a process died" else ""
+    shown = ", ".join(named[:SHOWN_MISSING])
+    click.echo(f"{found.stopped}: {len(named)} of {len(found.flat)} cells are missing{fix}: {shown}{more}", err=True)

@@ -1,0 +1,204 @@
+"""A what-if table for people, as JSON and as comma-separated values."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, Final, Literal
+
+from rich.measure import Measurement
+from rich.table import Table
+
+from planner.formulation.outcome import Status
+from planner.formulation.plan import Plan
+from planner.negotiate.whatif import Cell, WhatIf
+from planner.report.console import wide_console
+from planner.report.frontier import differences, spot_share
+from planner.report.plan_json import FORMAT_VERSION
+from planner.units import format_count, format_duration, format_money, format_share, round_usd
+
+Shown = Literal["cost", "time", "tokens", "gpus", "accelerator"]
+"""What a cell of a table of two quantities shows."""
+NO_PLAN: Final = "–"
+"""A cell that is proven to have no plan."""
+NOT_REACHED: Final = "?"
+"""A cell that is not known."""
+
+
+def whatif_document(found: WhatIf) -> dict[str, Any]:
+    """The document of `--json`: the cells row by row, each with the `--set` arguments that give it and its plan."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "vary": [{"key": axis.key, "values": list(axis.values)} for axis in found.axes],
+        "stopped": found.stopped or None,
+        "cells": [
+            {
+                "set": list(cell.sets),
+                "status": cell.status.value,
+                "objective": {"name": cell.problem.objective, "value": _value(cell)},
+                "plan": None if cell.plan is None else short_plan(cell.plan),
+            }
+            for cell in found.flat
+        ],
+    }
+
+
+def _value(cell: Cell) -> str | float | None:
+    """The objective's value; money as text."""
+    value = cell.value
+    return str(round_usd(value)) if cell.problem.objective == "cost" and value is not None else value
+
+
+def short_plan(plan: Plan) -> dict[str, Any]:
+    """What is bought and what comes of it, without the layout; money is decimal strings."""
+    placement = plan.placement
+    return {
+        "accelerator": plan.accelerator,
+        "cloud": placement.cloud,
+        "region": placement.region,
+        "zone": placement.zone,
+        "instance_type": placement.instance_type,
+        "policy": plan.tender.regime.policy,
+        "gpus": plan.gpus,
+        "nodes": plan.nodes,
+        "gpu_hours": plan.gpu_hours,
+        "wall_seconds": plan.wall_seconds,
+        "cost_usd": str(round_usd(plan.cost_usd)),
+        "tokens": plan.tokens,
+        "spot_share": spot_share(plan),
+    }
+
+
+def print_csv(found: WhatIf) -> None:
+    """Prints a row per cell, its values first."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    figures = ("accelerator", "cloud", "region", "zone", "instance_type", "gpus", "wall_seconds", "cost_usd", "tokens")
+    writer.writerow([*(axis.key for axis in found.axes), "status", "objective", "value", *figures, "spot_share"])
+    for cell in found.flat:
+        plan = short_plan(cell.plan) if cell.plan else None
+        row = [plan[name] for name in figures] + [f"{plan['spot_share']:.4f}"] if plan else [""] * (len(figures) + 1)
+        writer.writerow([*_values(cell), cell.status.value, cell.problem.objective, _value(cell), *row])
+
+
+def _values(cell: Cell) -> list[str]:
+    """The varied values of a cell."""
+    return [one.partition("=")[2] for one in cell.sets]
+
+
+def print_whatif(found: WhatIf, shown: Shown | None) -> None:
+    """Prints a line per value of one quantity, or a table of two whose cells show the objective or what is asked."""
+    console = wide_console()
+    console.print(_title(found, shown), soft_wrap=True)
+    console.print()
+    table = _lines(found) if len(found.axes) == 1 else _table(found, shown)
+    console.width = max(
+        console.width, Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
+    )
+    console.print(table)
+    for line in _legend(found):
+        console.print(line, soft_wrap=True)
+
+
+WIDEST: Final = 100_000
+"""Characters of a line beyond which even a hundred columns do not reach."""
+
+
+def _title(found: WhatIf, shown: Shown | None) -> str:
+    """What is shown, and along what."""
+    problem = found.flat[0].problem
+    name = problem.name or (problem.model if isinstance(problem.model, str) else "the model")
+    best = {"cost": "cheapest", "time": "fastest", "tokens": "largest"}
+    kinds = list(dict.fromkeys(best[cell.problem.objective] for cell in found.flat))
+    of = f"the {' or '.join(kinds)} plan"
+    if len(found.axes) == 1:
+        return f"{name}: {of} for each {found.axes[0].key}"
+    what = {"cost": "cost", "time": "time", "tokens": "tokens", "gpus": "GPUs", "accelerator": "accelerator"}
+    figure = what[shown or problem.objective]
+    return f"{name}: {figure} of {of}; {found.axes[0].key} down, {found.axes[1].key} across"
+
+
+def _legend(found: WhatIf) -> Iterator[str]:
+    """What the marks mean, and how many cells have them."""
+    none = sum(cell.status is Status.INFEASIBLE for cell in found.flat)
+    if none or found.missing:
+        yield ""
+    if none and len(found.axes) > 1:
+        yield f"{NO_PLAN} proven: no plan within the limits ({none} of {len(found.flat)} cells)"
+    if found.missing:
+        yield f"{NOT_REACHED} not reached ({len(found.missing)} of {len(found.flat)} cells)"
+
+
+def _lines(found: WhatIf) -> Table:
+    """One quantity: a line per value, with what changes from the plan before."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    counted = any(cell.problem.objective == "tokens" for cell in found.flat)
+    for heading in (found.axes[0].key, "cost", "time", *(["tokens"] if counted else []), "GPUs"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("accelerator", "spot", "what changes"):
+        table.add_column(heading, no_wrap=True)
+    for cell, change in zip(found.flat, _changes(found), strict=True):
+        value, plan = _values(cell)[0], cell.plan
+        if plan is None:
+            mark = NO_PLAN if cell.status is Status.INFEASIBLE else NOT_REACHED
+            table.add_row(value, *[mark] * (4 if counted else 3), mark, "", change)
+            continue
+        figures = [format_money(plan.cost_usd), format_duration(plan.wall_seconds)]
+        figures += [format_count(plan.tokens)] if counted else []
+        table.add_row(value, *figures, f"{plan.gpus:,}", plan.accelerator, format_share(spot_share(plan)), change)
+    return table
+
+
+def _changes(found: WhatIf) -> Iterator[str]:
+    """Per cell what differs from the one before."""
+    first, *_ = found.flat
+    yield "" if first.plan else _why(first)
+    for before, here in pairwise(found.flat):
+        if here.plan is None:
+            yield _why(here)
+        elif before.plan is None:
+            yield ""
+        else:
+            yield ", ".join(differences(before.plan, here.plan))
+
+
+def _why(cell: Cell) -> str:
+    return "no plan within the limits" if cell.status is Status.INFEASIBLE else "not reached"
+
+
+def _table(found: WhatIf, shown: Shown | None) -> Table:
+    """Two quantities: a cell per combination."""
+    rows, columns = found.axes
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("", *columns.values):
+        table.add_column(heading, justify="right", no_wrap=True)
+    names = short_names({cell.plan.accelerator for cell in found.flat if cell.plan})
+    for value, cells in zip(rows.values, found.cells, strict=True):
+        table.add_row(value, *(_text(cell, shown, names) for cell in cells))
+    return table
+
+
+def _text(cell: Cell, shown: Shown | None, names: dict[str, str]) -> str:
+    """A cell in few characters."""
+    plan = cell.plan
+    if plan is None:
+        return NO_PLAN if cell.status is Status.INFEASIBLE else NOT_REACHED
+    match shown or cell.problem.objective:
+        case "cost":
+            figure = f"${format_count(float(plan.cost_usd))}"
+        case "time":
+            figure = format_duration(plan.wall_seconds)
+        case "tokens":
+            figure = format_count(plan.tokens)
+        case "gpus":
+            figure = f"{plan.gpus:,}"
+        case "accelerator":
+            return plan.accelerator
+    return f"{figure} {names[plan.accelerator]}"
+
+
+def short_names(accelerators: set[str]) -> dict[str, str]:
+    """Each name up to its first hyphen, or in full where others begin alike."""
+    starts = [name.partition("-")[0] for name in accelerators]
+    return {name: start if starts.count(start) == 1 else name for name, start in zip(accelerators, starts, strict=True)}
