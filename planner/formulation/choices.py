@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import inf
+from math import ceil, inf
 from typing import Any, Final
 
 import numpy as np
@@ -208,17 +208,19 @@ def _that_can_be_best(problem: Problem, workload: Workload, index: int, best: Be
 
 
 def _seen(problem: Problem, phase: PhaseWork, columns: Columns) -> Array:
-    """What the model sees of layouts, each the less the better; shape (layouts, figures)."""
+    """What the model sees of layouts, each the less the better; shape (layouts, figures).
+
+    After a part of the steps and per step, so that none is lost for as many steps or more.
+    """
     run = columns.run
     figures = [run.spot, run.replaced, run.wall]
     if problem.risk.confidence is not None:
         figures = [run.least, run.variance, *figures]
-    if is_open(problem, phase.name):
-        seen = [values for one in figures for values in (one.start, one.each)]
-    else:
-        seen = [one.after(phase.steps) for one in figures]
-    return np.column_stack([columns.nodes, *seen])
+    fewest = 1 if is_open(problem, phase.name) else ceil(phase.steps / FEWER)
+    return np.column_stack([columns.nodes, *(seen for one in figures for seen in (one.after(fewest), one.each))])
 
 
+FEWER: Final = 4
+"""Layouts that can be best with so many times fewer tokens are kept too."""
 SPARE_ROUNDING: Final = 1e-9
 """Part of a spare node that rounding of the share may add."""
