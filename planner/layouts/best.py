@@ -36,12 +36,17 @@ class BestLayouts:
 
 def rows_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> LayoutRows:
     """The rows that a machine can hold: memory, whole nodes (or part of one), tensor groups inside the fabric."""
-    per_node = machine.per_node
-    rows = rows.head(max_nodes * per_node)
-    devices = rows.devices
+    rows = rows.head(max_nodes * machine.per_node)
+    return rows.take(np.flatnonzero(is_placeable(machine, rows) & (rows.needed_bytes <= machine.memory_bytes)))
+
+
+def is_placeable(machine: Machine, rows: LayoutRows) -> npt.NDArray[np.bool_]:
+    """Whether rows can be laid on a machine's nodes, whatever memory they need; shape (rows,)."""
+    per_node, devices = machine.per_node, rows.devices
     whole = (devices % per_node == 0) | (devices < per_node)
     tensor = (rows.tensor <= machine.domain) & ((per_node % rows.tensor == 0) | (rows.tensor % per_node == 0))
-    return rows.take(np.flatnonzero(whole & tensor & (rows.needed_bytes <= machine.memory_bytes)))
+    placeable: npt.NDArray[np.bool_] = whole & tensor
+    return placeable
 
 
 def best_layouts(
