@@ -12,6 +12,8 @@ from planner.formulation.choices import Choices
 from planner.formulation.limits import Limit, limits_of
 from planner.formulation.plan import Plan
 from planner.layouts.degrees import MAX_DEVICES
+from planner.layouts.rows import headroom_kept_anyway
+from planner.layouts.workload import workload_of
 from planner.negotiate.modes import Bounds, Mode, cheapest, fastest, plan_of_mode
 from planner.negotiate.room import Room, with_bounds
 from planner.problem.problem import Problem
@@ -247,7 +249,7 @@ def toggles(problem: Problem) -> Iterator[Toggle]:
     if problem.layout.model_fields_set:
         pinned = dict.fromkeys(type(problem.layout).model_fields)
         yield Toggle(("layout",), "as pinned", "{}", "layout", pinned)
-    if limits.memory_headroom > 0:
+    if limits.memory_headroom > headroom_kept_anyway(workload_of(problem)):
         kept = f"{limits.memory_headroom:.3g}"
         yield Toggle(("limits.memory_headroom",), kept, "0%", "limits", {"memory_headroom": 0.0})
 
