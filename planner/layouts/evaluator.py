@@ -64,6 +64,17 @@ class Evaluator:
         bound: Array = m * self.per_microbatch[index] + self.bubble[index]
         return bound
 
+    def least_device_seconds(self) -> float:
+        """No layout takes fewer device-seconds a step, on however many devices.
+
+        A sequence passes t·p·c devices in the time of a micro-batch, which holds b sequences: the least t·p·c/b times
+        that over the grid, for the whole batch; infinite when there is no layout.
+        """
+        degrees = on_axes({name: self.values[name] for name in COARSE})
+        devices = degrees["tensor"] * degrees["pipeline"] * degrees["context"] / degrees["micro_batch"]
+        of_sequence = devices * self.per_microbatch.reshape([len(self.values[name]) for name in COARSE])
+        return float(self.global_batch * of_sequence.min(initial=np.inf))
+
     def _index(self, names: Iterable[str], rows: LayoutRows) -> npt.NDArray[np.int64]:
         """Where each row stands in the flat grid of some degrees."""
         index = np.zeros(len(rows), dtype=np.int64)

@@ -98,6 +98,16 @@ def test_bound_never_exceeds_the_step(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
+def test_no_layout_takes_fewer_device_seconds(model: str) -> None:
+    """The least device-seconds of a step, which no number of devices beats, stay below those of every row."""
+    workload, machine, space = space_of(problem_of(model))
+    subject = evaluator(workload, workload.phases[0], machine, space)
+    some = rows_on(machine, space.rows, 8)
+    taken = some.devices * subject.steps(some).total
+    assert 0.3 * taken.min() < subject.least_device_seconds() <= taken.min()
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_best_layouts_lose_nothing(model: str) -> None:
     """For every number of nodes the fastest of all rows is found without evaluating all of them."""
     workload, machine, space = space_of(problem_of(model))
