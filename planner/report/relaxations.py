@@ -80,6 +80,8 @@ def reason(problem: Problem, found: Sequence[Relaxation]) -> str:
                 f"The job {takes} {least}{f' within {others}' if others else ''}, "
                 f"more than {limit.name} {amount(limit.unit, limit.bound)}."
             )
+    if not {limit.name for limit in limits} <= {one.limit for one in found}:
+        return "Which single limit is to blame was not found in time."
     return "No single limit is to blame: whichever one is dropped, the others still rule out every plan."
 
 
