@@ -78,7 +78,7 @@ def chase_of(work: Work, spot: Capacity, rates: Rates, deadline: Array) -> Chase
     overhead = stretch / np.maximum(stretch - change, 1e-9)
     memory = diffusion / np.maximum(2 * pace * (up - pace), 1e-12)
     missed = MISSED * pace * overhead * there_again(spot, stretch)
-    return Chase(length, pace, up, required, variance, memory, start_delay(work, spot, cycle)[0], overhead, missed)
+    return Chase(length, pace, up, required, variance, memory, start_delay(spot, cycle)[0], overhead, missed)
 
 
 def lasting_shortfall(spot: Capacity, pace_there: Array, required: Array) -> Array:

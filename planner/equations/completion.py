@@ -5,11 +5,11 @@ Arrays broadcast; seconds, US dollars, events per second.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.equations.reliability import expansion_with_interval
+from planner.equations.reliability import checkpoint_interval_seconds, expansion_with_interval
 from planner.equations.renewal import (
     Cycle,
     cycle_seconds,
@@ -22,7 +22,7 @@ from planner.equations.renewal import (
     residual_square,
     sum_over,
 )
-from planner.equations.spot import Capacity, Rates, Work, pace_up, whole_interval
+from planner.equations.spot import Capacity, Rates, Work, pace_up
 from planner.equations.symbols import Array
 
 
@@ -45,7 +45,7 @@ def steady_moments(work: Work, usd_per_second: Array) -> Moments:
     Each failure costs the restart and what was done since the last checkpoint, uniform over the interval: variance
     wall·λ·E[loss²], third cumulant wall·λ·E[loss³], and a gamma distribution that has all three.
     """
-    interval = whole_interval(work, work.failures)
+    interval = checkpoint_interval_seconds(work.checkpoint, work.failures)
     expansion = expansion_with_interval(work.checkpoint, work.restart, work.failures, interval)
     seconds = work.start_up + work.seconds * expansion
     variance = seconds * work.failures * loss_square(work.restart, interval + work.checkpoint)
@@ -78,7 +78,7 @@ def run_moments(work: Work, spot: Capacity, cycle: Cycle, rates: Rates, interval
     usd = cycles * cycle_usd(cycle)
     slow, dear = cycle_seconds(cycle) / done, cycle_usd(cycle) / done
     noise = _loss_noise(work, cycle, interval)
-    wait, wait_square = start_delay(work, spot, cycle) if begins else (np.zeros(()), np.zeros(()))
+    wait, wait_square = start_delay(spot, cycle) if begins else (np.zeros(()), np.zeros(()))
     one = np.ones(())
     variance = cycles * (cycle_variance(cycle, one, one, slow) + slow**2 * noise)
     spread = cycles * (cycle_variance(cycle, cycle.up.usd, cycle.down.usd, dear) + dear**2 * noise)
@@ -99,7 +99,7 @@ def _loss_noise(work: Work, cycle: Cycle, interval: Array) -> Array:
     return work.failures * cycle_seconds(cycle) * loss_square(work.restart, interval + work.checkpoint)
 
 
-def start_delay(work: Work, spot: Capacity, cycle: Cycle) -> tuple[Array, Array]:
+def start_delay(spot: Capacity, cycle: Cycle) -> tuple[Array, Array]:
     """Mean and mean square of the delay by a start at a random time, when the gang may be away.
 
     Then the rest of that period passes, and a fresh period up, not a typical one, begins. What is done while it is away
@@ -107,7 +107,7 @@ def start_delay(work: Work, spot: Capacity, cycle: Cycle) -> tuple[Array, Array]
     """
     share_away = mean_length(spot.away_share, spot.away_mean) / cycle_seconds(cycle)
     idle = 1 - sum_over(cycle.down, cycle.down.work) / mean_length(cycle.down.share, cycle.down.mean) / pace_up(cycle)
-    more = extra_preemptions(spot.up_share, spot.up_mean, work.seconds / pace_up(cycle))
+    more = extra_preemptions(spot.up_share, spot.up_mean)
     away = mean_length(spot.away_share, spot.away_mean)
     rest = residual_length(spot.away_share, spot.away_mean)
     square = residual_square(spot.away_share, spot.away_mean)
@@ -124,3 +124,13 @@ def begin_of_losses(work: Work, cycle: Cycle, found: Moments, interval: Array) -
     slow = cycle_seconds(cycle) / cycle_work(cycle)
     third = events * loss_cube(work.restart, interval + work.checkpoint) * slow**3
     return np.maximum(found.seconds - 2 * found.seconds_variance**2 / np.maximum(third, 1e-300), 0)
+
+
+def with_reservation(total: Moments, usd_per_second: Array, committed_seconds: Array) -> Moments:
+    """Reserved nodes are paid from start to end, and at least for their term."""
+    return replace(
+        total,
+        least_usd=total.least_usd + usd_per_second * np.maximum(total.least_seconds, committed_seconds),
+        usd=total.usd + usd_per_second * np.maximum(total.seconds, committed_seconds),
+        usd_variance=total.usd_variance + usd_per_second**2 * total.seconds_variance,
+    )

@@ -1,4 +1,4 @@
-"""What nodes cost per hour of wall time under each way to buy them. Prices are US dollars per node-hour."""
+"""What nodes cost under each way to buy them. Prices are US dollars per node-hour."""
 
 from __future__ import annotations
 
@@ -7,14 +7,9 @@ import numpy as np
 from planner.equations.symbols import Array
 
 
-def spot_price_waiting(spot: Array, availability: Array) -> Array:
-    """Price of a spot node per wall hour under `wait`: nothing is paid while it is away."""
-    return availability * spot
-
-
-def spot_price_with_fallback(spot: Array, on_demand: Array, availability: Array) -> Array:
-    """Price of a spot node per wall hour under `fallback`: an on-demand node takes its place while it is away."""
-    return availability * spot + (1 - availability) * on_demand
+def purchase_usd(on_demand_seconds: Array, on_demand: Array, spot_seconds: Array, spot: Array) -> Array:
+    """Cost of node-seconds on demand and as spot, at prices per node-hour."""
+    return (on_demand_seconds * on_demand + spot_seconds * spot) / 3600
 
 
 def node_hours_usd(nodes: Array, usd_per_node_hour: Array, seconds: Array) -> Array:

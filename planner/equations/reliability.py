@@ -71,16 +71,3 @@ def expansion_with_interval(checkpoint: Array, restart: Array, events_per_second
     rate = np.maximum(events_per_second, 1e-30)
     with np.errstate(over="ignore"):
         return np.exp(restart * rate) * np.expm1((interval + checkpoint) * rate) / (rate * interval)
-
-
-def stalled_wall(running: Array, availability: Array) -> Array:
-    """Wall time under the policy `wait`: the job runs only while spot nodes can be had."""
-    return running / availability
-
-
-def switching_expansion(checkpoint: Array, restart: Array, preemptions_per_second: Array, availability: Array) -> Array:
-    """Expected wall time per second of work that moving back to spot costs under the policy `fallback`.
-
-    Each preemption is followed by one planned move back: a checkpoint and a restart, without lost work.
-    """
-    return 1 + availability * preemptions_per_second * (checkpoint + restart)

@@ -120,11 +120,9 @@ def cycle_variance(cycle: Cycle, up: Array, down: Array, worth: Array) -> Array:
     return worth_variance(cycle.up, up, unit) + worth_variance(cycle.down, down, unit)
 
 
-def extra_preemptions(share: Array, mean: Array, up_seconds: Array) -> Array:
-    """Preemptions in a time up that begins with a fresh period, beyond time/mean: (cv² − 1)/2·(1 − e^(−θ·u)).
+def extra_preemptions(share: Array, mean: Array) -> Array:
+    """Preemptions in a long time up that begins with a fresh period, beyond time/mean: (cv² − 1)/2.
 
-    Exact for two kinds, with θ = p₁/m₂ + p₂/m₁. Source: Cox 1962, Renewal Theory, section 4.5.
+    Source: Cox 1962, Renewal Theory, section 4.5.
     """
-    theta = over_kinds(share / mean[..., ::-1])
-    begun: Array = -np.expm1(-theta * up_seconds)
-    return (squared_variation(share, mean) - 1) / 2 * begun
+    return (squared_variation(share, mean) - 1) / 2

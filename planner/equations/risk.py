@@ -6,11 +6,11 @@ Arrays broadcast; seconds, US dollars, events per second.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
-from planner.equations.chance import quantile_beyond
 from planner.equations.chase import progress_moments
 from planner.equations.completion import Moments, begin_of_losses, run_moments, steady_moments
 from planner.equations.spot import (
@@ -52,18 +52,70 @@ def moments(
     )
 
 
-def seconds_with(
-    probability: Array, policy: str, work: Work, spot: Capacity | None, rates: Rates, deadline: Array | None = None
-) -> Array:
-    """Time that a run under a policy keeps with a probability: the deterministic equivalent of a chance constraint.
+@dataclass(frozen=True)
+class Growth:
+    """A figure of a run that is start + amount · each; shape (…) of both."""
 
-    `progress` buys its way to the deadline, so it is as sure as on-demand nodes alone. For several phases add up the
-    least times, means and variances of `moments`, then take `quantile_beyond`; the sum of the phases' own quantiles is
-    later for probabilities above a half, so it is on the safe side.
+    start: Array
+    each: Array
+
+    def after(self, amount: float) -> Array:
+        """The figure of a run with so much work."""
+        return self.start + amount * self.each
+
+
+@dataclass(frozen=True)
+class RunGrowth:
+    """How time and paid time of a run grow with its seconds of work; they add up over phases."""
+
+    wall: Growth
+    """Mean wall time."""
+    least: Growth
+    """As in `Moments`."""
+    variance: Growth
+    """Of the wall time."""
+    spot: Growth
+    """Time for which a spot node is paid."""
+    replaced: Growth
+    """Time in which an on-demand node stands in for a spot node."""
+
+
+UNIT_WORK = 1e6
+"""Seconds of work, and twice as many, at which the growth of a figure is taken; any amount gives the same."""
+
+
+def growth(policy: str, work: Work, spot: Capacity | None, *, begins: bool) -> RunGrowth:
+    """`moments` as they grow with the work, which `Work.seconds` is not asked for; infinite where a run never ends.
+
+    Fields of `work` have the shape (runs,), and so have all results.
     """
-    decisive = "steady" if policy == "progress" else policy
-    found = moments(decisive, work, spot, rates, deadline)
-    return quantile_beyond(found.least_seconds, found.seconds, found.seconds_variance, probability)
+    axes = (
+        np.asarray([UNIT_WORK, 2 * UNIT_WORK])[:, None, None],
+        np.asarray([1.0, 0.0])[:, None],
+        np.asarray([0.0, 1.0])[:, None],
+    )
+    seconds, spot_rate, on_demand_rate = axes
+    rates = Rates(spot_rate, on_demand_rate, np.zeros(()))
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        found = moments(policy, replace(work, seconds=seconds), spot, rates, begins=begins)
+        wall, least, variance = (
+            _growth(np.broadcast_to(one, np.broadcast_shapes(one.shape, (2, 1, len(work.failures))))[:, 0])
+            for one in (found.seconds, found.least_seconds, found.seconds_variance)
+        )
+        nothing = np.zeros(len(work.failures))
+        paid = [Growth(nothing, nothing)] * 2 if spot is None else [_growth(found.usd[:, kind]) for kind in (0, 1)]
+    ends = np.isfinite(wall.each) & np.isfinite(variance.each)
+    return RunGrowth(_where(ends, wall, np.inf), *(_where(ends, one, 0.0) for one in (least, variance, *paid)))
+
+
+def _growth(at: Array) -> Growth:
+    """From the figure with one and with two units of work, on the first axis."""
+    return Growth(2 * at[0] - at[1], (at[1] - at[0]) / UNIT_WORK)
+
+
+def _where(ends: npt.NDArray[np.bool_], found: Growth, otherwise: float) -> Growth:
+    """The growth where a run ends at all."""
+    return Growth(np.where(ends, found.start, otherwise), np.where(ends, found.each, otherwise))
 
 
 def break_even_price(other_usd: Array, fixed_usd: Array, spot_hours: Array) -> Array:

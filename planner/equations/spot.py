@@ -118,7 +118,7 @@ def cycle_of_elastic(work: Work, spot: Capacity, rates: Rates) -> Cycle:
         share=np.concatenate(np.broadcast_arrays(gone, kept), axis=-1),
         mean=np.concatenate((spot.away_mean, spot.away_mean), axis=-1),
         work=np.concatenate((0 * done, done), axis=-1),
-        usd=np.concatenate((fixed, fixed + by_kind(spot.kept * rates.spot)), axis=-1),
+        usd=np.concatenate(np.broadcast_arrays(fixed, fixed + by_kind(spot.kept * rates.spot)), axis=-1),
         dead=np.concatenate((0 * done, by_kind(work.restart) + 0 * done), axis=-1),
         step=np.concatenate((0 * done, 0 * done), axis=-1),
     )
@@ -174,27 +174,21 @@ def _up(work: Work, spot: Capacity, rates: Rates, interval: Array) -> Stretch:
     return Stretch(spot.up_share, spot.up_mean, done, usd, by_kind(work.restart) + nothing, step + nothing)
 
 
-def whole_interval(work: Work, events_per_second: Array) -> Array:
-    """Daly's interval, a little shorter, so that the work is a whole number of them: W/⌈W/τ⌉."""
-    interval = checkpoint_interval_seconds(work.checkpoint, events_per_second)
-    return work.seconds / np.ceil(work.seconds / interval)
-
-
 def interval_of_wait(work: Work, spot: Capacity) -> Array:
     """The interval for failures and preemptions together."""
-    return whole_interval(work, work.failures + 1 / mean_length(spot.up_share, spot.up_mean))
+    return checkpoint_interval_seconds(work.checkpoint, work.failures + 1 / mean_length(spot.up_share, spot.up_mean))
 
 
 def interval_of_fallback(work: Work, spot: Capacity) -> Array:
     """The interval for failures at all times and preemptions while on spot nodes."""
     cycle = mean_length(spot.up_share, spot.up_mean) + mean_length(spot.away_share, spot.away_mean)
-    return whole_interval(work, work.failures + 1 / cycle)
+    return checkpoint_interval_seconds(work.checkpoint, work.failures + 1 / cycle)
 
 
 def interval_of(policy: str, work: Work, spot: Capacity | None) -> Array:
     """Seconds of work between two checkpoints under a policy."""
     if policy == "steady" or spot is None:
-        return whole_interval(work, work.failures)
+        return checkpoint_interval_seconds(work.checkpoint, work.failures)
     return interval_of_fallback(work, spot) if policy == "fallback" else interval_of_wait(work, spot)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,9 @@ from planner.equations.symbols import Array
 from planner.formulation.limits import Limit, limits_of
 from planner.layouts.best import BestLayouts, best_layouts
 from planner.layouts.degrees import MAX_DEVICES, degrees_of
+from planner.layouts.dominance import undominated as undominated_rows
 from planner.layouts.rows import LayoutRows, LayoutSpace, layout_space
-from planner.layouts.wall import wall_time
+from planner.layouts.wall import Ran, RunTime, run_time
 from planner.layouts.workload import PhaseWork, Workload, workload_of
 from planner.market.placements import Machine, placements
 from planner.market.tenders import Regime, Tender, tenders_of, undominated
@@ -32,10 +33,15 @@ class Ground:
     machine: MachineKey
     regime: Regime
 
+    @property
+    def has_spot(self) -> bool:
+        """Whether spot nodes are bought there."""
+        return self.regime.policy != "steady"
+
 
 @dataclass(frozen=True)
 class Columns:
-    """Layouts of one phase on one ground, fewest nodes first, each faster in wall time than all before it."""
+    """Layouts of one phase on one ground, fewest nodes first, none worse than another in all that the model sees."""
 
     rows: LayoutRows
     nodes: npt.NDArray[np.int64]
@@ -45,17 +51,26 @@ class Columns:
     step_seconds: Array
     time: Mapping[str, Array]
     """What a step is spent on, by part; seconds."""
-    start_seconds: float
-    """Wall time until the first step."""
-    wall_per_step: Array
-    """Expected wall seconds per step."""
+    run: RunTime
+    """How long it takes, by steps."""
 
     def __len__(self) -> int:
         return len(self.nodes)
 
     def wall_seconds(self, steps: int) -> Array:
         """Expected wall time of so many steps."""
-        return self.start_seconds + steps * self.wall_per_step
+        return self.run.wall.after(steps)
+
+    def take(self, index: npt.NDArray[np.int64]) -> Columns:
+        """Some of the layouts."""
+        return Columns(
+            rows=self.rows.take(index),
+            nodes=self.nodes[index],
+            bought=self.bought[index],
+            step_seconds=self.step_seconds[index],
+            time={part: values[index] for part, values in self.time.items()},
+            run=self.run.take(index),
+        )
 
 
 @dataclass(frozen=True)
@@ -119,8 +134,8 @@ def choices_of(problem: Problem) -> Choices:
     spaces = tuple(_space(problem, workload, phase, machines.values()) for phase in workload.phases)
     columns: list[dict[Ground, Columns]] = []
     carried = tenders
-    for phase, space in zip(workload.phases, spaces, strict=True):
-        columns.append(_columns(problem, workload, phase, space, carried))
+    for index, space in enumerate(spaces):
+        columns.append(_columns(problem, workload, index, space, carried))
         carried = tuple(one for one in carried if len(columns[-1][ground_of(one)]))
     return Choices(
         problem=problem,
@@ -143,10 +158,12 @@ def _space(problem: Problem, workload: Workload, phase: PhaseWork, machines: Ite
 
 
 def _columns(
-    problem: Problem, workload: Workload, phase: PhaseWork, space: LayoutSpace, tenders: Sequence[Tender]
+    problem: Problem, workload: Workload, index: int, space: LayoutSpace, tenders: Sequence[Tender]
 ) -> dict[Ground, Columns]:
     """The layouts of one phase that can be best, on the ground of every tender."""
+    phase = workload.phases[index]
     machines = {one.placement.machine.key: one.placement.machine for one in tenders}
+    elastic = {one.placement.machine.key for one in tenders if one.regime.policy == "elastic"}
     limit = (problem.limits.deadline or inf) / (1 if is_open(problem, phase.name) else phase.steps)
     best = {
         key: best_layouts(
@@ -156,11 +173,12 @@ def _columns(
             space,
             max_nodes=most_nodes(problem, tenders, machine),
             max_step_seconds=limit,
+            loses_replicas=key in elastic,
         )
         for key, machine in machines.items()
     }
     grounds = dict.fromkeys(map(ground_of, tenders))
-    return {ground: _undominated(problem, workload, best[ground.machine], ground) for ground in grounds}
+    return {ground: _that_can_be_best(problem, workload, index, best[ground.machine], ground) for ground in grounds}
 
 
 def is_open(problem: Problem, phase: str) -> bool:
@@ -174,27 +192,31 @@ def most_nodes(problem: Problem, tenders: Iterable[Tender], machine: Machine) ->
     return min(offered, (problem.limits.gpus or MAX_DEVICES) // machine.per_node)
 
 
-def with_spares(problem: Problem, nodes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def with_spares(problem: Problem, nodes: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
     """Nodes to buy so that spares stand by."""
     spares: npt.NDArray[np.int64] = np.ceil(problem.risk.spare_nodes * nodes - SPARE_ROUNDING).astype(np.int64)
-    return nodes + spares
+    return nodes.astype(np.int64) + spares
 
 
-def _undominated(problem: Problem, workload: Workload, best: BestLayouts, ground: Ground) -> Columns:
-    """Of the fastest layouts per number of nodes, those that no smaller one beats in wall time."""
-    wall = wall_time(workload, ground.machine[0], best.nodes, best.step_seconds, ground.regime)
-    earlier = np.minimum.accumulate(np.concatenate(([np.inf], wall.per_step[:-1])))[: len(best)]
-    kept = np.flatnonzero(wall.per_step < earlier)
-    nodes = best.nodes[kept]
-    return Columns(
-        rows=best.rows.take(kept),
-        nodes=nodes,
-        bought=with_spares(problem, nodes),
-        step_seconds=best.step_seconds[kept],
-        time={part: values[kept] for part, values in best.time.items()},
-        start_seconds=wall.start,
-        wall_per_step=wall.per_step[kept],
-    )
+def _that_can_be_best(problem: Problem, workload: Workload, index: int, best: BestLayouts, ground: Ground) -> Columns:
+    """Of the fastest layouts, those that no smaller one beats in all that the model sees of them."""
+    ran = Ran(best.nodes, best.rows.data, best.step_seconds)
+    run = run_time(workload, ground.machine[0], ran, ground.regime, begins=index == 0)
+    columns = Columns(best.rows, best.nodes, with_spares(problem, best.nodes), best.step_seconds, best.time, run)
+    return columns.take(undominated_rows(_seen(problem, workload.phases[index], columns)))
+
+
+def _seen(problem: Problem, phase: PhaseWork, columns: Columns) -> Array:
+    """What the model sees of layouts, each the less the better; shape (layouts, figures)."""
+    run = columns.run
+    figures = [run.spot, run.replaced, run.wall]
+    if problem.risk.confidence is not None:
+        figures = [run.least, run.variance, *figures]
+    if is_open(problem, phase.name):
+        seen = [values for one in figures for values in (one.start, one.each)]
+    else:
+        seen = [one.after(phase.steps) for one in figures]
+    return np.column_stack([columns.nodes, *seen])
 
 
 SPARE_ROUNDING: Final = 1e-9

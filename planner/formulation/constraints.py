@@ -9,6 +9,7 @@ from typing import Final
 from ortools.sat.python.cp_model import CpModel, Domain, IntVar, LinearExpr
 
 from planner.formulation.choices import Choices, ground_of
+from planner.formulation.figures import Counted
 from planner.formulation.limits import Limit
 from planner.formulation.scale import Scale
 from planner.formulation.variables import PhaseVariables, PlanVariables
@@ -147,25 +148,36 @@ def buys_what_is_sold(model: CpModel, plan: PlanVariables, phase: PhaseVariables
                 model.add(nodes <= quota).only_enforce_if(chosen).with_name(f"{phase.figures.name}: quota")
 
 
-def wall_time_is_the_layouts(model: CpModel, phase: PhaseVariables) -> None:
-    """Of the chosen layout: wall = start + count · block and node_time = bought · wall."""
+def times_are_the_layouts(model: CpModel, phase: PhaseVariables) -> None:
+    """Of the chosen layout: wall, node_time = bought · wall, and what of it a spot node is paid and saves."""
     figures = phase.figures
-    node_block = [bought * block for bought, block in zip(figures.bought, figures.block, strict=True)]
-    node_start = [bought * start for bought, start in zip(figures.bought, figures.start, strict=True)]
-    model.add(phase.block == phase.chosen_sum(figures.block)).with_name(f"{phase.figures.name}.block")
-    model.add(phase.block_node_time == phase.chosen_sum(node_block)).with_name(f"{phase.figures.name}.block_node_time")
-    wall = times(model, phase.block, phase.count)
-    node_time = times(model, phase.block_node_time, phase.count)
-    model.add(phase.wall == wall + phase.chosen_sum(figures.start)).with_name(f"{phase.figures.name}.wall")
-    model.add(phase.node_time == node_time + phase.chosen_sum(node_start)).with_name(f"{phase.figures.name}.node_time")
+    for name, variable, counted in (
+        ("wall", phase.wall, figures.wall),
+        ("node_time", phase.node_time, figures.wall.times(figures.bought)),
+        ("paid", phase.paid, figures.paid),
+        ("saved", phase.saved, figures.saved),
+    ):
+        of_layout = grown(model, phase, name, counted, variable.domain.max())
+        model.add(variable == of_layout).with_name(f"{figures.name}.{name}")
+
+
+def grown(model: CpModel, phase: PhaseVariables, name: str, counted: Counted, largest: int) -> LinearExpr:
+    """Of the chosen layout: start + count · block, which is no more than `largest`."""
+    if phase.figures.counts == 1:
+        return phase.chosen_sum(counted.most(1))
+    most = min(max(counted.block), largest)
+    block = model.new_int_var(0, most, f"{phase.figures.name}.{name}.block")
+    model.add(block == phase.chosen_sum(counted.block)).with_name(f"{phase.figures.name}.{name}: a block")
+    return times(model, block, phase.count) + phase.chosen_sum(counted.start)
 
 
 def purchases_last_the_phase(model: CpModel, phase: PhaseVariables) -> None:
-    """spot_time = spot · wall and reserved_time = reserved · wall; what is left of node_time is on demand."""
+    """spot_time = spot · paid, saved_time = spot · saved and reserved_time = reserved · wall; the rest is on demand."""
     name = phase.figures.name
-    model.add(phase.spot_time == times(model, phase.spot, phase.wall)).with_name(f"{name}.spot_time")
+    model.add(phase.spot_time == times(model, phase.spot, phase.paid)).with_name(f"{name}.spot_time")
+    model.add(phase.saved_time == times(model, phase.spot, phase.saved)).with_name(f"{name}.saved_time")
     model.add(phase.reserved_time == times(model, phase.reserved, phase.wall)).with_name(f"{name}.reserved_time")
-    model.add(phase.spot_time + phase.reserved_time <= phase.node_time).with_name(f"{name}.on_demand_time")
+    model.add(phase.saved_time + phase.reserved_time <= phase.node_time).with_name(f"{name}.on_demand_time")
 
 
 def times(model: CpModel, first: IntVar, second: IntVar) -> LinearExpr:
@@ -181,7 +193,7 @@ def times(model: CpModel, first: IntVar, second: IntVar) -> LinearExpr:
 
 def phase_costs(model: CpModel, plan: PlanVariables, phase: PhaseVariables, scale: Scale) -> None:
     """At the chosen tender's prices: cost ≥ on-demand price · on-demand time + spot price · spot time."""
-    on_demand_time = phase.node_time - phase.spot_time - phase.reserved_time
+    on_demand_time = phase.node_time - phase.saved_time - phase.reserved_time
     for tender, chosen in plan.tenders:
         on_demand, spot = _price(tender.on_demand_price, scale), _price(tender.spot_price, scale)
         bill = on_demand * on_demand_time + spot * phase.spot_time
@@ -210,10 +222,9 @@ def phases_add_up(model: CpModel, plan: PlanVariables) -> None:
 
 
 def costs_at_least_the_lowest_price(model: CpModel, plan: PlanVariables, scale: Scale) -> None:
-    """All nodes at the lowest price of their ground: a valid bound that joins layout and price for the proof."""
+    """All nodes in the cheapest way of their ground: a valid bound that joins layout and price for the proof."""
     least = [
-        phase.chosen_sum([price * bought * block // scale.cost_ratio for price, bought, block in _products(phase)])
-        for phase in plan.phases
+        phase.chosen_sum([bill // scale.cost_ratio for bill in phase.figures.lowest_bill]) for phase in plan.phases
     ]
     model.add(plan.cost >= sum(least)).with_name("lowest price")
 
@@ -244,11 +255,6 @@ def keeps_limit(model: CpModel, plan: PlanVariables, limit: Limit, scale: Scale)
             keeps_gpu_limit(model, plan, limit)
 
 
-def _price(usd_per_node_hour: Decimal | float | None, scale: Scale) -> int:
+def _price(usd_per_node_hour: Decimal | None, scale: Scale) -> int:
     """A price in units; what is not sold is not bought, so its price does not matter."""
     return 0 if usd_per_node_hour is None else scale.price(float(usd_per_node_hour))
-
-
-def _products(phase: PhaseVariables) -> zip[tuple[int, int, int]]:
-    """Lowest price, nodes bought and time of a block, by option."""
-    return zip(phase.figures.lowest_price, phase.figures.bought, phase.figures.block, strict=True)

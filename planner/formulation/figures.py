@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from planner.equations.memory import memory
+from planner.equations.risk import Growth
 from planner.equations.symbols import Architecture, Array
 from planner.formulation.choices import Choices, Columns, Ground, ground_of, is_open
-from planner.formulation.scale import Scale, affordable_node_seconds, prices_of
+from planner.formulation.scale import FINE, Scale, affordable_node_seconds
 from planner.layouts.evaluator import layout_of
 
 DEGREES: Final = ("tensor", "pipeline", "virtual", "context", "expert", "data", "micro_batch", "recompute", "zero")
@@ -20,6 +21,33 @@ DEGREES: Final = ("tensor", "pipeline", "virtual", "context", "expert", "data", 
 
 LARGEST: Final = 2**61
 """Largest value of a variable: two of them still add up within 64 bits."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A figure of each option as start + count · block."""
+
+    start: list[int]
+    """0 unless the phase is open."""
+    block: list[int]
+    """Of a block of steps: of the whole phase unless it is open."""
+
+    def most(self, counts: int) -> list[int]:
+        """Its largest value on each option."""
+        return [start + counts * block for start, block in zip(self.start, self.block, strict=True)]
+
+    def times(self, factors: Sequence[int]) -> Counted:
+        """The figure times a number that each option has."""
+        return Counted(*([f * v for f, v in zip(factors, values, strict=True)] for values in (self.start, self.block)))
+
+    def capped(self, most: int) -> Counted:
+        """The figure, but no more than what no plan may reach anyway."""
+        return Counted(*([min(value, most) for value in values] for values in (self.start, self.block)))
+
+    def less(self, other: Counted) -> Counted:
+        """The difference of two figures."""
+        pairs = (self.start, other.start), (self.block, other.block)
+        return Counted(*([one - two for one, two in zip(*pair, strict=True)] for pair in pairs))
 
 
 @dataclass(frozen=True)
@@ -40,10 +68,16 @@ class Figures:
     nodes: list[int]
     bought: list[int]
     gpus: list[int]
-    start: list[int]
-    """Wall time before the first block, units of time; 0 unless the phase is open."""
-    block: list[int]
-    """Wall time of a block of steps: of the whole phase unless it is open."""
+    wall: Counted
+    """Expected wall time, units of time."""
+    paid: Counted
+    """Time for which a spot node is paid."""
+    saved: Counted
+    """Time for which a spot node is not bought on demand: the wall time less what stand-ins run."""
+    beyond: Counted
+    """Expected wall time beyond where its distribution begins, fine units of time."""
+    variance: Counted
+    """Of the wall time, in squares of units."""
     memory: Mapping[str, list[int]]
     """What fills a device, by part; KiB, rounded down: layouts that do not fit exactly are no options."""
     grown_memory: list[int]
@@ -53,9 +87,9 @@ class Figures:
     horizon: int
     """Longest wall time that the deadline leaves, units of time."""
     affordable: int
-    """Node time that the budget buys at the lowest price."""
-    lowest_price: list[int]
-    """Least that a node can cost on the option's ground, units of price."""
+    """Node time that the budget buys in the cheapest way."""
+    lowest_bill: list[int]
+    """Least that the nodes cost for a block, units of price · time."""
 
     def most_wall(self) -> int:
         """Longest wall time that any option may take."""
@@ -68,8 +102,7 @@ class Figures:
 
     def _walls(self) -> list[int]:
         """Longest wall time of each option; beyond the horizon none is chosen."""
-        longest = (start + self.counts * block for start, block in zip(self.start, self.block, strict=True))
-        return [min(wall, self.horizon) for wall in longest]
+        return [min(wall, self.horizon) for wall in self.wall.most(self.counts)]
 
 
 def figures_of(choices: Choices, scale: Scale, index: int) -> Figures:
@@ -77,44 +110,75 @@ def figures_of(choices: Choices, scale: Scale, index: int) -> Figures:
     work = choices.phases[index]
     deadline = choices.limits.get("wall_seconds")
     used = [(ground, choices.columns[index][ground]) for ground in choices.grounds]
+    steps = scale.block_steps if is_open(choices.problem, work.name) else work.steps
     opened = is_open(choices.problem, work.name)
-    walls = [_walls(columns, scale, work.steps, opened=opened) for _, columns in used]
-    lowest = {ground: scale.price(min(_prices_on(choices, ground))) for ground in choices.grounds}
+
+    def counted(figures: Iterable[Growth], unit: float) -> Counted:
+        return _counted(figures, steps, unit, counts=scale.blocks if opened else 0)
+
+    runs = [columns.run for _, columns in used]
+    wall = counted((run.wall for run in runs), scale.seconds)
+    paid = counted((run.spot for run in runs), scale.seconds)
+    saved = wall.less(counted((run.replaced for run in runs), scale.seconds))
     used_memory = [memory_kib(choices, index, columns, choices.workload.architecture) for _, columns in used]
     grown = [memory_kib(choices, index, columns, choices.workload.grown()) for _, columns in used]
+    bought = [int(value) for _, one in used for value in one.bought]
+    grounds = tuple(ground for ground, columns in used for _ in range(len(columns)))
     return Figures(
         name=work.name,
         is_open=opened,
         counts=scale.blocks if opened else 1,
-        grounds=tuple(ground for ground, columns in used for _ in range(len(columns))),
+        grounds=grounds,
         indices=tuple(place for _, columns in used for place in range(len(columns))),
         degrees={name: [int(v) for _, one in used for v in getattr(one.rows, name)] for name in DEGREES},
         devices=[int(value) for _, one in used for value in one.rows.devices],
         nodes=[int(value) for _, one in used for value in one.nodes],
-        bought=[int(value) for _, one in used for value in one.bought],
+        bought=bought,
         gpus=[int(value) * ground.machine[1] for ground, one in used for value in one.bought],
-        start=[value for start, _ in walls for value in start],
-        block=[value for _, block in walls for value in block],
+        wall=wall,
+        paid=paid,
+        saved=saved,
+        beyond=counted((run.beyond for run in runs), scale.seconds / FINE),
+        variance=counted((run.variance for run in runs), scale.seconds**2),
         memory={part: [int(v) for one in used_memory for v in one[part]] for part in used_memory[0]},
         grown_memory=[int(value) for one in grown for value in np.sum(list(one.values()), axis=0)],
         time={part: [int(v * 1e6) for _, one in used for v in one.time[part]] for part in used[0][1].time},
         horizon=scale.time_bound(deadline.bound) if deadline else LARGEST,
         affordable=int(min(affordable_node_seconds(choices) / scale.seconds, LARGEST)),
-        lowest_price=[lowest[ground] for ground, columns in used for _ in range(len(columns))],
+        lowest_bill=_lowest_bills(choices, scale, grounds, bought, (wall.block, paid.block, saved.block)),
     )
 
 
-def _walls(columns: Columns, scale: Scale, steps: int, *, opened: bool) -> tuple[list[int], list[int]]:
-    """Wall time before the first block and of a block, in units, of each layout."""
-    if opened:
-        start = [scale.time(columns.start_seconds)] * len(columns)
-        return start, scale.times(scale.block_steps * columns.wall_per_step)
-    return [0] * len(columns), scale.times(columns.wall_seconds(steps))
+def _counted(figures: Iterable[Growth], steps: int, unit: float, *, counts: int) -> Counted:
+    """Figures in units, rounded up: before the first block and of a block, or (`counts` 0) of the whole phase."""
+    start, block = list[int](), list[int]()
+    most = LARGEST // 32 // max(counts, 1)
+    for one in figures:
+        parts = (one.start, steps * one.each) if counts else (0 * one.start, one.after(steps))
+        for values, found in zip((start, block), parts, strict=True):
+            values.extend(int(value) for value in np.minimum(np.ceil(found / unit), most))
+    return Counted(start, block)
 
 
-def _prices_on(choices: Choices, ground: Ground) -> list[float]:
-    """Every price that is asked on a ground."""
-    return [price for tender in choices.tenders if ground_of(tender) == ground for price in prices_of(tender)]
+def _lowest_bills(
+    choices: Choices, scale: Scale, grounds: Sequence[Ground], bought: list[int], times: tuple[list[int], ...]
+) -> list[int]:
+    """Least that the nodes of each option cost for a block with any tender on its ground, in units."""
+    tenders = {ground: [one for one in choices.tenders if ground_of(one) == ground] for ground in choices.grounds}
+    prices = {ground: [scale.prices(one) for one in some] for ground, some in tenders.items()}
+    return [
+        count * min(_lowest(one, wall, paid, saved) for one in prices[ground])
+        for ground, count, wall, paid, saved in zip(grounds, bought, *times, strict=True)
+    ]
+
+
+def _lowest(prices: Mapping[str, int], wall: int, paid: int, saved: int) -> int:
+    """What a node costs in the cheapest way that a tender sells."""
+    ways = {"on_demand": wall, "reserved": wall}
+    found = [prices[kind] * time for kind, time in ways.items() if kind in prices]
+    if "spot" in prices:
+        found.append(prices["spot"] * paid + prices.get("on_demand", 0) * (wall - saved))
+    return min(found)
 
 
 MEMORY_PARTS: Final = ("weights", "gradients", "optimizer", "activations", "other", "reserve", "margin")

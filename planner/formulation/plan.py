@@ -10,12 +10,15 @@ from typing import Final
 import numpy as np
 
 from planner.equations import flops
+from planner.equations.completion import Moments, with_reservation
 from planner.equations.evaluate import evaluate
+from planner.equations.spot import Rates
 from planner.equations.step import StepTime
 from planner.formulation.choices import Choices
 from planner.formulation.outcome import Decision, PhaseDecision
 from planner.layouts.evaluator import layout_of
-from planner.layouts.wall import nuisances, standstills
+from planner.layouts.wall import Ran, nuisances, run_moments, standstills
+from planner.layouts.workload import Workload
 from planner.market.placements import Machine, Placement
 from planner.market.tenders import Tender
 from planner.problem.problem import Purchase as Kind
@@ -61,6 +64,12 @@ class PhasePlan:
     """To write one checkpoint."""
     restart_seconds: float
     """From an interruption until the phase computes again."""
+    spot_seconds: float
+    """For which a spot node is paid, as expected."""
+    replaced_seconds: float
+    """In which an on-demand node stands in for a spot node."""
+    moments: Moments
+    """Mean and spread of its wall time, and of the cost of what is not reserved; each of shape ()."""
     mfu: float
     memory_gib: Mapping[str, float]
     """By part; they add up to what must be set aside at the peak."""
@@ -129,6 +138,18 @@ class Plan:
         return sum((purchase.cost_usd for purchase in self.purchases), start=Decimal(0))
 
     @property
+    def moments(self) -> Moments:
+        """Mean and spread of the whole job's wall time and cost, each of shape ()."""
+        parts = [phase.moments for phase in self.phases]
+        total = Moments(*(np.asarray(sum(getattr(part, one.name) for part in parts)) for one in fields(Moments)))
+        reservation = self.tender.reservation
+        nodes = sum(one.nodes for one in self.purchases if one.kind == "reserved")
+        if reservation is None or not nodes:
+            return total
+        rate = np.asarray(nodes * float(reservation.usd_per_node_hour) / SECONDS_PER_HOUR)
+        return with_reservation(total, rate, np.asarray(reservation.committed_seconds))
+
+    @property
     def tokens(self) -> int:
         """Tokens of the first phase."""
         return self.phases[0].tokens
@@ -136,13 +157,14 @@ class Plan:
 
 def plan_of(choices: Choices, decision: Decision) -> Plan:
     """The plan that follows from a decision."""
-    machine = decision.tender.placement.machine
-    phases = tuple(_phase_plan(choices, machine, index, decided) for index, decided in enumerate(decision.phases))
+    tender = decision.tender
+    phases = tuple(_phase_plan(choices, tender, index, decided) for index, decided in enumerate(decision.phases))
     return Plan(decision.tender, phases, tuple(_bill(decision, phases)))
 
 
-def _phase_plan(choices: Choices, machine: Machine, index: int, decided: PhaseDecision) -> PhasePlan:
+def _phase_plan(choices: Choices, tender: Tender, index: int, decided: PhaseDecision) -> PhasePlan:
     """The figures of one phase."""
+    machine = tender.placement.machine
     work, workload, space = choices.phases[index], choices.workload, choices.spaces[index]
     columns, rows = decided.columns, decided.columns.rows.take(np.asarray([decided.index]))
     architecture, device, job = workload.architecture, workload.device(machine), workload.job(work)
@@ -157,6 +179,7 @@ def _phase_plan(choices: Choices, machine: Machine, index: int, decided: PhaseDe
     done = float(counted(architecture, job.sequence)) * work.tokens_per_step / step_seconds
     nodes = columns.nodes[[decided.index]]
     write, restart = standstills(workload, nuisances(machine.accelerator.name), nodes)
+    run = columns.run.take(np.asarray([decided.index]))
     return PhasePlan(
         name=work.name,
         nodes=int(columns.nodes[decided.index]),
@@ -169,15 +192,33 @@ def _phase_plan(choices: Choices, machine: Machine, index: int, decided: PhaseDe
         steps=decided.steps,
         tokens=work.tokens if decided.steps == work.steps else decided.steps * work.tokens_per_step,
         step_seconds=step_seconds,
-        wall_seconds=float(columns.wall_seconds(decided.steps)[decided.index]),
+        wall_seconds=_only(run.wall.after(decided.steps)),
         checkpoint_seconds=_only(write),
         restart_seconds=_only(restart),
+        spot_seconds=_only(run.spot.after(decided.steps)),
+        replaced_seconds=_only(run.replaced.after(decided.steps)),
+        moments=_moments(workload, tender, index, decided),
         mfu=done / (gpus * float(device.peak_flops_s)),
         memory_gib=parts,
         memory_limit_gib=machine.accelerator.memory_usable_gib,
         memory_allocated_gib=_only(used.allocated) / GIB,
         time={part.name: _only(getattr(time, part.name)) for part in fields(StepTime)},
     )
+
+
+def _moments(workload: Workload, tender: Tender, index: int, decided: PhaseDecision) -> Moments:
+    """Mean and spread of one phase with what it buys on demand and as spot."""
+    columns, placement = decided.columns.take(np.asarray([decided.index])), tender.placement
+    on_demand, spot = (float(price or 0) / SECONDS_PER_HOUR for price in (placement.on_demand, placement.spot))
+    rates = Rates(
+        spot=np.asarray(decided.spot * spot),
+        on_demand=np.asarray(decided.spot * on_demand),
+        fixed=np.asarray(decided.on_demand * on_demand),
+    )
+    ran = Ran(columns.nodes, columns.rows.data, columns.step_seconds)
+    device = placement.machine.accelerator.name
+    found = run_moments(workload, device, ran, tender.regime, rates, steps=decided.steps, begins=index == 0)
+    return Moments(*(np.asarray(_only(getattr(found, one.name))) for one in fields(Moments)))
 
 
 def _only(values: object) -> float:
@@ -197,16 +238,14 @@ def _bill(decision: Decision, phases: tuple[PhasePlan, ...]) -> Iterator[Purchas
 
 def _phase_bill(tender: Tender, phase: PhasePlan, decided: PhaseDecision) -> Iterator[Purchase]:
     """What one phase buys on top of the reservation."""
-    placement, wall, availability = tender.placement, phase.wall_seconds, tender.regime.availability
+    placement, wall = tender.placement, phase.wall_seconds
     if decided.on_demand and placement.on_demand is not None:
         yield _purchase(tender, phase.name, "on_demand", decided.on_demand, placement.on_demand, wall)
     if decided.spot and placement.spot is not None:
-        yield _purchase(tender, phase.name, "spot", decided.spot, placement.spot, wall * availability)
-        if tender.regime.policy == "fallback" and placement.on_demand is not None and availability < 1:
-            away = wall * (1 - availability)
-            yield _purchase(
-                tender, phase.name, "on_demand", decided.spot, placement.on_demand, away, "while spot is away"
-            )
+        yield _purchase(tender, phase.name, "spot", decided.spot, placement.spot, phase.spot_seconds)
+        if phase.replaced_seconds and placement.on_demand is not None:
+            away = phase.replaced_seconds
+            yield _purchase(tender, phase.name, "on_demand", decided.spot, placement.on_demand, away, WHILE_AWAY)
 
 
 WHILE_AWAY: Final = "while spot is away"

@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from planner.equations.symbols import Array
-from planner.formulation.choices import Choices, Columns, ground_of, is_open
+from planner.formulation.bills import node_bill, node_bill_per_step
+from planner.formulation.choices import Choices, Columns, Ground, ground_of, is_open
 from planner.market.tenders import Tender
 
 TIME_STEPS: Final = 25_000
@@ -21,6 +21,8 @@ PRICE_STEPS: Final = 25_000
 """Units in the lowest price."""
 COST_STEPS: Final = 1_000_000
 """Units in the lowest possible cost."""
+FINE: Final = 64
+"""Fine units of time in a unit, for the small times that tell how sure a time is."""
 OPEN_BLOCKS: Final = 10_000
 """Parts that the most steps of an open phase are counted in."""
 
@@ -45,10 +47,6 @@ class Scale:
         """Dollars in one unit of cost."""
         return self.cost_ratio * self.usd_per_node_hour * self.seconds / 3600
 
-    def times(self, seconds: Array) -> list[int]:
-        """Times in units, rounded up."""
-        return [int(value) for value in np.ceil(seconds / self.seconds)]
-
     def time(self, seconds: float) -> int:
         """A time in units, rounded up."""
         return ceil(seconds / self.seconds)
@@ -60,6 +58,10 @@ class Scale:
     def price(self, usd_per_node_hour: float) -> int:
         """A price in units, rounded up."""
         return ceil(usd_per_node_hour / self.usd_per_node_hour)
+
+    def prices(self, tender: Tender) -> dict[str, int]:
+        """What a tender sells, by way to buy, in units."""
+        return {kind: self.price(price) for kind, price in _asked(tender).items()}
 
     def commitment(self, tender: Tender) -> int:
         """What a reserved node costs for the term that it is committed for, in units, rounded up."""
@@ -100,11 +102,28 @@ def _scale(choices: Choices, most_steps: int | None, coarse: int) -> Scale:
     seconds = sum(_shortest(choices, index, _steps(choices, index, block)) for index in range(phases))
     seconds *= coarse / (TIME_STEPS * phases)
     if blocks > 1:
-        seconds = block * min(float(one.wall_per_step.min()) for one in _used(choices, 0)) * coarse / OPEN_BLOCKS
+        seconds = block * min(float(one.run.wall.each.min()) for one in _used(choices, 0)) * coarse / OPEN_BLOCKS
+    seconds *= _least_paid_share(choices)
     cheapest = sum(_least_cost(choices, index, _steps(choices, index, block)) for index in range(phases))
     ratio = max(1, floor(cheapest / COST_STEPS / (price_unit * seconds / 3600)))
-    error = coarse / TIME_STEPS + coarse / PRICE_STEPS + (phases + 1) / COST_STEPS
+    error = coarse * _dearest_stand_in(choices) / TIME_STEPS + coarse / PRICE_STEPS + (phases + 1) / COST_STEPS
     return Scale(seconds, price_unit, ratio, block, blocks, error if blocks == 1 else error + coarse / OPEN_BLOCKS)
+
+
+def _least_paid_share(choices: Choices) -> float:
+    """Least part of the wall time for which a node is paid: times are as fine for spot nodes as for others."""
+    paid = [one.run.spot.each / one.run.wall.each for ground, one in _used_grounds(choices, 0) if ground.has_spot]
+    return min((float(one.min()) for one in paid), default=1.0)
+
+
+def _dearest_stand_in(choices: Choices) -> float:
+    """Rounding a time up by a unit on demand costs so many times what it costs on spot; 1 without spot."""
+    ratios = [
+        float(tender.on_demand_price / tender.spot_price)
+        for tender in choices.tenders
+        if tender.on_demand_price and tender.spot_price and tender.regime.policy == "fallback"
+    ]
+    return 1 + max(ratios, default=0.0)
 
 
 def _shortest(choices: Choices, phase: int, steps: int) -> float:
@@ -127,21 +146,43 @@ def _largest_product(choices: Choices, scale: Scale) -> float:
 
 
 def affordable_node_seconds(choices: Choices) -> float:
-    """Node-seconds that the budget buys at the lowest price of all."""
-    lowest = min(price for tender in choices.tenders for price in prices_of(tender))
+    """Node-seconds of wall time that the budget buys at most, in the cheapest way of all."""
     budget = choices.limits.get("cost_usd")
-    return budget.bound / lowest * 3600 if budget and lowest > 0 else inf
+    if budget is None:
+        return inf
+    return max(
+        _affordable(choices, index, tender, budget.bound)
+        for index in range(len(choices.phases))
+        for tender in choices.tenders
+    )
+
+
+def _affordable(choices: Choices, phase: int, tender: Tender, usd: float) -> float:
+    """Node-seconds of one phase; what passes before the first step may cost nothing."""
+    columns = choices.columns[phase][ground_of(tender)]
+    rate = node_bill_per_step(tender, columns).least / columns.run.wall.each
+    with np.errstate(divide="ignore"):
+        return float((usd / rate + columns.bought * columns.run.wall.start).max())
 
 
 def prices_of(tender: Tender) -> list[float]:
-    """Every price of a tender per node and hour of wall time."""
-    reserved = tender.reservation
-    asked = (tender.on_demand_price, tender.spot_price, reserved.usd_per_node_hour if reserved else None)
-    return [float(price) for price in asked if price is not None]
+    """Every price of a tender per node and hour that is paid."""
+    return list(_asked(tender).values())
+
+
+def _asked(tender: Tender) -> dict[str, float]:
+    """The prices of what a tender sells, by way to buy."""
+    reserved = tender.reservation.usd_per_node_hour if tender.reservation else None
+    asked = {"on_demand": tender.on_demand_price, "spot": tender.spot_price, "reserved": reserved}
+    return {kind: float(price) for kind, price in asked.items() if price is not None}
 
 
 def _used(choices: Choices, phase: int) -> list[Columns]:
     return [choices.columns[phase][ground] for ground in choices.grounds]
+
+
+def _used_grounds(choices: Choices, phase: int) -> list[tuple[Ground, Columns]]:
+    return [(ground, choices.columns[phase][ground]) for ground in choices.grounds]
 
 
 def _steps(choices: Choices, phase: int, block: int) -> int:
@@ -151,12 +192,11 @@ def _steps(choices: Choices, phase: int, block: int) -> int:
 
 def _least_cost(choices: Choices, phase: int, steps: int) -> float:
     """Lowest cost of a phase at the lowest price of each tender, US dollars."""
-    costs = [
-        min(prices_of(tender)) * float((columns.bought * columns.wall_seconds(steps)).min()) / 3600
+    return min(
+        float((columns.bought * node_bill(tender, columns, steps).least).min())
         for tender in choices.tenders
         for columns in [choices.columns[phase][ground_of(tender)]]
-    ]
-    return min(costs)
+    )
 
 
 MOST_TOKENS: Final = 10**18
@@ -171,10 +211,10 @@ def _blocks(choices: Choices, most_steps: int | None, parts: int) -> tuple[int, 
     most = MOST_TOKENS / phase.tokens_per_step if most_steps is None else most_steps
     deadline, budget = (choices.limits.get(name) for name in ("wall_seconds", "cost_usd"))
     if deadline:
-        most = min(most, deadline.bound / min(float(one.wall_per_step.min()) for one in _used(choices, 0)))
+        most = min(most, deadline.bound / min(float(one.run.wall.each.min()) for one in _used(choices, 0)))
     if budget:
         per_step = min(
-            min(prices_of(tender)) * float((columns.bought * columns.wall_per_step).min()) / 3600
+            float((columns.bought * node_bill_per_step(tender, columns).least).min())
             for tender in choices.tenders
             for columns in [choices.columns[0][ground_of(tender)]]
         )

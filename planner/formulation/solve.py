@@ -13,6 +13,7 @@ from ortools.sat.python import cp_model
 
 from planner.formulation import constraints as rule
 from planner.formulation.choices import Choices
+from planner.formulation.confidence import keeps_deadline_surely
 from planner.formulation.objective import Measure, measures
 from planner.formulation.outcome import Decision, Outcome, PhaseDecision, Status
 from planner.formulation.scale import Scale, scale_of
@@ -58,7 +59,7 @@ def build(choices: Choices, most_steps: int | None = None) -> Built:
         rule.every_node_is_bought(model, phase)
         rule.reservation_covers_phase(model, plan, phase)
         rule.buys_what_is_sold(model, plan, phase)
-        rule.wall_time_is_the_layouts(model, phase)
+        rule.times_are_the_layouts(model, phase)
         rule.purchases_last_the_phase(model, phase)
         rule.phase_costs(model, plan, phase, scale)
     rule.reservation_costs(model, plan, scale)
@@ -66,6 +67,8 @@ def build(choices: Choices, most_steps: int | None = None) -> Built:
     rule.costs_at_least_the_lowest_price(model, plan, scale)
     for limit in choices.limits.values():
         rule.keeps_limit(model, plan, limit, scale)
+    if deadline := choices.limits.get("wall_seconds"):
+        keeps_deadline_surely(model, plan, choices, deadline, scale)
     return Built(model, plan, scale)
 
 

@@ -43,18 +43,20 @@ class PhaseVariables:
     on_demand: IntVar
     spot: IntVar
     reserved: IntVar
-    block: IntVar
-    """Wall time of a block of steps."""
-    block_node_time: IntVar
-    """bought · block."""
     count: IntVar
     """How many blocks of steps: 1 unless the phase's tokens are what is maximised."""
     wall: IntVar
     """Expected, from start to end."""
     node_time: IntVar
     """bought · wall."""
+    paid: IntVar
+    """For which a spot node is paid."""
+    saved: IntVar
+    """For which a spot node is not bought on demand."""
     spot_time: IntVar
-    """spot · wall."""
+    """spot · paid."""
+    saved_time: IntVar
+    """spot · saved."""
     reserved_time: IntVar
     """reserved · wall: time that is paid with the reservation."""
     cost: IntVar
@@ -154,12 +156,13 @@ def _phase(model: CpModel, choices: Choices, figures: Figures, scale: Scale, dea
         on_demand=number("on_demand", bought),
         spot=number("spot", spot),
         reserved=number("reserved", reserved),
-        block=number("block", max(figures.block)),
-        block_node_time=number("block_node_time", node_time),
         count=model.new_int_var(1, figures.counts, f"{figures.name}.count"),
         wall=number("wall", figures.most_wall()),
         node_time=number("node_time", node_time),
-        spot_time=number("spot_time", node_time if spot else 0),
+        paid=number("paid", max(figures.paid.most(figures.counts))),
+        saved=number("saved", max(figures.saved.most(figures.counts))),
+        spot_time=number("spot_time", node_time + spot if spot else 0),
+        saved_time=number("saved_time", node_time if spot else 0),
         reserved_time=number("reserved_time", node_time if reserved else 0),
         cost=number("cost", _cost(node_time, dearest, scale)),
     )

@@ -16,13 +16,14 @@ from planner.equations.step import StepTime
 from planner.equations.symbols import Array
 from planner.layouts.evaluator import evaluator
 from planner.layouts.rows import LayoutRows, LayoutSpace
+from planner.layouts.wall import replicas_left
 from planner.layouts.workload import PhaseWork, Workload
 from planner.market.placements import Machine
 
 
 @dataclass(frozen=True)
 class BestLayouts:
-    """Layouts of one phase on one machine with their step times, fewest nodes first, each faster than all before."""
+    """The fastest layouts of one phase on one machine with their step times, fewest nodes first."""
 
     rows: LayoutRows
     nodes: npt.NDArray[np.int64]
@@ -68,8 +69,12 @@ def best_layouts(
     *,
     max_nodes: int,
     max_step_seconds: float = np.inf,
+    loses_replicas: bool = False,
 ) -> BestLayouts:
-    """The fastest layout for each number of nodes, among those that take at most so many nodes and seconds a step."""
+    """The fastest layout for each number of nodes, among those that take at most so many nodes and seconds a step.
+
+    `loses_replicas`: for each share of the replicas that goes on when nodes are lost, too.
+    """
     rows = rows_on(machine, space.rows, max_nodes)
     if not len(rows):
         return BestLayouts(rows, np.empty(0, dtype=np.int64), np.empty(0), {})
@@ -78,8 +83,14 @@ def best_layouts(
     quick = np.flatnonzero(bound <= max_step_seconds)
     rows, bound = rows.take(quick), bound[quick]
     nodes = -(-rows.devices // machine.per_node).astype(np.int64)
-    seconds = _least_per_group(rows, bound, nodes, subject.steps)
-    starts, group = groups(nodes)
+    keys = nodes
+    if loses_replicas:
+        shares, share = np.unique(replicas_left(rows.data), return_inverse=True)
+        keys = nodes * len(shares) + share.astype(np.int64)
+        order = np.argsort(keys, kind="stable")
+        rows, bound, nodes, keys = rows.take(order), bound[order], nodes[order], keys[order]
+    seconds = _least_per_group(rows, bound, keys, subject.steps)
+    starts, group = groups(keys)
     best = _first_least(seconds, starts, group)
     best = best[seconds[best] <= max_step_seconds]
     kept = rows.take(best)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from planner.catalog.reliability import FailureRate, load_reliability
-from planner.equations.reliability import (
-    checkpoint_bytes,
-    expansion,
-    failures_per_second,
-    gang_preemptions_per_second,
-    stalled_wall,
-    switching_expansion,
-    transfer_seconds,
-)
+from planner.equations.completion import Moments
+from planner.equations.reliability import checkpoint_bytes, failures_per_second, transfer_seconds
+from planner.equations.risk import Growth, growth, moments
+from planner.equations.spot import Capacity, Rates, Work
 from planner.equations.symbols import Array
 from planner.layouts.workload import Workload
+from planner.market.spot import gang_periods, kept_of_gang
 from planner.market.tenders import Regime
 
 
@@ -60,51 +57,98 @@ def _failure_rate(accelerator: str) -> FailureRate:
     return max(seen, key=lambda one: one.failures_per_1000_node_days) if seen else catalog.usual_failure_rate
 
 
+Ints = npt.NDArray[np.int64]
+Whole = npt.NDArray[np.integer[Any]]
+
+
 @dataclass(frozen=True)
-class WallTime:
-    """Expected wall time of a phase as start + steps · per_step, seconds."""
+class RunTime:
+    """How long a phase takes on each layout, as start + steps · each; seconds, shape (layouts,)."""
 
-    start: float
-    """Until the first step."""
-    per_step: Array
-    """Of one step with its share of checkpoints, lost work, restarts and waiting; shape (layouts,)."""
+    wall: Growth
+    """Expected, with checkpoints, lost work, restarts and waiting."""
+    least: Growth
+    """Where the distribution of the wall time begins."""
+    variance: Growth
+    """Of the wall time, s²."""
+    spot: Growth
+    """Time for which a spot node is paid."""
+    replaced: Growth
+    """Time in which an on-demand node stands in for a spot node."""
+
+    @property
+    def beyond(self) -> Growth:
+        """Expected wall time beyond where its distribution begins."""
+        return Growth(self.wall.start - self.least.start, self.wall.each - self.least.each)
+
+    def take(self, index: Ints) -> RunTime:
+        """Of some of the layouts."""
+        return RunTime(*(Growth(one.start[index], one.each[index]) for one in self.figures))
+
+    @property
+    def figures(self) -> tuple[Growth, ...]:
+        """All of them, in order."""
+        return self.wall, self.least, self.variance, self.spot, self.replaced
+
+    def after(self, steps: int) -> Array:
+        """All of them after so many steps; shape (layouts, figures)."""
+        return np.stack([one.after(steps) for one in self.figures], axis=-1)
 
 
-def wall_time(
-    workload: Workload,
-    accelerator: str,
-    nodes: npt.NDArray[np.int64],
-    step_seconds: Array,
-    regime: Regime,
-) -> WallTime:
-    """Expected wall time on so many nodes, by step time and regime."""
-    figures = nuisances(accelerator)
-    running = step_seconds * wall_per_work(workload, figures, nodes, regime)
-    if regime.policy != "wait":
-        return WallTime(figures.startup_seconds, running)
-    availability = np.asarray(regime.availability)
-    return WallTime(
-        float(stalled_wall(np.asarray(figures.startup_seconds), availability)), stalled_wall(running, availability)
-    )
+@dataclass(frozen=True)
+class Ran:
+    """Layouts as the time of a run depends on them; shape (layouts,) each."""
+
+    nodes: Whole
+    """That compute."""
+    replicas: Whole
+    """Data-parallel."""
+    step_seconds: Array
 
 
-def wall_per_work(workload: Workload, figures: Nuisances, nodes: npt.NDArray[np.int64], regime: Regime) -> Array:
-    """Expected seconds of running per second of steps, on so many nodes."""
+def run_time(workload: Workload, accelerator: str, layouts: Ran, regime: Regime, *, begins: bool) -> RunTime:
+    """How long a phase takes on each layout under a regime; `begins`: it starts the job, at a random time."""
+    work = _work(workload, nuisances(accelerator), layouts.nodes)
+    grown = growth(regime.policy, work, _capacity(regime, layouts), begins=begins)
+    found = (grown.wall, grown.least, grown.variance, grown.spot, grown.replaced)
+    return RunTime(*(Growth(one.start, one.each * layouts.step_seconds) for one in found))
+
+
+def run_moments(
+    workload: Workload, accelerator: str, layouts: Ran, regime: Regime, rates: Rates, *, steps: int, begins: bool
+) -> Moments:
+    """Mean and spread of time and cost of a phase on each layout at its rates."""
+    work = _work(workload, nuisances(accelerator), layouts.nodes)
+    work = replace(work, seconds=steps * layouts.step_seconds)
+    return moments(regime.policy, work, _capacity(regime, layouts), rates, begins=begins)
+
+
+def _work(workload: Workload, figures: Nuisances, nodes: Whole) -> Work:
+    """What interrupts a phase on so many nodes, whatever its length."""
     write, restart = standstills(workload, figures, nodes)
     count = np.asarray(nodes, dtype=np.float64)
     failures = failures_per_second(count, np.asarray(figures.failures_per_1000_node_days))
+    return Work(np.zeros(()), np.asarray(figures.startup_seconds), write, restart, failures)
+
+
+def _capacity(regime: Regime, layouts: Ran) -> Capacity | None:
+    """How the gang of a phase comes and goes; of the nodes that stay, whole replicas go on. None without spot."""
     if regime.policy == "steady":
-        return expansion(write, restart, failures)
-    rate = np.asarray(regime.preemptions_per_node_day)
-    preemptions = gang_preemptions_per_second(count, rate, np.asarray(regime.together))
-    if regime.policy == "wait":
-        return expansion(write, restart, failures + preemptions)
-    on_spot = np.asarray(regime.availability)
-    moves = switching_expansion(write, restart, preemptions, on_spot)
-    return expansion(write, restart, failures + on_spot * preemptions) * moves
+        return None
+    return gang_periods(regime.figures, np.asarray(layouts.nodes, dtype=np.float64), replicas_left(layouts.replicas))
 
 
-def standstills(workload: Workload, figures: Nuisances, nodes: npt.NDArray[np.int64]) -> tuple[Array, Array]:
+def replicas_left(replicas: Whole) -> Array:
+    """Share of the replicas that goes on while only some nodes are away."""
+    left: Array = np.floor(kept_of_gang() * replicas + ROUNDING) / replicas
+    return left
+
+
+ROUNDING: Final = 1e-9
+"""Part of a replica that rounding may hide."""
+
+
+def standstills(workload: Workload, figures: Nuisances, nodes: Whole) -> tuple[Array, Array]:
     """Seconds to write a checkpoint, and from an interruption until the job computes again, on so many nodes."""
     size = checkpoint_bytes(workload.architecture, workload.job(workload.phases[0]))
     count, total = np.asarray(nodes, dtype=np.float64), np.asarray(figures.storage_bytes_s)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
 from planner.catalog.offers import SpotHistory
 from planner.catalog.records import Offer
 from planner.catalog.reliability import load_reliability, spot_statistics
+from planner.equations.reliability import gang_preemptions_per_second
+from planner.equations.renewal import mean_length
+from planner.equations.spot import Capacity
+from planner.equations.spot import capacity as periods_of
+from planner.equations.symbols import Array
 
 HOURS_PER_DAY: Final = 24.0
 
@@ -45,6 +50,30 @@ def spot_figures(device: str, cloud: str | None) -> SpotFigures:
         together=gang.all_given_any_median,
         traced=bool(known),
     )
+
+
+@cache
+def period_kinds(state: Literal["up", "away"]) -> tuple[Array, Array]:
+    """Shares and means, over the mean of all, of the kinds of period in the catalog; each of shape (kinds,)."""
+    record = next(one for one in load_reliability().periods if one.state == state)
+    shares, means = np.asarray(record.shares), np.asarray(record.means)
+    shares = shares / shares.sum()
+    return shares, means / mean_length(shares, means)
+
+
+def kept_of_gang() -> float:
+    """Share of a gang's nodes that stay in periods in which only some are away."""
+    return max(load_reliability().gang, key=lambda one: one.nodes).kept_median
+
+
+def gang_periods(figures: SpotFigures, nodes: Array, kept: Array) -> Capacity:
+    """How gangs of so many spot nodes come and go, by the equations and the catalog's kinds of period.
+
+    `kept`: share of the work that goes on while only some nodes are away; shape of `nodes`.
+    """
+    together = np.asarray(figures.together)
+    rate = gang_preemptions_per_second(nodes, np.asarray(figures.preemptions_per_node_day), together)
+    return periods_of(rate, np.asarray(figures.availability), together, kept, period_kinds("up"), period_kinds("away"))
 
 
 def spot_price(offer: Offer, history: SpotHistory | None, quantile: float | None) -> float:

@@ -11,11 +11,12 @@ from typing import Final, Literal
 
 import numpy as np
 
-from planner.equations.money import spot_price_waiting, spot_price_with_fallback
 from planner.market.placements import Placement, Reservation
+from planner.market.spot import SpotFigures
 
-Policy = Literal["steady", "wait", "fallback"]
-"""`steady`: no spot nodes; `wait`: stall until spot returns; `fallback`: on-demand nodes replace what is lost."""
+Policy = Literal["steady", "wait", "fallback", "elastic"]
+"""`steady`: no spot nodes; `wait`: stall until spot returns; `fallback`: on-demand nodes replace what is lost;
+`elastic`: go on with the data-parallel replicas that are left."""
 
 
 @dataclass(frozen=True, order=True)
@@ -28,13 +29,18 @@ class Regime:
     together: float = 1.0
     """How far nodes go together, see `gang_preemptions_per_second`."""
 
+    @property
+    def figures(self) -> SpotFigures:
+        """How spot nodes come and go."""
+        return SpotFigures(self.availability, self.preemptions_per_node_day, self.together, traced=True)
+
 
 STEADY: Final = Regime("steady")
 
 
 @dataclass(frozen=True)
 class Tender:
-    """One way to buy nodes in one place. Prices are US dollars per node and hour of wall time; None is not sold."""
+    """One way to buy nodes in one place. Prices are US dollars per node-hour that is paid; None is not sold."""
 
     placement: Placement
     regime: Regime
@@ -45,17 +51,10 @@ class Tender:
         """Of an on-demand node."""
         return self.placement.on_demand
 
-    @cached_property
-    def spot_price(self) -> float | None:
-        """Of a spot node, averaged over the time that it is there, away, or replaced; None without spot."""
-        spot, on_demand = self.placement.spot, self.placement.on_demand
-        if self.regime.policy == "steady" or spot is None:
-            return None
-        availability = np.asarray(self.regime.availability)
-        if self.regime.policy == "wait":
-            return float(spot_price_waiting(np.asarray(float(spot)), availability))
-        replacement = np.asarray(float(on_demand or 0))
-        return float(spot_price_with_fallback(np.asarray(float(spot)), replacement, availability))
+    @property
+    def spot_price(self) -> Decimal | None:
+        """Of a spot node; None without spot."""
+        return None if self.regime.policy == "steady" else self.placement.spot
 
     @property
     def spot_nodes(self) -> int:
@@ -114,6 +113,8 @@ def _regimes(placement: Placement) -> Iterator[Regime]:
         return
     spot = (figures.preemptions_per_node_day, figures.availability, figures.together)
     yield Regime("wait", *spot)
+    if figures.availability < 1:
+        yield Regime("elastic", *spot)
     if placement.on_demand is not None:
         yield Regime("fallback", *spot)
 

@@ -131,8 +131,9 @@ def _confirm(choices: Choices, outcome: Outcome, plan: Plan | None) -> None:
     """
     limits = choices.problem.limits
     tighter = 1 - 2 * outcome.error
+    surely = 1 if choices.problem.risk.confidence is None else 1 - SURE_ERROR
     update = {
-        "deadline": limits.deadline and limits.deadline * tighter,
+        "deadline": limits.deadline and limits.deadline * tighter * surely,
         "budget": limits.budget and limits.budget * Decimal(tighter),
     }
     problem = choices.problem.model_copy(update={"limits": limits.model_copy(update=update)})
@@ -148,6 +149,8 @@ def _confirm(choices: Choices, outcome: Outcome, plan: Plan | None) -> None:
         raise FaultyPlanError((f"the search finds {value:g}, enumeration {found:g}",))
 
 
+SURE_ERROR: Final = 0.006
+"""Part of the deadline by which posting its probability in cases may tighten it."""
 CENT: Final = 0.01
 """Dollars by which rounding a line of the bill may change it."""
 

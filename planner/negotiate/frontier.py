@@ -13,6 +13,7 @@ from planner.equations.symbols import Array
 from planner.formulation.limits import limits_of
 from planner.formulation.plan import Plan
 from planner.layouts.degrees import MAX_DEVICES
+from planner.layouts.dominance import undominated
 from planner.negotiate.modes import Bounds, Mode, cheapest, fastest, plan_of_mode
 from planner.negotiate.relaxations import device_counts
 from planner.negotiate.room import Room, with_bounds
@@ -79,7 +80,9 @@ def frontier(problem: Problem, x: Axis, y: Axis, points: int) -> Frontier:
 
 def _by_time(room: Room, bounds: Bounds, x: Axis) -> list[tuple[float, float, Mode]]:
     """Time against cost: every undominated mode."""
-    modes = room.modes(bounds)
+    found = room.modes(bounds)
+    values = np.asarray([(one.wall_seconds, one.cost_usd) for one in found]).reshape(-1, 2)
+    modes = [found[one] for one in undominated(values).tolist()]
     if x == "time":
         return [(one.wall_seconds, one.cost_usd, one) for one in modes]
     return [(one.cost_usd, one.wall_seconds, one) for one in reversed(modes)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 
 from planner.errors import InputError
 from planner.formulation.plan import Plan
@@ -42,19 +43,24 @@ def kinds(problem: Problem, margin: float) -> tuple[Plan, ...]:
     best = (fastest if problem.objective == "time" else cheapest)(room.modes(bounds), bounds)
     if best is None:
         return ()
-    margins = _within(problem, bounds, best, margin)
-    modes = [mode for one in choices.tenders for mode in undominated_modes(replace(choices, tenders=(one,)), margins)]
+    slowest, margins = _within(problem, bounds, best, margin)
+    modes = [
+        mode
+        for one in choices.tenders
+        for mode in undominated_modes(replace(choices, tenders=(one,)), margins)
+        if mode.wall_seconds <= slowest
+    ]
     found: dict[Kind, Plan] = {}
     for plan in sorted((plan_of_mode(choices, problem, mode) for mode in modes), key=lambda one: _order(problem, one)):
         found.setdefault(kind_of(plan), plan)
     return tuple(found.values())
 
 
-def _within(problem: Problem, bounds: Bounds, best: Mode, margin: float) -> Bounds:
-    """The limits, and no worse than the optimum by more than the margin."""
+def _within(problem: Problem, bounds: Bounds, best: Mode, margin: float) -> tuple[float, Bounds]:
+    """The longest expected time and the limits: no worse than the optimum by more than the margin."""
     if problem.objective == "time":
-        return replace(bounds, wall_seconds=min(bounds.wall_seconds, best.wall_seconds * (1 + margin)))
-    return replace(bounds, cost_usd=min(bounds.cost_usd, best.cost_usd * (1 + margin)))
+        return best.wall_seconds * (1 + margin), bounds
+    return inf, replace(bounds, cost_usd=min(bounds.cost_usd, best.cost_usd * (1 + margin)))
 
 
 def _order(problem: Problem, plan: Plan) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from planner.formulation.choices import Choices, Ground, most_nodes, with_spares
 from planner.layouts.best import rows_on
 from planner.layouts.evaluator import evaluator, layout_of
 from planner.layouts.rows import LayoutRows
-from planner.layouts.wall import wall_time
+from planner.layouts.wall import Ran, run_time
 from planner.market.placements import Machine, Placement
 from planner.market.tenders import STEADY
 from planner.problem.run import Recompute
@@ -94,8 +94,8 @@ def _table(choices: Choices, index: int, machine: Machine, rows: LayoutRows) -> 
     used = memory(architecture, software, job, layout_of(workload, space, rows), workload.constants).reserved
     nodes = -(-rows.devices.astype(np.int64) // machine.per_node)
     bought = with_spares(choices.problem, nodes)
-    wall = wall_time(workload, machine.accelerator.name, nodes, step, STEADY)
-    seconds = wall.start + work.steps * wall.per_step
+    ran = Ran(nodes, rows.data.astype(np.int64), step)
+    seconds = run_time(workload, machine.accelerator.name, ran, STEADY, begins=index == 0).wall.after(work.steps)
     offers = _offers(choices, machine)
     offer = _cheapest_with_room(offers, bought)
     prices = np.asarray([float(one.on_demand or np.inf) for one in offers] or [np.inf])

@@ -9,19 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from planner.equations.chance import deviations_of, promised
+from planner.equations.money import node_hours_usd
 from planner.equations.symbols import Array
+from planner.formulation.bills import NodeBill, node_bill
 from planner.formulation.choices import Choices, Columns, ground_of, is_open
 from planner.formulation.outcome import Decision, Outcome, PhaseDecision, Status
 from planner.formulation.plan import Plan, plan_of
 from planner.formulation.scale import prices_of
+from planner.layouts.dominance import undominated
 from planner.market.tenders import Tender
 from planner.negotiate.answer import FaultyPlanError
 from planner.problem.problem import Problem
-from planner.units import SECONDS_PER_HOUR
 from planner.verify.check import violations
 
 Counts = npt.NDArray[np.int64]
@@ -37,7 +41,7 @@ class Bounds:
 
     def keeps(self, mode: Mode) -> bool:
         """Whether a mode is within time and money; modes are made within a number of devices."""
-        return mode.wall_seconds <= self.wall_seconds and mode.cost_usd <= self.cost_usd
+        return mode.kept_seconds <= self.wall_seconds and mode.cost_usd <= self.cost_usd
 
 
 def bounds_of(problem: Problem) -> Bounds:
@@ -60,82 +64,125 @@ class Mode:
     options: tuple[int, ...]
     """The layout of each phase, among the columns of the tender's ground."""
     wall_seconds: float
+    """Expected."""
+    kept_seconds: float
+    """What a deadline bounds: the expected wall time, or the time that is kept with `risk.confidence`."""
     cost_usd: float
+
+
+SUMS: Final = ("wall", "least", "variance", "usd")
+"""What adds up over the phases, in seconds, their squares, and US dollars."""
+WALL, USD = SUMS.index("wall"), SUMS.index("usd")
 
 
 @dataclass(frozen=True)
 class _Sums:
-    """Sums over the phases so far, fastest first, each cheaper than all before it."""
+    """Sums over the phases so far, none worse than another in all that is bounded or wanted, fastest first."""
 
-    wall: Array
-    usd: Array
+    values: Array
+    """Shape (sums, columns of `SUMS`)."""
     picks: Counts
     """Shape (sums, phases)."""
 
-    def joined(self, other: _Sums, bounds: Bounds) -> _Sums:
-        """All sums with one phase more, within the bounds, without those that another beats in both."""
-        wall = np.add.outer(self.wall, other.wall).ravel()
-        usd = np.add.outer(self.usd, other.usd).ravel()
-        kept = _undominated(wall, usd, bounds)
-        first, second = np.divmod(kept, max(len(other.wall), 1))
-        return _Sums(wall[kept], usd[kept], np.hstack((self.picks[first], other.picks[second])))
+    @property
+    def usd(self) -> Array:
+        """US dollars, shape (sums,)."""
+        return self.values[:, USD]
+
+    def kept(self, confidence: float | None) -> Array:
+        """What a deadline bounds, shape (sums,)."""
+        wall, least, variance = self.values[:, :USD].T
+        return wall if confidence is None else promised(least, wall, variance, deviations_of(confidence))
+
+    def joined(self, other: _Sums, bounds: Bounds, *, sure: bool) -> _Sums:
+        """All sums with one phase more, within the bounds, without those that another beats."""
+        values = (self.values[:, None, :] + other.values[None, :, :]).reshape(-1, len(SUMS))
+        kept = _within(values, bounds, sure=sure)
+        first, second = np.divmod(kept, max(len(other.values), 1))
+        return _Sums(values[kept], np.hstack((self.picks[first], other.picks[second])))
+
+    def take(self, index: Counts) -> _Sums:
+        """Some of the sums."""
+        return _Sums(self.values[index], self.picks[index])
 
 
-def _undominated(wall: Array, usd: Array, bounds: Bounds) -> Counts:
-    """Index of what is within the bounds and beaten by nothing, fastest first."""
-    fits = np.flatnonzero((wall <= bounds.wall_seconds) & (usd <= bounds.cost_usd))
-    order = fits[np.lexsort((usd[fits], wall[fits]))]
-    before = np.minimum.accumulate(np.concatenate(([np.inf], usd[order])))[:-1]
-    kept: Counts = order[usd[order] < before]
-    return kept
+def _within(values: Array, bounds: Bounds, *, sure: bool) -> Counts:
+    """Index of what is within the bounds by expected values and beaten by nothing, fastest first."""
+    fits = np.flatnonzero((values[:, WALL] <= bounds.wall_seconds) & (values[:, USD] <= bounds.cost_usd))
+    return fits[undominated(values[fits] if sure else values[fits][:, [WALL, USD]])]
 
 
 def undominated_modes(choices: Choices, bounds: Bounds) -> tuple[Mode, ...]:
     """All ways to run the job within the bounds that none beats in time and cost, fastest first.
 
-    Under `objective: tokens` the first phase has one step.
+    Under `risk.confidence` the time that is kept counts beside the expected one. Under `objective: tokens` the first
+    phase has one step.
     """
-    wall, usd, found = np.empty(0), np.empty(0), list[Mode]()
+    known, found = np.empty((0, 2 if choices.problem.risk.confidence is None else 3)), list[Mode]()
     for tender in sorted(choices.tenders, key=lambda one: min(prices_of(one)) / one.placement.machine.per_node):
-        if not _may_add(wall, usd, _sums(choices, tender, bounds, 0, optimistic=True)):
+        if not _may_add(known, _goals(choices, _sums(choices, tender, bounds, 0, optimistic=True))):
             continue
         for reserved in _reservations(choices, tender, bounds):
-            sums = _paid(tender, reserved, _sums(choices, tender, bounds, reserved), bounds)
-            if not _may_add(wall, usd, sums):
+            sums = _in_time(choices, _paid(tender, reserved, _sums(choices, tender, bounds, reserved), bounds), bounds)
+            goals = _goals(choices, sums)
+            if not _may_add(known, goals):
                 continue
-            known = len(wall)
-            wall, usd = np.concatenate((wall, sums.wall)), np.concatenate((usd, sums.usd))
-            kept = _undominated(wall, usd, bounds)
-            found = [found[one] if one < known else _mode(tender, reserved, sums, one - known) for one in kept.tolist()]
-            wall, usd = wall[kept], usd[kept]
+            both = np.concatenate((known, goals))
+            kept = undominated(both)
+            before = len(known)
+            found = [
+                found[one] if one < before else _mode(choices, tender, reserved, sums.take(np.asarray([one - before])))
+                for one in kept.tolist()
+            ]
+            known = both[kept]
     return tuple(found)
 
 
-def _may_add(wall: Array, usd: Array, sums: _Sums) -> bool:
-    """Whether some sum is not beaten by what is known, which is in order of wall time."""
-    faster = np.searchsorted(wall, sums.wall, side="right") - 1
-    least = np.concatenate((usd, [np.inf]))[faster]
-    return bool((sums.usd < least).any())
+def _goals(choices: Choices, sums: _Sums) -> Array:
+    """Time and cost, and under a confidence the time that is kept between them; shape (sums, 2 or 3)."""
+    confidence = choices.problem.risk.confidence
+    if confidence is None:
+        return sums.values[:, [WALL, USD]]
+    return np.column_stack((sums.values[:, WALL], sums.kept(confidence), sums.usd))
 
 
-def _mode(tender: Tender, reserved: int, sums: _Sums, index: int) -> Mode:
-    options = tuple(int(one) for one in sums.picks[index])
-    return Mode(tender, reserved, options, float(sums.wall[index]), float(sums.usd[index]))
+def _may_add(known: Array, goals: Array) -> bool:
+    """Whether some goals are not beaten by what is known, which is in order of wall time."""
+    if known.shape[1] > 2:
+        return any(not (known <= one).all(axis=1).any() for one in goals)
+    faster = np.searchsorted(known[:, 0], goals[:, 0], side="right") - 1
+    least = np.concatenate((known[:, 1], [np.inf]))[faster]
+    return bool((goals[:, 1] < least).any())
+
+
+def _mode(choices: Choices, tender: Tender, reserved: int, only: _Sums) -> Mode:
+    """The mode of one sum."""
+    options = tuple(int(one) for one in only.picks[0])
+    kept = float(only.kept(choices.problem.risk.confidence)[0])
+    return Mode(tender, reserved, options, float(only.values[0, WALL]), kept, float(only.usd[0]))
+
+
+def _in_time(choices: Choices, sums: _Sums, bounds: Bounds) -> _Sums:
+    """The sums that keep the deadline as surely as is asked for."""
+    confidence = choices.problem.risk.confidence
+    if confidence is None:
+        return sums
+    return sums.take(np.flatnonzero(sums.kept(confidence) <= bounds.wall_seconds))
 
 
 def _sums(choices: Choices, tender: Tender, bounds: Bounds, reserved: int, *, optimistic: bool = False) -> _Sums:
-    """All phases together with so many reserved nodes, which are not counted; `optimistic`: at the lowest price."""
-    sums = _Sums(np.zeros(1), np.zeros(1), np.empty((1, 0), dtype=np.int64))
+    """All phases together with so many reserved nodes, which are not counted; `optimistic`: in the cheapest way."""
+    sure = choices.problem.risk.confidence is not None
+    sums = _Sums(np.zeros((1, len(SUMS))), np.empty((1, 0), dtype=np.int64))
     for index in range(len(choices.phases)):
-        columns = columns_of(choices, tender, index)
-        wall = columns.wall_seconds(steps_of(choices, index))
-        if optimistic:
-            rate = columns.bought * min(prices_of(tender))
-        else:
-            rate = usd_per_hour(tender, np.maximum(columns.bought - reserved, 0))
-        usd = np.where(columns.bought <= most_nodes_of(tender, bounds), wall * rate / SECONDS_PER_HOUR, np.inf)
-        alone = _undominated(wall, usd, bounds)
-        sums = sums.joined(_Sums(wall[alone], usd[alone], alone[:, None]), bounds)
+        columns, steps = columns_of(choices, tender, index), steps_of(choices, index)
+        bill = node_bill(tender, columns, steps)
+        usd = columns.bought * bill.least if optimistic else _usd(tender, bill, columns.bought, reserved)
+        usd = np.where(columns.bought <= most_nodes_of(tender, bounds), usd, np.inf)
+        run = columns.run
+        values = np.column_stack([one.after(steps) for one in (run.wall, run.least, run.variance)] + [usd])
+        alone = _within(values, bounds, sure=sure)
+        sums = sums.joined(_Sums(values[alone], alone[:, None]), bounds, sure=sure)
     return sums
 
 
@@ -155,19 +202,18 @@ def most_nodes_of(tender: Tender, bounds: Bounds) -> float:
     return min(tender.placement.nodes, bounds.gpus // tender.placement.machine.per_node)
 
 
-def usd_per_hour(tender: Tender, nodes: Counts) -> Array:
-    """Least price of so many nodes per hour of wall time; infinite where they are not sold."""
-    spot = spot_nodes_of(tender, nodes)
-    on_demand = inf if tender.on_demand_price is None else float(tender.on_demand_price)
-    rest = np.where(nodes > spot, (nodes - spot) * on_demand if on_demand < inf else inf, 0.0)
-    return np.asarray(spot * (tender.spot_price or 0.0) + rest, dtype=np.float64)
+def _usd(tender: Tender, bill: NodeBill, bought: Counts, reserved: int) -> Array:
+    """Least cost of the nodes that are not reserved, on each layout; infinite where they are not sold."""
+    left = np.maximum(bought - reserved, 0)
+    spot = spot_nodes_of(tender, bill, left)
+    with np.errstate(invalid="ignore"):
+        as_spot = np.where(spot > 0, spot * bill.spot, 0.0)
+        return np.where(left > spot, as_spot + (left - spot) * bill.on_demand, as_spot)
 
 
-def spot_nodes_of(tender: Tender, nodes: Counts) -> Counts:
-    """How many of so many nodes are bought as spot: all that there are, when they cost less."""
-    on_demand = inf if tender.on_demand_price is None else float(tender.on_demand_price)
-    cheaper = tender.spot_price is not None and tender.spot_price < on_demand
-    return np.minimum(nodes, tender.spot_nodes if cheaper else 0)
+def spot_nodes_of(tender: Tender, bill: NodeBill, nodes: Counts) -> Counts:
+    """How many of so many nodes are bought as spot: all that there are, where they cost less."""
+    return np.minimum(nodes, np.where(bill.spot < bill.on_demand, tender.spot_nodes, 0))
 
 
 def _reservations(choices: Choices, tender: Tender, bounds: Bounds) -> Iterator[int]:
@@ -187,10 +233,11 @@ def _paid(tender: Tender, reserved: int, sums: _Sums, bounds: Bounds) -> _Sums:
     """The sums with what the reservation costs, from the first phase to the last and at least for its term."""
     if tender.reservation is None or not reserved:
         return sums
-    paid = np.maximum(sums.wall, tender.committed_seconds) / SECONDS_PER_HOUR
-    usd = sums.usd + reserved * float(tender.reservation.usd_per_node_hour) * paid
-    kept = _undominated(sums.wall, usd, bounds)
-    return _Sums(sums.wall[kept], usd[kept], sums.picks[kept])
+    paid = np.maximum(sums.values[:, WALL], tender.committed_seconds)
+    price = np.asarray(float(tender.reservation.usd_per_node_hour))
+    values = sums.values.copy()
+    values[:, USD] += node_hours_usd(np.asarray(float(reserved)), price, paid)
+    return _Sums(values, sums.picks).take(np.flatnonzero(values[:, USD] <= bounds.cost_usd))
 
 
 def plan_of_mode(choices: Choices, problem: Problem, mode: Mode) -> Plan:
@@ -209,17 +256,24 @@ def decision_of(choices: Choices, mode: Mode) -> Decision:
     for index, option in enumerate(mode.options):
         columns = columns_of(choices, mode.tender, index)
         reserved = min(mode.reserved, int(columns.bought[option]))
-        left = columns.bought[option] - reserved
-        spot = int(spot_nodes_of(mode.tender, left))
-        phases.append(PhaseDecision(columns, option, steps_of(choices, index), int(left) - spot, spot, reserved))
+        steps = steps_of(choices, index)
+        bill = node_bill(mode.tender, columns.take(np.asarray([option])), steps)
+        left = columns.bought[[option]] - reserved
+        spot = int(spot_nodes_of(mode.tender, bill, left)[0])
+        phases.append(PhaseDecision(columns, option, steps, int(left[0]) - spot, spot, reserved))
     return Decision(mode.tender, tuple(phases), mode.reserved)
 
 
 def cheapest(modes: tuple[Mode, ...], bounds: Bounds) -> Mode | None:
-    """The least cost within bounds of time and money: of modes in order, the last that is in time."""
+    """The least cost within bounds of time and money."""
     return min((one for one in modes if bounds.keeps(one)), key=lambda one: one.cost_usd, default=None)
 
 
 def fastest(modes: tuple[Mode, ...], bounds: Bounds) -> Mode | None:
     """The least wall time within bounds of time and money."""
     return min((one for one in modes if bounds.keeps(one)), key=lambda one: one.wall_seconds, default=None)
+
+
+def soonest_kept(modes: tuple[Mode, ...], bounds: Bounds) -> Mode | None:
+    """The mode whose deadline can be the earliest, within bounds of time and money."""
+    return min((one for one in modes if bounds.keeps(one)), key=lambda one: one.kept_seconds, default=None)

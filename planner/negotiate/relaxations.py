@@ -15,7 +15,7 @@ from planner.formulation.limits import Limit, limits_of
 from planner.formulation.plan import Plan
 from planner.layouts.degrees import MAX_DEVICES
 from planner.negotiate.least import least_usd
-from planner.negotiate.modes import Bounds, Mode, cheapest, fastest, plan_of_mode
+from planner.negotiate.modes import Bounds, Mode, cheapest, fastest, plan_of_mode, soonest_kept
 from planner.negotiate.patience import OutOfTimeError, Patience
 from planner.negotiate.room import Room, with_bounds
 from planner.negotiate.toggles import Toggle, toggles
@@ -77,10 +77,10 @@ def _deadline(room: Room, limit: Limit) -> Relaxation:
     for seconds in (WIDER * limit.bound, inf):
         if seconds == inf and not _helps_further(room, room.bounds):
             break
-        mode = fastest(room.modes(replace(room.bounds, wall_seconds=seconds)), Bounds())
+        mode = soonest_kept(room.modes(replace(room.bounds, wall_seconds=seconds)), Bounds())
         if mode:
             hours = _least(
-                ceil(mode.wall_seconds / SECONDS_PER_HOUR),
+                ceil(mode.kept_seconds / SECONDS_PER_HOUR),
                 lambda hours: replace(room.bounds, wall_seconds=float(hours * SECONDS_PER_HOUR)),
                 room,
                 mode,

@@ -42,19 +42,9 @@ def _tightened(choices: Choices, phase: int, ground: Ground, columns: Columns, b
     """The layouts of a phase on a ground that alone keep the limits."""
     work = choices.phases[phase]
     opened = is_open(choices.problem, work.name)
-    alone = columns.wall_per_step if opened else columns.step_seconds * work.steps
-    kept = np.flatnonzero(
-        (alone <= bounds.wall_seconds) & (columns.nodes <= min(bounds.gpus, MAX_DEVICES) // ground.machine[1])
-    )
-    return replace(
-        columns,
-        rows=columns.rows.take(kept),
-        nodes=columns.nodes[kept],
-        bought=columns.bought[kept],
-        step_seconds=columns.step_seconds[kept],
-        time={part: seconds[kept] for part, seconds in columns.time.items()},
-        wall_per_step=columns.wall_per_step[kept],
-    )
+    alone = columns.run.wall.each if opened else columns.step_seconds * work.steps
+    most = min(bounds.gpus, MAX_DEVICES) // ground.machine[1]
+    return columns.take(np.flatnonzero((alone <= bounds.wall_seconds) & (columns.nodes <= most)))
 
 
 @dataclass

@@ -15,7 +15,7 @@ from planner.formulation.choices import Choices, Columns, Ground, with_spares
 from planner.layouts.best import best_layouts, is_placeable
 from planner.layouts.degrees import degrees_of
 from planner.layouts.rows import LayoutSpace, layout_space
-from planner.layouts.wall import wall_time
+from planner.layouts.wall import Ran, run_time
 from planner.layouts.workload import Workload, workload_of
 from planner.market.placements import Machine, Placement
 from planner.market.tenders import STEADY, Tender
@@ -167,15 +167,14 @@ def _choices(field: _Field, machine: Machine, numbers: Sequence[int]) -> Choices
     rows = space.rows.take(np.flatnonzero(np.isin(space.rows.devices, numbers)))
     most = max(numbers, default=0) // machine.per_node
     best = best_layouts(workload, workload.phases[0], machine, replace(space, rows=rows), max_nodes=most)
-    wall = wall_time(workload, machine.accelerator.name, best.nodes, best.step_seconds, STEADY)
+    ran = Ran(best.nodes, best.rows.data, best.step_seconds)
     columns = Columns(
         rows=best.rows,
         nodes=best.nodes,
         bought=with_spares(problem, best.nodes),
         step_seconds=best.step_seconds,
         time=best.time,
-        start_seconds=wall.start,
-        wall_per_step=wall.per_step,
+        run=run_time(workload, machine.accelerator.name, ran, STEADY, begins=True),
     )
     return Choices(
         problem=problem,
@@ -201,4 +200,4 @@ def _mode(choices: Choices, columns: Columns, offers: Sequence[Placement], place
         placement = replace(placement, on_demand=Decimal(0))
     else:
         usd = wall * float(bought[0] * placement.on_demand) / SECONDS_PER_HOUR
-    return Mode(Tender(placement, STEADY, None), 0, (place,), wall, usd)
+    return Mode(Tender(placement, STEADY, None), 0, (place,), wall, wall, usd)

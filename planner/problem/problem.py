@@ -180,11 +180,16 @@ class LayoutPins(Written):
     """ZeRO stage, 0 to 3."""
 
 
+MOST_CONFIDENT = 0.9999
+"""Beyond, nothing that is known of spot nodes says anything."""
+
+
 class Risk(Written):
     """How sure the plan must be."""
 
     confidence: Share | None = None
-    """Probability with which the deadline must be met, such as `95%`; default: met by expected values."""
+    """Probability with which the deadline must be met when nodes fail and spot nodes go, such as `95%`, from 50%;
+    default: met by expected values."""
     spare_nodes: Share = 0.0
     """Nodes bought on top to replace failed ones, as a share of those in use; default 0%."""
     spot_price: Percentile | None = None
@@ -192,8 +197,9 @@ class Risk(Written):
 
     def broken_rules(self) -> Iterator[Rule]:
         """The rules on single keys that their types do not state."""
-        if self.confidence is not None and not 0 < self.confidence < 1:
-            yield Rule(("risk", "confidence"), "confidence must be between 0% and 100%", "write confidence: 95%")
+        if self.confidence is not None and not 0.5 <= self.confidence <= MOST_CONFIDENT:
+            message = f"confidence must be from 50% to {MOST_CONFIDENT:.2%}"
+            yield Rule(("risk", "confidence"), message, "write confidence: 95%")
 
 
 class Problem(WrittenFile):
@@ -239,6 +245,8 @@ def _broken_rules(problem: Problem) -> Iterator[Rule]:
         yield from part.broken_rules()
     yield from _repeated(("training", "phases"), [phase.name for phase in problem.training.phases])
     limits = problem.limits
+    if problem.risk.confidence is not None and limits.deadline is None:
+        yield Rule(("risk", "confidence"), "confidence is of use only with a deadline", "add limits.deadline")
     if problem.objective == "tokens" and limits.budget is None and limits.deadline is None:
         yield Rule(("objective",), "the most tokens without budget or deadline are endless", "add limits.budget")
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from planner.equations import risk
 from planner.equations.chance import probability_within, quantile_beyond
-from planner.equations.completion import Moments
+from planner.equations.completion import Moments, with_reservation
 from planner.equations.reliability import expansion_with_interval, failures_per_second
 from planner.equations.spot import Capacity, Rates, Work, interval_of
 from planner.equations.symbols import Array
-from planner.replay.generate import gang_periods
+from planner.market.spot import SpotFigures, gang_periods, kept_of_gang
 from planner.replay.job import HOUR, Job, JobPhase, Policy
 
 QUANTILES: Final = {"p5": 0.05, "p50": 0.50, "p95": 0.95}
@@ -96,15 +96,8 @@ def _race(job: Job) -> Moments:
 
 def _with_reservation(job: Job, total: Moments) -> Moments:
     """Reserved nodes are paid from start to end, and at least for their term."""
-    rate = job.reserved_nodes * job.reserved_usd / HOUR
-    if not rate:
-        return total
-    return replace(
-        total,
-        least_usd=total.least_usd + rate * np.maximum(total.least_seconds, job.committed_seconds),
-        usd=total.usd + rate * np.maximum(total.seconds, job.committed_seconds),
-        usd_variance=total.usd_variance + rate**2 * total.seconds_variance,
-    )
+    rate = np.asarray(job.reserved_nodes * job.reserved_usd / HOUR)
+    return with_reservation(total, rate, np.asarray(job.committed_seconds)) if rate else total
 
 
 def work_of(job: Job, phase: JobPhase) -> Work:
@@ -123,8 +116,13 @@ def spot_of(job: Job, phase: JobPhase) -> Capacity | None:
     """How the phase's spot nodes come and go; None when it has none. Of nodes that stay, whole replicas count."""
     if job.spot is None or not phase.spot_nodes:
         return None
-    spot = gang_periods(job.spot, phase.spot_nodes)
+    spot = gang_of(job.spot, phase.spot_nodes)
     return replace(spot, kept=np.asarray(phase.replicas_of(float(spot.kept))))
+
+
+def gang_of(figures: SpotFigures, nodes: int) -> Capacity:
+    """A gang of so many spot nodes, of which some stay in some of the periods away."""
+    return gang_periods(figures, np.asarray(float(nodes)), np.asarray(kept_of_gang()))
 
 
 def rates_of(job: Job, phase: JobPhase) -> Rates:

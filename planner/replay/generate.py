@@ -3,37 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from typing import Literal
 
 import numpy as np
 
-from planner.catalog.reliability import load_reliability
-from planner.equations.reliability import gang_preemptions_per_second
 from planner.equations.renewal import mean_length
 from planner.equations.spot import Capacity as Periods
-from planner.equations.spot import capacity as periods_of
 from planner.equations.symbols import Array
-from planner.market.spot import SpotFigures
 from planner.replay.capacity import Floats, Runs
-
-
-@cache
-def period_kinds(state: Literal["up", "away"]) -> tuple[Array, Array]:
-    """Shares and means, over the mean of all, of the kinds of period in the catalog; each of shape (kinds,)."""
-    record = next(one for one in load_reliability().periods if one.state == state)
-    shares, means = np.asarray(record.shares), np.asarray(record.means)
-    shares = shares / shares.sum()
-    return shares, means / mean_length(shares, means)
-
-
-def gang_periods(figures: SpotFigures, nodes: int) -> Periods:
-    """How a gang of so many spot nodes comes and goes, by the equations and the catalog's kinds of period."""
-    gang = max(load_reliability().gang, key=lambda one: one.nodes)
-    together = np.asarray(figures.together)
-    rate = gang_preemptions_per_second(np.asarray(float(nodes)), np.asarray(figures.preemptions_per_node_day), together)
-    available, kept = np.asarray(figures.availability), np.asarray(gang.kept_median)
-    return periods_of(rate, available, together, kept, period_kinds("up"), period_kinds("away"))
 
 
 class Generated:

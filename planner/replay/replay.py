@@ -11,8 +11,8 @@ import numpy as np
 from planner.equations.spot import interval_of
 from planner.replay.capacity import Capacity, Floats
 from planner.replay.course import Setting
-from planner.replay.expected import QUANTILES, Expectation, expected, length_of, rates_of, spot_of, work_of
-from planner.replay.generate import Generated, gang_periods
+from planner.replay.expected import QUANTILES, Expectation, expected, gang_of, length_of, rates_of, spot_of, work_of
+from planner.replay.generate import Generated
 from planner.replay.job import HOUR, Job, Policy
 from planner.replay.recorded import Recorded
 from planner.replay.simulate import CAUSES, State, Watch, run_phase
@@ -107,7 +107,7 @@ def _capacity(
     if traces:
         replicas = job.phases[0].replicas if policy == "elastic" else 1
         return Recorded(traces, runs, replicas, generator)
-    return Generated([gang_periods(job.spot, max(phase.spot_nodes, 1)) for phase in job.phases], runs, generator)
+    return Generated([gang_of(job.spot, max(phase.spot_nodes, 1)) for phase in job.phases], runs, generator)
 
 
 class Always:

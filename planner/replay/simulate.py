@@ -126,7 +126,8 @@ def _account(
     idle = modes == IDLE
     usable = np.where(idle, 0.0, np.maximum(length - debt, 0.0))
     written = np.floor(usable / span)
-    since = np.minimum(usable - written * span, interval)
+    rest = usable - written * span
+    since = np.where(done, np.maximum(rest - setting.checkpoint_seconds, 0.0), np.minimum(rest, interval))
     planned = ~idle & ~lost & ~done & (usable > 0)
     writing = np.where(planned, setting.checkpoint_seconds, 0.0)
     kept = written * interval + np.where(lost, 0.0, since)

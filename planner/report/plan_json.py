@@ -12,6 +12,7 @@ from planner.layouts.wall import nuisances
 from planner.negotiate.answer import Alternative, Answer, limit_value, objective_value
 from planner.problem.problem import Objective, Problem
 from planner.problem.run import Recompute
+from planner.report.certainty import certainty_document, certainty_of
 from planner.units import round_usd
 
 FORMAT_VERSION: Final = 1
@@ -63,7 +64,7 @@ def plan_document(plan: Plan, problem: Problem) -> dict[str, Any]:
         "gpu_hours": plan.gpu_hours,
         "wall_seconds": plan.wall_seconds,
         "cost_usd": _usd(plan.cost_usd),
-        "probability_in_time": None,
+        **certainty_document(certainty_of(plan, problem)),
         "deadline_seconds": problem.limits.deadline,
         "confidence": problem.risk.confidence,
         "failures_per_1000_node_days": figures.failures_per_1000_node_days,

@@ -29,6 +29,7 @@ from planner.negotiate.answer import (
     why_not,
 )
 from planner.problem.problem import Problem
+from planner.report.certainty import certainty_of
 from planner.report.console import wide_console
 from planner.report.plan_json import recompute_as_written
 from planner.units import (
@@ -230,11 +231,34 @@ def _notes(answer: Answer, plan: Plan) -> Iterator[RenderableType]:
         f"Start-up, checkpoints, failures and waiting take {format_duration(overhead)} "
         f"({format_share(overhead / plan.wall_seconds)} of the wall time)."
     )
+    yield from (Text(line) for line in _certainty(answer.problem, plan))
     if plan.tender.regime.policy != "steady":
         yield Text(_spot_note(plan))
     dates = sorted(one.date for one in load_offers())
     yield Text(f"Prices: catalog of {dates[-1]}; {plan.placement.source} {plan.placement.date}".rstrip() + ".")
     yield Text(f"Fixed-point rounding changes the objective by at most {answer.outcome.error:.3%}.")
+
+
+def _certainty(problem: Problem, plan: Plan) -> Iterator[str]:
+    """What failures and preemptions leave of time and cost."""
+    found = certainty_of(plan, problem)
+    times = " to ".join(format_duration(found.seconds[name]) for name in ("p5", "p95"))
+    costs = " to ".join(format_money(found.usd[name]) for name in ("p5", "p95"))
+    yield f"Failures and preemptions leave it at {times} and {costs} in nine of ten runs, the estimate being right."
+    deadline = problem.limits.deadline
+    if deadline is None or found.in_time is None or found.in_time_with_estimate is None:
+        return
+    yield (
+        f"In time for {format_duration(deadline)}: {format_probability(found.in_time)} if the estimate is right, "
+        f"{format_probability(found.in_time_with_estimate)} with its own error counted."
+    )
+
+
+def format_probability(share: float) -> str:
+    """A probability that is never rounded to certainty."""
+    if share > 0.995:
+        return "more than 99%"
+    return "less than 1%" if share < 0.005 else f"{share:.0%}"
 
 
 def _spot_note(plan: Plan) -> str:

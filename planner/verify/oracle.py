@@ -8,17 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import inf
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from planner.equations.chance import deviations_of, promised
+from planner.equations.risk import Growth
 from planner.equations.symbols import Array
 from planner.formulation.choices import Choices, ground_of, is_open, with_spares
 from planner.layouts.best import rows_on
 from planner.layouts.degrees import MAX_DEVICES, degrees_of
+from planner.layouts.dominance import undominated
 from planner.layouts.evaluator import evaluator
 from planner.layouts.rows import LayoutSpace, layout_space
-from planner.layouts.wall import wall_time
+from planner.layouts.wall import Ran, RunTime, run_time
 from planner.layouts.workload import PhaseWork, Workload, workload_of
 from planner.market.placements import Machine, placements
 from planner.market.tenders import Tender, tenders_of
@@ -29,25 +33,22 @@ CHUNK = 100_000
 
 
 @dataclass(frozen=True)
-class Fastest:
-    """The least step time for each number of nodes."""
-
-    nodes: npt.NDArray[np.int64]
-    step_seconds: Array
-
-
-@dataclass(frozen=True)
 class Bought:
-    """One phase on every number of nodes: wall time and cost as start + steps · per_step, seconds and dollars."""
+    """One phase on every layout that a tender can sell: how long it runs, and its cost."""
 
-    wall_start: Array
-    wall_step: Array
-    usd_start: Array
-    usd_step: Array
+    run: RunTime
+    usd: Growth
+    """US dollars, without what is reserved."""
 
-    def of(self, steps: int) -> tuple[Array, Array]:
-        """Wall time and cost of so many steps."""
-        return self.wall_start + steps * self.wall_step, self.usd_start + steps * self.usd_step
+    def after(self, steps: int) -> Array:
+        """Sums after so many steps; shape (layouts, columns of `SUMS`)."""
+        figures = (self.run.least, self.run.variance, self.run.wall, self.usd)
+        return np.stack([one.after(steps) for one in figures], axis=-1)
+
+
+SUMS: Final = ("least", "variance", "wall", "usd")
+"""What adds up over the phases, in seconds, their squares, and US dollars."""
+WALL, USD = SUMS.index("wall"), SUMS.index("usd")
 
 
 def best_value(problem: Problem) -> float | None:
@@ -66,15 +67,15 @@ def best_value(problem: Problem) -> float | None:
 def best_of_choices(choices: Choices) -> float | None:
     """The same over the choices that a search had, so without the solver but with their dominance."""
 
-    def fastest(tender: Tender) -> list[Fastest]:
+    def fastest(tender: Tender) -> list[Ran]:
         columns = [of_phase[ground_of(tender)] for of_phase in choices.columns]
-        return [Fastest(one.nodes, one.step_seconds) for one in columns]
+        return [Ran(one.nodes, one.rows.data, one.step_seconds) for one in columns]
 
     return _best(choices.problem, choices.workload, choices.tenders, fastest)
 
 
 def _best(
-    problem: Problem, workload: Workload, tenders: Iterable[Tender], fastest: Callable[[Tender], list[Fastest]]
+    problem: Problem, workload: Workload, tenders: Iterable[Tender], fastest: Callable[[Tender], list[Ran]]
 ) -> float | None:
     """The best value over tenders and reservations."""
     values = (
@@ -94,20 +95,21 @@ def _space(problem: Problem, workload: Workload, phase: PhaseWork, machines: lis
     return layout_space(workload, phase, degrees, largest, problem.limits.gpus or MAX_DEVICES)
 
 
-def _fastest(workload: Workload, phase: PhaseWork, machine: Machine, space: LayoutSpace) -> Fastest:
-    """The least step time over all layouts of a phase on a machine, by number of nodes; every one is evaluated."""
+def _fastest(workload: Workload, phase: PhaseWork, machine: Machine, space: LayoutSpace) -> Ran:
+    """The least step time over all layouts of a phase on a machine, by nodes and replicas; every one is evaluated."""
     rows = rows_on(machine, space.rows, MAX_DEVICES)
     subject = evaluator(workload, phase, machine, space)
     nodes = -(-rows.devices.astype(np.int64) // machine.per_node)
-    least = np.full(int(nodes.max(initial=0)) + 1, np.inf)
+    replicas, replica = np.unique(rows.data, return_inverse=True)
+    least = np.full((int(nodes.max(initial=0)) + 1, len(replicas)), np.inf)
     for start in range(0, len(rows), CHUNK):
         chunk = np.arange(start, min(start + CHUNK, len(rows)))
-        np.minimum.at(least, nodes[chunk], subject.steps(rows.take(chunk)).total)
-    found = np.flatnonzero(np.isfinite(least))
-    return Fastest(found, least[found])
+        np.minimum.at(least, (nodes[chunk], replica[chunk]), subject.steps(rows.take(chunk)).total)
+    found = np.nonzero(np.isfinite(least))
+    return Ran(found[0], replicas[found[1]].astype(np.int64), least[found])
 
 
-def _reservations(problem: Problem, tender: Tender, fastest: list[Fastest]) -> Iterator[int]:
+def _reservations(problem: Problem, tender: Tender, fastest: list[Ran]) -> Iterator[int]:
     """Numbers of reserved nodes that can be best: none, and where some phase's cheaper purchases run out.
 
     For given nodes of each phase the cost is piecewise linear in the reservation and breaks only there.
@@ -120,46 +122,62 @@ def _reservations(problem: Problem, tender: Tender, fastest: list[Fastest]) -> I
     yield from sorted({n for need in needed for n in (0, need, need - tender.spot_nodes) if 0 <= n <= most})
 
 
-def _value(problem: Problem, workload: Workload, tender: Tender, reserved: int, fastest: list[Fastest]) -> float | None:
+def _value(problem: Problem, workload: Workload, tender: Tender, reserved: int, fastest: list[Ran]) -> float | None:
     """The best value with one tender and a number of reserved nodes."""
-    phases = [_bought(problem, workload, tender, reserved, one) for one in fastest]
-    if not all(len(one.wall_step) for one in phases):
+    phases = [_bought(problem, workload, tender, reserved, index, one) for index, one in enumerate(fastest)]
+    if not all(len(one.usd.each) for one in phases):
         return None
     opened = is_open(problem, workload.phases[0].name)
-    rest = (np.zeros(1), np.zeros(1))
+    rest = np.zeros((1, len(SUMS)))
     for phase, work in list(zip(phases, workload.phases, strict=True))[1 if opened else 0 :]:
-        rest = _joined(rest, phase.of(work.steps))
+        rest = _joined(problem, rest, phase.after(work.steps))
     if opened:
         return _most_tokens(problem, workload.phases[0], tender, reserved, phases[0], rest)
-    wall, usd = rest
-    usd = usd + _reserved_usd(tender, reserved, wall)
-    fits = (wall <= (problem.limits.deadline or inf)) & (usd <= float(problem.limits.budget or inf))
+    wall = rest[:, WALL]
+    usd = rest[:, USD] + _reserved_usd(tender, reserved, wall)
+    fits = (_kept(problem, rest) <= (problem.limits.deadline or inf)) & (usd <= float(problem.limits.budget or inf))
     values = (usd if problem.objective == "cost" else wall)[fits]
     return float(values.min()) if len(values) else None
 
 
-def _bought(problem: Problem, workload: Workload, tender: Tender, reserved: int, fastest: Fastest) -> Bought:
-    """One phase on every number of nodes that the tender can sell, bought as cheaply as it can be."""
+def _kept(problem: Problem, sums: Array) -> Array:
+    """What the deadline bounds: the expected wall time, or that which is kept with `risk.confidence`."""
+    least, variance, wall = (sums[..., SUMS.index(name)] for name in ("least", "variance", "wall"))
+    confidence = problem.risk.confidence
+    return wall if confidence is None else promised(least, wall, variance, deviations_of(confidence))
+
+
+def _bought(problem: Problem, workload: Workload, tender: Tender, reserved: int, index: int, fastest: Ran) -> Bought:
+    """One phase on every layout that the tender can sell, bought as cheaply as it can be."""
     spare = with_spares(problem, fastest.nodes)
-    wall = wall_time(
-        workload, tender.placement.machine.accelerator.name, fastest.nodes, fastest.step_seconds, tender.regime
-    )
-    rate = _usd_per_hour(tender, spare, reserved) / 3600
-    limit = min(tender.placement.nodes, (problem.limits.gpus or MAX_DEVICES) // tender.placement.machine.per_node)
-    sold = np.isfinite(rate) & (spare <= limit)
-    start = np.full(int(sold.sum()), wall.start)
-    return Bought(start, wall.per_step[sold], start * rate[sold], wall.per_step[sold] * rate[sold])
+    machine = tender.placement.machine
+    run = run_time(workload, machine.accelerator.name, fastest, tender.regime, begins=index == 0)
+    usd = Growth(*(_usd(tender, spare, reserved, *times) for times in _paid_times(run)))
+    limit = min(tender.placement.nodes, (problem.limits.gpus or MAX_DEVICES) // machine.per_node)
+    sold = np.flatnonzero(np.isfinite(usd.each) & np.isfinite(run.wall.each) & (spare <= limit))
+    return Bought(run.take(sold), Growth(usd.start[sold], usd.each[sold]))
 
 
-def _usd_per_hour(tender: Tender, nodes: npt.NDArray[np.int64], reserved: int) -> Array:
-    """Lowest price of a phase's nodes per hour of wall time, what is reserved being paid already; inf when not sold."""
+def _paid_times(run: RunTime) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
+    """Wall time, spot time and stand-in time, before the first step and of each."""
+    figures = (run.wall, run.spot, run.replaced)
+    starts, each = ([getattr(one, part) for one in figures] for part in ("start", "each"))
+    return (starts[0], starts[1], starts[2]), (each[0], each[1], each[2])
+
+
+def _usd(
+    tender: Tender, nodes: npt.NDArray[np.int64], reserved: int, wall: Array, spot_time: Array, replaced: Array
+) -> Array:
+    """Lowest cost of a phase's nodes, what is reserved being paid already; inf when not sold."""
     on_demand = inf if tender.on_demand_price is None else float(tender.on_demand_price)
     spot = inf if tender.spot_price is None else float(tender.spot_price)
-    left = np.maximum(nodes - reserved, 0)
-    as_spot = np.minimum(left, tender.spot_nodes if spot < on_demand else 0)
-    rest = left - as_spot
     with np.errstate(invalid="ignore"):
-        return np.where(as_spot > 0, as_spot * spot, 0.0) + np.where(rest > 0, rest * on_demand, 0.0)
+        of_on_demand = on_demand * wall / 3600
+        of_spot = np.where(replaced > 0, on_demand * replaced, 0.0) / 3600 + spot * spot_time / 3600
+        left = np.maximum(nodes - reserved, 0)
+        as_spot = np.minimum(left, np.where(of_spot < of_on_demand, tender.spot_nodes, 0))
+        rest = left - as_spot
+        return np.where(as_spot > 0, as_spot * of_spot, 0.0) + np.where(rest > 0, rest * of_on_demand, 0.0)
 
 
 def _reserved_usd(tender: Tender, reserved: int, wall: Array) -> Array:
@@ -170,35 +188,51 @@ def _reserved_usd(tender: Tender, reserved: int, wall: Array) -> Array:
     return reserved * float(tender.reservation.usd_per_node_hour) * paid / 3600
 
 
-def _joined(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:
-    """All sums of two sets of (wall, cost), without those that another beats in both."""
-    wall = np.add.outer(first[0], second[0]).ravel()
-    usd = np.add.outer(first[1], second[1]).ravel()
-    order = np.lexsort((usd, wall))
-    wall, usd = wall[order], usd[order]
-    before = np.minimum.accumulate(np.concatenate(([np.inf], usd[:-1])))
-    kept = usd < before
-    return wall[kept], usd[kept]
+def _joined(problem: Problem, first: Array, second: Array) -> Array:
+    """All sums of two sets, without those that another beats in all that limits and objective see."""
+    sums = (first[:, None, :] + second[None, :, :]).reshape(-1, len(SUMS))
+    seen = sums[:, WALL:] if problem.risk.confidence is None else sums
+    return sums[undominated(seen)]
 
 
 def _most_tokens(
-    problem: Problem, phase: PhaseWork, tender: Tender, reserved: int, bought: Bought, rest: tuple[Array, Array]
+    problem: Problem, phase: PhaseWork, tender: Tender, reserved: int, bought: Bought, rest: Array
 ) -> float | None:
     """Most tokens of the first phase within deadline and budget, whatever the others take."""
-    deadline, budget = problem.limits.deadline or inf, float(problem.limits.budget or inf)
+    budget = float(problem.limits.budget or inf)
     price = float(tender.reservation.usd_per_node_hour) / 3600 if tender.reservation else 0.0
-    term = tender.committed_seconds
+    term, wall = tender.committed_seconds, bought.run.wall
     most = 0.0
-    for wall, usd in zip(*rest, strict=True):
-        left = budget - usd - bought.usd_start
-        running = bought.usd_step + reserved * price * bought.wall_step
+    for others in rest:
+        left = budget - others[USD] - bought.usd.start
+        running = bought.usd.each + reserved * price * wall.each
         steps = [
-            (deadline - wall - bought.wall_start) / bought.wall_step,
-            _ratio(left - reserved * price * (bought.wall_start + wall), running),
-            _ratio(left - reserved * price * term, bought.usd_step),
+            _most_steps_in_time(problem, bought, others),
+            _ratio(left - reserved * price * (wall.start + others[WALL]), running),
+            _ratio(left - reserved * price * term, bought.usd.each),
         ]
         most = max(most, float(np.min(steps, axis=0).max()))
     return float(np.floor(most + 1e-9)) * phase.tokens_per_step if most >= 1 else None
+
+
+def _most_steps_in_time(problem: Problem, bought: Bought, others: Array) -> Array:
+    """Steps after which the deadline comes, on each layout; with a confidence by halving."""
+    deadline, wall = problem.limits.deadline or inf, bought.run.wall
+    high: Array = (deadline - others[WALL] - wall.start) / wall.each
+    if problem.risk.confidence is None or deadline == inf:
+        return high
+    figures = (bought.run.least, bought.run.variance, wall, bought.usd)
+    start, each = (np.stack([getattr(one, part) for one in figures], axis=-1) for part in ("start", "each"))
+    high = np.maximum(high, 0.0)
+    low = np.zeros_like(high)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        late = _kept(problem, others + start + middle[:, None] * each) > deadline
+        low, high = np.where(late, low, middle), np.where(late, middle, high)
+    return low
+
+
+HALVINGS: Final = 60
 
 
 def _ratio(left: Array, each: Array) -> Array:

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from planner.equations.chance import deviations_of, promised
 from planner.equations.evaluate import evaluate
 from planner.equations.symbols import Layout
 from planner.formulation.choices import with_spares
-from planner.layouts.wall import wall_time
+from planner.layouts.wall import Ran, RunTime, run_time
 from planner.layouts.workload import PhaseWork, Workload, workload_of
 from planner.market.placements import Machine, placements
 from planner.market.tenders import Tender, tenders_of
@@ -68,10 +69,16 @@ def generated(seed: int) -> Problem:
             },
             "limits": limits,
             "layout": {"context": 1, "micro_batch": "<=4", "recompute": ["none", "full"], "virtual_pipeline": 1},
-            "risk": {"spare_nodes": draw.choice(["0%", "0%", "30%"])},
+            "risk": {"spare_nodes": draw.choice(["0%", "0%", "30%"])} | _confidence(draw, limits),
             "objective": objective,
         }
     )
+
+
+def _confidence(draw: random.Random, limits: dict[str, Any]) -> dict[str, Any]:
+    """Half of the deadlines are to be kept with a probability."""
+    sure = draw.random() < 0.5 and "deadline" in limits
+    return {"confidence": draw.choice(["60%", "90%", "95%", "99%"])} if sure else {}
 
 
 def _offer(draw: random.Random, index: int) -> dict[str, Any]:
@@ -104,9 +111,13 @@ def best_by_loops(problem: Problem) -> float | None:
     return best
 
 
-def _layouts(problem: Problem, workload: Workload, phase: PhaseWork, machine: Machine) -> Iterator[tuple[int, float]]:
-    """Nodes and step seconds of every layout that fits, the fastest for each number of nodes."""
-    fastest: dict[int, float] = {}
+Chosen = tuple[int, int, float]
+"""Nodes, data-parallel replicas and step seconds of a layout."""
+
+
+def _layouts(problem: Problem, workload: Workload, phase: PhaseWork, machine: Machine) -> Iterator[Chosen]:
+    """Every layout that fits, the fastest for each number of nodes and replicas."""
+    fastest: dict[tuple[int, int], float] = {}
     degrees = product(range(1, 9), range(1, 5), range(1, 17), (1, 2, 4), range(4), (0.0, 1.0))
     for tensor, pipeline, data, micro_batch, zero, full in degrees:
         devices = tensor * pipeline * data
@@ -123,8 +134,8 @@ def _layouts(problem: Problem, workload: Workload, phase: PhaseWork, machine: Ma
         if valid:
             seconds = _step_if_it_fits(workload, phase, machine, (tensor, pipeline, data, micro_batch, zero, full))
             nodes = -(-devices // machine.per_node)
-            fastest[nodes] = min(seconds, fastest.get(nodes, inf))
-    return iter([(nodes, seconds) for nodes, seconds in fastest.items() if seconds < inf])
+            fastest[nodes, data] = min(seconds, fastest.get((nodes, data), inf))
+    return iter([(nodes, data, seconds) for (nodes, data), seconds in fastest.items() if seconds < inf])
 
 
 def _step_if_it_fits(workload: Workload, phase: PhaseWork, machine: Machine, degrees: tuple[float, ...]) -> float:
@@ -143,40 +154,55 @@ def _step_if_it_fits(workload: Workload, phase: PhaseWork, machine: Machine, deg
     return float(found.time.total) if fits else inf
 
 
-def _values(
-    problem: Problem, workload: Workload, tender: Tender, chosen: tuple[tuple[int, float], ...]
-) -> Iterator[float]:
+def _values(problem: Problem, workload: Workload, tender: Tender, chosen: tuple[Chosen, ...]) -> Iterator[float]:
     """The objective's value of every way to buy the nodes of chosen layouts that meets the limits."""
     placement, limits = tender.placement, problem.limits
-    bought = [int(with_spares(problem, np.asarray([nodes]))[0]) for nodes, _ in chosen]
+    bought = [int(with_spares(problem, np.asarray([nodes]))[0]) for nodes, _, _ in chosen]
     if max(bought) > placement.nodes or max(bought) * placement.machine.per_node > (limits.gpus or 0):
         return
-    walls = [
-        wall_time(workload, placement.machine.accelerator.name, np.asarray([n]), np.asarray([s]), tender.regime)
-        for n, s in chosen
-    ]
-    starts, steps = [wall.start for wall in walls], [float(wall.per_step[0]) for wall in walls]
-    fixed = [start + step * phase.steps for start, step, phase in zip(starts, steps, workload.phases, strict=True)]
+    runs = [_run(workload, tender, index, one) for index, one in enumerate(chosen)]
     most = max(bought) if tender.reservation else 0
+    fixed = [run.after(phase.steps)[0] for run, phase in zip(runs, workload.phases, strict=True)]
     for reserved in range(most + 1):
-        for rates in product(*(list(_rates(tender, count, reserved)) for count in bought)):
+        for split in product(*(list(_splits(tender, count, reserved)) for count in bought)):
             if problem.objective != "tokens":
-                cost = sum(rate * wall for rate, wall in zip(rates, fixed, strict=True)) / 3600
-                cost += _reserved_usd(tender, reserved, sum(fixed))
-                if sum(fixed) <= (limits.deadline or inf) and cost <= float(limits.budget or inf):
-                    yield cost if problem.objective == "cost" else sum(fixed)
-            elif (found := _most_steps(problem, tender, reserved, rates, starts, steps, fixed)) >= 1:
+                wall = sum(one[0] for one in fixed)
+                cost = sum(_usd(tender, nodes, one) for nodes, one in zip(split, fixed, strict=True))
+                cost += _reserved_usd(tender, reserved, wall)
+                if _kept(problem, fixed) <= (limits.deadline or inf) and cost <= float(limits.budget or inf):
+                    yield cost if problem.objective == "cost" else wall
+            elif (found := _most_steps(problem, tender, reserved, split, runs, fixed)) >= 1:
                 yield found * workload.phases[0].tokens_per_step
 
 
-def _rates(tender: Tender, bought: int, reserved: int) -> Iterator[float]:
-    """Dollars per hour of every split of a phase's nodes into on-demand, spot and reserved ones."""
+def _run(workload: Workload, tender: Tender, index: int, chosen: Chosen) -> RunTime:
+    """How long one layout takes."""
+    nodes, data, seconds = chosen
+    ran = Ran(np.asarray([nodes]), np.asarray([data]), np.asarray([seconds]))
+    return run_time(workload, tender.placement.machine.accelerator.name, ran, tender.regime, begins=index == 0)
+
+
+def _kept(problem: Problem, figures: list[np.ndarray[Any, Any]]) -> float:
+    """The time that the deadline bounds, from the figures of each phase."""
+    wall, least, variance = (np.asarray(sum(one[place] for one in figures)) for place in range(3))
+    confidence = problem.risk.confidence
+    return float(wall if confidence is None else promised(least, wall, variance, deviations_of(confidence)))
+
+
+def _splits(tender: Tender, bought: int, reserved: int) -> Iterator[tuple[int, int]]:
+    """Nodes on demand and as spot in every split of a phase's nodes, the others being reserved."""
     for from_reservation in range(min(bought, reserved) + 1):
         for spot in range(min(bought - from_reservation, tender.spot_nodes) + 1):
             on_demand = bought - from_reservation - spot
-            if on_demand and tender.on_demand_price is None:
-                continue
-            yield on_demand * float(tender.on_demand_price or 0) + spot * (tender.spot_price or 0.0)
+            if not on_demand or tender.on_demand_price is not None:
+                yield on_demand, spot
+
+
+def _usd(tender: Tender, nodes: tuple[int, int], figures: np.ndarray[Any, Any]) -> float:
+    """What the nodes of a phase cost, from its wall time and what of it is paid."""
+    on_demand, spot = (float(price or 0) / 3600 for price in (tender.on_demand_price, tender.spot_price))
+    wall, _, _, paid, replaced = figures
+    return float(nodes[0] * on_demand * wall + nodes[1] * (spot * paid + on_demand * replaced))
 
 
 def _reserved_usd(tender: Tender, reserved: int, seconds: float) -> float:
@@ -190,19 +216,18 @@ def _most_steps(
     problem: Problem,
     tender: Tender,
     reserved: int,
-    rates: tuple[float, ...],
-    starts: list[float],
-    steps: list[float],
-    fixed: list[float],
+    split: tuple[tuple[int, int], ...],
+    runs: list[RunTime],
+    fixed: list[np.ndarray[Any, Any]],
 ) -> int:
     """Most steps of the first phase that meet the limits, found by halving."""
-    rest_wall = sum(fixed[1:])
-    rest_cost = sum(rate * wall for rate, wall in zip(rates[1:], fixed[1:], strict=True)) / 3600
+    rest_cost = sum(_usd(tender, nodes, one) for nodes, one in zip(split[1:], fixed[1:], strict=True))
 
     def fits(count: int) -> bool:
-        first = starts[0] + steps[0] * count
-        cost = rates[0] * first / 3600 + rest_cost + _reserved_usd(tender, reserved, first + rest_wall)
-        in_time = first + rest_wall <= (problem.limits.deadline or inf)
+        first = runs[0].after(count)[0]
+        wall = first[0] + sum(one[0] for one in fixed[1:])
+        cost = _usd(tender, split[0], first) + rest_cost + _reserved_usd(tender, reserved, wall)
+        in_time = _kept(problem, [first, *fixed[1:]]) <= (problem.limits.deadline or inf)
         return in_time and cost <= float(problem.limits.budget or inf)
 
     low, high = 0, 2**40

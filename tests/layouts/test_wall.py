@@ -87,10 +87,9 @@ def test_failures_grow_with_the_nodes() -> None:
     assert float(r.failures_per_second(array(2048), array(3.79))) * 86400 == pytest.approx(7.76, rel=0.01)
 
 
-def test_spot_is_paid_while_it_is_there() -> None:
-    """Waiting costs nothing; falling back costs the on-demand price while spot is away."""
-    assert float(money.spot_price_waiting(array(10), array(0.8))) == pytest.approx(8)
-    assert float(money.spot_price_with_fallback(array(10), array(30), array(0.8))) == pytest.approx(14)
+def test_purchases_are_paid_for_their_time() -> None:
+    """An hour on demand at $30 and two as spot at $10."""
+    assert float(money.purchase_usd(array(3600), array(30), array(7200), array(10))) == pytest.approx(50)
 
 
 def test_reservations_are_paid_for_their_term() -> None:

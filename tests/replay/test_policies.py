@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from random_jobs import job_of
 
-from planner.replay.generate import Generated, gang_periods
+from planner.replay.expected import gang_of
+from planner.replay.generate import Generated
 from planner.replay.picture import progress_over_time, sampled, strips
 from planner.replay.replay import replay
 from planner.replay.statistics import correlation, statistics_of
@@ -20,7 +21,7 @@ def recorded(seed: int, days: float = 45.0, hours: float = 3.24, availability: f
     """A trace with the published statistics of nine V100 zones: one node, half of its up periods under 44 minutes."""
     job = job_of(nodes=1, availability=availability, preemptions=24 / hours)
     assert job.spot is not None
-    zone = Generated([gang_periods(job.spot, 1)], 1, np.random.default_rng(seed))
+    zone = Generated([gang_of(job.spot, 1)], 1, np.random.default_rng(seed))
     begins, counts = [0.0], [int(zone.share[0] == 1)]
     while zone.until[0] < days * 86400:
         begins.append(float(zone.until[0]))

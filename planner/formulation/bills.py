@@ -1,0 +1,60 @@
+"""What one node costs for a phase in each way to buy it: a tender's prices times a layout's times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+
+from planner.equations.money import node_hours_usd, purchase_usd
+from planner.equations.risk import Growth
+from planner.equations.symbols import Array
+from planner.formulation.choices import Columns
+from planner.layouts.wall import RunTime
+from planner.market.tenders import Tender
+
+
+@dataclass(frozen=True)
+class NodeBill:
+    """US dollars of a node for the whole phase, on each layout; infinite where it is not sold. Shape (layouts,)."""
+
+    on_demand: Array
+    spot: Array
+    reserved: Array
+
+    @property
+    def least(self) -> Array:
+        """In the cheapest way."""
+        return np.minimum(np.minimum(self.on_demand, self.spot), self.reserved)
+
+
+def node_bill(tender: Tender, columns: Columns, steps: int) -> NodeBill:
+    """What a node costs on each layout for so many steps."""
+    return _bill(tender, *(one.after(steps) for one in _times(columns.run)))
+
+
+def node_bill_per_step(tender: Tender, columns: Columns) -> NodeBill:
+    """What a node costs for one step more."""
+    return _bill(tender, *(one.each for one in _times(columns.run)))
+
+
+def _times(run: RunTime) -> tuple[Growth, Growth, Growth]:
+    return run.wall, run.spot, run.replaced
+
+
+def _bill(tender: Tender, wall: Array, spot: Array, replaced: Array) -> NodeBill:
+    """A spot node is paid while it is there, and so is the on-demand node that stands in for it."""
+    on_demand, spot_price = _price(tender.on_demand_price), _price(tender.spot_price)
+    reserved = _price(tender.reservation.usd_per_node_hour if tender.reservation else None)
+    one = np.ones(())
+    stand_in = np.asarray(float(tender.on_demand_price or 0))
+    return NodeBill(
+        on_demand=node_hours_usd(one, on_demand, wall),
+        spot=purchase_usd(replaced, stand_in, spot, spot_price) if tender.spot_price is not None else wall + np.inf,
+        reserved=node_hours_usd(one, reserved, wall),
+    )
+
+
+def _price(usd_per_node_hour: Decimal | None) -> Array:
+    return np.asarray(np.inf if usd_per_node_hour is None else float(usd_per_node_hour))

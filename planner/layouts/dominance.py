@@ -1,0 +1,62 @@
+"""Exact dominance: what is worse than something else in every way can be dropped."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from planner.equations.symbols import Array
+
+Index = npt.NDArray[np.int64]
+
+
+def undominated(values: Array) -> Index:
+    """Rows that no other row beats: smaller or equal in every column, and earlier among equals; in sorted order.
+
+    Of shape (rows, columns); rows with an infinite value are dropped. Sorted by the first column, then the next.
+    """
+    order = np.flatnonzero(np.isfinite(values).all(axis=1))
+    order = order[np.lexsort(values[order].T[::-1])]
+    ordered = values[order]
+    last = ordered[:, -1]
+    before = np.minimum.accumulate(np.concatenate(([np.inf], last)))[:-1]
+    if values.shape[1] <= TWO:
+        return order[last < before]
+    rest = ~_beaten_by_best(ordered)
+    return order[rest][_alone(ordered[rest])]
+
+
+TWO: Final = 2
+"""Columns up to which a running minimum of the last decides."""
+
+
+def _beaten_by_best(ordered: Array) -> npt.NDArray[np.bool_]:
+    """Whether the earlier row with the least last column beats a row; that drops nearly all."""
+    last = ordered[:, -1]
+    is_best = last < np.minimum.accumulate(np.concatenate(([np.inf], last)))[:-1]
+    best = np.maximum.accumulate(np.where(is_best, np.arange(len(last)), 0))
+    earlier = np.concatenate(([0], best[:-1])) if len(last) else best
+    beaten: npt.NDArray[np.bool_] = np.all(ordered[earlier] <= ordered, axis=1)
+    beaten[:1] = False
+    return beaten
+
+
+BLOCK: Final = 256
+"""Rows that are compared with all earlier ones at a time."""
+
+
+def _alone(ordered: Array) -> Index:
+    """Of rows in sorted order, those that none before them beats; an earlier row is never beaten by a later one."""
+    kept = np.empty((0, ordered.shape[1]))
+    found: list[Index] = []
+    for start in range(0, len(ordered), BLOCK):
+        block = ordered[start : start + BLOCK]
+        free = np.flatnonzero(~np.any(np.all(kept[None, :, :] <= block[:, None, :], axis=2), axis=1))
+        block = block[free]
+        beats = np.all(block[None, :, :] <= block[:, None, :], axis=2)
+        alone = ~np.any(np.tril(beats, -1), axis=1)
+        kept = np.vstack((kept, block[alone]))
+        found.append(start + free[alone])
+    return np.concatenate(found) if found else np.empty(0, dtype=np.int64)

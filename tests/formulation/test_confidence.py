@@ -1,0 +1,96 @@
+"""A deadline that is kept with a probability: as enumeration finds it, and no surer than asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from generated_problems import problem_of
+
+from planner.formulation.choices import choices_of
+from planner.formulation.outcome import Status
+from planner.formulation.solve import optimum
+from planner.negotiate.answer import answer
+from planner.problem.problem import Problem
+from planner.report.certainty import certainty_of
+from planner.verify.oracle import best_value
+
+CASES = 0.006
+"""Part of the deadline by which posting it by cases may tighten it."""
+
+
+def job(
+    deadline: str,
+    confidence: str | None,
+    objective: str = "cost",
+    *,
+    phases: int = 2,
+    purchase: tuple[str, ...] = ("on_demand", "spot"),
+) -> Problem:
+    """A job of some phases on spot nodes that are there three quarters of the time."""
+    works = [
+        {"name": f"phase {index}", "tokens": f"{6 + 3 * index}B", "sequence_length": 2048, "global_batch": 64}
+        for index in range(phases)
+    ]
+    offer = {
+        "name": "own",
+        "accelerator": "H100-80GB-SXM5",
+        "nodes": 8,
+        "on_demand": "$3/GPU-h",
+        "spot": "$1/GPU-h",
+        "availability": "75%",
+        "preemptions_per_node_day": 6,
+    }
+    data: dict[str, Any] = {
+        "schema": "plan/1",
+        "model": "llama3.2-1b",
+        "training": {"phases": works},
+        "market": {"clouds": [], "purchase": list(purchase), "offers": [offer]},
+        "limits": {"deadline": deadline, "gpus": 64},
+        "risk": {} if confidence is None else {"confidence": confidence},
+        "objective": objective,
+    }
+    return problem_of(data)
+
+
+@pytest.mark.parametrize(
+    ("deadline", "confidence", "phases"),
+    [("16h", "90%", 1), ("10h", "60%", 2), ("16h", "95%", 2), ("30h", "99%", 2), ("24h", "84%", 3), ("30h", "90%", 3)],
+)
+def test_the_chance_constraint_is_that_of_enumeration(deadline: str, confidence: str, phases: int) -> None:
+    """The search finds what enumeration finds, but for what cases may tighten; and never anything better."""
+    problem = job(deadline, confidence, phases=phases)
+    outcome = optimum(choices_of(problem))
+    found = answer(problem).value if outcome.status is Status.OPTIMAL else None
+    best, tight = (
+        best_value(problem),
+        best_value(job(f"{float(deadline[:-1]) * (1 - CASES)}h", confidence, phases=phases)),
+    )
+    if found is None:
+        assert tight is None
+    else:
+        assert best is not None
+        assert best * (1 - 2 * outcome.error) <= found + 0.05
+        assert tight is None or found <= tight * (1 + 2 * outcome.error) + 0.05
+
+
+@pytest.mark.parametrize("objective", ["cost", "tokens"])
+def test_more_certainty_is_never_better(objective: str) -> None:
+    """The surer the deadline, the dearer the plan or the fewer the tokens; every plan is as sure as asked for."""
+    problems = {share: job("16h", f"{share:.0%}" if share else None, objective) for share in (0.0, 0.6, 0.9, 0.99)}
+    answers = {share: answer(problem) for share, problem in problems.items()}
+    values = [found.value or 0.0 for found in answers.values()]
+    assert values == sorted(values, reverse=objective == "tokens")
+    assert values[0] != values[-1]
+    for share, found in answers.items():
+        assert found.plan is not None
+        certainty = certainty_of(found.plan, problems[share])
+        assert (certainty.in_time or 0) >= share - 1e-6
+
+
+def test_certainty_is_used_up_where_it_costs() -> None:
+    """As many tokens as a surely kept deadline allows leave hardly more certainty than asked for."""
+    problem = job("5d", "95%", "tokens", phases=1, purchase=("spot",))
+    found = answer(problem)
+    assert found.plan is not None
+    assert certainty_of(found.plan, problem).in_time == pytest.approx(0.95, abs=0.01)
