@@ -18,6 +18,7 @@ COMMANDS = {
     "solve": "The best cluster and layout for a training job, proven.",
     "frontier": "What each day, dollar or GPU buys: the exact trade-off.",
     "whatif": "A table of best plans over one or two varied quantities.",
+    "scale": "What more GPUs bring: throughput, efficiency, time and cost by number.",
     "alternatives": "Plans of another kind that are nearly as good.",
     "diff": "What differs between two plans or problems, and in the bill.",
     "layouts": "Every feasible layout of a problem, with its time, memory and cost.",

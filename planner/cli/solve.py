@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +17,7 @@ from planner.units import parse_duration
 
 if TYPE_CHECKING:
     from planner.negotiate.answer import Answer
+    from planner.negotiate.patience import Patience
     from planner.negotiate.relaxations import Relaxation
     from planner.negotiate.room import Room
     from planner.negotiate.worth import Worth
@@ -29,7 +32,8 @@ if TYPE_CHECKING:
     "--time-limit",
     callback=quantity(parse_duration),
     metavar="DURATION",
-    help="Stop each search after this time, such as 60s, with the best plan so far.",
+    help="Stop searching after this time, such as 60s, with the best plan so far; what limits are worth, or what has "
+    "to give, is asked in what is left of it.",
 )
 @click.option("--check", is_flag=True, help="Compare the optimum with an exhaustive enumeration; slow.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -52,6 +56,7 @@ def solve(
     """
     from planner.files import write_whole
     from planner.negotiate.answer import FaultyPlanError, answer
+    from planner.negotiate.patience import Patience
     from planner.negotiate.room import Room
     from planner.negotiate.worth import prepared
     from planner.problem.problem import load_problem
@@ -60,37 +65,52 @@ def solve(
         raise click.UsageError("--minimize and --maximize exclude each other")
     objective = minimize or maximize
     problem = load_problem(problem_file, (*sets, *([f"objective={objective}"] if objective else [])))
+    patience = Patience(None if time_limit is None else time.perf_counter() + time_limit)
     try:
         room = Room(problem)
         found = answer(problem, time_limit=time_limit, progress=_progress(), prepare=lambda _: prepared(room))
-        worth, gives = _negotiated(room, found)
+        worth, gives = _negotiated(replace(room, patience=patience), found)
     except FaultyPlanError as error:
         for fault in error.faults:
             click.echo(f"error: the plan failed its verification: {fault}", err=True)
         raise click.exceptions.Exit(ExitCode.FAILED_VERIFICATION) from None
     if check:
         _compare(found)
-    from planner.report.plan_json import answer_document
-    from planner.report.relaxations import print_relaxations, relaxation_documents
-    from planner.report.worth import limits_with_worth, worth_lines
-
-    whole = answer_document(found) | {"relaxations": relaxation_documents(gives)}
-    whole["limits"] = limits_with_worth(problem, whole["limits"], worth)
-    document = json.dumps(whole, indent=2, ensure_ascii=False)
+    document = json.dumps(_document(found, worth, gives, patience), indent=2, ensure_ascii=False)
     if as_json:
         click.echo(document)
     else:
-        from planner.report.plan_text import print_answer
-
-        print_answer(found)
-        for line in worth_lines(problem, worth):
-            click.echo(line)
-        if gives:
-            print_relaxations(problem, gives)
+        _print(found, worth, gives)
+    if patience.left_out:
+        about = "more is worth" if found.plan else "has to give"
+        click.echo(f"time limit: of what {about}, left out: {', '.join(patience.left_out)}", err=True)
     if out is not None:
         write_whole(out, document + "\n")
     if code := exit_code(found):
         raise click.exceptions.Exit(code)
+
+
+def _document(found: Answer, worth: Sequence[Worth], gives: Sequence[Relaxation], patience: Patience) -> dict[str, Any]:
+    """The JSON document; `left_out` names what the time limit was too short to ask."""
+    from planner.report.plan_json import answer_document
+    from planner.report.relaxations import relaxation_documents
+    from planner.report.worth import limits_with_worth
+
+    whole = answer_document(found) | {"relaxations": relaxation_documents(gives), "left_out": patience.left_out}
+    return whole | {"limits": limits_with_worth(found.problem, whole["limits"], worth)}
+
+
+def _print(found: Answer, worth: Sequence[Worth], gives: Sequence[Relaxation]) -> None:
+    """The answer for people."""
+    from planner.report.plan_text import print_answer
+    from planner.report.relaxations import print_relaxations
+    from planner.report.worth import worth_lines
+
+    print_answer(found)
+    for line in worth_lines(worth):
+        click.echo(line)
+    if gives:
+        print_relaxations(found.problem, gives)
 
 
 def _negotiated(room: Room, found: Answer) -> tuple[Sequence[Worth], Sequence[Relaxation]]:
@@ -101,7 +121,7 @@ def _negotiated(room: Room, found: Answer) -> tuple[Sequence[Worth], Sequence[Re
 
     try:
         worth = worths(room, found.plan) if found.plan else ()
-        return worth, relaxations(found.problem) if found.status is Status.INFEASIBLE else ()
+        return worth, relaxations(found.problem, room.patience) if found.status is Status.INFEASIBLE else ()
     except KeyboardInterrupt:
         click.echo("interrupted: what the limits are worth is left out", err=True)
         return (), ()

@@ -37,12 +37,28 @@ class BestLayouts:
 
 def rows_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> LayoutRows:
     """The rows that a machine can hold: memory, whole nodes (or part of one), tensor groups inside the fabric."""
+    rows = rows.head(max_nodes * machine.per_node)
+    return rows.take(np.flatnonzero(is_held(machine, rows)))
+
+
+def is_held(machine: Machine, rows: LayoutRows) -> npt.NDArray[np.bool_]:
+    """Whether a machine with enough nodes can hold rows; shape (rows,)."""
+    held: npt.NDArray[np.bool_] = rows.needed_bytes <= machine.memory_bytes
+    return held & is_placeable(machine, rows)
+
+
+def is_placeable(machine: Machine, rows: LayoutRows) -> npt.NDArray[np.bool_]:
+    """Whether rows can be laid on a machine's nodes, whatever memory they need; shape (rows,).
+
+    Looked up by devices and by tensor degree, of which there are far fewer than rows.
+    """
     per_node = machine.per_node
-    rows = rows.head(max_nodes * per_node)
-    devices = rows.devices
+    devices = np.arange(rows.devices.max(initial=0) + 1)
     whole = (devices % per_node == 0) | (devices < per_node)
-    tensor = (rows.tensor <= machine.domain) & ((per_node % rows.tensor == 0) | (rows.tensor % per_node == 0))
-    return rows.take(np.flatnonzero(whole & tensor & (rows.needed_bytes <= machine.memory_bytes)))
+    tensor = np.maximum(np.arange(rows.tensor.max(initial=0) + 1), 1)
+    inside = (tensor <= machine.domain) & ((per_node % tensor == 0) | (tensor % per_node == 0))
+    placeable: npt.NDArray[np.bool_] = whole[rows.devices] & inside[rows.tensor]
+    return placeable
 
 
 def best_layouts(

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from planner.equations.memory import memory
 from planner.equations.symbols import Array, Job, Layout
 from planner.layouts.degrees import MAX_DEVICES, Degrees, virtual_degrees
+from planner.layouts.kept import Keyed, numbers
 from planner.layouts.workload import PhaseWork, Workload
 from planner.problem.run import Recompute
 
@@ -88,6 +89,22 @@ def layout_space(
     workload: Workload, phase: PhaseWork, degrees: Degrees, memory_bytes: float, max_devices: int = MAX_DEVICES
 ) -> LayoutSpace:
     """Every valid layout of a phase with at most `max_devices` devices, and the rows among them that fit the memory."""
+    known = (workload.architecture, workload.software, workload.job(phase), workload.constants)
+    pinned = workload.pins.virtual_pipeline
+    key = (numbers(*known), workload.stack.counts_embedding, pinned, workload.headroom, workload.growth)
+    return _space(Keyed(key, (workload, phase)), degrees, memory_bytes, max_devices)
+
+
+KEPT: Final = 8
+"""Spaces that are kept, since a problem with other offers, prices or budgets asks for the same; up to 30 MB each."""
+
+
+@lru_cache(KEPT)
+def _space(
+    known: Keyed[tuple[Workload, PhaseWork]], degrees: Degrees, memory_bytes: float, max_devices: int
+) -> LayoutSpace:
+    """Every valid layout, in the order of its devices."""
+    workload, phase = known.value
     job, layers = workload.job(phase), workload.model.num_hidden_layers
     found: list[LayoutRows] = []
     counts: dict[int, npt.NDArray[np.int64]] = {}
@@ -207,6 +224,15 @@ def needed_bytes(workload: Workload, job: Job, layout: Layout) -> Array:
     used = [memory(model, workload.software, job, layout, workload.constants) for model in models]
     needs = [np.maximum(one.reserved, one.allocated / (1 - workload.headroom)) for one in used]
     return needs[0] if len(needs) == 1 else np.maximum(*needs)
+
+
+def headroom_kept_anyway(workload: Workload) -> float:
+    """Share of memory that stays free of what the framework allocates anyway: a headroom below it changes nothing.
+
+    What is set aside, (1 + fragmentation)·(1 + margin)·allocated and more, is then at least allocated/(1 − headroom).
+    """
+    constants = workload.constants
+    return float(1 - 1 / ((1 + constants.fragmentation) * (1 + constants.memory_margin)))
 
 
 def _tighter(best: Tightest | None, needed: Array, chunk: Chunk, layers: float, degrees: Degrees) -> Tightest:

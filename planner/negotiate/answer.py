@@ -16,7 +16,7 @@ from planner.formulation.limits import Limit
 from planner.formulation.outcome import Outcome, Status
 from planner.formulation.plan import Plan, plan_of
 from planner.formulation.scale import optimistic
-from planner.layouts.best import rows_on
+from planner.layouts.best import is_held
 from planner.layouts.rows import LayoutSpace
 from planner.market.placements import Machine
 from planner.problem.problem import Objective, Problem
@@ -256,16 +256,18 @@ def why_not(choices: Choices, accelerator: str) -> str:
     if not any(most_nodes(choices.problem, choices.offered, machine) for machine in machines):
         return "not even one whole node is within limits.gpus and what the offers have"
     for phase, space in zip(choices.phases, choices.spaces, strict=True):
-        holding = [
-            len(rows_on(machine, space.rows, most_nodes(choices.problem, choices.offered, machine)))
-            for machine in machines
-        ]
-        if not any(holding):
+        if not any(_holds_any(choices, machine, space) for machine in machines):
             return _does_not_fit(machines, space, phase.name)
     deadline = choices.limits.get("wall_seconds")
     if deadline and not any(one.placement.machine.key[0] == accelerator for one in choices.tenders):
         return f"no layout ends within {format_duration(deadline.bound)}"
     return "none within all limits together"
+
+
+def _holds_any(choices: Choices, machine: Machine, space: LayoutSpace) -> bool:
+    """Whether any layout of a phase fits on the nodes of a machine that can be had."""
+    most = most_nodes(choices.problem, choices.offered, machine)
+    return bool(is_held(machine, space.rows.head(most * machine.per_node)).any())
 
 
 def _does_not_fit(machines: list[Machine], space: LayoutSpace, phase: str) -> str:

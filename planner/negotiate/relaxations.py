@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil, floor, inf, log10
-from typing import Any, Final
+from typing import Final
 
 from planner.errors import InputError
 from planner.formulation.choices import Choices
 from planner.formulation.limits import Limit, limits_of
 from planner.formulation.plan import Plan
 from planner.layouts.degrees import MAX_DEVICES
+from planner.negotiate.least import least_usd
 from planner.negotiate.modes import Bounds, Mode, cheapest, fastest, plan_of_mode, soonest_kept
+from planner.negotiate.patience import OutOfTimeError, Patience
 from planner.negotiate.room import Room, with_bounds
+from planner.negotiate.toggles import Toggle, toggles
 from planner.problem.problem import Problem
 from planner.units import SECONDS_PER_HOUR
 
@@ -34,18 +39,33 @@ class Relaxation:
     """`--set` arguments that make the change."""
 
 
-def relaxations(problem: Problem) -> tuple[Relaxation, ...]:
+def relaxations(problem: Problem, patience: Patience | None = None) -> tuple[Relaxation, ...]:
     """For a problem without a plan: each limit alone, all limits together, then whatever else would do it.
 
     Each amount is the smallest: a deadline in whole hours, a budget in steps of at most $1,000 or 0.1 %, devices in
-    numbers that some layout has. Every plan is verified.
+    numbers that some layout has. Every plan is verified. What `patience` is too short for is named there.
     """
-    room = Room(problem)
-    limits = limits_of(problem)
-    room.choices(WIDER * room.bounds.wall_seconds, WIDER * room.bounds.gpus)
-    single = [_RELAXED[limit.quantity](room, limit) for limit in limits.values()]
-    stretched = [_stretched(room, limits)] if len(limits) > 1 else []
-    return (*single, *(one for one in stretched if one), *_toggles(problem), *_fewer_tokens(room))
+    patience = patience or Patience()
+    room, limits = Room(problem, patience=patience), limits_of(problem)
+    with suppress(OutOfTimeError):  # each question finds that out too
+        room.choices(WIDER * room.bounds.wall_seconds, WIDER * room.bounds.gpus)
+    answers = (patience.ask(name, question) for name, question in _questions(room, limits))
+    return tuple(one for one in answers if one)
+
+
+Question = Callable[[], Relaxation | None]
+
+
+def _questions(room: Room, limits: Mapping[str, Limit]) -> Iterator[tuple[str, Question]]:
+    """Everything that may have to give, by the user's key."""
+    for limit in limits.values():
+        yield limit.name, partial(_RELAXED[limit.quantity], room, limit)
+    if len(limits) > 1:
+        yield "all limits", partial(_stretched, room, limits)
+    for toggle in toggles(room.problem):
+        yield " and ".join(toggle.keys), partial(_toggled, room, toggle)
+    if room.problem.objective != "tokens":
+        yield TOKENS, partial(_fewer_tokens, room)
 
 
 WIDER: Final = 2
@@ -55,6 +75,8 @@ WIDER: Final = 2
 def _deadline(room: Room, limit: Limit) -> Relaxation:
     """The shortest time within budget and devices."""
     for seconds in (WIDER * limit.bound, inf):
+        if seconds == inf and not _helps_further(room, room.bounds):
+            break
         mode = soonest_kept(room.modes(replace(room.bounds, wall_seconds=seconds)), Bounds())
         if mode:
             hours = _least(
@@ -87,6 +109,8 @@ def money_unit(usd: float) -> int:
 def _gpus(room: Room, limit: Limit) -> Relaxation:
     """The fewest devices within deadline and budget."""
     for most in (WIDER * limit.bound, WIDER**3 * limit.bound, float(MAX_DEVICES)):
+        if most > WIDER * limit.bound and not _helps_further(room, room.bounds):
+            break
         within = replace(room.bounds, gpus=most)
         if room.modes(within):
             choices = room.choices(within.wall_seconds, most)
@@ -98,6 +122,25 @@ def _gpus(room: Room, limit: Limit) -> Relaxation:
                 if room.is_found(bounds, mode):
                     return _relaxed(room, limit, float(more), mode)
     return _hopeless(limit)
+
+
+def _helps_further(room: Room, bounds: Bounds) -> bool:
+    """Whether to look beyond the first look; where a budget binds, all questions look at everything, evaluated once."""
+    if is_priced_out(room, bounds):
+        return False
+    if bounds.cost_usd < inf:
+        room.choices(inf, inf)
+    return True
+
+
+def is_priced_out(room: Room, bounds: Bounds) -> bool:
+    """Whether no plan costs as little as a bound, on however many devices and in whatever time."""
+    known = room.choices(room.bounds.wall_seconds, room.bounds.gpus)
+    return bounds.cost_usd < inf and bounds.cost_usd < least_usd(known) * (1 - ROUNDING)
+
+
+ROUNDING: Final = 1e-9
+"""Relative slack of a bound that was multiplied in another order."""
 
 
 def device_counts(choices: Choices) -> list[int]:
@@ -166,6 +209,8 @@ STRETCH_STEPS: Final = 1000
 def _stretched(room: Room, limits: Mapping[str, Limit]) -> Relaxation | None:
     """The smallest factor on all limits, in steps of 0.1 %; None when none helps that is looked at."""
     for most in (WIDER, WIDER**3, WIDER**10):
+        if most > WIDER and not _helps_further(room, _times(limits, most * STRETCH_STEPS)):
+            continue
         if room.modes(_times(limits, most * STRETCH_STEPS)):
             steps = _first(
                 list(range(STRETCH_STEPS, most * STRETCH_STEPS + 1)), lambda one: bool(room.modes(_times(limits, one)))
@@ -189,84 +234,39 @@ def _times(limits: Mapping[str, Limit], steps: int) -> Bounds:
     return Bounds(**{name: float(rounded[name](one.bound * steps / STRETCH_STEPS)) for name, one in limits.items()})
 
 
-@dataclass(frozen=True)
-class Toggle:
-    """A change of keys that are no limits."""
-
-    keys: tuple[str, ...]
-    before: str
-    after: str
-    part: str
-    update: dict[str, Any]
-
-    def applied(self, problem: Problem) -> Problem:
-        """The problem after the change."""
-        part = getattr(problem, self.part)
-        return problem.model_copy(update={self.part: part.model_copy(update=self.update)})
-
-
-def _toggles(problem: Problem) -> Iterator[Relaxation]:
-    """Each toggle that allows a plan."""
-    for toggle in toggles(problem):
-        room = Room(toggle.applied(problem))
-        try:
-            modes = room.modes(room.bounds)
-        except InputError:  # nothing sold can do what the change asks for
-            continue
-        if modes and room.is_found(room.bounds, modes[0]):
-            plan = best_plan(room, room.bounds, modes[0])
-            sets = {key: _after(key, toggle, problem, plan) for key in toggle.keys}
-            after = ", ".join(sets.values())
-            commands = tuple(f"{key}={value}" for key, value in sets.items())
-            yield Relaxation(" and ".join(toggle.keys), "", toggle.before, after, plan, commands)
+def _toggled(room: Room, toggle: Toggle) -> Relaxation | None:
+    """A toggle, when it allows a plan."""
+    changed = Room(toggle.applied(room.problem), patience=room.patience)
+    try:
+        modes = changed.modes(changed.bounds)
+    except InputError:  # nothing sold can do what the change asks for
+        return None
+    if not modes or not changed.is_found(changed.bounds, modes[0]):
+        return None
+    plan = best_plan(changed, changed.bounds, modes[0])
+    sets = toggle.settings(room.problem, plan)
+    commands = tuple(f"{key}={value}" for key, value in sets.items())
+    return Relaxation(" and ".join(toggle.keys), "", toggle.before, ", ".join(sets.values()), plan, commands)
 
 
-def _after(key: str, toggle: Toggle, problem: Problem, plan: Plan) -> str:
-    """What a toggle sets a key to: for a filter, what it held and what the plan adds."""
-    added = {"market.accelerators": plan.accelerator, "market.clouds": plan.placement.cloud}.get(key)
-    if added is None:
-        return toggle.after
-    held = getattr(problem.market, key.removeprefix("market.")) or ()
-    return f"[{', '.join(dict.fromkeys((*held, added)))}]"
-
-
-def toggles(problem: Problem) -> Iterator[Toggle]:
-    """The changes that would allow more, other than of a limit on time, money or devices."""
-    market, training, limits = problem.market, problem.training, problem.limits
-    bought = f"[{', '.join(market.purchase)}]"
-    for kind in ("spot", "reserved"):
-        if kind not in market.purchase:
-            more = (*market.purchase, kind)
-            yield Toggle(("market.purchase",), bought, f"[{', '.join(more)}]", "market", {"purchase": more})
-    filters = tuple(name for name in ("accelerators", "clouds") if getattr(market, name) is not None)
-    for names in (*((name,) for name in filters), *((filters,) if len(filters) > 1 else ())):
-        held = ", ".join(f"[{', '.join(getattr(market, name))}]" for name in names)
-        yield Toggle(tuple(f"market.{name}" for name in names), held, "", "market", dict.fromkeys(names))
-    if training.precision == "bf16":
-        yield Toggle(("training.precision",), "bf16", "fp8", "training", {"precision": "fp8"})
-    if problem.layout.model_fields_set:
-        pinned = dict.fromkeys(type(problem.layout).model_fields)
-        yield Toggle(("layout",), "as pinned", "{}", "layout", pinned)
-    if limits.memory_headroom > 0:
-        kept = f"{limits.memory_headroom:.3g}"
-        yield Toggle(("limits.memory_headroom",), kept, "0%", "limits", {"memory_headroom": 0.0})
-
-
+TOKENS: Final = "training.phases[0].tokens"
 TOKEN_STEPS: Final = 1000
 """Steps of a proposed number of tokens in what was asked for."""
 
 
-def _fewer_tokens(room: Room) -> Iterator[Relaxation]:
-    """The most tokens of the first phase, in steps of 0.1 %, that all limits allow."""
-    for seconds in (WIDER * room.bounds.wall_seconds, inf) if room.problem.objective != "tokens" else ():
-        least = 1 if seconds == inf else TOKEN_STEPS // WIDER
+def _fewer_tokens(room: Room) -> Relaxation | None:
+    """The most tokens of the first phase, in steps of 0.1 %, that all limits allow; None when no number is."""
+    near = WIDER * room.bounds.wall_seconds
+    if is_priced_out(_with_tokens(room, 1, near), room.bounds):
+        return None
+    for seconds, least in ((near, TOKEN_STEPS // WIDER), (inf, 1)):
         fewer = [_with_tokens(room, steps, seconds) for steps in range(TOKEN_STEPS - 1, least - 1, -1)]
         if fewer[-1].modes(room.bounds):
-            found, key = _first_possible(fewer), "training.phases[0].tokens"
+            found = _first_possible(fewer)
             before, after = (one.problem.training.phases[0].tokens for one in (room, found))
             plan = best_plan(found, room.bounds, found.modes(room.bounds)[0])
-            yield Relaxation(key, "tokens", float(before), float(after), plan, (f"{key}={after}",))
-            return
+            return Relaxation(TOKENS, "tokens", float(before), float(after), plan, (f"{TOKENS}={after}",))
+    return None
 
 
 def _first_possible(rooms: list[Room]) -> Room:
@@ -284,4 +284,4 @@ def _with_tokens(room: Room, steps: int, wall_seconds: float) -> Room:
     choices = room.choices(wall_seconds, room.bounds.gpus)
     work = (replace(choices.phases[0], tokens=phases[0].tokens), *choices.phases[1:])
     choices = replace(choices, problem=problem, workload=replace(choices.workload, phases=work))
-    return Room(problem, {(wall_seconds, room.bounds.gpus): choices})
+    return Room(problem, {(wall_seconds, room.bounds.gpus): choices}, room.patience)

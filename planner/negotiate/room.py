@@ -13,6 +13,7 @@ from planner.formulation.limits import limits_of
 from planner.formulation.outcome import Status
 from planner.layouts.degrees import MAX_DEVICES
 from planner.negotiate.modes import Bounds, Mode, bounds_of, undominated_modes
+from planner.negotiate.patience import Patience
 from planner.problem.problem import Problem
 
 
@@ -53,6 +54,8 @@ class Room:
     problem: Problem
     known: dict[tuple[float, float], Choices] = field(default_factory=dict)
     """Choices by the time and the devices that they were made for."""
+    patience: Patience = field(default_factory=Patience)
+    """How long may be asked; once that is over OutOfTimeError is raised instead of an answer."""
 
     @property
     def bounds(self) -> Bounds:
@@ -65,17 +68,20 @@ class Room:
         for (known_seconds, known_gpus), choices in self.known.items():
             if known_seconds >= wall_seconds and known_gpus >= gpus:
                 return choices
+        self.patience.check()
         wider = replace(Bounds(), wall_seconds=wall_seconds, gpus=gpus)
         self.known[wall_seconds, gpus] = choices_of(with_bounds(self.problem, wider))
         return self.known[wall_seconds, gpus]
 
     def modes(self, bounds: Bounds) -> tuple[Mode, ...]:
         """Every undominated mode within some bounds, fastest first."""
+        self.patience.check()
         return undominated_modes(self.choices(bounds.wall_seconds, bounds.gpus), bounds)
 
     def is_found(self, bounds: Bounds, mode: Mode) -> bool:
         """Whether the search, whose fixed-point numbers are on the safe side, finds a plan within bounds too."""
         from planner.formulation.solve import optimum  # noqa: PLC0415  (only here is the solver needed)
 
+        self.patience.check()
         choices = within(self.choices(bounds.wall_seconds, bounds.gpus), with_bounds(self.problem, bounds))
         return optimum(choices.only(mode.tender.placement.machine.accelerator.name)).status is not Status.INFEASIBLE

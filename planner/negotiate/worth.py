@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
+from math import inf
 from typing import Final, Literal
 
 from planner.formulation.choices import Choices
+from planner.formulation.limits import limits_of
 from planner.formulation.plan import Plan
 from planner.negotiate.modes import Bounds, cheapest, fastest
 from planner.negotiate.room import Room, with_bounds, within
+from planner.problem.problem import Problem
 from planner.units import SECONDS_PER_DAY
 from planner.verify.oracle import best_of_choices
 
 MORE: Final = {"wall_seconds": float(SECONDS_PER_DAY), "cost_usd": 100_000.0, "gpus": 64.0}
 """How much more is asked for: one day, $100,000, 64 devices."""
+NAMES: Final = {"wall_seconds": "limits.deadline", "cost_usd": "limits.budget", "gpus": "limits.gpus"}
+"""The user's keys."""
+
+
+@dataclass(frozen=True)
+class NextPoint:
+    """The next plan on the frontier: the least more money that ends the job sooner."""
+
+    more_usd: float
+    seconds_sooner: float
 
 
 @dataclass(frozen=True)
@@ -27,6 +41,8 @@ class Worth:
     """Never negative."""
     unit: Literal["USD", "s", "tokens"]
     """Dollars saved, seconds sooner, or tokens more."""
+    next_point: NextPoint | None = None
+    """Where money buys time; None where no amount does."""
 
 
 def prepared(room: Room) -> Choices:
@@ -36,17 +52,25 @@ def prepared(room: Room) -> Choices:
 
 
 def worths(room: Room, plan: Plan) -> tuple[Worth, ...]:
-    """What more of each quantity changes in the objective; more money than the cheapest plan needs buys time."""
-    return tuple(_worth(room, plan, quantity, more) for quantity, more in MORE.items())
+    """What more of each stated limit changes in the objective; more money than the cheapest plan needs buys time.
+
+    What the room's patience is too short for is named there.
+    """
+    asked = [quantity for quantity in MORE if is_asked(room.problem, quantity)]
+    found = (room.patience.ask(NAMES[one], partial(_worth, room, plan, one, MORE[one])) for one in asked)
+    return tuple(one for one in found if one)
+
+
+def is_asked(problem: Problem, quantity: str) -> bool:
+    """Whether more of a quantity is of interest: of what is limited, and of money where the plan costs the least."""
+    return quantity in limits_of(problem) or (quantity == "cost_usd" and problem.objective == "cost")
 
 
 def _worth(room: Room, plan: Plan, quantity: str, more: float) -> Worth:
     """By solving at the limit and with more of it."""
+    if quantity == "cost_usd" and room.problem.objective != "tokens":
+        return _of_money(room, plan, more)
     bounds = room.bounds
-    if room.problem.objective == "cost" and quantity == "cost_usd":
-        bounds = replace(bounds, cost_usd=float(plan.cost_usd))
-        wider = replace(bounds, cost_usd=bounds.cost_usd + more)
-        return Worth(quantity, more, max(0.0, plan.wall_seconds - _seconds(room, wider)), "s")
     wider = replace(bounds, **{quantity: getattr(bounds, quantity) + more})
     match room.problem.objective:
         case "cost":
@@ -55,6 +79,34 @@ def _worth(room: Room, plan: Plan, quantity: str, more: float) -> Worth:
             return Worth(quantity, more, _seconds(room, bounds) - _seconds(room, wider), "s")
         case "tokens":
             return Worth(quantity, more, _tokens(room, wider) - _tokens(room, bounds), "tokens")
+
+
+def _of_money(room: Room, plan: Plan, more: float) -> Worth:
+    """What money buys beyond the budget, or beyond what the cheapest plan costs."""
+    bounds = room.bounds
+    if room.problem.objective == "cost":
+        bounds = replace(bounds, cost_usd=float(plan.cost_usd))
+        reached = plan.wall_seconds
+    else:
+        reached = _seconds(room, bounds)
+    wider = replace(bounds, cost_usd=bounds.cost_usd + more)
+    gain = max(0.0, reached - _seconds(room, wider))
+    return Worth("cost_usd", more, gain, "s", _next_point(room, bounds, reached))
+
+
+NOTICED: Final = 1.0
+"""Seconds that a plan must be sooner for money to buy time."""
+
+
+def _next_point(room: Room, bounds: Bounds, reached: float) -> NextPoint | None:
+    """The cheapest way beyond a cost to end sooner than what is reached."""
+    sooner = [
+        mode
+        for mode in room.modes(replace(bounds, cost_usd=inf))
+        if mode.cost_usd > bounds.cost_usd and mode.wall_seconds <= reached - NOTICED
+    ]
+    mode = cheapest(tuple(sooner), Bounds())
+    return NextPoint(mode.cost_usd - bounds.cost_usd, reached - mode.wall_seconds) if mode else None
 
 
 def _usd(room: Room, bounds: Bounds) -> float:
@@ -71,5 +123,6 @@ def _seconds(room: Room, bounds: Bounds) -> float:
 
 def _tokens(room: Room, bounds: Bounds) -> float:
     """The most tokens within bounds that some plan keeps."""
+    room.patience.check()
     choices = room.choices(bounds.wall_seconds, bounds.gpus)
     return best_of_choices(replace(choices, problem=with_bounds(room.problem, bounds))) or 0.0

@@ -82,6 +82,8 @@ def reason(problem: Problem, found: Sequence[Relaxation]) -> str:
             )
     if not limits:
         return "No limit is to blame: what is said above has to change, by other devices, pins or phases."
+    if not {limit.name for limit in limits} <= {one.limit for one in found}:
+        return "Which single limit is to blame was not found in time."
     return "No single limit is to blame: whichever one is dropped, the others still rule out every plan."
 
 

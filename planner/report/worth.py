@@ -18,22 +18,44 @@ def limits_with_worth(problem: Problem, limits: list[dict[str, Any]], found: Seq
 
 
 def _document(worth: Worth) -> dict[str, Any]:
-    """Money is decimal strings."""
-    return {
+    """Money is decimal strings; `next`, beside money that buys time, is null where no amount buys any."""
+    document = {
         "more": str(round_usd(worth.more)) if worth.quantity == "cost_usd" else worth.more,
         "gain": str(round_usd(worth.gain)) if worth.unit == "USD" else worth.gain,
         "unit": worth.unit,
     }
+    if not _buys_time(worth):
+        return document
+    step = worth.next_point
+    following = step and {"more": str(round_usd(step.more_usd)), "gain": step.seconds_sooner, "unit": "s"}
+    return document | {"next": following}
 
 
-def worth_lines(problem: Problem, found: Sequence[Worth]) -> Iterator[str]:
-    """After a gap, a line for every stated limit, and for money."""
+def _buys_time(worth: Worth) -> bool:
+    """Whether it is money for time."""
+    return (worth.quantity, worth.unit) == ("cost_usd", "s")
+
+
+def worth_lines(found: Sequence[Worth]) -> Iterator[str]:
+    """After a gap, a line for everything that was asked about."""
     if found:
         yield ""
     more = {"wall_seconds": "1 day more", "cost_usd": "$100k more", "gpus": "64 GPUs more"}
     for worth in found:
-        if worth.quantity in limits_of(problem) or (worth.quantity == "cost_usd" and problem.objective == "cost"):
-            yield f"{more[worth.quantity]}: {_gain(worth)}"
+        line = f"{more[worth.quantity]}: {_gain(worth)}"
+        yield f"{_next_point(worth, line)}" if _buys_time(worth) else line
+
+
+def _next_point(worth: Worth, line: str) -> str:
+    """A line on money with the next plan on the frontier, the lesser amount first."""
+    step = worth.next_point
+    if step is None:
+        return f"{line}, nor for any other amount"
+    following = (
+        f"{format_money(step.more_usd)} more: {format_duration(step.seconds_sooner)} sooner"
+        " (the next plan on the frontier)"
+    )
+    return f"{following}; {line}" if step.more_usd <= worth.more else f"{line}; {following}"
 
 
 def _gain(worth: Worth) -> str:

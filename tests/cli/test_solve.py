@@ -75,6 +75,17 @@ def test_json_keeps_its_promise() -> None:
     assert document["catalog"]["date"]
 
 
+def test_worth_of_money_names_the_next_plan() -> None:
+    """More money's worth is what $100k buys, and beside it the least amount that ends the job sooner."""
+    document = solved("--set", "limits.budget=$50k")
+    worth = {one["name"]: one["worth"] for one in document["limits"]}
+    assert set(worth["limits.budget"]) == {"more", "gain", "unit", "next"}
+    assert set(worth["limits.budget"]["next"]) == {"more", "gain", "unit"}
+    assert set(worth["limits.gpus"]) == {"more", "gain", "unit"}
+    assert document["left_out"] == []
+    assert "(the next plan on the frontier)" in plan("solve", "-").stdout
+
+
 def test_same_input_same_output() -> None:
     """Two runs print the same bytes, times aside."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from itertools import pairwise
 from typing import Any
 
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 
 from planner.equations.evaluate import evaluate
+from planner.layouts import evaluator as evaluators
+from planner.layouts import rows
 from planner.layouts.best import best_layouts, rows_on
 from planner.layouts.degrees import context_degrees, degrees_of, divisors, pipeline_degrees, tensor_degrees
 from planner.layouts.evaluator import evaluator, layout_of
-from planner.layouts.rows import LayoutSpace, layout_space
+from planner.layouts.rows import LayoutSpace, headroom_kept_anyway, layout_space
 from planner.layouts.workload import Workload, workload_of
 from planner.market.placements import Machine, machine_of, placements
 from planner.problem.problem import Problem
@@ -95,6 +98,16 @@ def test_bound_never_exceeds_the_step(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
+def test_no_layout_takes_fewer_device_seconds(model: str) -> None:
+    """The least device-seconds of a step, which no number of devices beats, stay below those of every row."""
+    workload, machine, space = space_of(problem_of(model))
+    subject = evaluator(workload, workload.phases[0], machine, space)
+    some = rows_on(machine, space.rows, 8)
+    taken = some.devices * subject.steps(some).total
+    assert 0.3 * taken.min() < subject.least_device_seconds() <= taken.min()
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_best_layouts_lose_nothing(model: str) -> None:
     """For every number of nodes the fastest of all rows is found without evaluating all of them."""
     workload, machine, space = space_of(problem_of(model))
@@ -105,6 +118,54 @@ def test_best_layouts_lose_nothing(model: str) -> None:
     best = best_layouts(workload, phase, machine, space, max_nodes=8)
     assert best.nodes.tolist() == np.unique(nodes).tolist()
     assert best.step_seconds.tolist() == [steps[nodes == n].min() for n in best.nodes]
+
+
+VARIANTS: list[dict[str, Any]] = [
+    {},
+    {"limits": {"memory_headroom": "40%"}},
+    {"limits": {"growth": "1.5x"}},
+    {"layout": {"virtual_pipeline": 1}},
+    {"phase": {"global_batch": 24}},
+    {"phase": {"sequence_length": 8192}},
+    {"training": {"precision": "fp8"}},
+    {"training": {"gradient_compression": "int8"}},
+    {"training": {"software": {"stack": "megatron", "release": "2021-04"}}},
+    {"training": {"method": "lora", "rank": 8}},
+    {"offer": {"network": "25 Gb/s"}},
+    {"offer": {"accelerator": "H200-141GB-SXM"}},
+]
+
+
+def test_what_is_kept_is_never_mistaken() -> None:
+    """Problems that differ in one key, evaluated one after another, are evaluated as if each were the first."""
+
+    def evaluated(changes: dict[str, Any]) -> tuple[list[float], list[float]]:
+        """Memory and bounds of all rows."""
+        workload, machine, space = space_of(problem_of("llama3.1-8b", **deepcopy(changes)), max_devices=16)
+        bound = evaluator(workload, workload.phases[0], machine, space).bound(space.rows)
+        return space.rows.needed_bytes.tolist(), bound.tolist()
+
+    def alone(changes: dict[str, Any]) -> tuple[list[float], list[float]]:
+        """The same when nothing is kept from before."""
+        rows._space.cache_clear()
+        evaluators._grids.cache_clear()
+        return evaluated(changes)
+
+    expected = [alone(one) for one in VARIANTS]
+    assert [evaluated(one) for one in VARIANTS] == expected
+    assert [evaluated(one) for one in reversed(VARIANTS)] == expected[::-1]
+    assert all(one != other for one, other in pairwise(expected))
+
+
+def test_small_headrooms_change_nothing() -> None:
+    """A headroom below what is set aside anyway leaves the memory that layouts need as it is; one above does not."""
+    workload, _, plain = space_of(problem_of("llama3.1-8b", limits={"memory_headroom": 0}))
+    kept = headroom_kept_anyway(workload)
+    assert 0 < kept < 1
+    _, _, less = space_of(problem_of("llama3.1-8b", limits={"memory_headroom": kept * 0.999}))
+    _, _, more = space_of(problem_of("llama3.1-8b", limits={"memory_headroom": kept + 0.1}))
+    assert less.rows.needed_bytes.tolist() == plain.rows.needed_bytes.tolist()
+    assert len(more.rows) < len(plain.rows)
 
 
 def test_faster_network_is_never_slower() -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from negotiated_problems import faults, infeasible, is_possible, with_limits
+from negotiated_problems import faults, generated, infeasible, is_possible, with_limits
 
+from planner.formulation.choices import choices_of
+from planner.formulation.limits import limits_of
+from planner.negotiate.least import least_usd
+from planner.negotiate.patience import Patience
 from planner.negotiate.relaxations import relaxations
 from planner.problem.problem import load_problem
 from planner.report.relaxations import reason, relaxation_documents
+from planner.verify.oracle import best_value
 
 BATCH = 10
 DEEPSEEK = Path(__file__).resolve().parents[2] / "problems" / "deepseek_v3.yaml"
@@ -20,6 +25,24 @@ def test_proposals_are_sound(first: int) -> None:
     """On generated problems without a plan every proposal holds and is the smallest, and no hope is denied wrongly."""
     for number in range(first, first + BATCH):
         assert faults(infeasible(number)) == [], f"problem {number}"
+
+
+@pytest.mark.parametrize("seed", range(60_000, 60_030))
+def test_nothing_costs_less_than_the_least(seed: int) -> None:
+    """Without any limit, the cheapest plan costs no less than what the passes alone cost on the cheapest offer."""
+    problem = with_limits(generated(seed), deadline=None, budget=None, gpus=128)
+    cheapest = best_value(problem.model_copy(update={"objective": "cost"}))
+    least = least_usd(choices_of(problem))
+    assert least > 0
+    assert cheapest is None or 0.1 * cheapest < least <= cheapest
+
+
+def test_what_is_not_asked_in_time_is_named() -> None:
+    """When the time is over nothing is asked, every question is named, and no limit is blamed."""
+    problem, patience = infeasible(0), Patience(until=0.0)
+    assert relaxations(problem, patience) == ()
+    assert {one.name for one in limits_of(problem).values()} <= set(patience.left_out)
+    assert "not found in time" in reason(problem, ())
 
 
 def test_stretch_and_fewer_tokens_are_sound() -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from math import inf
 
 import pytest
 from negotiated_problems import generated, is_possible
 
+from planner.formulation.limits import limits_of
 from planner.negotiate.answer import answer
 from planner.negotiate.modes import Bounds, bounds_of, cheapest, fastest, undominated_modes
+from planner.negotiate.patience import Patience
 from planner.negotiate.room import Room, with_bounds
-from planner.negotiate.worth import MORE, prepared, worths
+from planner.negotiate.worth import MORE, NextPoint, Worth, prepared, worths
 from planner.problem.problem import Problem
+from planner.report.worth import worth_lines
+from planner.verify.oracle import best_value
 
 ROUNDING = 2e-4
 """Of two searches."""
@@ -40,6 +45,58 @@ def test_worth_is_the_difference_of_two_searches(problem: Problem) -> None:
         assert base
         assert wider
         assert worth.gain == pytest.approx(base - wider, abs=2 * ROUNDING * base + 0.05)
+
+
+@pytest.mark.parametrize("problem", FEASIBLE)
+def test_next_point_is_the_least_money_that_ends_sooner(problem: Problem) -> None:
+    """With the money of the next point the fastest plan is as much sooner as it says, with a cent less none is."""
+    room = Room(problem)
+    found = answer(problem, prepare=lambda _: prepared(room))
+    assert found.plan
+    spent = bounds_of(problem).cost_usd if problem.objective == "time" else float(found.plan.cost_usd)
+    fast = problem.model_copy(update={"objective": "time"})
+
+    def soonest(usd: float) -> float:
+        """The least wall time for so much money, by enumeration of every layout."""
+        value = best_value(with_bounds(fast, replace(bounds_of(problem), cost_usd=usd)))
+        return inf if value is None else value
+
+    for worth in worths(room, found.plan):
+        if worth.quantity != "cost_usd":
+            assert worth.next_point is None
+        elif step := worth.next_point:
+            assert step.more_usd > 0
+            assert soonest(spent + step.more_usd + 1e-6) == pytest.approx(
+                found.plan.wall_seconds - step.seconds_sooner, rel=2 * ROUNDING
+            )
+            assert soonest(spent + step.more_usd - 0.01) > found.plan.wall_seconds - step.seconds_sooner
+            assert (worth.gain >= step.seconds_sooner) == (worth.more >= step.more_usd)
+        else:
+            assert soonest(inf) >= found.plan.wall_seconds * (1 - ROUNDING) - 1
+
+
+def test_lines_put_the_lesser_amount_first() -> None:
+    """The next plan on the frontier stands before $100k when it costs less, and after when it costs more."""
+    near, far = NextPoint(443.0, 104_000.0), NextPoint(212_000.0, 104_000.0)
+    worth = Worth("cost_usd", 100_000.0, 363_000.0, "s", near)
+    lines = [list(worth_lines([one]))[1] for one in (worth, replace(worth, gain=0.0, next_point=far))]
+    assert lines == [
+        "$443 more: 28.9 h sooner (the next plan on the frontier); $100k more: 4.2 d sooner",
+        "$100k more: no sooner; $212,000 more: 28.9 h sooner (the next plan on the frontier)",
+    ]
+    assert list(worth_lines([replace(worth, gain=0.0, next_point=None)]))[1].endswith("nor for any other amount")
+
+
+def test_what_is_not_asked_in_time_is_named() -> None:
+    """When the time is over nothing more is asked, and every limit that was not is named."""
+    problem = FEASIBLE[0]
+    room = Room(problem)
+    found = answer(problem, prepare=lambda _: prepared(room))
+    assert found.plan
+    late = replace(room, patience=Patience(until=0.0))
+    assert worths(late, found.plan) == ()
+    asked = {one.name for one in limits_of(problem).values()}
+    assert set(late.patience.left_out) >= asked
 
 
 @pytest.mark.parametrize("problem", FEASIBLE)

@@ -1,0 +1,59 @@
+"""`plan scale`: what more GPUs bring."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from planner.cli.options import set_option
+from planner.errors import ExitCode
+
+
+@click.command()
+@click.argument("problem_file", metavar="PROBLEM.YAML")
+@set_option
+@click.option(
+    "--gpus",
+    metavar="COUNTS",
+    help="128..1024 in doublings, 128..1024:7 for so many at equal ratios, or 128,256,512; default: powers of two of "
+    "nodes within limits.gpus and the offers.",
+)
+@click.option("--on", "accelerator", metavar="NAME", help="Only this accelerator, each of its fabrics.")
+@click.option("--phase", metavar="NAME", help="The phase; default the first.")
+@click.option("--weak", is_flag=True, help="Let the global batch grow with the GPUs; default: it stays.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
+def scale(
+    problem_file: str,
+    sets: tuple[str, ...],
+    gpus: str | None,
+    accelerator: str | None,
+    phase: str | None,
+    *,
+    weak: bool,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """The fastest layout on exactly so many GPUs: throughput, efficiency against the fewest, time, cost, waiting.
+
+    Every number is evaluated and verified, none is interpolated; where no layout exists the reason is given. Deadline
+    and budget are not applied, and GPUs that are asked for may go beyond limits.gpus. By default a curve for each
+    accelerator on its best fabric, of at most four. Exit code 3: no layout on any number.
+    """
+    from planner.negotiate.gpu_counts import parse_gpu_counts
+    from planner.negotiate.scaling import scaling
+    from planner.problem.problem import load_problem
+    from planner.report.scaling import print_csv, print_scaling, scaling_document
+
+    counts = None if gpus is None else parse_gpu_counts(gpus)
+    problem = load_problem(problem_file, sets)
+    found = scaling(problem, counts, accelerator=accelerator, phase=phase, kind="weak" if weak else "strong")
+    if as_json:
+        click.echo(json.dumps(scaling_document(found), indent=2, ensure_ascii=False))
+    elif as_csv:
+        print_csv(found)
+    else:
+        print_scaling(found)
+    if not any(point.plan for curve in found.curves for point in curve.points):
+        raise click.exceptions.Exit(ExitCode.INFEASIBLE)

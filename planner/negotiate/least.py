@@ -1,0 +1,40 @@
+"""What a job costs at least, on any layout, any number of devices and in any time."""
+
+from __future__ import annotations
+
+from math import inf
+
+from planner.formulation.choices import Choices
+from planner.formulation.scale import prices_of
+from planner.layouts.evaluator import evaluator
+from planner.market.placements import Machine
+from planner.market.tenders import Tender
+from planner.negotiate.modes import steps_of
+from planner.units import SECONDS_PER_HOUR
+
+
+def least_usd(choices: Choices) -> float:
+    """No plan is cheaper, whatever deadline, number of devices and memory: fewest device-hours at the lowest price.
+
+    Of each tender, the passes of all micro-batches alone; failures, exchanges and spares only add to them.
+    """
+    hours = {key: _least_node_hours(choices, machine) for key, machine in choices.machines.items()}
+    return min((_least_of(tender, hours[tender.placement.machine.key]) for tender in _sold(choices)), default=inf)
+
+
+def _sold(choices: Choices) -> list[Tender]:
+    """The tenders on machines that can be best."""
+    return [one for one in choices.offered if one.placement.machine.key in choices.machines]
+
+
+def _least_of(tender: Tender, node_hours: float) -> float:
+    return float(min(prices_of(tender))) * node_hours
+
+
+def _least_node_hours(choices: Choices, machine: Machine) -> float:
+    """Fewest hours of nodes that all phases take together on a machine."""
+    device_seconds = sum(
+        steps_of(choices, index) * evaluator(choices.workload, phase, machine, space).least_device_seconds()
+        for index, (phase, space) in enumerate(zip(choices.phases, choices.spaces, strict=True))
+    )
+    return device_seconds / machine.per_node / SECONDS_PER_HOUR

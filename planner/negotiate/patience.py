@@ -1,0 +1,38 @@
+"""How long may be asked around an answer, and what was left out for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+Found = TypeVar("Found")
+
+
+class OutOfTimeError(Exception):
+    """The time to ask in is over."""
+
+
+@dataclass
+class Patience:
+    """Questions one after another until the time is over; those that it ends are named."""
+
+    until: float | None = None
+    """In the seconds of `time.perf_counter`; None: as long as it takes."""
+    left_out: list[str] = field(default_factory=list)
+    """Names of the questions that were not answered in time."""
+
+    def check(self) -> None:
+        """Raises OutOfTimeError when the time is over."""
+        if self.until is not None and time.perf_counter() >= self.until:
+            raise OutOfTimeError
+
+    def ask(self, name: str, question: Callable[[], Found]) -> Found | None:
+        """The answer to a question, or None when the time is over before it is found."""
+        try:
+            self.check()
+            return question()
+        except OutOfTimeError:
+            self.left_out.append(name)
+            return None
