@@ -55,11 +55,12 @@ def solve(
     Exit codes: 0 a plan, 2 bad input, 3 proven infeasible, 4 time limit without a plan, 130 interrupted.
     """
     from planner.files import write_whole
-    from planner.negotiate.answer import FaultyPlanError, answer
+    from planner.negotiate.answer import answer
     from planner.negotiate.patience import Patience
     from planner.negotiate.room import Room
     from planner.negotiate.worth import prepared
     from planner.problem.problem import load_problem
+    from planner.verify.check import FaultyPlanError
 
     if minimize and maximize:
         raise click.UsageError("--minimize and --maximize exclude each other")

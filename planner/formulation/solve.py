@@ -12,7 +12,7 @@ from typing import Final
 from ortools.sat.python import cp_model
 
 from planner.formulation import constraints as rule
-from planner.formulation.choices import Choices
+from planner.formulation.choices import Choices, ground_of
 from planner.formulation.confidence import keeps_deadline_surely
 from planner.formulation.objective import Measure, measures
 from planner.formulation.outcome import Decision, Outcome, PhaseDecision, Status
@@ -75,15 +75,24 @@ def build(choices: Choices, most_steps: int | None = None) -> Built:
 SEED: Final = 1
 
 
-def optimum(choices: Choices, *, time_limit: float | None = None, progress: Progress | None = None) -> Outcome:
+def optimum(
+    choices: Choices,
+    *,
+    time_limit: float | None = None,
+    progress: Progress | None = None,
+    hint: Decision | None = None,
+) -> Outcome:
     """The best plan among the choices by the problem's objective; among equals its second and third decide.
 
     One worker makes the search deterministic. Ctrl-C or the time limit (seconds) end it with the best plan so far.
+    `hint`: where the search begins; it saves time and decides nothing.
     """
     started = time.perf_counter()
     if not choices.tenders:
         return Outcome(Status.INFEASIBLE, seconds=time.perf_counter() - started)
     built = build(choices)
+    if hint:
+        _begin_at(built, hint)
     first, *ties = measures(choices.objective)
     best = proven = _search(built, first, started, time_limit, progress)
     if best.status is Status.OPTIMAL and (most_steps := _coarsely_counted(built, best)):
@@ -157,6 +166,24 @@ def _search(
     finally:
         _take_back_interrupts()
     return _Search(_STATUS[status], goal, solver)
+
+
+def _begin_at(built: Built, hint: Decision) -> None:
+    """Hints at the decisions; all other figures follow from them."""
+    model, plan, ground = built.model, built.plan, ground_of(hint.tender)
+    for tender, chosen in plan.tenders:
+        model.add_hint(chosen, tender == hint.tender)
+    model.add_hint(plan.reserved, hint.reserved)
+    for phase, decided in zip(plan.phases, hint.phases, strict=True):
+        places = zip(phase.figures.grounds, phase.figures.indices, strict=True)
+        for option, place in zip(phase.options, places, strict=True):
+            model.add_hint(option, place == (ground, decided.index))
+        for variable, nodes in (
+            (phase.on_demand, decided.on_demand),
+            (phase.spot, decided.spot),
+            (phase.reserved, decided.reserved),
+        ):
+            model.add_hint(variable, nodes)
 
 
 def _take_back_interrupts() -> None:

@@ -13,30 +13,20 @@ import numpy as np
 
 from planner.formulation.choices import Choices, MachineKey, choices_of, most_nodes
 from planner.formulation.limits import Limit
-from planner.formulation.outcome import Outcome, Status
+from planner.formulation.outcome import Decision, Outcome, Status
 from planner.formulation.plan import Plan, plan_of
 from planner.formulation.scale import optimistic
 from planner.layouts.best import is_held
 from planner.layouts.rows import LayoutSpace
 from planner.market.placements import Machine
+from planner.negotiate.modes import bounds_of, cheapest, decision_of, fastest, undominated_modes
 from planner.problem.problem import Objective, Problem
 from planner.units import GIB, format_duration
-from planner.verify.check import violations
+from planner.verify.check import FaultyPlanError, violations
 from planner.verify.oracle import best_of_choices
 
 Progress = Callable[[str], None]
 """Told in a few words what is being done."""
-
-
-class FaultyPlanError(Exception):
-    """A plan that failed its own verification: a bug, so it is not shown as if it were a plan."""
-
-    def __init__(self, faults: tuple[str, ...]) -> None:
-        self.faults = faults
-        super().__init__("; ".join(faults))
-
-    def __reduce__(self) -> tuple[type[FaultyPlanError], tuple[tuple[str, ...]]]:
-        return type(self), (self.faults,)  # another process may raise it
 
 
 @dataclass(frozen=True)
@@ -169,7 +159,8 @@ def _search_each(choices: Choices, time_limit: float | None, tell: Progress) -> 
             break
         tell(f"searching {name}")
         try:
-            found[name] = optimum(choices.only(name), time_limit=left)
+            only = choices.only(name)
+            found[name] = optimum(only, time_limit=left, hint=_hint(only))
         except KeyboardInterrupt:
             if not any(one.decision for one in found.values()):
                 raise
@@ -177,6 +168,16 @@ def _search_each(choices: Choices, time_limit: float | None, tell: Progress) -> 
         if found[name].interrupted:
             break
     return found
+
+
+def _hint(choices: Choices) -> Decision | None:
+    """Where the search may begin: the best way to run the job by enumeration; None while tokens are open."""
+    if choices.objective == "tokens":
+        return None
+    bounds = bounds_of(choices.problem)
+    better = fastest if choices.objective == "time" else cheapest
+    mode = better(undominated_modes(choices, bounds), bounds)
+    return decision_of(choices, mode) if mode else None
 
 
 def _together(choices: Choices, outcomes: Mapping[str, Outcome], best: Outcome | None) -> Outcome:

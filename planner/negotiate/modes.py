@@ -24,9 +24,8 @@ from planner.formulation.plan import Plan, plan_of
 from planner.formulation.scale import prices_of
 from planner.layouts.dominance import undominated
 from planner.market.tenders import Tender
-from planner.negotiate.answer import FaultyPlanError
 from planner.problem.problem import Problem
-from planner.verify.check import violations
+from planner.verify.check import FaultyPlanError, violations
 
 Counts = npt.NDArray[np.int64]
 

@@ -25,6 +25,18 @@ from planner.market.placements import UNLIMITED, placements
 from planner.problem.problem import Problem
 from planner.units import GIB
 
+
+class FaultyPlanError(Exception):
+    """A plan that failed its own verification: a bug, so it is not shown as if it were a plan."""
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(faults))
+
+    def __reduce__(self) -> tuple[type[FaultyPlanError], tuple[tuple[str, ...]]]:
+        return type(self), (self.faults,)  # another process may raise it
+
+
 TOLERANCE: Final = 1e-9
 """Relative difference between sums of floats that were added in another order."""
 CENT: Final = 0.01

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from planner.equations.chance import deviations_of, promised
 from planner.equations.risk import Growth
 from planner.equations.symbols import Array
-from planner.formulation.choices import Choices, ground_of, is_open, with_spares
+from planner.formulation.choices import Choices, Ground, ground_of, is_open, with_spares
 from planner.layouts.best import rows_on
 from planner.layouts.degrees import MAX_DEVICES, degrees_of
 from planner.layouts.dominance import undominated
@@ -30,6 +30,14 @@ from planner.problem.problem import Problem
 
 CHUNK = 100_000
 """Rows that are evaluated at a time."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Layouts of one phase on one ground."""
+
+    nodes: npt.NDArray[np.int64]
+    run: RunTime
 
 
 @dataclass(frozen=True)
@@ -61,27 +69,42 @@ def best_value(problem: Problem) -> float | None:
         for phase in workload.phases
         for space in [_space(problem, workload, phase, list(machines.values()))]
     ]
-    return _best(problem, workload, tenders, lambda tender: [one[tender.placement.machine.key] for one in fastest])
+    runs: dict[Ground, list[Candidates]] = {}
+
+    def candidates(tender: Tender) -> list[Candidates]:
+        ground = ground_of(tender)
+        if ground not in runs:
+            layouts = [one[ground.machine] for one in fastest]
+            runs[ground] = [_candidates(workload, ground, index, one) for index, one in enumerate(layouts)]
+        return runs[ground]
+
+    return _best(problem, workload, tenders, candidates)
 
 
 def best_of_choices(choices: Choices) -> float | None:
     """The same over the choices that a search had, so without the solver but with their dominance."""
 
-    def fastest(tender: Tender) -> list[Ran]:
+    def candidates(tender: Tender) -> list[Candidates]:
         columns = [of_phase[ground_of(tender)] for of_phase in choices.columns]
-        return [Ran(one.nodes, one.rows.data, one.step_seconds) for one in columns]
+        return [Candidates(one.nodes, one.run) for one in columns]
 
-    return _best(choices.problem, choices.workload, choices.tenders, fastest)
+    return _best(choices.problem, choices.workload, choices.tenders, candidates)
+
+
+def _candidates(workload: Workload, ground: Ground, index: int, layouts: Ran) -> Candidates:
+    """How long one phase takes on each of some layouts."""
+    run = run_time(workload, ground.machine[0], layouts, ground.regime, begins=index == 0)
+    return Candidates(layouts.nodes.astype(np.int64), run)
 
 
 def _best(
-    problem: Problem, workload: Workload, tenders: Iterable[Tender], fastest: Callable[[Tender], list[Ran]]
+    problem: Problem, workload: Workload, tenders: Iterable[Tender], candidates: Callable[[Tender], list[Candidates]]
 ) -> float | None:
     """The best value over tenders and reservations."""
     values = (
         _value(problem, workload, tender, reserved, of_phases)
         for tender in tenders
-        for of_phases in [fastest(tender)]
+        for of_phases in [candidates(tender)]
         for reserved in _reservations(problem, tender, of_phases)
     )
     reached = [value for value in values if value is not None]
@@ -109,7 +132,7 @@ def _fastest(workload: Workload, phase: PhaseWork, machine: Machine, space: Layo
     return Ran(found[0], replicas[found[1]].astype(np.int64), least[found])
 
 
-def _reservations(problem: Problem, tender: Tender, fastest: list[Ran]) -> Iterator[int]:
+def _reservations(problem: Problem, tender: Tender, phases: list[Candidates]) -> Iterator[int]:
     """Numbers of reserved nodes that can be best: none, and where some phase's cheaper purchases run out.
 
     For given nodes of each phase the cost is piecewise linear in the reservation and breaks only there.
@@ -118,13 +141,15 @@ def _reservations(problem: Problem, tender: Tender, fastest: list[Ran]) -> Itera
     if tender.reservation is None:
         yield 0
         return
-    needed = {int(n) for one in fastest for n in with_spares(problem, one.nodes)}
+    needed = {int(n) for one in phases for n in with_spares(problem, one.nodes)}
     yield from sorted({n for need in needed for n in (0, need, need - tender.spot_nodes) if 0 <= n <= most})
 
 
-def _value(problem: Problem, workload: Workload, tender: Tender, reserved: int, fastest: list[Ran]) -> float | None:
+def _value(
+    problem: Problem, workload: Workload, tender: Tender, reserved: int, candidates: list[Candidates]
+) -> float | None:
     """The best value with one tender and a number of reserved nodes."""
-    phases = [_bought(problem, workload, tender, reserved, index, one) for index, one in enumerate(fastest)]
+    phases = [_bought(problem, tender, reserved, one) for one in candidates]
     if not all(len(one.usd.each) for one in phases):
         return None
     opened = is_open(problem, workload.phases[0].name)
@@ -147,13 +172,11 @@ def _kept(problem: Problem, sums: Array) -> Array:
     return wall if confidence is None else promised(least, wall, variance, deviations_of(confidence))
 
 
-def _bought(problem: Problem, workload: Workload, tender: Tender, reserved: int, index: int, fastest: Ran) -> Bought:
+def _bought(problem: Problem, tender: Tender, reserved: int, candidates: Candidates) -> Bought:
     """One phase on every layout that the tender can sell, bought as cheaply as it can be."""
-    spare = with_spares(problem, fastest.nodes)
-    machine = tender.placement.machine
-    run = run_time(workload, machine.accelerator.name, fastest, tender.regime, begins=index == 0)
+    run, spare = candidates.run, with_spares(problem, candidates.nodes)
     usd = Growth(*(_usd(tender, spare, reserved, *times) for times in _paid_times(run)))
-    limit = min(tender.placement.nodes, (problem.limits.gpus or MAX_DEVICES) // machine.per_node)
+    limit = min(tender.placement.nodes, (problem.limits.gpus or MAX_DEVICES) // tender.placement.machine.per_node)
     sold = np.flatnonzero(np.isfinite(usd.each) & np.isfinite(run.wall.each) & (spare <= limit))
     return Bought(run.take(sold), Growth(usd.start[sold], usd.each[sold]))
 

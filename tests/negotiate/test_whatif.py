@@ -21,11 +21,11 @@ from planner.catalog.files import catalog_directory
 from planner.cli import main
 from planner.formulation.outcome import Outcome, Status
 from planner.layouts.best import best_layouts
-from planner.negotiate.answer import FaultyPlanError, answer
+from planner.negotiate.answer import answer
 from planner.negotiate.processes import Task, gathered
 from planner.negotiate.whatif import Cell, WhatIf, whatif
 from planner.problem.document import with_overrides
-from planner.verify.check import violations
+from planner.verify.check import FaultyPlanError, violations
 
 VARIED = (
     ("limits.budget=$60..$2000:4:log", "market.spot_price=×0.5..×2:3"),
