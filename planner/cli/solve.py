@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from planner.negotiate.patience import Patience
     from planner.negotiate.relaxations import Relaxation
     from planner.negotiate.room import Room
+    from planner.negotiate.turning import TurningPoint
     from planner.negotiate.worth import Worth
 
 
@@ -70,18 +71,18 @@ def solve(
     try:
         room = Room(problem)
         found = answer(problem, time_limit=time_limit, progress=_progress(), prepare=lambda _: prepared(room))
-        worth, gives = _negotiated(replace(room, patience=patience), found)
+        around = _negotiated(replace(room, patience=patience), found)
     except FaultyPlanError as error:
         for fault in error.faults:
             click.echo(f"error: the plan failed its verification: {fault}", err=True)
         raise click.exceptions.Exit(ExitCode.FAILED_VERIFICATION) from None
     if check:
         _compare(found)
-    document = json.dumps(_document(found, worth, gives, patience), indent=2, ensure_ascii=False)
+    document = json.dumps(_document(found, around, patience), indent=2, ensure_ascii=False)
     if as_json:
         click.echo(document)
     else:
-        _print(found, worth, gives)
+        _print(found, around)
     if patience.left_out:
         about = "more is worth" if found.plan else "has to give"
         click.echo(f"time limit: of what {about}, left out: {', '.join(patience.left_out)}", err=True)
@@ -91,41 +92,64 @@ def solve(
         raise click.exceptions.Exit(code)
 
 
-def _document(found: Answer, worth: Sequence[Worth], gives: Sequence[Relaxation], patience: Patience) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Around:
+    """What was asked around an answer."""
+
+    worth: Sequence[Worth] = ()
+    gives: Sequence[Relaxation] = ()
+    turning: TurningPoint | None = None
+
+
+def _document(found: Answer, around: _Around, patience: Patience) -> dict[str, Any]:
     """The JSON document; `left_out` names what the time limit was too short to ask."""
     from planner.report.plan_json import answer_document
     from planner.report.relaxations import relaxation_documents
+    from planner.report.turning import turning_document
     from planner.report.worth import limits_with_worth
 
-    whole = answer_document(found) | {"relaxations": relaxation_documents(gives), "left_out": patience.left_out}
-    return whole | {"limits": limits_with_worth(found.problem, whole["limits"], worth)}
+    whole = answer_document(found)
+    return whole | {
+        "relaxations": relaxation_documents(around.gives),
+        "limits": limits_with_worth(found.problem, whole["limits"], around.worth),
+        "spot_turning_point": turning_document(around.turning),
+        "left_out": patience.left_out,
+    }
 
 
-def _print(found: Answer, worth: Sequence[Worth], gives: Sequence[Relaxation]) -> None:
+def _print(found: Answer, around: _Around) -> None:
     """The answer for people."""
     from planner.report.plan_text import print_answer
     from planner.report.relaxations import print_relaxations
+    from planner.report.turning import turning_lines
     from planner.report.worth import worth_lines
 
     print_answer(found)
-    for line in worth_lines(worth):
+    for line in (*worth_lines(around.worth), *turning_lines(around.turning)):
         click.echo(line)
-    if gives:
-        print_relaxations(found.problem, gives)
+    if around.gives:
+        print_relaxations(found.problem, around.gives)
 
 
-def _negotiated(room: Room, found: Answer) -> tuple[Sequence[Worth], Sequence[Relaxation]]:
-    """What a little more of each limit is worth, or what has to give; nothing when Ctrl-C ends the asking."""
+def _negotiated(room: Room, found: Answer) -> _Around:
+    """What a little more of each limit is worth and where spot turns, or what has to give; nothing on Ctrl-C."""
     from planner.formulation.outcome import Status
     from planner.negotiate.relaxations import relaxations
+    from planner.negotiate.turning import turning_point
     from planner.negotiate.worth import worths
 
     try:
-        worth = worths(room, found.plan) if found.plan else ()
-        return worth, relaxations(found.problem, room.patience) if found.status is Status.INFEASIBLE else ()
+        if found.status is Status.INFEASIBLE:
+            return _Around(gives=relaxations(found.problem, room.patience))
+        if found.plan is None:
+            return _Around()
+        worth, plan, turning = worths(room, found.plan), found.plan, None
+        if found.problem.objective == "cost" and "spot" in found.problem.market.purchase:
+            turning = room.patience.ask("market.spot_price", lambda: turning_point(found.choices, plan))
+        return _Around(worth=worth, turning=turning)
     except KeyboardInterrupt:
         click.echo("interrupted: what the limits are worth is left out", err=True)
-        return (), ()
+        return _Around()
 
 
 def exit_code(found: Answer) -> ExitCode:

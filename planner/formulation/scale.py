@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from planner.formulation.bills import node_bill, node_bill_per_step
-from planner.formulation.choices import Choices, Columns, Ground, ground_of, is_open
+from planner.formulation.choices import Choices, Columns, ground_of, is_open
 from planner.market.tenders import Tender
 
 TIME_STEPS: Final = 25_000
@@ -101,27 +101,26 @@ def _scale(choices: Choices, most_steps: int | None, coarse: int) -> Scale:
     seconds *= coarse / (TIME_STEPS * phases)
     if blocks > 1:
         seconds = block * min(float(one.run.wall.each.min()) for one in _used(choices, 0)) * coarse / OPEN_BLOCKS
-    seconds *= _least_paid_share(choices)
     cheapest = sum(_least_cost(choices, index, _steps(choices, index, block)) for index in range(phases))
     ratio = max(1, floor(cheapest / COST_STEPS / (price_unit * seconds / 3600)))
-    error = coarse * _dearest_stand_in(choices) / TIME_STEPS + coarse / PRICE_STEPS + (phases + 1) / COST_STEPS
+    error = coarse * _weight_of_rounding(choices) / TIME_STEPS + coarse / PRICE_STEPS + (phases + 1) / COST_STEPS
     return Scale(seconds, price_unit, ratio, block, blocks, error if blocks == 1 else error + coarse / OPEN_BLOCKS)
 
 
-def _least_paid_share(choices: Choices) -> float:
-    """Least part of the wall time for which a node is paid: times are as fine for spot nodes as for others."""
-    paid = [one.run.spot.each / one.run.wall.each for ground, one in _used_grounds(choices, 0) if ground.has_spot]
-    return min((float(one.min()) for one in paid), default=1.0)
+def _weight_of_rounding(choices: Choices) -> float:
+    """Rounding both times of a spot node up by a unit costs at most so many times its cost in a unit of wall time."""
+    return max(_weight(choices, index, one) for index in range(len(choices.phases)) for one in choices.tenders)
 
 
-def _dearest_stand_in(choices: Choices) -> float:
-    """Rounding a time up by a unit on demand costs so many times what it costs on spot; 1 without spot."""
-    ratios = [
-        float(tender.on_demand_price / tender.spot_price)
-        for tender in choices.tenders
-        if tender.on_demand_price and tender.spot_price and tender.regime.policy == "fallback"
-    ]
-    return 1 + max(ratios, default=0.0)
+def _weight(choices: Choices, phase: int, tender: Tender) -> float:
+    """That of one phase with one tender; 1 without spot nodes."""
+    columns = choices.columns[phase][ground_of(tender)]
+    spot, stand_in = (float(price or 0) for price in (tender.spot_price, tender.on_demand_price))
+    if not spot:
+        return 1.0
+    run = columns.run
+    rounded = spot + np.where(run.replaced.each > 0, stand_in, 0.0)
+    return float((rounded * run.wall.each / (spot * run.spot.each + stand_in * run.replaced.each)).max())
 
 
 def _shortest(choices: Choices, phase: int, steps: int) -> float:
@@ -177,10 +176,6 @@ def _asked(tender: Tender) -> dict[str, float]:
 
 def _used(choices: Choices, phase: int) -> list[Columns]:
     return [choices.columns[phase][ground] for ground in choices.grounds]
-
-
-def _used_grounds(choices: Choices, phase: int) -> list[tuple[Ground, Columns]]:
-    return [(ground, choices.columns[phase][ground]) for ground in choices.grounds]
 
 
 def _steps(choices: Choices, phase: int, block: int) -> int:

@@ -247,9 +247,14 @@ def _own_placement(problem: Problem, offer: OwnOffer, device: Accelerator) -> Pl
     )
 
 
+RATE_OF_ABSENCES: Final = 1.0
+"""Preemptions per node and day of nodes that are not always there although none are stated."""
+
+
 def _own_spot_figures(offer: OwnOffer, device: str) -> SpotFigures:
     """The offer's own figures over the catalog's."""
     usual, stated = spot_figures(device, None), offer.preemptions_per_node_day
     if stated is None:
         return replace(usual, availability=offer.availability)
-    return replace(usual, availability=offer.availability, preemptions_per_node_day=stated, traced=True)
+    rate = stated if stated or offer.availability == 1 else RATE_OF_ABSENCES
+    return replace(usual, availability=offer.availability, preemptions_per_node_day=rate, traced=True)

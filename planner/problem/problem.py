@@ -81,7 +81,8 @@ class OwnOffer(Written):
     availability: Share = 1.0
     """Share of the time in which spot nodes can be had; default 100%."""
     preemptions_per_node_day: Rate | None = None
-    """How often a spot node is taken away; default: what is typical in the catalogs."""
+    """How often a spot node is taken away per day that it is there; default: what is typical in the catalogs.
+    Nodes that are not always there go once a day where this says 0."""
 
     def broken_rules(self) -> Iterator[Rule]:
         """The rules between these keys that do not hold."""

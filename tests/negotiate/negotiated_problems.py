@@ -18,6 +18,10 @@ from planner.problem.problem import Problem
 ACCELERATORS = ("A100-80GB-SXM4", "H100-80GB-SXM5", "L4")
 
 
+SURE = 0.3
+"""Part of the deadlines that are to be kept with a probability."""
+
+
 def generated(seed: int) -> Problem:
     """A small job on own offers with every limit stated, tighter or looser."""
     draw = Random(seed)  # noqa: S311  (a test's dice)
@@ -47,6 +51,8 @@ def generated(seed: int) -> Problem:
         "layout": {"context": 1, "recompute": ["none", "full"], "virtual_pipeline": 1, "micro_batch": "<=4"},
         "objective": draw.choice(["cost", "time"]),
     }
+    if "deadline" in limits and draw.random() < SURE:
+        document["risk"] = {"confidence": draw.choice(["75%", "95%"])}
     return Problem.model_validate(document)
 
 

@@ -16,11 +16,11 @@ from planner.cli import main
 from planner.negotiate.frontier import Axis, frontier, knee_of, thinned
 from planner.negotiate.modes import Bounds, bounds_of
 from planner.negotiate.room import with_bounds
-from planner.problem.problem import Problem
+from planner.problem.problem import Problem, Risk
 from planner.verify.oracle import best_value
 
 DEEPSEEK = str(Path(__file__).resolve().parents[2] / "problems" / "deepseek_v3.yaml")
-PROBLEMS = [generated(seed) for seed in range(30_000, 30_024)]
+PROBLEMS = [generated(seed).model_copy(update={"risk": Risk()}) for seed in range(30_000, 30_024)]
 ALL = 1000
 
 
