@@ -129,15 +129,14 @@ def cycle_of_elastic(work: Work, spot: Capacity, rates: Rates) -> Cycle:
 def _work_away(work: Work, spot: Capacity, interval: Array, failures: Array, dead: Array) -> Array:
     """Work per second away on nodes that stay: after a dead time δ, a checkpoint each interval, nothing lost.
 
-    e^(−δ/m)·(1 − C/(m·(e^((τ + C)/m) − 1))), and less what failures cost.
+    e^(−δ/m)·(1 − e^(−τ/m))/(1 − e^(−(τ + C)/m)), and less what failures cost.
     """
     mean, checkpoint = spot.away_mean, by_kind(work.checkpoint)
-    span = by_kind(interval) + checkpoint
-    written = checkpoint / (mean * np.expm1(np.minimum(span / mean, 700)))
+    computing = np.expm1(-by_kind(interval) / mean) / np.expm1(-(by_kind(interval) + checkpoint) / mean)
     failing = expansion_with_interval(work.checkpoint, work.restart, failures, interval) / (
         1 + work.checkpoint / interval
     )
-    return np.exp(-by_kind(dead) / mean) * (1 - written) / by_kind(failing)
+    return np.exp(-by_kind(dead) / mean) * computing / by_kind(failing)
 
 
 def _late(work: Work, spot: Capacity) -> Array:
