@@ -6,13 +6,12 @@ Arrays broadcast; seconds, US dollars, events per second.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
-from planner.equations.chance import quantile_beyond
-from planner.equations.chase import progress_moments
-from planner.equations.completion import Moments, begin_of_losses, run_moments, steady_moments
+from planner.equations.chase import progress_moments, seconds_in_time
+from planner.equations.completion import Moments, run_moments, steady_moments
+from planner.equations.race import margin_of
 from planner.equations.spot import (
     Capacity,
     Rates,
@@ -46,10 +45,7 @@ def moments(
         return progress_moments(work, spot, rates, deadline)
     cycle = {"wait": cycle_of_wait, "fallback": cycle_of_fallback, "elastic": cycle_of_elastic}[policy]
     found, interval = cycle(work, spot, rates), interval_of(policy, work, spot)
-    moved = run_moments(work, spot, found, rates, interval, begins=begins)
-    return (
-        moved if policy != "fallback" else replace(moved, least_seconds=begin_of_losses(work, found, moved, interval))
-    )
+    return run_moments(work, spot, found, rates, interval, begins=begins)
 
 
 def seconds_with(
@@ -57,13 +53,13 @@ def seconds_with(
 ) -> Array:
     """Time that a run under a policy keeps with a probability: the deterministic equivalent of a chance constraint.
 
-    `progress` buys its way to the deadline, so it is as sure as on-demand nodes alone. For several phases add up the
-    least times, means and variances of `moments`, then take `quantile_beyond`; the sum of the phases' own quantiles is
-    later for probabilities above a half, so it is on the safe side.
+    For several phases add up the least times, means and variances of `moments`, then take `quantile_beyond`; the sum of
+    the phases' own quantiles is later for probabilities above a half, so it is on the safe side.
     """
-    decisive = "steady" if policy == "progress" else policy
-    found = moments(decisive, work, spot, rates, deadline)
-    return quantile_beyond(found.least_seconds, found.seconds, found.seconds_variance, probability)
+    if policy == "progress":
+        steady = steady_moments(work, rates.on_demand + rates.fixed, interval_of(policy, work, spot))
+        return seconds_in_time(steady.delays, margin_of(work, spot), probability)
+    return moments(policy, work, spot, rates, deadline).delays.quantile(probability)
 
 
 def break_even_price(other_usd: Array, fixed_usd: Array, spot_hours: Array) -> Array:
