@@ -44,11 +44,12 @@ class Expectation:
         return float(self.moments.delays.within(bound))
 
     def seconds(self) -> Mapping[str, float]:
-        """Mean and quantiles; of a policy that buys its way to the deadline none is later."""
-        figures = _figures(self.moments.delays)
-        if self.certain is None or self.deadline is None:
+        """Mean and quantiles; of a policy that buys its way to the deadline none is later that it is said to keep."""
+        figures, kept = _figures(self.moments.delays), self.probability_in_time
+        if self.certain is None or self.deadline is None or kept is None:
             return figures
-        return {name: min(value, self.deadline) for name, value in figures.items()}
+        bought = {name: min(figures[name], self.deadline) for name, share in QUANTILES.items() if share <= kept}
+        return figures | bought
 
     def usd(self) -> Mapping[str, float]:
         """Mean and quantiles."""
