@@ -1,17 +1,26 @@
-"""From a mean and a variance to quantiles and probabilities, in closed form.
+"""From moments to quantiles and probabilities, in closed form.
 
 What a run takes beyond its least time is a sum of many delays, each at least zero: a gamma distribution matched to mean
-and variance. It is exact for one exponential delay, nearly so for a compound Poisson sum, and normal in the limit.
+and variance, and begun where it has the skewness too. It is exact for one exponential delay, nearly so for a compound
+Poisson sum of many losses, and normal in the limit; `Delays` is for few losses.
 Arguments broadcast.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from planner.equations.symbols import Array
+
+ROUNDING = 1e-9
+"""Relative, of a bound that is compared with the time of a run without losses."""
+QUADRATURE = 63
+"""Points of a quadrature over a probability that may jump from 0 to 1."""
+MANY = 50.0
+"""Losses from which on their number no longer matters beside the three cumulants."""
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 _NUMERATOR = (2.515517, 0.802853, 0.010328)
@@ -63,72 +72,78 @@ def probability_within(least: Array, mean: Array, variance: Array, bound: Array)
     return np.where(bound < least, 0.0, normal_probability((root - 1 + 1 / (9 * shape)) * 3 * np.sqrt(shape)))
 
 
-def probability_with_error(least: Array, mean: Array, variance: Array, bound: Array, log_deviation: float) -> Array:
-    """`probability_within` when the time itself is only known up to a log-normal factor e^(σ·x), x standard normal.
+@dataclass(frozen=True)
+class Delays:
+    """A time that is `bare` plus a Poisson number of losses, by the moments of the whole; shape (…)."""
 
-    The mean over x by Gauss-Hermite quadrature; all times scale with the factor.
-    """
-    points, weights = np.polynomial.hermite_e.hermegauss(QUADRATURE)
-    bounds = np.asarray(bound)[..., None] * np.exp(-log_deviation * points)
-    within = probability_within(least[..., None], mean[..., None], variance[..., None], bounds)
-    return np.asarray((within * weights).sum(axis=-1) / weights.sum(), dtype=np.float64)
+    bare: Array
+    losses: Array
+    """Mean number: none comes with probability e^(−losses)."""
+    least: Array
+    """Where the gamma distribution begins that has the mean, the variance and the skewness of the whole."""
+    mean: Array
+    variance: Array
+
+    def within(self, bound: Array) -> Array:
+        """Probability of no more than this: none, one, or more losses.
+
+        A single loss is uniform where it spreads no more than evenly from nothing to twice its mean, else a gamma
+        variable; the sum of two or more is a gamma variable with the first three cumulants of such a sum.
+        """
+        count, bare = np.clip(self.losses, 1e-12, 700), np.asarray(self.bare)
+        none, single = np.exp(-count), count * np.exp(-count)
+        limit = np.asarray(bound) * (1 + ROUNDING)
+        mean = np.maximum(self.mean - bare, 1e-9) / count
+        spread = np.maximum(self.variance / count - mean**2, 1e-6 * mean**2)
+        even = (limit - bare - mean) / np.sqrt(12 * spread) + 0.5
+        one = np.where(spread <= mean**2 / 3, np.clip(even, 0, 1), probability_within(bare, bare + mean, spread, limit))
+        many = probability_within(*self._several(count, mean, spread), limit)
+        more = np.maximum(1 - none - single, 0)
+        few = none * (limit >= bare) + single * one * (limit >= bare) + more * many
+        return np.where(count > MANY, probability_within(self.least, self.mean, self.variance, limit), few)
+
+    def within_uncertain(self, bound: Array, log_deviation: float) -> Array:
+        """The same when all times are only known up to a log-normal factor e^(σ·x), x standard normal.
+
+        The mean over x by Gauss-Hermite quadrature.
+        """
+        points, weights = np.polynomial.hermite_e.hermegauss(QUADRATURE)
+        known = Delays(*(np.asarray(getattr(self, one.name))[..., None] for one in fields(Delays)))
+        found = known.within(np.asarray(bound)[..., None] * np.exp(-log_deviation * points))
+        return np.asarray((found * weights).sum(axis=-1) / weights.sum(), dtype=np.float64)
+
+    def scaled(self, factor: Array) -> Delays:
+        """The same for a part of the work."""
+        return Delays(*(getattr(self, one.name) * factor for one in fields(Delays)))
+
+    def quantile(self, probability: Array) -> Array:
+        """The least bound that holds with a probability; by bisection where the number of losses matters."""
+        smooth = quantile_beyond(self.least, self.mean, self.variance, probability)
+        if np.all(self.losses > MANY):
+            return smooth
+        high = self.mean + 40 * np.sqrt(self.variance) + 0 * np.asarray(probability)
+        low = np.zeros_like(high)
+        for _ in range(80):
+            middle = (low + high) / 2
+            enough = self.within(middle) >= probability
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        return np.where(self.losses > MANY, smooth, high)
+
+    def _several(self, count: Array, mean: Array, spread: Array) -> tuple[Array, Array, Array]:
+        """Begin, mean and variance of the gamma variable that stands for two losses or more."""
+        third = 2 * self.variance**2 / np.maximum(self.mean - self.least, 1e-9) / count
+        third = np.maximum(third - 3 * spread * mean - mean**3, -mean * spread)
+        number, scatter, skew = _two_or_more(count)
+        variance = number * spread + scatter * mean**2
+        cubes = np.maximum(number * third + 3 * scatter * mean * spread + skew * mean**3, 1e-9 * mean**3)
+        middle = self.bare + number * mean
+        return middle - 2 * variance**2 / cubes, middle, variance
 
 
-QUADRATURE = 63
-"""Points of the quadrature: the probability may jump from 0 to 1."""
-
-LEAST_SKEWED = 1.0
-"""Standard deviations beyond which skewness moves a quantile up; below, the normal quantile is later."""
-
-
-def promised(least: Array, mean: Array, variance: Array, deviations: float) -> Array:
-    """Time that is kept with probability Φ(z) ≥ 1/2, on the safe side: the deterministic equivalent of that demand.
-
-    The quantile of least + gamma: ℓ + b·g³ with b = m − ℓ, g = 1 − u²/9 + z·u/3 and u = min(σ/b, 1.5·z), which keeps
-    it from falling as σ grows. For z < 1 that of z = 1, or the normal quantile m + z·σ where it is earlier: there
-    skewness only makes a quantile earlier. Source: as `quantile_beyond`.
-    """
-    z, beyond = max(deviations, LEAST_SKEWED), np.maximum(mean - least, 1e-9)
-    skewed: Array = mean - beyond + beyond * stretched(np.sqrt(variance) / beyond, z)
-    return skewed if deviations >= LEAST_SKEWED else np.minimum(skewed, mean + deviations * np.sqrt(variance))
-
-
-def deviations_of(confidence: float) -> float:
-    """Standard deviations Z of a confidence Φ(z) of at least 1/2."""
-    return max(0.0, float(normal_quantile(np.asarray(confidence))))
-
-
-def stretched(variation: Array, deviations: float) -> Array:
-    """How many times its mean a gamma variable of variation u stays within with probability Φ(z): g³ of `promised`."""
-    within = np.minimum(variation, 1.5 * deviations)
-    factor: Array = (1 - within**2 / 9 + deviations * within / 3) ** 3
-    return factor
-
-
-def mean_shortfall(drift: Array, variance: Array, seconds: Array) -> Array:
-    """Mean of the highest point that a Brownian motion with drift ν and variance σ² a second reaches in a time T.
-
-    ν·T·Φ(d) + σ·√T·φ(d) + σ²/(2ν)·(2Φ(d) − 1), d = ν·√T/σ. Source: Borodin and Salminen 2002, formula 2.1.1.4,
-    integrated.
-    """
-    deviation = np.sqrt(np.maximum(variance, 1e-18))
-    scaled = drift * np.sqrt(seconds) / deviation
-    spread = deviation * np.sqrt(seconds)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        tail = np.where(
-            np.abs(scaled) < 1e-6,
-            spread * normal_density(scaled),
-            variance / (2 * drift) * (2 * normal_probability(scaled) - 1),
-        )
-    return drift * seconds * normal_probability(scaled) + spread * normal_density(scaled) + tail
-
-
-def shortfall_within(drift: Array, variance: Array, seconds: Array, bound: Array) -> Array:
-    """Probability that the same motion stays below a bound x: Φ((x − νT)/σ√T) − e^(2νx/σ²)·Φ(−(x + νT)/σ√T).
-
-    Source: Borodin and Salminen 2002, formula 2.1.1.4.
-    """
-    spread = np.sqrt(np.maximum(variance, 1e-18) * seconds)
-    mirrored = np.exp(np.clip(2 * drift * bound / np.maximum(variance, 1e-18), -700, 700))
-    below = normal_probability((bound - drift * seconds) / spread)
-    return np.clip(below - mirrored * normal_probability(-(bound + drift * seconds) / spread), 0, 1)
+def _two_or_more(mean: Array) -> tuple[Array, Array, Array]:
+    """First three cumulants of a Poisson number that is two or more."""
+    single = mean * np.exp(-mean)
+    rest = np.where(mean < 1e-2, mean**2 / 2 * (1 - 2 * mean / 3), -np.expm1(-mean) - single)
+    first, second, third = ((raw - single) / rest for raw in (mean, mean + mean**2, mean + 3 * mean**2 + mean**3))
+    scatter = second - first**2
+    return first, scatter, third - 3 * first * second + 2 * first**3

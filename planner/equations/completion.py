@@ -9,20 +9,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.equations.reliability import checkpoint_interval_seconds, expansion_with_interval
+from planner.equations.chance import Delays
+from planner.equations.reliability import expansion_with_interval
 from planner.equations.renewal import (
     Cycle,
+    cycle_cubes,
     cycle_seconds,
     cycle_usd,
     cycle_variance,
     cycle_work,
     extra_preemptions,
     mean_length,
+    residual_cube,
     residual_length,
     residual_square,
     sum_over,
 )
-from planner.equations.spot import Capacity, Rates, Work, pace_up
+from planner.equations.spot import Capacity, Rates, Work, pace_up, whole_interval
 from planner.equations.symbols import Array
 
 
@@ -31,28 +34,64 @@ class Moments:
     """Mean and variance of a run's seconds and US dollars; shape (…)."""
 
     least_seconds: Array
-    """Where the gamma distribution begins that stands for the rest: what no run beats, or what fits the skewness."""
+    """Where the gamma distribution begins that has the mean, the variance and the skewness; adds up over phases."""
     seconds: Array
     seconds_variance: Array
     least_usd: Array
     usd: Array
     usd_variance: Array
+    bare_seconds: Array
+    """Of a run that nothing interrupts, checkpoints included."""
+    losses: Array
+    """Mean number of failures where nothing else interrupts a run; ∞ with spot nodes, whose periods are not alike."""
+
+    @property
+    def delays(self) -> Delays:
+        """Distribution of the seconds."""
+        return Delays(self.bare_seconds, self.losses, self.least_seconds, self.seconds, self.seconds_variance)
+
+    @property
+    def bill(self) -> Delays:
+        """Distribution of the US dollars."""
+        bare = self.bare_seconds * self.usd / self.seconds
+        return Delays(bare, self.losses, self.least_usd, self.usd, self.usd_variance)
 
 
-def steady_moments(work: Work, usd_per_second: Array) -> Moments:
+@dataclass(frozen=True)
+class Delay:
+    """A random time by its first three cumulants; shape (…)."""
+
+    mean: Array
+    variance: Array
+    third: Array
+
+    @property
+    def begin(self) -> Array:
+        """Where a gamma distribution with them begins, but not before 0: μ − 2·σ⁴/κ₃. It grows evenly with the work."""
+        begin: Array = np.maximum(self.mean - 2 * self.variance**2 / np.maximum(self.third, 1e-300), 0)
+        return begin
+
+
+def steady_moments(work: Work, usd_per_second: Array, interval: Array | None = None) -> Moments:
     """Without spot nodes: Daly's expected time, and the variance of a Poisson number of losses.
 
-    Each failure costs the restart and what was done since the last checkpoint, uniform over the interval: variance
-    wall·λ·E[loss²], third cumulant wall·λ·E[loss³], and a gamma distribution that has all three.
+    Each failure costs the restart and what was done since the last checkpoint, uniform over the interval, by default
+    Daly's: variance wall·λ·E[loss²], third cumulant wall·λ·E[loss³].
     """
-    interval = checkpoint_interval_seconds(work.checkpoint, work.failures)
+    interval = whole_interval(work, work.failures) if interval is None else interval
     expansion = expansion_with_interval(work.checkpoint, work.restart, work.failures, interval)
     seconds = work.start_up + work.seconds * expansion
-    variance = seconds * work.failures * loss_square(work.restart, interval + work.checkpoint)
-    third = seconds * work.failures * loss_cube(work.restart, interval + work.checkpoint)
-    least = np.maximum(seconds - 2 * variance**2 / np.maximum(third, 1e-300), 0)
-    price = np.asarray(usd_per_second)
-    return Moments(least, seconds, variance, least * price, seconds * price, variance * price**2)
+    struck, loss = seconds * work.failures, interval + work.checkpoint
+    variance, third = struck * loss_square(work.restart, loss), struck * loss_cube(work.restart, loss)
+    least, price, bare = Delay(seconds, variance, third).begin, usd_per_second, bare_seconds(work, interval)
+    return Moments(
+        least, seconds, variance, least * price, seconds * price, variance * price**2, bare, bare * work.failures
+    )
+
+
+def bare_seconds(work: Work, interval: Array) -> Array:
+    """Start-up, work and checkpoints."""
+    return work.start_up + work.seconds * (1 + work.checkpoint / interval)
 
 
 def loss_square(restart: Array, interval: Array) -> Array:
@@ -71,59 +110,49 @@ def run_moments(work: Work, spot: Capacity, cycle: Cycle, rates: Rates, interval
     E[T] = W·E[L]/E[G] and Var T ≈ W/E[G]·Var(L − E[L]/E[G]·G), likewise for dollars. Source: Cox 1962, Renewal Theory,
     chapter 8 (cumulative processes).
     """
-    needed = work.seconds + work.start_up * pace_up(cycle)
-    done = cycle_work(cycle)
-    cycles = needed / done
-    seconds = cycles * cycle_seconds(cycle)
-    usd = cycles * cycle_usd(cycle)
-    slow, dear = cycle_seconds(cycle) / done, cycle_usd(cycle) / done
-    noise = _loss_noise(work, cycle, interval)
-    wait, wait_square = start_delay(spot, cycle) if begins else (np.zeros(()), np.zeros(()))
+    done, seconds_each, usd_each = cycle_work(cycle), cycle_seconds(cycle), cycle_usd(cycle)
+    cycles = (work.seconds + work.start_up * pace_up(cycle)) / done
+    slow, dear = seconds_each / done, usd_each / done
+    struck, loss = work.failures * seconds_each, interval + work.checkpoint
+    noise = struck * loss_square(work.restart, loss)
+    wait = start_delay(work, spot, cycle) if begins else Delay(*(np.zeros(()),) * 3)
     one = np.ones(())
-    variance = cycles * (cycle_variance(cycle, one, one, slow) + slow**2 * noise)
+    seconds = Delay(
+        cycles * seconds_each,
+        cycles * (cycle_variance(cycle, one, one, slow) + slow**2 * noise),
+        cycles * (cycle_cubes(cycle, slow) + slow**3 * struck * loss_cube(work.restart, loss)),
+    )
     spread = cycles * (cycle_variance(cycle, cycle.up.usd, cycle.down.usd, dear) + dear**2 * noise)
-    least = work.start_up + work.seconds * (1 + work.checkpoint / interval)
-    price = np.minimum(rates.spot, rates.on_demand) + rates.fixed
+    bare, price = bare_seconds(work, interval), np.minimum(rates.spot, rates.on_demand) + rates.fixed
+    usd = cycles * usd_each
     return Moments(
-        least_seconds=least,
-        seconds=np.maximum(seconds + wait, least),
-        seconds_variance=variance + wait_square - wait**2,
-        least_usd=np.minimum(least * price, usd),
-        usd=usd + rates.fixed * wait,
-        usd_variance=spread + rates.fixed**2 * (wait_square - wait**2),
+        least_seconds=seconds.begin + wait.begin,
+        seconds=np.maximum(seconds.mean + wait.mean, bare),
+        seconds_variance=seconds.variance + wait.variance,
+        least_usd=np.minimum(bare * price, usd),
+        usd=usd + rates.fixed * wait.mean,
+        usd_variance=spread + rates.fixed**2 * wait.variance,
+        bare_seconds=bare,
+        losses=np.full(np.shape(bare), np.inf),
     )
 
 
-def _loss_noise(work: Work, cycle: Cycle, interval: Array) -> Array:
-    """Variance of the work of a cycle by failures."""
-    return work.failures * cycle_seconds(cycle) * loss_square(work.restart, interval + work.checkpoint)
-
-
-def start_delay(spot: Capacity, cycle: Cycle) -> tuple[Array, Array]:
-    """Mean and mean square of the delay by a start at a random time, when the gang may be away.
+def start_delay(work: Work, spot: Capacity, cycle: Cycle) -> Delay:
+    """The delay by a start at a random time, when the gang may be away.
 
     Then the rest of that period passes, and a fresh period up, not a typical one, begins. What is done while it is away
     shortens the delay in proportion.
     """
     share_away = mean_length(spot.away_share, spot.away_mean) / cycle_seconds(cycle)
     idle = 1 - sum_over(cycle.down, cycle.down.work) / mean_length(cycle.down.share, cycle.down.mean) / pace_up(cycle)
-    more = extra_preemptions(spot.up_share, spot.up_mean)
-    away = mean_length(spot.away_share, spot.away_mean)
-    rest = residual_length(spot.away_share, spot.away_mean)
-    square = residual_square(spot.away_share, spot.away_mean)
+    more = extra_preemptions(spot.up_share, spot.up_mean, work.seconds / pace_up(cycle))
+    more = more * mean_length(spot.away_share, spot.away_mean)
+    rests = (
+        residual(spot.away_share, spot.away_mean) for residual in (residual_length, residual_square, residual_cube)
+    )
     idle = np.clip(idle, 0, 1)
-    return share_away * idle * (rest + more * away), share_away * idle**2 * (square + (more * away) ** 2)
-
-
-def begin_of_losses(work: Work, cycle: Cycle, found: Moments, interval: Array) -> Array:
-    """Where the gamma distribution begins that has the skewness of a Poisson number of losses: T − 2·Var²/κ₃.
-
-    Failures and preemptions each cost R + U of work; κ₃ = events·E[loss³]·(wall time per work)³.
-    """
-    events = found.seconds * (work.failures + 1 / cycle_seconds(cycle))
-    slow = cycle_seconds(cycle) / cycle_work(cycle)
-    third = events * loss_cube(work.restart, interval + work.checkpoint) * slow**3
-    return np.maximum(found.seconds - 2 * found.seconds_variance**2 / np.maximum(third, 1e-300), 0)
+    one, two, three = (share_away * idle**power * (rest + more**power) for power, rest in enumerate(rests, start=1))
+    return Delay(one, two - one**2, three - 3 * one * two + 2 * one**3)
 
 
 def with_reservation(total: Moments, usd_per_second: Array, committed_seconds: Array) -> Moments:

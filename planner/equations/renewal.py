@@ -66,6 +66,11 @@ def residual_square(share: Array, mean: Array) -> Array:
     return 2 * over_kinds(share * mean**3) / mean_length(share, mean)
 
 
+def residual_cube(share: Array, mean: Array) -> Array:
+    """Mean cube of that rest: E[Y⁴]/(4·E[Y]) = 6·Σ p·m⁴/Σ p·m."""
+    return 6 * over_kinds(share * mean**4) / mean_length(share, mean)
+
+
 def worth_variance(stretch: Stretch, value: Array, worth: Array) -> Array:
     """Variance of v·X − w·G over a mixture of exponentials X, for a value v and a worth w of the work G in each kind.
 
@@ -94,6 +99,41 @@ def _shape_moments(stretch: Stretch) -> tuple[Array, Array, Array]:
     return first, square, joint
 
 
+def worth_cubes(stretch: Stretch, worth: Array) -> tuple[Array, Array]:
+    """Third central moment of Z = X − w·G as in `worth_variance`, and covariance of Z and the work G."""
+    mean = stretch.mean
+    first, square, joint = _shape_moments(stretch)
+    cube, once, twice = _shape_cubes(stretch)
+    step = stretch.work * mean / np.maximum(first, 1e-300)
+    unit = worth * step
+    middle = over_kinds(stretch.share * (mean - unit * first))
+    squares = over_kinds(stretch.share * (2 * mean**2 - 2 * unit * joint + unit**2 * square))
+    cubes = over_kinds(stretch.share * (6 * mean**3 - 3 * unit * twice + 3 * unit**2 * once - unit**3 * cube))
+    product = over_kinds(stretch.share * step * (joint - unit * square))
+    return cubes - 3 * middle * squares + 2 * middle**3, product - middle * sum_over(stretch, stretch.work)
+
+
+def _shape_cubes(stretch: Stretch) -> tuple[Array, Array, Array]:
+    """E[N³], E[X·N²] and E[X²·N] of the N of `_shape_moments`.
+
+    Beyond δ an exponential X is N whole steps and a rest F that does not depend on N; without steps N is all of it.
+    """
+    mean, dead, step = stretch.mean, stretch.dead, stretch.step
+    over = np.maximum(-np.expm1(-step / mean), 1e-12)
+    stays = np.exp(-np.minimum(step / mean, 600))
+    first, square = stays / over, stays * (1 + stays) / over**2
+    cube = stays * (1 + 4 * stays + stays**2) / over**3
+    rest = mean - step * first
+    rest_square = np.maximum(2 * mean**2 - step**2 * square - 2 * step * rest * first, 0)
+    stepped = (first, square, cube, step * square + rest * first, step * cube + rest * square)
+    stepped_square = step**2 * cube + 2 * step * rest * square + rest_square * first
+    even = (mean, 2 * mean**2, 6 * mean**3, 2 * mean**2, 6 * mean**3)
+    one, two, three, joint, joint_two = (np.where(step > 0, s, e) for s, e in zip(stepped, even, strict=True))
+    joint_square = np.where(step > 0, stepped_square, 6 * mean**3)
+    left = np.exp(-dead / mean)
+    return left * three, left * (dead * two + joint_two), left * (dead**2 * one + 2 * dead * joint + joint_square)
+
+
 def cycle_seconds(cycle: Cycle) -> Array:
     """Mean length of a cycle."""
     return mean_length(cycle.up.share, cycle.up.mean) + mean_length(cycle.down.share, cycle.down.mean)
@@ -120,9 +160,22 @@ def cycle_variance(cycle: Cycle, up: Array, down: Array, worth: Array) -> Array:
     return worth_variance(cycle.up, up, unit) + worth_variance(cycle.down, down, unit)
 
 
-def extra_preemptions(share: Array, mean: Array) -> Array:
-    """Preemptions in a long time up that begins with a fresh period, beyond time/mean: (cv² − 1)/2.
+def cycle_cubes(cycle: Cycle, worth: Array) -> Array:
+    """Third cumulant, per cycle, of the time that a given work takes at `worth` seconds per work.
 
-    Source: Cox 1962, Renewal Theory, section 4.5.
+    With Z = L − a·G over a cycle E[Z³] − 3·Var(Z)/E[G]·Cov(Z, G): third order of E[e^(θ·L − Λ(θ)·G)] = 1.
     """
-    return (squared_variation(share, mean) - 1) / 2
+    unit = np.asarray(worth)[..., None]
+    (up, rise), (down, fall) = worth_cubes(cycle.up, unit), worth_cubes(cycle.down, unit)
+    variance = worth_variance(cycle.up, np.ones(()), unit) + worth_variance(cycle.down, np.ones(()), unit)
+    return up + down - 3 * variance / cycle_work(cycle) * (rise + fall)
+
+
+def extra_preemptions(share: Array, mean: Array, up_seconds: Array) -> Array:
+    """Preemptions in a time up that begins with a fresh period, beyond time/mean: (cv² − 1)/2·(1 − e^(−θ·u)).
+
+    Exact for two kinds, with θ = p₁/m₂ + p₂/m₁. Source: Cox 1962, Renewal Theory, section 4.5.
+    """
+    theta = over_kinds(share / mean[..., ::-1])
+    begun: Array = -np.expm1(-theta * up_seconds)
+    return (squared_variation(share, mean) - 1) / 2 * begun

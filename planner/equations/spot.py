@@ -129,15 +129,14 @@ def cycle_of_elastic(work: Work, spot: Capacity, rates: Rates) -> Cycle:
 def _work_away(work: Work, spot: Capacity, interval: Array, failures: Array, dead: Array) -> Array:
     """Work per second away on nodes that stay: after a dead time δ, a checkpoint each interval, nothing lost.
 
-    e^(−δ/m)·(1 − C/(m·(e^((τ + C)/m) − 1))), and less what failures cost.
+    e^(−δ/m)·(1 − e^(−τ/m))/(1 − e^(−(τ + C)/m)), and less what failures cost.
     """
     mean, checkpoint = spot.away_mean, by_kind(work.checkpoint)
-    span = by_kind(interval) + checkpoint
-    written = checkpoint / (mean * np.expm1(np.minimum(span / mean, 700)))
+    computing = np.expm1(-by_kind(interval) / mean) / np.expm1(-(by_kind(interval) + checkpoint) / mean)
     failing = expansion_with_interval(work.checkpoint, work.restart, failures, interval) / (
         1 + work.checkpoint / interval
     )
-    return np.exp(-by_kind(dead) / mean) * (1 - written) / by_kind(failing)
+    return np.exp(-by_kind(dead) / mean) * computing / by_kind(failing)
 
 
 def _late(work: Work, spot: Capacity) -> Array:
@@ -174,21 +173,27 @@ def _up(work: Work, spot: Capacity, rates: Rates, interval: Array) -> Stretch:
     return Stretch(spot.up_share, spot.up_mean, done, usd, by_kind(work.restart) + nothing, step + nothing)
 
 
+def whole_interval(work: Work, events_per_second: Array) -> Array:
+    """Daly's interval, a little shorter, so that the work is a whole number of them: W/⌈W/τ⌉."""
+    interval = checkpoint_interval_seconds(work.checkpoint, events_per_second)
+    return work.seconds / np.ceil(work.seconds / interval)
+
+
 def interval_of_wait(work: Work, spot: Capacity) -> Array:
     """The interval for failures and preemptions together."""
-    return checkpoint_interval_seconds(work.checkpoint, work.failures + 1 / mean_length(spot.up_share, spot.up_mean))
+    return whole_interval(work, work.failures + 1 / mean_length(spot.up_share, spot.up_mean))
 
 
 def interval_of_fallback(work: Work, spot: Capacity) -> Array:
     """The interval for failures at all times and preemptions while on spot nodes."""
     cycle = mean_length(spot.up_share, spot.up_mean) + mean_length(spot.away_share, spot.away_mean)
-    return checkpoint_interval_seconds(work.checkpoint, work.failures + 1 / cycle)
+    return whole_interval(work, work.failures + 1 / cycle)
 
 
 def interval_of(policy: str, work: Work, spot: Capacity | None) -> Array:
     """Seconds of work between two checkpoints under a policy."""
     if policy == "steady" or spot is None:
-        return checkpoint_interval_seconds(work.checkpoint, work.failures)
+        return whole_interval(work, work.failures)
     return interval_of_fallback(work, spot) if policy == "fallback" else interval_of_wait(work, spot)
 
 

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from ortools.sat.python.cp_model import CpModel, IntVar, LinearExpr
 
-from planner.equations.chance import LEAST_SKEWED, deviations_of, promised, stretched
+from planner.equations.promise import LEAST_SKEWED, deviations_of, promised, stretched
 from planner.formulation.choices import Choices, Ground, ground_of
 from planner.formulation.constraints import grown
 from planner.formulation.figures import LARGEST, Counted, figure_of

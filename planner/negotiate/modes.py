@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from planner.equations.chance import deviations_of, promised
 from planner.equations.money import node_hours_usd
+from planner.equations.promise import deviations_of, promised
 from planner.equations.symbols import Array
 from planner.formulation.bills import NodeBill, node_bill
 from planner.formulation.choices import Choices, Columns, ground_of, is_open

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
 
 from planner.equations import risk
-from planner.equations.chance import probability_within, quantile_beyond
-from planner.equations.completion import Moments, with_reservation
+from planner.equations.chance import Delays
+from planner.equations.chase import probability_in_time
+from planner.equations.completion import Moments, steady_moments, with_reservation
+from planner.equations.race import margin_of
 from planner.equations.reliability import expansion_with_interval, failures_per_second
 from planner.equations.spot import Capacity, Rates, Work, interval_of
 from planner.equations.symbols import Array
@@ -28,36 +30,35 @@ class Expectation:
     moments: Moments
     """Of all phases together, each of shape ()."""
     deadline: float | None
-    certain: Moments | None = None
-    """Of the policy that decides whether the run is in time, where it is another one."""
+    certain: tuple[Delays, Array] | None = None
+    """What decides whether a run that buys its way to the deadline is in time: on-demand nodes, and the last margin."""
 
     @property
     def probability_in_time(self) -> float | None:
         """None without a deadline."""
-        found = self.certain or self.moments
         if self.deadline is None:
             return None
         bound = np.asarray(self.deadline)
-        return float(probability_within(found.least_seconds, found.seconds, found.seconds_variance, bound))
+        if self.certain is not None:
+            return float(probability_in_time(*self.certain, bound))
+        return float(self.moments.delays.within(bound))
 
     def seconds(self) -> Mapping[str, float]:
-        """Mean and quantiles; of a policy that buys its way to the deadline none is later."""
-        found = self.moments
-        figures = _figures(found.least_seconds, found.seconds, found.seconds_variance)
-        if self.certain is None or self.deadline is None:
+        """Mean and quantiles; of a policy that buys its way to the deadline none is later that it is said to keep."""
+        figures, kept = _figures(self.moments.delays), self.probability_in_time
+        if self.certain is None or self.deadline is None or kept is None:
             return figures
-        return {name: min(value, self.deadline) for name, value in figures.items()}
+        bought = {name: min(figures[name], self.deadline) for name, share in QUANTILES.items() if share <= kept}
+        return figures | bought
 
     def usd(self) -> Mapping[str, float]:
         """Mean and quantiles."""
-        return _figures(self.moments.least_usd, self.moments.usd, self.moments.usd_variance)
+        return _figures(self.moments.bill)
 
 
-def _figures(least: Array, mean: Array, variance: Array) -> dict[str, float]:
-    figures = {"mean": float(mean)}
-    for name, probability in QUANTILES.items():
-        figures[name] = float(quantile_beyond(least, mean, variance, np.asarray(probability)))
-    return figures
+def _figures(found: Delays) -> dict[str, float]:
+    quantiles = found.quantile(np.asarray(list(QUANTILES.values())))
+    return {"mean": float(found.mean)} | {name: float(one) for name, one in zip(QUANTILES, quantiles, strict=True)}
 
 
 def expected(job: Job, policy: Policy) -> Expectation:
@@ -69,29 +70,38 @@ def expected(job: Job, policy: Policy) -> Expectation:
             risk.moments(policy, work_of(job, phase), spot_of(job, phase), rates_of(job, phase), begins=index == 0)
             for index, phase in enumerate(job.phases)
         ]
-    total = Moments(*(sum((getattr(part, one.name) for part in parts), np.zeros(())) for one in fields(Moments)))
     certain = _on_demand(job) if policy == "progress" else None
-    return Expectation(policy, _with_reservation(job, total), job.deadline_seconds, certain)
+    return Expectation(policy, _with_reservation(job, _total(parts)), job.deadline_seconds, certain)
 
 
-def _on_demand(job: Job) -> Moments:
-    """A run on on-demand nodes that writes checkpoints as often as under preemptions: what `progress` can always do."""
-    steady = expected(job, "steady").moments
-    longer = sum(length_of(job, phase) for phase in job.phases) - steady.seconds
-    return replace(steady, seconds=steady.seconds + longer, least_seconds=steady.least_seconds + longer)
+def _on_demand(job: Job) -> tuple[Delays, Array]:
+    """A run on on-demand nodes that writes checkpoints as often as under preemptions, and its margin at the end."""
+    works = [(work_of(job, phase), spot_of(job, phase)) for phase in job.phases]
+    steady = [steady_moments(work, np.zeros(()), interval_of("progress", work, spot)) for work, spot in works]
+    return _total(steady).delays, margin_of(*works[-1])
+
+
+def _total(parts: Sequence[Moments]) -> Moments:
+    """One after another."""
+    return Moments(*(sum((getattr(part, one.name) for part in parts), np.zeros(())) for one in fields(Moments)))
 
 
 def _race(job: Job) -> Moments:
-    """`progress`: all the work at the longest phase's rates. Raises ValueError without a deadline."""
+    """`progress`: all the work at the longest phase's rates, with a mean phase's checkpoints and restarts.
+
+    Raises ValueError without a deadline.
+    """
     longest = max(job.phases, key=lambda phase: phase.work_seconds)
-    work = work_of(job, longest)
-    whole = replace(
-        work,
-        seconds=np.asarray(sum(phase.work_seconds for phase in job.phases)),
+    shares = np.asarray([phase.work_seconds for phase in job.phases])
+    work = replace(
+        work_of(job, longest),
+        seconds=shares.sum(),
         start_up=np.asarray(sum(phase.startup_seconds for phase in job.phases)),
+        checkpoint=np.average([phase.checkpoint_seconds for phase in job.phases], weights=shares),
+        restart=np.average([phase.restart_seconds for phase in job.phases], weights=shares),
     )
     deadline = None if job.deadline_seconds is None else np.asarray(job.deadline_seconds)
-    return risk.moments("progress", whole, spot_of(job, longest), rates_of(job, longest), deadline)
+    return risk.moments("progress", work, spot_of(job, longest), rates_of(job, longest), deadline)
 
 
 def _with_reservation(job: Job, total: Moments) -> Moments:

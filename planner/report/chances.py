@@ -7,8 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from planner.equations.chance import probability_with_error, probability_within, quantile_beyond
-from planner.equations.symbols import Array
+from planner.equations.chance import Delays
 from planner.estimate.certainty import expected_deviation
 from planner.formulation.plan import Plan
 from planner.layouts.workload import workload_of
@@ -35,18 +34,18 @@ class Chances:
 def chances_of(plan: Plan, problem: Problem) -> Chances:
     """By closed forms of mean and variance."""
     found, deadline = plan.moments, problem.limits.deadline
-    seconds = (found.least_seconds, found.seconds, found.seconds_variance)
     in_time = both = None
     if deadline is not None:
         workload, bound = workload_of(problem), np.asarray(deadline)
         deviation = expected_deviation(workload.calibration, plan.machine.accelerator, moe=workload.model.is_moe)
-        in_time = float(probability_within(*seconds, bound))
-        both = float(probability_with_error(*seconds, bound, deviation))
-    return Chances(_quantiles(*seconds), _quantiles(found.least_usd, found.usd, found.usd_variance), in_time, both)
+        in_time = float(found.delays.within(bound))
+        both = float(found.delays.within_uncertain(bound, deviation))
+    return Chances(_quantiles(found.delays), _quantiles(found.bill), in_time, both)
 
 
-def _quantiles(least: Array, mean: Array, variance: Array) -> dict[str, float]:
-    return {name: float(quantile_beyond(least, mean, variance, np.asarray(p))) for name, p in QUANTILES.items()}
+def _quantiles(found: Delays) -> dict[str, float]:
+    values = found.quantile(np.asarray(list(QUANTILES.values())))
+    return {name: float(value) for name, value in zip(QUANTILES, values, strict=True)}
 
 
 def chances_document(found: Chances) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from typing import Final
 
 import numpy as np
 
-from planner.equations.chance import deviations_of, promised
 from planner.equations.evaluate import evaluate
 from planner.equations.money import purchase_usd, reservation_usd
+from planner.equations.promise import deviations_of, promised
 from planner.equations.symbols import Layout
 from planner.formulation.outcome import Outcome
 from planner.formulation.plan import PhasePlan, Plan

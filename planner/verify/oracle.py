@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from planner.equations.chance import deviations_of, promised
+from planner.equations.promise import deviations_of, promised
 from planner.equations.risk import Growth
 from planner.equations.symbols import Array
 from planner.formulation.choices import Choices, Ground, ground_of, is_open, with_spares

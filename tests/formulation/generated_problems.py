@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from planner.equations.chance import deviations_of, promised
 from planner.equations.evaluate import evaluate
+from planner.equations.promise import deviations_of, promised
 from planner.equations.symbols import Layout
 from planner.formulation.choices import with_spares
 from planner.layouts.wall import Ran, RunTime, run_time

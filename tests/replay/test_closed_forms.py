@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from random_jobs import generated, job_of
 
-from planner.equations.chance import probability_within
+from planner.equations.chase import seconds_in_time
+from planner.replay.expected import expected
 from planner.replay.job import Policy
 from planner.replay.replay import Outcome, replay
 
 RUNS = 400
 SEEDS = range(4)
+SHARES = (0.5, 0.75, 0.9, 0.95, 0.99)
 
 
 def outcomes(seed: int, policy: Policy) -> Outcome:
@@ -21,24 +25,49 @@ def outcomes(seed: int, policy: Policy) -> Outcome:
 
 @pytest.mark.parametrize("policy", ["steady", "wait", "fallback", "elastic", "progress"])
 def test_means(policy: Policy) -> None:
-    """Expected time and cost are within 8 % of the runs' mean (progress, with so few runs: 15 % of the cost)."""
+    """Expected time and cost are within 8 % of the runs' mean."""
     for seed in SEEDS:
         found = outcomes(seed, policy)
-        expected = found.expectation.moments
-        assert float(expected.seconds) == pytest.approx(found.seconds.mean(), rel=0.08)
-        assert float(expected.usd) == pytest.approx(found.usd.mean(), rel=0.15 if policy == "progress" else 0.08)
+        claimed = found.expectation.moments
+        assert float(claimed.seconds) == pytest.approx(found.seconds.mean(), rel=0.08)
+        assert float(claimed.usd) == pytest.approx(found.usd.mean(), rel=0.08)
 
 
-@pytest.mark.parametrize("policy", ["wait", "fallback", "elastic"])
+@pytest.mark.parametrize("policy", ["steady", "wait", "fallback", "elastic"])
 def test_probability_in_time(policy: Policy) -> None:
-    """At the deadlines that 50 to 99 % of the runs keep, the claimed probability is within 9 points (400 runs)."""
+    """At the deadlines that 50 to 99 % of the runs keep, the claimed probability is within 8 points (400 runs)."""
     for seed in SEEDS:
         found = outcomes(seed, policy)
-        expected = found.expectation.moments
-        for share in (0.5, 0.75, 0.9, 0.95, 0.99):
-            bound = np.asarray(np.quantile(found.seconds, share))
-            claimed = probability_within(expected.least_seconds, expected.seconds, expected.seconds_variance, bound)
-            assert float(claimed) == pytest.approx(share, abs=0.09)
+        bounds = np.quantile(found.seconds, SHARES)
+        kept = np.asarray([(found.seconds <= bound).mean() for bound in bounds])
+        assert found.expectation.moments.delays.within(bounds) == pytest.approx(kept, abs=0.08)
+
+
+@pytest.mark.parametrize("seed", [0, 4, 12])
+def test_progress_in_a_hurry(seed: int) -> None:
+    """With so little time that a run may miss its deadline, its probability is not claimed 8 points too high."""
+    job = generated(seed)
+    certain = expected(job, "progress").certain
+    assert certain is not None
+    for share in (0.5, 0.9, 0.99):
+        deadline = float(seconds_in_time(*certain, np.asarray(share))) + 1
+        found = replay(replace(job, deadline_seconds=deadline), ["progress"], runs=RUNS, seed=seed)[0]
+        claimed = found.expectation.probability_in_time
+        assert claimed is not None
+        assert found.probability_in_time is not None
+        assert claimed >= share - 1e-6
+        assert claimed <= found.probability_in_time + 0.08
+
+
+@pytest.mark.parametrize("preemptions", [0.05, 0.2, 0.8])
+@pytest.mark.parametrize("policy", ["wait", "fallback", "elastic"])
+def test_few_preemptions(policy: Policy, preemptions: float) -> None:
+    """A short job on few nodes that are hardly ever taken away: no probability is claimed 7 points too high."""
+    job = job_of(days=4, nodes=4, replicas=4, availability=0.8, preemptions=preemptions)
+    found = replay(job, [policy], runs=2 * RUNS, seed=2)[0]
+    bounds = np.quantile(found.seconds, SHARES)
+    kept = np.asarray([(found.seconds <= bound).mean() for bound in bounds])
+    assert (found.expectation.moments.delays.within(bounds) <= kept + 0.07).all()
 
 
 def test_spread() -> None:
