@@ -57,6 +57,10 @@ class Moments:
         return Delays(bare, self.losses, self.least_usd, self.usd, self.usd_variance)
 
 
+LEAST_SKEWNESS = 1e-9
+"""Below it a gamma distribution begins before all times that matter."""
+
+
 @dataclass(frozen=True)
 class Delay:
     """A random time by its first three cumulants; shape (…)."""
@@ -68,7 +72,8 @@ class Delay:
     @property
     def begin(self) -> Array:
         """Where a gamma distribution with them begins, but not before 0: μ − 2·σ⁴/κ₃. It grows evenly with the work."""
-        begin: Array = np.maximum(self.mean - 2 * self.variance**2 / np.maximum(self.third, 1e-300), 0)
+        skewed = np.maximum(self.third, LEAST_SKEWNESS * np.maximum(self.variance, 0) ** 1.5) + 1e-30
+        begin: Array = np.maximum(self.mean - 2 * self.variance**2 / skewed, 0)
         return begin
 
 

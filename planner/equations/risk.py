@@ -77,8 +77,8 @@ class RunGrowth:
     """Time in which an on-demand node stands in for a spot node."""
 
 
-UNIT_WORK = 1e9
-"""Seconds of work, and twice as many, at which the growth of a figure is taken: so long that it is even."""
+LONG_WORK = 1e8
+"""Seconds of work, at least, and twice as many, at which the growth of a figure is taken: so long that it is even."""
 
 
 FEW_LEAST, FEW_VARIANCE = 0.1, 0.3
@@ -92,33 +92,33 @@ def growth(policy: str, work: Work, spot: Capacity | None, *, begins: bool) -> R
     Fields of `work` have the shape (runs,), and so have all results. Least times and variances are for `promised`.
     The last checkpoint is counted in full, since a run has a whole number of them.
     """
-    axes = (
-        np.asarray([UNIT_WORK, 2 * UNIT_WORK])[:, None, None],
-        np.asarray([1.0, 0.0])[:, None],
-        np.asarray([0.0, 1.0])[:, None],
-    )
-    seconds, spot_rate, on_demand_rate = axes
+    spot_rate, on_demand_rate = np.asarray([1.0, 0.0])[:, None], np.asarray([0.0, 1.0])[:, None]
+    interval = interval_of(policy, replace(work, seconds=np.asarray(LONG_WORK**2)), spot)
+    unit = np.ceil(LONG_WORK / interval) * interval
+    seconds = unit * np.asarray([1.0, 2.0])[:, None, None]
     rates = Rates(spot_rate, on_demand_rate, np.zeros(()))
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         found = moments(policy, replace(work, seconds=seconds), spot, rates, begins=begins)
         wall, least, variance = (
-            _growth(np.broadcast_to(one, np.broadcast_shapes(one.shape, (2, 1, len(work.failures))))[:, 0])
+            _growth(np.broadcast_to(one, np.broadcast_shapes(one.shape, (2, 1, len(work.failures))))[:, 0], unit)
             for one in (found.seconds, found.least_seconds, found.seconds_variance)
         )
         nothing = np.zeros(len(work.failures))
-        paid = [Growth(nothing, nothing)] * 2 if spot is None else [_growth(found.usd[:, kind]) for kind in (0, 1)]
+        paid = (
+            [Growth(nothing, nothing)] * 2 if spot is None else [_growth(found.usd[:, kind], unit) for kind in (0, 1)]
+        )
     wall, least = (replace(one, start=one.start + work.checkpoint) for one in (wall, least))
     if policy == "steady" or spot is None:
-        loss = work.restart + interval_of("steady", work, None) + work.checkpoint
+        loss = work.restart + interval + work.checkpoint
         least = Growth(least.start - FEW_LEAST * loss, least.each)
         variance = Growth(variance.start + FEW_VARIANCE * loss**2, variance.each)
     ends = np.isfinite(wall.each) & np.isfinite(variance.each)
     return RunGrowth(_where(ends, wall, np.inf), *(_where(ends, one, 0.0) for one in (least, variance, *paid)))
 
 
-def _growth(at: Array) -> Growth:
+def _growth(at: Array, unit: Array) -> Growth:
     """From the figure with one and with two units of work, on the first axis."""
-    return Growth(2 * at[0] - at[1], (at[1] - at[0]) / UNIT_WORK)
+    return Growth(2 * at[0] - at[1], (at[1] - at[0]) / unit)
 
 
 def _where(ends: npt.NDArray[np.bool_], found: Growth, otherwise: float) -> Growth:
