@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 @click.argument("problem_file", metavar="PROBLEM.YAML")
 @set_option
 @click.option("--x", type=click.Choice(["cost", "time"]), default="cost", help="To the right; default cost.")
-@click.option("--y", type=click.Choice(["time", "gpus", "cost"]), default="time", help="Upwards; default time.")
+@click.option("--y", type=click.Choice(["time", "gpus", "cost", "tokens"]), default="time", help="Upwards; default time.")
 @click.option("--points", type=click.IntRange(2, 1000), default=20, help="Most points that are shown; default 20.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
 def frontier(
     problem_file: str, sets: tuple[str, ...], x: str, y: str, points: int, *, as_json: bool, as_csv: bool
 ) -> None:
-    """The exact frontier between cost and time, cost and GPUs, or time and GPUs.
+    """The exact frontier between cost and time, cost and GPUs, time and GPUs, or either and tokens.
 
     No plan is better than a point in one axis without being worse in the other. Limits on cost and time are dropped
     where they are an axis (time up to four times the deadline), all others are kept; every plan is verified. Shows
-    the knee, what changes from point to point, and where the request lies. Exit code 3: no plan at all.
+    the knee, what changes from point to point, and where the request lies. With tokens, each point is the most
+    tokens of the first phase for its cost or time, at even ratios from 1 % of the stated tokens to where a limit or
+    four times the stated tokens end it. Exit code 3: no plan at all.
     """
     from planner.negotiate.frontier import frontier as exact_frontier
     from planner.problem.problem import load_problem
