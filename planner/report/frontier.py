@@ -98,7 +98,7 @@ def is_within_request(found: Frontier, point: Point) -> bool:
 
 def changes(points: Sequence[Point]) -> list[str]:
     """What differs from the point before: accelerator, number, place, share of spot."""
-    before = (None, *(point.plan for point in points[:-1]))
+    before = (None, *(point.plan for point in points))[: len(points)]
     return [", ".join(_changes(old, new.plan)) if old else "" for old, new in zip(before, points, strict=True)]
 
 

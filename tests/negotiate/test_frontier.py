@@ -89,3 +89,11 @@ def test_command_prints_text_json_and_csv() -> None:
 def test_same_axes_are_refused() -> None:
     """An axis against itself is a mistake of usage."""
     assert CliRunner().invoke(main, ["frontier", DEEPSEEK, "--x", "time", "--y", "time"]).exit_code == 2
+
+
+def test_no_plan_is_said_and_ends_with_3() -> None:
+    """A node alone cannot hold the job: no point, exit code 3, in all outputs."""
+    for more in ([], ["--json"], ["--csv"], ["--y", "tokens"]):
+        done = CliRunner().invoke(main, ["frontier", DEEPSEEK, "--set", "limits.gpus=8", *more])
+        assert done.exit_code == 3
+    assert "no plan at all" in done.stdout
