@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from planner.cli.options import quantity, set_option
+from planner.cli.options import html_option, quantity, set_option, write_page
 from planner.errors import ExitCode
 from planner.units import parse_duration
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--check", is_flag=True, help="Compare the optimum with an exhaustive enumeration; slow.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--out", type=click.Path(), help="Write the JSON document to this file too.")
+@html_option
 def solve(
     problem_file: str,
     sets: tuple[str, ...],
@@ -44,6 +45,7 @@ def solve(
     check: bool,
     as_json: bool,
     out: str | None,
+    html: str | None,
 ) -> None:
     """The best accelerator, placement, layout and purchases for a training job, proven and verified.
 
@@ -70,6 +72,7 @@ def solve(
         raise click.exceptions.Exit(ExitCode.FAILED_VERIFICATION) from None
     if check:
         _compare(found)
+    from planner.report.page.answer import answer_page
     from planner.report.plan_json import answer_document
     from planner.report.relaxations import print_relaxations, relaxation_documents
     from planner.report.worth import limits_with_worth, worth_lines
@@ -89,6 +92,7 @@ def solve(
             print_relaxations(problem, gives)
     if out:
         write_whole(out, document + "\n")
+    write_page(html, lambda: answer_page(found, worth, gives))
     if code := exit_code(found):
         raise click.exceptions.Exit(code)
 
