@@ -63,15 +63,24 @@ class Frontier:
     @property
     def request(self) -> tuple[float | None, float | None]:
         """What the problem asks for in both axes, as far as it says: tokens at least, all else at most."""
-        x, y = (_asked(self.problem, axis) for axis in self.axes)
-        return x, y
+        return _request(self.problem, self.axes)
 
     def keeps_request(self, x: float, y: float) -> bool:
         """Whether so much of both axes is what the problem asks for."""
-        most_x, bound_y = self.request
-        if most_x is not None and x > most_x:
-            return False
-        return bound_y is None or (y >= bound_y if self.most_is_best else y <= bound_y)
+        return _keeps(self.axes, self.request, x, y)
+
+
+def _request(problem: Problem, axes: tuple[Axis, Axis]) -> tuple[float | None, float | None]:
+    x, y = (_asked(problem, axis) for axis in axes)
+    return x, y
+
+
+def _keeps(axes: tuple[Axis, Axis], request: tuple[float | None, float | None], x: float, y: float) -> bool:
+    """Whether both figures keep a request: tokens at least, all else at most."""
+    pairs = zip(axes, request, (x, y), strict=True)
+    return all(
+        asked is None or (value >= asked if axis == "tokens" else value <= asked) for axis, asked, value in pairs
+    )
 
 
 def _asked(problem: Problem, axis: Axis) -> float | None:
@@ -83,7 +92,9 @@ def _asked(problem: Problem, axis: Axis) -> float | None:
 
 
 def frontier(problem: Problem, x: Axis, y: Axis, points: int, room: Room | None = None) -> Frontier:
-    """At most so many points of the exact frontier, its ends and its knee among them, each plan verified.
+    """At most so many points of the exact frontier, each plan verified.
+
+    Among them are its ends, its knee, and the first and the last that keep the request.
 
     The limits on both axes are dropped, but for time beyond four times the deadline; all others are kept. The number
     of devices stays within its limit. Tokens, which can only be `y`, are the first phase's, against cost or time; their
@@ -98,7 +109,9 @@ def frontier(problem: Problem, x: Axis, y: Axis, points: int, room: Room | None 
     values = np.asarray([one[:2] for one in found]).reshape(-1, 2)
     knee = knee_of(values)
     choices = room.choices(bounds.wall_seconds, bounds.gpus)
-    shown = thinned(values, points, knee)
+    asked = _request(problem, (x, y))
+    inside = [index for index, one in enumerate(found) if _keeps((x, y), asked, *one[:2])]
+    shown = thinned(values, points, [one for one in (knee, *inside[:1], *inside[-1:]) if one is not None])
     stated = with_bounds(room.problem, bounds)
     kept = tuple(
         Point(found[one][0], found[one][1], plan_of_mode(choices, stated, found[one][2]), one == knee) for one in shown
@@ -173,12 +186,13 @@ TINY: Final = 1e-6
 """What stands for nothing in a logarithm."""
 
 
-def thinned(values: Array, points: int, knee: int | None) -> Sequence[int]:
-    """At most so many indices: the ends, the knee, and what lies at even distances along the curve."""
+def thinned(values: Array, points: int, wanted: Sequence[int] = ()) -> Sequence[int]:
+    """At most so many indices: the ends, those that are wanted, and what lies at even distances along the curve."""
     count = len(values)
     if count <= points:
         return range(count)
-    kept = {0, count - 1} | ({knee} if knee is not None and points > 2 else set())
+    kept = {0, count - 1}
+    kept |= set(list(dict.fromkeys(one for one in wanted if one not in kept))[: points - 2])
     along = np.concatenate(([0.0], np.abs(np.diff(_scaled(values), axis=0)).sum(axis=1).cumsum()))
     while len(kept) < points:
         held = along[sorted(kept)]

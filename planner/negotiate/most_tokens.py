@@ -10,6 +10,7 @@ import numpy as np
 
 from planner.formulation.choices import Choices
 from planner.formulation.plan import Plan
+from planner.layouts.workload import PhaseWork
 from planner.market.tenders import Tender
 from planner.negotiate.modes import Bounds, Mode, cheapest, fastest, plan_of_mode, undominated_modes
 from planner.negotiate.room import Room, with_bounds
@@ -36,13 +37,13 @@ class Lengths:
         return cls(fixed, replace(room.choices(bounds.wall_seconds, bounds.gpus), problem=fixed, objective="cost"))
 
     @property
-    def tokens_per_step(self) -> int:
-        """Tokens of one step of the first phase."""
-        return self.choices.phases[0].tokens_per_step
+    def phase(self) -> PhaseWork:
+        """The first phase as it is stated."""
+        return self.choices.phases[0]
 
     def steps_of(self, tokens: float) -> int:
         """Whole steps that so many tokens give, at least one."""
-        return max(1, int(tokens // self.tokens_per_step))
+        return max(1, int(tokens // self.phase.tokens_per_step))
 
     def modes(self, steps: int, bounds: Bounds) -> tuple[Mode, ...]:
         """Every undominated way to run so many steps within bounds, fastest first."""
@@ -106,9 +107,10 @@ def tokens_along(
 ) -> Iterator[tuple[float, Plan]]:
     """For at most so many amounts of money or time at even ratios, the plan that trains the most tokens with the least.
 
-    Begins at 1 % of the stated tokens, or at the most that the bounds allow if that is less; ends where more of it
-    trains no more, or at four times the stated tokens where no deadline is stated. Each plan is verified and comes
-    with what it takes. Raises InputError, and FaultyPlanError when a plan does not hold.
+    Among them is the least that trains the stated tokens. Begins at 1 % of those, or at the most that the bounds allow
+    if that is less; ends where more of it trains no more, or at four times the stated tokens where no deadline is
+    stated. Each plan is verified and comes with what it takes. Raises InputError, and FaultyPlanError when a plan does
+    not hold.
     """
     lengths = Lengths.of(problem, bounds)
     quantity, least = ("cost_usd", cheapest) if x == "cost" else ("wall_seconds", fastest)
@@ -116,9 +118,10 @@ def tokens_along(
     if not last:
         return
     first = min(last, lengths.steps_of(LEAST * problem.training.phases[0].tokens))
-    low, high = (_value(least(lengths.modes(one, bounds), bounds), quantity) for one in (first, last))
+    stated = min(last, lengths.phase.steps)
+    low, middle, high = (_value(least(lengths.modes(one, bounds), bounds), quantity) for one in (first, stated, last))
     known = 0
-    for amount in np.geomspace(low, high, points).tolist():
+    for amount in sorted({*np.geomspace(low, high, max(points - 1, 2)).tolist(), *([middle] if points > 2 else [])}):
         within = replace(bounds, **{quantity: min(amount * (1 + ROUNDING), getattr(bounds, quantity))})
         steps = min(last, most_steps(lengths, within, known))
         mode = least(lengths.modes(steps, within), within)

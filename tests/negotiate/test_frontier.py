@@ -64,7 +64,7 @@ def test_thinning_keeps_ends_and_knee() -> None:
     """Of a hundred points five remain, among them both ends and the knee."""
     x = np.linspace(1, 100, 100)
     values = np.stack((x, 1 / x**2), axis=1)
-    shown = thinned(values, 5, 40)
+    shown = thinned(values, 5, [40])
     assert len(shown) == 5
     assert {0, 40, 99} <= set(shown)
 
@@ -84,6 +84,14 @@ def test_command_prints_text_json_and_csv() -> None:
     assert sum(point["knee"] for point in points) == 1
     assert "The request, time 90 d (dotted)" in text.stdout
     assert text.stdout.count("◆") == 2
+
+
+def test_plan_that_solve_finds_is_shown() -> None:
+    """However few points are shown, the cheapest that keeps the request is one, with the cost that plan solve finds."""
+    runner = CliRunner()
+    points = json.loads(runner.invoke(main, ["frontier", DEEPSEEK, "--points", "5", "--json"]).stdout)["points"]
+    best = json.loads(runner.invoke(main, ["solve", DEEPSEEK, "--json"]).stdout)["plan"]
+    assert best["cost_usd"] in {point["plan"]["cost_usd"] for point in points}
 
 
 def test_same_axes_are_refused() -> None:

@@ -85,6 +85,14 @@ def test_what_the_request_keeps() -> None:
     assert {row["within_request"] for row in table} == {"0", "1"}
 
 
+def test_stated_tokens_are_a_point() -> None:
+    """The least cost of the tokens that are asked for is on the curve."""
+    document = json.loads(run("--json"))
+    asked = document["request"][1]
+    least = next(point["y"] for point in document["points"] if point["y"] >= asked)
+    assert asked <= least < asked * (1 + 1e-4)
+
+
 def test_knee_is_where_a_dollar_trains_most() -> None:
     """The point with the most tokens per dollar is the knee."""
     table = list(csv.DictReader(io.StringIO(run("--csv"))))
