@@ -76,7 +76,8 @@ def log(browser: WebDriver, kind: str) -> list[dict[str, str]]:
 
 def marks(browser: WebDriver) -> list[WebElement]:
     """The points of the chart that is shown, in order."""
-    return browser.find_elements(By.CSS_SELECTOR, ".drawing.wide .mark")
+    found = browser.find_elements(By.CSS_SELECTOR, ".drawing.wide .mark")
+    return sorted(found, key=lambda mark: int(mark.get_attribute("data-card") or 0))
 
 
 def shown_total(browser: WebDriver) -> str:

@@ -75,6 +75,8 @@ def drawn(chart: Chart, cards: tuple[Card, ...], chosen: int, *, wide: bool) -> 
         _themed(element)
     for index, (mark, card) in enumerate(zip(_marks(root, chart.marks), cards, strict=True)):
         _chosen(mark, index, card, is_chosen=index == chosen)
+        mark.set("aria-posinset", str(index + 1))
+        mark.set("aria-setsize", str(len(cards)))
     return tostring(root, encoding="unicode")
 
 

@@ -25,6 +25,8 @@ SHAPES: Final = (
 COLOURS: Final = tuple(f"var(--s{index})" for index in range(len(SHAPES)))
 MOST_RIVALS: Final = 3
 """Most curves of accelerators that the frontier does not touch."""
+MANY: Final = 40
+"""Points from which on they are drawn smaller."""
 POINTS: Final = "points"
 
 
@@ -158,15 +160,11 @@ class _Drawing:
             colour = (
                 COLOURS[self.names.index(rival.accelerator) % len(COLOURS)] if rival.accelerator in self.names else None
             )
-            line = {
-                "type": "line",
-                "interpolate": "step-after",
-                "color": colour or "var(--muted)",
-                "strokeWidth": 1.3,
-                "opacity": 0.6,
-                "aria": False,
-            }
-            yield {"data": {"values": places}, "mark": line, "encoding": self._scales(size)}
+            shade = {"color": colour or "var(--muted)", "opacity": 0.6, "aria": False}
+            line = {"type": "line", "interpolate": "step-after", "strokeWidth": 1.3, **shade}
+            dot = {"type": "point", "filled": True, "size": 20, **shade}
+            mark = line if len(places) > 1 else dot
+            yield {"data": {"values": places}, "mark": mark, "encoding": self._scales(size)}
             if colour is None and places and size is WIDE:
                 yield self._name(size, {**places[-1], "name": rival.accelerator})
 
@@ -214,6 +212,10 @@ class _Drawing:
             }
             yield {"data": {"values": places}, "mark": mark, "encoding": self._scales(size)}
 
+    def _area(self, size: Size) -> float:
+        """Of a point: smaller where there are many."""
+        return size.point * min(1.0, MANY / len(self.found.points))
+
     def _points(self, size: Size) -> dict[str, Any]:
         """The points, coloured and shaped by accelerator."""
         values = [{**self._place(one.x, one.y), "accelerator": one.plan.accelerator} for one in self.found.points]
@@ -225,7 +227,7 @@ class _Drawing:
         return {
             "name": POINTS,
             "data": {"values": values},
-            "mark": {"type": "point", "filled": True, "size": size.point, "opacity": 1},
+            "mark": {"type": "point", "filled": True, "size": self._area(size), "opacity": 1},
             "encoding": {
                 **self._scales(size),
                 "color": {**of_accelerator, "scale": {"domain": list(self.names), "range": colours}},

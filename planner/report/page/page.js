@@ -26,6 +26,7 @@
       one.classList.toggle("is-chosen", isChosen);
       one.setAttribute("aria-checked", String(isChosen));
       one.setAttribute("tabindex", isChosen ? "0" : "-1");
+      if (isChosen) one.parentNode.append(one); // the last is drawn above all others
       if (isChosen && focus && isDrawn(one)) one.focus({ preventScroll: true });
     });
     buttons.forEach((one) => {
