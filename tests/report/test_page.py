@@ -145,7 +145,7 @@ def is_harmless(shown: Read) -> None:
 
 def test_text_of_charts_and_tables_stays_text() -> None:
     """Nor does anything else that a page is made of become markup."""
-    cells = ((HeatCell(EVIL, 1.0), HeatCell("–", None)),)
+    cells = ((HeatCell(EVIL, 1.0, EVIL), HeatCell("–", None)),)
     chart = heat_map_chart(HeatMap(EVIL, EVIL, EVIL, (EVIL, "b"), EVIL, (EVIL,), cells))
     card = Card(EVIL, EVIL, EVIL, facts=(Fact(EVIL, EVIL),), change=(EVIL,), tables=(Table(EVIL, (EVIL,), ((EVIL,),)),))
     shown = Read(rendered(Page(EVIL, (EVIL,), (card, card), chart=chart, columns=2, notes=(EVIL,))))

@@ -21,10 +21,11 @@ CHARACTER: Final = 7.5
 
 @dataclass(frozen=True)
 class HeatCell:
-    """One cell: its text, and its value, which is None where there is none."""
+    """One cell: its text, its value, which is None where there is none, and a note below the text."""
 
     text: str
     value: float | None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,22 @@ def _spec(shown: HeatMap, width: int) -> dict[str, Any]:
     values = [
         {"column": shown.columns[index % len(shown.columns)], "row": shown.rows[index // len(shown.columns)]}
         | {"level": NONE if level is None else str(level)}
-        | {"text": cell.text if len(cell.text) * CHARACTER < room else ""}
+        | {"text": _fitting(cell.text, room), "note": _fitting(cell.note, room)}
         for index, (cell, level) in enumerate(zip(shown.flat, levels(shown.flat), strict=True))
     ]
     places = _places(shown, room)
     names = [NONE, *map(str, range(LEVELS))]
     shades = ["var(--soft)", *(f"var(--h{level})" for level in range(LEVELS))]
     inks = ["var(--muted)", *(f"var(--on{level})" for level in range(LEVELS))]
-    text = {"text": {"field": "text", "type": "nominal"}, "color": _coloured(names, inks)}
+    has_notes = any(cell.note for cell in shown.flat)
+    ink = _coloured(names, inks)
+    texts = [
+        {
+            "mark": {"type": "text", "aria": False, **mark},
+            "encoding": {**places, "color": ink, "text": {"field": field}},
+        }
+        for field, mark in (("text", {"dy": -7 if has_notes else 0}), ("note", {"dy": 9, "fontSize": 10}))
+    ]
     return {
         "width": width,
         "height": max(44, min(64, 380 // len(shown.rows))) * len(shown.rows),
@@ -96,10 +105,15 @@ def _spec(shown: HeatMap, width: int) -> dict[str, Any]:
         "data": {"values": values},
         "layer": [
             {"name": CELLS, "mark": "rect", "encoding": {**places, "color": _coloured(names, shades)}},
-            {"mark": {"type": "text", "aria": False}, "encoding": {**places, **text}},
+            *(texts if has_notes else texts[:1]),
         ],
         "resolve": {"scale": {"color": "independent"}},
     }
+
+
+def _fitting(text: str, room: float) -> str:
+    """A text that has room in a cell, else nothing."""
+    return text if len(text) * CHARACTER < room else ""
 
 
 def _places(shown: HeatMap, room: float) -> dict[str, Any]:
