@@ -28,6 +28,8 @@ MOST_RIVALS: Final = 3
 MANY: Final = 40
 """Points from which on they are drawn smaller."""
 POINTS: Final = "points"
+CHARACTER: Final = 7.0
+"""Pixels that a character of a name takes."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ class _Drawing:
 
     def _name(self, size: Size, place: dict[str, Any]) -> dict[str, Any]:
         """The name of an accelerator at the end of its curve, on the side where there is room."""
-        is_left = self.x.share(place["x"]) > 0.7
+        is_left = self.x.share(place["x"]) + len(place["name"]) * CHARACTER / size.width > 1
         text = {
             "type": "text",
             "align": "right" if is_left else "left",
