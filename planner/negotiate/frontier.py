@@ -15,7 +15,7 @@ from planner.formulation.limits import limits_of
 from planner.formulation.plan import Plan
 from planner.layouts.degrees import MAX_DEVICES
 from planner.layouts.dominance import undominated
-from planner.negotiate.modes import Bounds, Mode, bounds_of, cheapest, fastest, plan_of_mode
+from planner.negotiate.modes import Bounds, Mode, bounds_of, cheapest, plan_of_mode, soonest_kept
 from planner.negotiate.most_tokens import tokens_along
 from planner.negotiate.relaxations import device_counts
 from planner.negotiate.room import Room, with_bounds
@@ -23,7 +23,7 @@ from planner.problem.problem import Problem
 
 Axis = Literal["cost", "time", "gpus", "tokens"]
 QUANTITY: Final[dict[Axis, str]] = {"cost": "cost_usd", "time": "wall_seconds", "gpus": "gpus", "tokens": "tokens"}
-"""The figure of a plan that an axis shows."""
+"""The limit on what an axis shows. Time is as expected, or what is kept with `risk.confidence`."""
 WINDOW: Final = 4
 """How many times the deadline the slowest plans may take where time is an axis."""
 
@@ -55,6 +55,11 @@ class Frontier:
     def total(self) -> int:
         """How many points there are; of tokens, how many are shown."""
         return len(self.curve)
+
+    @property
+    def confidence(self) -> float | None:
+        """How surely the times on an axis are kept; None when they are expected ones."""
+        return self.problem.risk.confidence
 
     @property
     def most_is_best(self) -> bool:
@@ -147,26 +152,31 @@ def _of_tokens(problem: Problem, x: Axis, points: int) -> Frontier:
     return Frontier(problem, (x, "tokens"), kept, tuple(values), bounds)
 
 
+def figure_of(mode: Mode, axis: Literal["cost", "time"]) -> float:
+    """What a mode has on an axis."""
+    return mode.cost_usd if axis == "cost" else mode.kept_seconds
+
+
 def _by_time(room: Room, bounds: Bounds, x: Axis) -> list[tuple[float, float, Mode]]:
     """Time against cost: every undominated mode."""
     found = room.modes(bounds)
-    values = np.asarray([(one.wall_seconds, one.cost_usd) for one in found]).reshape(-1, 2)
+    values = np.asarray([(one.kept_seconds, one.cost_usd) for one in found]).reshape(-1, 2)
     modes = [found[one] for one in undominated(values).tolist()]
     if x == "time":
-        return [(one.wall_seconds, one.cost_usd, one) for one in modes]
-    return [(one.cost_usd, one.wall_seconds, one) for one in reversed(modes)]
+        return [(one.kept_seconds, one.cost_usd, one) for one in modes]
+    return [(one.cost_usd, one.kept_seconds, one) for one in reversed(modes)]
 
 
 def _by_devices(room: Room, bounds: Bounds, x: Axis, y: Axis) -> list[tuple[float, float, Mode]]:
     """Devices against cost or time: the best within each number of devices that beats the best within fewer."""
-    other: Axis = x if y == "gpus" else y
+    other: Literal["cost", "time"] = "cost" if "cost" in (x, y) else "time"
     counts = device_counts(room.choices(bounds.wall_seconds, bounds.gpus))
     found: list[tuple[float, float, Mode]] = []
     least = inf
     for count in (one for one in counts if one <= min(bounds.gpus, MAX_DEVICES)):
         modes = room.modes(replace(bounds, gpus=float(count)))
-        best = cheapest(modes, bounds) if other == "cost" else fastest(modes, bounds)
-        value = getattr(best, QUANTITY[other], inf)
+        best = cheapest(modes, bounds) if other == "cost" else soonest_kept(modes, bounds)
+        value = figure_of(best, other) if best else inf
         if best and value < least:
             least = value
             found.append((value, float(count), best) if x == other else (float(count), value, best))

@@ -12,7 +12,7 @@ from planner.formulation.choices import Choices
 from planner.formulation.plan import Plan
 from planner.layouts.workload import PhaseWork
 from planner.market.tenders import Tender
-from planner.negotiate.modes import Bounds, Mode, cheapest, fastest, plan_of_mode, undominated_modes
+from planner.negotiate.modes import Bounds, Mode, cheapest, plan_of_mode, soonest_kept, undominated_modes
 from planner.negotiate.room import Room, with_bounds
 from planner.problem.problem import Problem
 
@@ -113,20 +113,21 @@ def tokens_along(
     not hold.
     """
     lengths = Lengths.of(problem, bounds)
-    quantity, least = ("cost_usd", cheapest) if x == "cost" else ("wall_seconds", fastest)
+    quantity, least = ("cost_usd", cheapest) if x == "cost" else ("wall_seconds", soonest_kept)
+    figure = "cost_usd" if x == "cost" else "kept_seconds"
     last = _last(lengths, problem, bounds)
     if not last:
         return
     first = min(last, lengths.steps_of(LEAST * problem.training.phases[0].tokens))
     stated = min(last, lengths.phase.steps)
-    low, middle, high = (_value(least(lengths.modes(one, bounds), bounds), quantity) for one in (first, stated, last))
+    low, middle, high = (_value(least(lengths.modes(one, bounds), bounds), figure) for one in (first, stated, last))
     known = 0
     for amount in sorted({*np.geomspace(low, high, max(points - 1, 2)).tolist(), *([middle] if points > 2 else [])}):
         within = replace(bounds, **{quantity: min(amount * (1 + ROUNDING), getattr(bounds, quantity))})
         steps = min(last, most_steps(lengths, within, known))
         mode = least(lengths.modes(steps, within), within)
         if mode and steps > known:
-            yield getattr(mode, quantity), lengths.plan(steps, mode, within)
+            yield getattr(mode, figure), lengths.plan(steps, mode, within)
         known = max(known, steps)
 
 
@@ -134,8 +135,8 @@ ROUNDING: Final = 1e-12
 """Relative error of the amounts at even ratios."""
 
 
-def _value(mode: Mode | None, quantity: str) -> float:
-    return max(float(getattr(mode, quantity)), ROUNDING)
+def _value(mode: Mode | None, figure: str) -> float:
+    return max(float(getattr(mode, figure)), ROUNDING)
 
 
 def _last(lengths: Lengths, problem: Problem, bounds: Bounds) -> int:

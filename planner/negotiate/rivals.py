@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from planner.formulation.choices import Choices
 from planner.formulation.plan import Plan
-from planner.negotiate.frontier import QUANTITY, Frontier
+from planner.layouts.dominance import undominated
+from planner.negotiate.frontier import Frontier, figure_of
 from planner.negotiate.modes import cheapest, fastest, plan_of_mode, undominated_modes
 from planner.negotiate.room import Room
 
@@ -34,14 +37,21 @@ def rivals(found: Frontier, room: Room) -> tuple[Rival, ...]:
 
 def _rival(found: Frontier, room: Room, choices: Choices) -> Rival:
     """What the choices of one accelerator give."""
-    drawn = set(found.axes) == {"cost", "time"}
-    modes = undominated_modes(choices, found.within) if drawn else ()
-    points = [(float(getattr(one, QUANTITY[found.axes[0]])), getattr(one, QUANTITY[found.axes[1]])) for one in modes]
     bounds = room.bounds
     better = fastest if room.problem.objective == "time" else cheapest
     best = better(undominated_modes(choices, bounds), bounds)
     plan = plan_of_mode(choices, room.problem, best) if best else None
-    return Rival(choices.accelerators[0], tuple(sorted(points)), plan)
+    return Rival(choices.accelerators[0], _curve(found, choices), plan)
+
+
+def _curve(found: Frontier, choices: Choices) -> tuple[tuple[float, float], ...]:
+    """The frontier of some choices alone between time and cost; nothing between other axes."""
+    x, y = found.axes
+    if x not in {"cost", "time"} or y not in {"cost", "time"}:
+        return ()
+    modes = undominated_modes(choices, found.within)
+    values = np.asarray([(figure_of(one, x), figure_of(one, y)) for one in modes]).reshape(-1, 2)
+    return tuple((float(values[one, 0]), float(values[one, 1])) for one in undominated(values))
 
 
 def _order(room: Room, rival: Rival) -> tuple[bool, float, str]:

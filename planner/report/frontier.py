@@ -121,7 +121,8 @@ def print_frontier(found: Frontier) -> None:
     if not found.points:
         console.print(f"{name_of(found.problem)}: no plan exists; plan solve says what has to give")
         return
-    console.print(f"{name_of(found.problem)}: {extent(found)}, {found.axes[0]} to the right, {found.axes[1]} up")
+    x, y = (axis_name(found, axis) for axis in found.axes)
+    console.print(f"{name_of(found.problem)}: {extent(found)}, {x} to the right, {y} up")
     console.print()
     for line in picture(found):
         console.print(line, soft_wrap=True)
@@ -134,6 +135,12 @@ def print_frontier(found: Frontier) -> None:
 def name_of(problem: Problem) -> str:
     """What a problem's job is called."""
     return problem.name or (problem.model if isinstance(problem.model, str) else "the model")
+
+
+def axis_name(found: Frontier, axis: Axis) -> str:
+    """What an axis shows: time as expected, or as it is kept with a confidence."""
+    sure = axis == "time" and found.confidence is not None
+    return f"time kept with {format_share(found.confidence or 0)}" if sure else axis
 
 
 def extent(found: Frontier) -> str:

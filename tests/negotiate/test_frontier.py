@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from negotiated_problems import generated
+from negotiated_problems import generated, surely
 
 from planner.cli import main
 from planner.negotiate.frontier import Axis, frontier, knee_of, thinned
@@ -30,7 +30,7 @@ def least(problem: Problem, objective: str, bounds: Bounds) -> float:
     return inf if value is None else value
 
 
-@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize("problem", [*PROBLEMS, *map(surely, PROBLEMS[:12])])
 def test_frontier_is_that_of_brute_force(problem: Problem) -> None:
     """Between any two neighbours enumeration finds nothing: at each point's time no less cost, just below none."""
     points = frontier(problem, "cost", "time", ALL).points

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from negotiated_problems import generated, with_limits
+from negotiated_problems import generated, surely, with_limits
 
 from planner.cli import main
 from planner.errors import InputError
@@ -23,6 +23,7 @@ from planner.verify.oracle import best_value
 
 DEEPSEEK = str(Path(__file__).resolve().parents[2] / "problems" / "deepseek_v3.yaml")
 PROBLEMS = [generated(seed) for seed in range(31_000, 31_016)]
+SURE = [surely(problem) for problem in PROBLEMS if problem.limits.deadline]
 AXES: tuple[Axis, Axis] = ("cost", "time")
 NEAR = 1e-7
 """Relative difference that is left for sums of floats that were added in another order."""
@@ -40,7 +41,7 @@ def is_most(found: Frontier, point: Point) -> bool:
     return most(found, point.x * (1 + NEAR)) == point.y > most(found, point.x * (1 - NEAR))
 
 
-@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize("problem", PROBLEMS + SURE)
 @pytest.mark.parametrize("x", AXES)
 def test_points_are_those_of_brute_force(problem: Problem, x: Axis) -> None:
     """For each point's money or time enumeration finds as many tokens, for a trifle less fewer."""

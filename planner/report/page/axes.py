@@ -44,9 +44,10 @@ class Ruler:
     """Whether there is nothing between whole numbers."""
 
     @classmethod
-    def of(cls, field: str, axis: Axis, values: Sequence[float], beside: Sequence[float] = ()) -> Ruler:
+    def of(cls, field: str, axis: Axis, values: Sequence[float], beside: Sequence[float] = (), note: str = "") -> Ruler:
         """An axis over values in the program's unit, and over what lies `beside` as far as that is near."""
         unit, name = _unit(axis, max(values))
+        name += f" ({note})" if note else ""
         shown = [max(one / unit, TINY) for one in values]
         near = [one / unit for one in beside if min(shown) / NEAR <= one / unit <= max(shown) * NEAR]
         low, high = min(shown + near), max(shown + near)

@@ -8,7 +8,16 @@ from typing import Final
 from planner.catalog.offers import load_offers
 from planner.negotiate.frontier import Axis, Frontier, Point
 from planner.negotiate.rivals import Rival
-from planner.report.frontier import amount, changes, extent, is_within_request, name_of, request_parts, spot_share
+from planner.report.frontier import (
+    amount,
+    axis_name,
+    changes,
+    extent,
+    is_within_request,
+    name_of,
+    request_parts,
+    spot_share,
+)
 from planner.report.page.frontier_chart import frontier_chart
 from planner.report.page.parts import Badge, Card, Page, Table
 from planner.report.page.plan_card import plan_card
@@ -171,4 +180,6 @@ def _notes(found: Frontier) -> Iterator[str]:
         yield "Tokens are whole steps of the first phase. Between two points there are as many more as there are steps."
     date = max(one.date for one in load_offers())
     yield f"Times are expected values, with failures and waiting. Prices: catalog of {date} and the problem's offers."
+    if "time" in found.axes and found.confidence is not None:
+        yield f"The chart shows the {axis_name(found, 'time')}, which is what the deadline bounds."
     yield "Made by plan frontier; this file needs no network."

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from planner.negotiate.frontier import Frontier
 from planner.negotiate.rivals import Rival
-from planner.report.frontier import amount
+from planner.report.frontier import amount, axis_name
 from planner.report.page.axes import Ruler
 from planner.report.page.parts import Chart
 
@@ -68,8 +68,9 @@ class _Drawing:
     def of(cls, found: Frontier, others: Sequence[Rival]) -> _Drawing:
         names = tuple(dict.fromkeys(point.plan.accelerator for point in found.points))
         asked_x, asked_y = ([] if one is None else [one] for one in found.request)
-        x = Ruler.of("x", found.axes[0], [one for one, _ in found.curve], asked_x)
-        y = Ruler.of("y", found.axes[1], [one for _, one in found.curve], asked_y)
+        notes = [name.removeprefix(axis).strip() for axis in found.axes for name in [axis_name(found, axis)]]
+        x = Ruler.of("x", found.axes[0], [one for one, _ in found.curve], asked_x, notes[0])
+        y = Ruler.of("y", found.axes[1], [one for _, one in found.curve], asked_y, notes[1])
         seen = [one for one in others if any(x.holds(a) and y.holds(b) for a, b in one.curve)]
         own = [one for one in seen if one.accelerator in names] if len(names) > 1 else []
         near = [one for one in seen if one.accelerator not in names and one.best]
