@@ -36,7 +36,14 @@ SAME_STOREY = {
     "replay": {"formulation", "estimate"},
 }
 """Arrows inside a storey."""
-ONLY_IN = {"ortools": {"formulation"}, "torch": {"measure"}, "scipy": {"validation", "measure"}, "click": {"cli"}}
+ONLY_IN = {
+    "ortools": {"formulation"},
+    "torch": {"measure"},
+    "scipy": {"validation", "measure"},
+    "click": {"cli"},
+    "jinja2": {"report"},
+    "vl_convert": {"report"},
+}
 """Libraries and the rooms that may import them."""
 EQUATIONS_IMPORT = {
     "__future__",

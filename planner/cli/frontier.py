@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from planner.cli.options import set_option
+from planner.cli.options import html_option, set_option, write_page
 from planner.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -18,26 +18,48 @@ if TYPE_CHECKING:
 @click.argument("problem_file", metavar="PROBLEM.YAML")
 @set_option
 @click.option("--x", type=click.Choice(["cost", "time"]), default="cost", help="To the right; default cost.")
-@click.option("--y", type=click.Choice(["time", "gpus", "cost"]), default="time", help="Upwards; default time.")
+@click.option(
+    "--y", type=click.Choice(["time", "gpus", "cost", "tokens"]), default="time", help="Upwards; default time."
+)
 @click.option("--points", type=click.IntRange(2, 1000), default=20, help="Most points that are shown; default 20.")
+@html_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
 def frontier(
-    problem_file: str, sets: tuple[str, ...], x: str, y: str, points: int, *, as_json: bool, as_csv: bool
+    problem_file: str,
+    sets: tuple[str, ...],
+    x: str,
+    y: str,
+    points: int,
+    html: str | None,
+    *,
+    as_json: bool,
+    as_csv: bool,
 ) -> None:
-    """The exact frontier between cost and time, cost and GPUs, or time and GPUs.
+    """The exact frontier between cost and time, cost and GPUs, time and GPUs, or either and tokens.
 
     No plan is better than a point in one axis without being worse in the other. Limits on cost and time are dropped
     where they are an axis (time up to four times the deadline), all others are kept; every plan is verified. Shows
-    the knee, what changes from point to point, and where the request lies. Exit code 3: no plan at all.
+    the knee, what changes from point to point, and where the request lies. With tokens, each point is the most
+    tokens of the first phase for its cost or time, at even ratios from 1 % of the stated tokens to where a limit or
+    four times the stated tokens end it. Exit code 3: no plan at all.
     """
     from planner.negotiate.frontier import frontier as exact_frontier
+    from planner.negotiate.frontier import room_of
+    from planner.negotiate.rivals import rivals
     from planner.problem.problem import load_problem
     from planner.report.frontier import frontier_document, print_csv, print_frontier
+    from planner.report.page.frontier import frontier_page
 
     if x == y:
         raise click.UsageError("--x and --y must differ")
-    found = exact_frontier(load_problem(problem_file, sets), cast("Axis", x), cast("Axis", y), points)
+    problem = load_problem(problem_file, sets)
+    room = room_of(problem)
+    found = exact_frontier(problem, cast("Axis", x), cast("Axis", y), points, room)
+    if found.points:
+        write_page(html, lambda: frontier_page(found, rivals(found, room)))
+    elif html:
+        click.echo(f"there is no plan, so {html} was not written", err=True)
     if as_json:
         click.echo(json.dumps(frontier_document(found), indent=2, ensure_ascii=False))
     elif as_csv:

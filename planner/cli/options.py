@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from planner.errors import InputError, Place
 from planner.units import QuantityError
+
+if TYPE_CHECKING:
+    from planner.report.page.parts import Page
 
 Value = TypeVar("Value")
 
@@ -33,3 +36,27 @@ def set_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--set PATH=VALUE`, as often as wanted; the command receives `sets`."""
     text = "Override a key of the file, such as limits.budget=1.5MUSD; may be given several times."
     return click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help=text)(command)
+
+
+def html_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--html FILE`; the command receives `html`, and InputError is raised at once when pages cannot be made."""
+    text = "Write a page to look at, which works offline and needs nothing else."
+    return click.option("--html", type=click.Path(), metavar="FILE", callback=_can_make_pages, help=text)(command)
+
+
+def _can_make_pages(_: click.Context, __: click.Parameter, path: str | None) -> str | None:
+    """The path, once what pages need is there."""
+    if path is not None:
+        from planner.report.page.drawing import require_libraries
+
+        require_libraries()
+    return path
+
+
+def write_page(path: str | None, page: Callable[[], Page]) -> None:
+    """Writes a page whole, when there is a path for it. Raises InputError."""
+    if path is not None:
+        from planner.files import write_whole
+        from planner.report.page.render import rendered
+
+        write_whole(path, rendered(page()))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from planner.cli.options import quantity, set_option
+from planner.cli.options import html_option, quantity, set_option, write_page
 from planner.errors import ExitCode
 from planner.units import parse_duration
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--check", is_flag=True, help="Compare the optimum with an exhaustive enumeration; slow.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--out", type=click.Path(), help="Write the JSON document to this file too.")
+@html_option
 def solve(
     problem_file: str,
     sets: tuple[str, ...],
@@ -49,6 +50,7 @@ def solve(
     check: bool,
     as_json: bool,
     out: str | None,
+    html: str | None,
 ) -> None:
     """The best accelerator, placement, layout and purchases for a training job, proven and verified.
 
@@ -78,6 +80,8 @@ def solve(
         raise click.exceptions.Exit(ExitCode.FAILED_VERIFICATION) from None
     if check:
         _compare(found)
+    from planner.report.page.answer import answer_page
+
     document = json.dumps(_document(found, around, patience), indent=2, ensure_ascii=False)
     if as_json:
         click.echo(document)
@@ -88,6 +92,7 @@ def solve(
         click.echo(f"time limit: of what {about}, left out: {', '.join(patience.left_out)}", err=True)
     if out is not None:
         write_whole(out, document + "\n")
+    write_page(html, lambda: answer_page(found, around.worth, around.gives, around.turning))
     if code := exit_code(found):
         raise click.exceptions.Exit(code)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from planner.cli.options import set_option
+from planner.cli.options import html_option, set_option, write_page
 from planner.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     help="What the cells of a table of two quantities show; default the objective.",
 )
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default as many as there are processors.")
+@html_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values, a row per cell.")
 def whatif(
@@ -44,6 +45,7 @@ def whatif(
     sets: tuple[str, ...],
     show: str | None,
     jobs: int | None,
+    html: str | None,
     *,
     as_json: bool,
     as_csv: bool,
@@ -57,6 +59,7 @@ def whatif(
     """
     from planner.negotiate.whatif import whatif as what_if
     from planner.problem.document import read_document
+    from planner.report.page.whatif import whatif_page
     from planner.report.whatif import print_csv, print_whatif, whatif_document
 
     if show and len(vary) == 1:
@@ -66,6 +69,7 @@ def whatif(
     document = read_document(problem_file, sets)
     with _progress() as tell:
         found = what_if(document, vary, jobs=jobs, progress=tell)
+    write_page(html, lambda: whatif_page(found, cast("Shown | None", show)))
     if as_json:
         click.echo(json.dumps(whatif_document(found), indent=2, ensure_ascii=False))
     elif as_csv:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterator, Sequence
-from math import inf, log
+from math import log
 from typing import Any, Final
 
 from rich.table import Table
 
 from planner.formulation.plan import Plan
 from planner.negotiate.frontier import Axis, Frontier, Point
+from planner.problem.problem import Problem
 from planner.report.console import wide_console
 from planner.report.plan_json import FORMAT_VERSION, plan_document
-from planner.units import format_duration, format_money, format_share, round_usd
+from planner.units import format_count, format_duration, format_money, format_share, round_usd
 
-UNITS: Final[dict[Axis, str]] = {"cost": "USD", "time": "s", "gpus": "GPUs"}
+UNITS: Final[dict[Axis, str]] = {"cost": "USD", "time": "s", "gpus": "GPUs", "tokens": "tokens"}
 COLUMNS, ROWS = 64, 16
 """Characters of the picture."""
 TINY: Final = 1e-6
@@ -52,7 +53,17 @@ def print_csv(found: Frontier) -> None:
     """Prints a row per point."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(
-        ["cost_usd", "wall_seconds", "gpus", "accelerator", "placement", "spot_share", "knee", "within_request"]
+        [
+            "cost_usd",
+            "wall_seconds",
+            "gpus",
+            "tokens",
+            "accelerator",
+            "placement",
+            "spot_share",
+            "knee",
+            "within_request",
+        ]
     )
     for point in found.points:
         plan = point.plan
@@ -61,6 +72,7 @@ def print_csv(found: Frontier) -> None:
                 plan.cost_usd,
                 plan.wall_seconds,
                 plan.gpus,
+                plan.tokens,
                 plan.accelerator,
                 plan.placement.title,
                 f"{spot_share(plan):.4f}",
@@ -81,13 +93,12 @@ _KINDS: Final = ("on_demand", "spot", "reserved")
 
 def is_within_request(found: Frontier, point: Point) -> bool:
     """Whether a point keeps what the problem states for both axes."""
-    x, y = found.request
-    return point.x <= (inf if x is None else x) and point.y <= (inf if y is None else y)
+    return found.keeps_request(point.x, point.y)
 
 
 def changes(points: Sequence[Point]) -> list[str]:
     """What differs from the point before: accelerator, number, place, share of spot."""
-    before = (None, *(point.plan for point in points[:-1]))
+    before = (None, *(point.plan for point in points))[: len(points)]
     return [", ".join(differences(old, new.plan)) if old else "" for old, new in zip(before, points, strict=True)]
 
 
@@ -107,14 +118,11 @@ def differences(old: Plan, new: Plan) -> Iterator[str]:
 def print_frontier(found: Frontier) -> None:
     """Prints the picture and a line per point."""
     console = wide_console()
-    name = found.problem.name or found.problem.model
     if not found.points:
-        console.print(f"{name}: no plan exists; plan solve says what has to give")
+        console.print(f"{name_of(found.problem)}: no plan exists; plan solve says what has to give")
         return
-    console.print(
-        f"{name}: {len(found.points)} of the {found.total:,} points of the exact frontier, "
-        f"{found.axes[0]} to the right, {found.axes[1]} up"
-    )
+    x, y = (axis_name(found, axis) for axis in found.axes)
+    console.print(f"{name_of(found.problem)}: {extent(found)}, {x} to the right, {y} up")
     console.print()
     for line in picture(found):
         console.print(line, soft_wrap=True)
@@ -124,16 +132,36 @@ def print_frontier(found: Frontier) -> None:
     console.print(_request(found))
 
 
+def name_of(problem: Problem) -> str:
+    """What a problem's job is called."""
+    return problem.name or (problem.model if isinstance(problem.model, str) else "the model")
+
+
+def axis_name(found: Frontier, axis: Axis) -> str:
+    """What an axis shows: time as expected, or as it is kept with a confidence."""
+    sure = axis == "time" and found.confidence is not None
+    return f"time kept with {format_share(found.confidence or 0)}" if sure else axis
+
+
+def extent(found: Frontier) -> str:
+    """Which points of how many are shown, and how they were chosen."""
+    if found.most_is_best:
+        return f"{len(found.points)} points of the exact frontier, each the proven most tokens for its {found.axes[0]}"
+    shown = "all" if len(found.points) == found.total else f"{len(found.points)} of the"
+    return f"{shown} {found.total:,} points of the exact frontier"
+
+
 def _table(found: Frontier) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("", "cost", "time", "GPUs"):
+    for heading in ("", *(["tokens"] if found.most_is_best else []), "cost", "time", "GPUs"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("accelerator", no_wrap=True)
     table.add_column("what changes")
     for point, change in zip(found.points, changes(found.points), strict=True):
         plan = point.plan
         mark = "◆" if point.is_knee else "●"
-        figures = format_money(plan.cost_usd), format_duration(plan.wall_seconds), f"{plan.gpus:,}"
+        figures = [format_money(plan.cost_usd), format_duration(plan.wall_seconds), f"{plan.gpus:,}"]
+        figures = [format_count(plan.tokens), *figures] if found.most_is_best else figures
         table.add_row(mark, *figures, plan.accelerator, change)
     return table
 
@@ -147,20 +175,27 @@ def amount(axis: Axis, value: float) -> str:
             return format_duration(value)
         case "gpus":
             return f"{value:,.0f} GPUs"
+        case "tokens":
+            return f"{format_count(value)} tokens"
 
 
 def _request(found: Frontier) -> str:
     """Where the request lies."""
-    asked = [
-        f"{axis} {amount(axis, value)}"
-        for axis, value in zip(found.axes, found.request, strict=True)
-        if value is not None
-    ]
+    asked = request_parts(found)
     if not asked:
         return "The problem states no limit on either axis."
     inside = sum(is_within_request(found, point) for point in found.points)
     where = f"{inside} of these points keep it" if inside else "no point keeps it"
     return f"The request, {' and '.join(asked)} (dotted): {where}."
+
+
+def request_parts(found: Frontier) -> list[str]:
+    """What the problem asks for on each axis."""
+    return [
+        f"{axis} {amount(axis, value)}" if axis in {"cost", "time"} else amount(axis, value)
+        for axis, value in zip(found.axes, found.request, strict=True)
+        if value is not None
+    ]
 
 
 def picture(found: Frontier) -> Iterator[str]:

@@ -72,7 +72,7 @@ def answer_parts(answer: Answer) -> Iterator[RenderableType]:
     if answer.alternatives:
         yield _runners_up(answer, plan)
         yield ""
-    yield from _notes(answer, plan)
+    yield from notes(answer, plan)
 
 
 def _nodes(plan: Plan) -> str:
@@ -220,7 +220,7 @@ def _runner_up(answer: Answer, best: Plan, alternative: Alternative) -> Sequence
     )
 
 
-def _notes(answer: Answer, plan: Plan) -> Iterator[RenderableType]:
+def notes(answer: Answer, plan: Plan) -> Iterator[Text]:
     """How sure all this is: estimator, catalog, spot figures, rounding."""
     workload, device = answer.choices.workload, plan.machine.accelerator
     used = used_precision(workload.precision, device)

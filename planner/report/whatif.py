@@ -90,7 +90,7 @@ def _values(cell: Cell) -> list[str]:
 def print_whatif(found: WhatIf, shown: Shown | None) -> None:
     """Prints a line per value of one quantity, or a table of two whose cells show the objective or what is asked."""
     console = wide_console()
-    console.print(_title(found, shown), soft_wrap=True)
+    console.print(title(found, shown), soft_wrap=True)
     console.print()
     table = _lines(found) if len(found.axes) == 1 else _table(found, shown)
     console.width = max(
@@ -105,7 +105,7 @@ WIDEST: Final = 100_000
 """Characters of a line beyond which even a hundred columns do not reach."""
 
 
-def _title(found: WhatIf, shown: Shown | None) -> str:
+def title(found: WhatIf, shown: Shown | None) -> str:
     """What is shown, and along what."""
     problem = found.flat[0].problem
     name = problem.name or (problem.model if isinstance(problem.model, str) else "the model")
@@ -138,7 +138,7 @@ def _lines(found: WhatIf) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for heading in ("accelerator", "spot", "what changes"):
         table.add_column(heading, no_wrap=True)
-    for cell, change in zip(found.flat, _changes(found), strict=True):
+    for cell, change in zip(found.flat, changes_of(found), strict=True):
         value, plan = _values(cell)[0], cell.plan
         if plan is None:
             mark = NO_PLAN if cell.status is Status.INFEASIBLE else NOT_REACHED
@@ -150,20 +150,21 @@ def _lines(found: WhatIf) -> Table:
     return table
 
 
-def _changes(found: WhatIf) -> Iterator[str]:
+def changes_of(found: WhatIf) -> Iterator[str]:
     """Per cell what differs from the one before."""
     first, *_ = found.flat
-    yield "" if first.plan else _why(first)
+    yield "" if first.plan else why(first)
     for before, here in pairwise(found.flat):
         if here.plan is None:
-            yield _why(here)
+            yield why(here)
         elif before.plan is None:
             yield ""
         else:
             yield ", ".join(differences(before.plan, here.plan))
 
 
-def _why(cell: Cell) -> str:
+def why(cell: Cell) -> str:
+    """Why a cell has no plan."""
     return "no plan within the limits" if cell.status is Status.INFEASIBLE else "not reached"
 
 
@@ -184,18 +185,23 @@ def _text(cell: Cell, shown: Shown | None, names: dict[str, str]) -> str:
     plan = cell.plan
     if plan is None:
         return NO_PLAN if cell.status is Status.INFEASIBLE else NOT_REACHED
-    match shown or cell.problem.objective:
+    counted = shown or cell.problem.objective
+    if counted == "accelerator":
+        return plan.accelerator
+    return f"{figure(plan, counted)} {names[plan.accelerator]}"
+
+
+def figure(plan: Plan, shown: Literal["cost", "time", "tokens", "gpus"]) -> str:
+    """One figure of a plan in few characters."""
+    match shown:
         case "cost":
-            figure = f"${format_count(float(plan.cost_usd))}"
+            return f"${format_count(float(plan.cost_usd))}"
         case "time":
-            figure = format_duration(plan.wall_seconds)
+            return format_duration(plan.wall_seconds)
         case "tokens":
-            figure = format_count(plan.tokens)
+            return format_count(plan.tokens)
         case "gpus":
-            figure = f"{plan.gpus:,}"
-        case "accelerator":
-            return plan.accelerator
-    return f"{figure} {names[plan.accelerator]}"
+            return f"{plan.gpus:,}"
 
 
 def short_names(accelerators: set[str]) -> dict[str, str]:

@@ -71,6 +71,11 @@ def _offer(draw: Random, index: int) -> dict[str, Any]:
     }
 
 
+def surely(problem: Problem) -> Problem:
+    """The problem with a deadline that must be met in nineteen of twenty runs."""
+    return problem.model_copy(update={"risk": problem.risk.model_copy(update={"confidence": 0.95})})
+
+
 def is_possible(problem: Problem) -> bool:
     """Whether the search finds a plan, from layouts that are evaluated for this problem alone."""
     choices = choices_of(problem)

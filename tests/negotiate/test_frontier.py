@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from negotiated_problems import generated
+from negotiated_problems import generated, surely
 
 from planner.cli import main
 from planner.negotiate.frontier import Axis, frontier, knee_of, thinned
@@ -30,7 +30,7 @@ def least(problem: Problem, objective: str, bounds: Bounds) -> float:
     return inf if value is None else value
 
 
-@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize("problem", [*PROBLEMS, *map(surely, PROBLEMS[:12])])
 def test_frontier_is_that_of_brute_force(problem: Problem) -> None:
     """Between any two neighbours enumeration finds nothing: at each point's time no less cost, just below none."""
     points = frontier(problem, "cost", "time", ALL).points
@@ -64,7 +64,7 @@ def test_thinning_keeps_ends_and_knee() -> None:
     """Of a hundred points five remain, among them both ends and the knee."""
     x = np.linspace(1, 100, 100)
     values = np.stack((x, 1 / x**2), axis=1)
-    shown = thinned(values, 5, 40)
+    shown = thinned(values, 5, [40])
     assert len(shown) == 5
     assert {0, 40, 99} <= set(shown)
 
@@ -86,6 +86,22 @@ def test_command_prints_text_json_and_csv() -> None:
     assert text.stdout.count("◆") == 2
 
 
+def test_plan_that_solve_finds_is_shown() -> None:
+    """However few points are shown, the cheapest that keeps the request is one, with the cost that plan solve finds."""
+    runner = CliRunner()
+    points = json.loads(runner.invoke(main, ["frontier", DEEPSEEK, "--points", "5", "--json"]).stdout)["points"]
+    best = json.loads(runner.invoke(main, ["solve", DEEPSEEK, "--json"]).stdout)["plan"]
+    assert best["cost_usd"] in {point["plan"]["cost_usd"] for point in points}
+
+
 def test_same_axes_are_refused() -> None:
     """An axis against itself is a mistake of usage."""
     assert CliRunner().invoke(main, ["frontier", DEEPSEEK, "--x", "time", "--y", "time"]).exit_code == 2
+
+
+def test_no_plan_is_said_and_ends_with_3() -> None:
+    """A node alone cannot hold the job: no point, exit code 3, in all outputs."""
+    for more in ([], ["--json"], ["--csv"], ["--y", "tokens"]):
+        done = CliRunner().invoke(main, ["frontier", DEEPSEEK, "--set", "limits.gpus=8", *more])
+        assert done.exit_code == 3
+    assert "no plan exists" in done.stdout

@@ -1,0 +1,115 @@
+"""The page of an answer: the best plan, the best of every other accelerator, and what the limits leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from planner.formulation.limits import Limit, limits_of
+from planner.formulation.outcome import Status
+from planner.formulation.plan import Plan
+from planner.negotiate.answer import Alternative, Answer, limit_value, objective_value
+from planner.negotiate.relaxations import Relaxation
+from planner.negotiate.turning import TurningPoint
+from planner.negotiate.worth import Worth
+from planner.report.frontier import name_of
+from planner.report.page.parts import Badge, Card, Page, Table
+from planner.report.page.plan_card import plan_card
+from planner.report.plan_text import notes
+from planner.report.relaxations import amount, in_words, reason
+from planner.report.turning import turning_lines
+from planner.report.worth import worth_lines
+from planner.units import format_duration, format_money, format_share
+
+
+def answer_page(
+    found: Answer, worth: Sequence[Worth], gives: Sequence[Relaxation], turning: TurningPoint | None = None
+) -> Page:
+    """The whole page of an answer, with what a little more is worth and where it turns, or with what has to give."""
+    plan = found.plan
+    if plan is None:
+        return _without_plan(found, gives)
+    figures = f"{format_duration(plan.wall_seconds)}, {format_money(plan.cost_usd)}"
+    others = [one for one in found.alternatives if one.plan]
+    return Page(
+        title=f"{name_of(found.problem)}: {plan.gpus:,} × {plan.accelerator} for {figures}",
+        lead=tuple(_lead(found)),
+        cards=(plan_card(plan, badges=_proof(found)), *(_other(found, plan, one) for one in others)),
+        noun="plan",
+        tables=tuple(table for table in (_limits(found, plan), _others(found, plan)) if table.rows),
+        notes=tuple(
+            line for line in (*worth_lines(worth), *turning_lines(turning), *map(str, notes(found, plan))) if line
+        ),
+    )
+
+
+def _lead(found: Answer) -> Iterator[str]:
+    """What is proven."""
+    count = f"{found.search_space:.2g}".replace("e+", "e")
+    if found.status is Status.OPTIMAL:
+        yield f"The proven best of {count} combinations, by {found.choices.objective}; verified by the equations alone."
+    else:
+        gap = f"at most {format_share(found.gap or 0)} from the best"
+        yield f"The best that was found of {count} combinations, {gap} by {found.choices.objective}."
+
+
+def _proof(found: Answer) -> tuple[Badge, ...]:
+    return (Badge("✓ proven best", "good"),) if found.status is Status.OPTIMAL else (Badge("not proven best", "bad"),)
+
+
+def _other(found: Answer, best: Plan, other: Alternative) -> Card:
+    """The card of another accelerator's best plan."""
+    plan = other.plan or best
+    words = f"{_difference(found, best, plan)} by {found.choices.objective}"
+    return plan_card(plan, badges=(Badge(words),), change=(f"Against the best plan: {other.reason}.",))
+
+
+def _difference(found: Answer, best: Plan, plan: Plan) -> str:
+    objective = found.choices.objective
+    return f"{objective_value(objective, plan) / max(objective_value(objective, best), 1e-9) - 1:+.1%}"
+
+
+def _limits(found: Answer, plan: Plan) -> Table:
+    """Each limit with the plan's figure and what is left of it."""
+
+    def row(limit: Limit) -> tuple[str, ...]:
+        value = limit_value(limit, plan)
+        figures = (amount(limit.unit, one) for one in (limit.bound, value, limit.bound - value))
+        return (limit.name, *figures)
+
+    rows = tuple(row(limit) for limit in found.choices.limits.values())
+    return Table("Limits", ("limit", "bound", "plan", "left"), rows, frozenset({1, 2, 3}))
+
+
+def _others(found: Answer, best: Plan) -> Table:
+    """The best plan of every accelerator, then those that have none and why."""
+    rows = [_row(best, "", "the best")]
+    rows += [_row(one.plan, _difference(found, best, one.plan), one.reason) for one in found.alternatives if one.plan]
+    cards: list[int | None] = list(range(len(rows)))
+    missing = [(one.accelerator, "–", "–", "–", "–", one.reason) for one in found.alternatives if one.plan is None]
+    headings = ("accelerator", "GPUs", "time", "cost", "difference", "why")
+    figures, texts = frozenset({1, 2, 3, 4}), frozenset({5})
+    return Table("Every accelerator", headings, (*rows, *missing), figures, texts, (*cards, *[None] * len(missing)))
+
+
+def _row(plan: Plan, difference: str, why: str) -> tuple[str, ...]:
+    figures = f"{plan.gpus:,}", format_duration(plan.wall_seconds), format_money(plan.cost_usd)
+    return (plan.accelerator, *figures, difference, why)
+
+
+def _without_plan(found: Answer, gives: Sequence[Relaxation]) -> Page:
+    """What is said when there is no plan."""
+    name = name_of(found.problem)
+    if found.status is not Status.INFEASIBLE:
+        return Page(f"{name}: no plan was found in the time given, and none was ruled out", (), ())
+    limits = limits_of(found.problem).values()
+    asked = ", ".join(f"{one.name} {amount(one.unit, one.bound)}" for one in limits) or "the memory of any device"
+    rows = tuple(_gives(one) for one in gives)
+    headings = ("what gives", "from", "to", "then", "with")
+    table = Table("What has to give: each of these alone", headings, rows, frozenset({1, 2}), frozenset({3, 4}))
+    return Page(f"{name}: no plan exists", (f"Asked for: {asked}.", reason(found.problem, gives)), (), tables=(table,))
+
+
+def _gives(one: Relaxation) -> tuple[str, ...]:
+    """One row of what has to give."""
+    change = amount(one.unit, one.before), amount(one.unit, one.after)
+    return (one.limit, *change, in_words(one.plan) if one.plan else "–", " ".join(f"--set {text}" for text in one.sets))

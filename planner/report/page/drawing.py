@@ -1,0 +1,117 @@
+"""Charts as SVG for pages: drawn by Vega-Lite when the page is made, so that the page itself needs no library."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+from xml.etree.ElementTree import Element, fromstring, register_namespace, tostring
+
+from planner.errors import InputError
+from planner.report.page.parts import Card, Chart
+
+VEGA_LITE: Final = "5.20"
+SVG: Final = "http://www.w3.org/2000/svg"
+COLOURED: Final = ("fill", "stroke")
+MISSING: Final = "a page needs the libraries of the extra html, which are not installed"
+INSTALL: Final = "pip install 'plan-training[html]'"
+
+CONFIG: Final[dict[str, Any]] = {
+    "background": None,
+    "font": "sans-serif",
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": "var(--muted)",
+        "titleColor": "var(--ink)",
+        "gridColor": "var(--grid)",
+        "domainColor": "var(--muted)",
+        "tickColor": "var(--muted)",
+        "labelFontSize": 12,
+        "titleFontSize": 13,
+        "titleFontWeight": 600,
+        "titlePadding": 10,
+        "labelOverlap": True,
+    },
+    "legend": {
+        "labelColor": "var(--ink)",
+        "titleColor": "var(--muted)",
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": 400,
+        "labelLimit": 260,
+        "symbolSize": 90,
+        "symbolOpacity": 1,
+        "columnPadding": 18,
+        "rowPadding": 4,
+    },
+    "text": {"color": "var(--ink)", "fontSize": 12},
+}
+"""What all charts share. Colours are the page's own variables, so that they change with its theme."""
+
+
+def require_libraries() -> None:
+    """Raises InputError when what pages need is not installed."""
+    try:
+        import jinja2  # noqa: F401, PLC0415
+        import vl_convert  # noqa: F401, PLC0415
+    except ImportError:
+        raise InputError(MISSING, fix=INSTALL) from None
+
+
+def drawn(chart: Chart, cards: tuple[Card, ...], chosen: int, *, wide: bool) -> str:
+    """The SVG element of a chart whose marks can be chosen. Raises InputError without the libraries."""
+    require_libraries()
+    import vl_convert  # noqa: PLC0415  (only pages need it)
+
+    spec = {**(chart.wide if wide else chart.narrow), "config": CONFIG}
+    text = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, allowed_base_urls=[])
+    register_namespace("", SVG)
+    root = fromstring(text)  # noqa: S314  (our own drawing, not a file from outside)
+    for name in ("width", "height"):
+        root.attrib.pop(name)
+    root.set("role", "group")
+    root.set("aria-label", chart.title)
+    for element in root.iter():
+        _themed(element)
+    for index, (mark, card) in enumerate(zip(_marks(root, chart.marks), cards, strict=True)):
+        _chosen(mark, index, card, is_chosen=index == chosen)
+        mark.set("aria-posinset", str(index + 1))
+        mark.set("aria-setsize", str(len(cards)))
+    return tostring(root, encoding="unicode")
+
+
+def _themed(element: Element) -> None:
+    """Moves colours that are variables into the style, where every browser resolves them."""
+    found = {name: element.attrib.get(name, "") for name in COLOURED}
+    styles = [f"{name}:{value}" for name, value in found.items() if re.fullmatch(r"var\(--[a-z0-9-]+\)", value)]
+    for style in styles:
+        element.attrib.pop(style.partition(":")[0])
+    if styles:
+        element.set("style", ";".join(styles))
+    element.attrib.pop("font-family", None)
+
+
+def _marks(root: Element, layer: str) -> Iterator[Element]:
+    """The marks of a layer, in the order of its data; their group is named as what can be chosen."""
+    for group in root.iter(f"{{{SVG}}}g"):
+        if f"{layer}_marks" in group.attrib.get("class", "").split():
+            group.attrib.pop("aria-roledescription", None)
+            group.set("role", "radiogroup")
+            group.set("aria-label", "plans")
+            yield from group
+
+
+def _chosen(mark: Element, index: int, card: Card, *, is_chosen: bool) -> None:
+    """Makes a mark one that can be chosen by pointer and keyboard."""
+    mark.attrib.pop("aria-roledescription", None)
+    classes = "mark is-chosen" if is_chosen else "mark"
+    values = {
+        "class": classes,
+        "role": "radio",
+        "aria-label": ", ".join((card.short, *(badge.text for badge in card.badges))),
+        "aria-checked": "true" if is_chosen else "false",
+        "tabindex": "0" if is_chosen else "-1",
+        "data-card": str(index),
+    }
+    for name, value in values.items():
+        mark.set(name, value)

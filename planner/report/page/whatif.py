@@ -1,0 +1,77 @@
+"""The page of a what-if table: a heat map to point at, and behind each cell its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final, Literal
+
+from planner.formulation.outcome import Status
+from planner.negotiate.whatif import Cell, WhatIf
+from planner.report.page.heat_map import HeatCell, HeatMap, heat_map_chart
+from planner.report.page.parts import Badge, Card, Page
+from planner.report.page.plan_card import plan_card
+from planner.report.whatif import NO_PLAN, NOT_REACHED, Shown, changes_of, figure, short_names, title, why
+
+MOST_WHOLE: Final = 200
+"""Cells from which on cards hold the bill alone: a page of 2,500 would be too large otherwise."""
+
+
+def whatif_page(found: WhatIf, shown: Shown | None) -> Page:
+    """The whole page of a table."""
+    heading = title(found, shown)
+    name, _, what = heading.partition(": ")
+    kept = [index for index, cell in enumerate(found.flat) if cell.plan]
+    return Page(
+        title=f"{name}: what if",
+        lead=(f"{what[:1].upper()}{what[1:]}.", "Each cell is the proven best plan for its values, verified."),
+        cards=tuple(_cards(found)),
+        chosen=kept[0] if kept else 0,
+        noun="cell",
+        chart=heat_map_chart(_heat_map(found, shown, heading)),
+        columns=len(found.axes[-1].values),
+    )
+
+
+def _heat_map(found: WhatIf, shown: Shown | None, heading: str) -> HeatMap:
+    """The table as a heat map: rows and columns, or a single row where one key varies."""
+    names = short_names({cell.plan.accelerator for cell in found.flat if cell.plan})
+    across = found.axes[-1]
+    down = found.axes[0] if len(found.axes) > 1 else None
+    width = len(across.values)
+    cells = [_cell(cell, shown, names) for cell in found.flat]
+    return HeatMap(
+        title=heading,
+        value=_counted(found.flat[0], shown),
+        across=across.key,
+        columns=across.values,
+        down=down.key if down else "",
+        rows=down.values if down else ("",),
+        cells=tuple(tuple(cells[start : start + width]) for start in range(0, len(cells), width)),
+    )
+
+
+def _cell(cell: Cell, shown: Shown | None, names: dict[str, str]) -> HeatCell:
+    """One cell: its figure, shaded by it, with the accelerator below."""
+    plan = cell.plan
+    if plan is None:
+        return HeatCell(NO_PLAN if cell.status is Status.INFEASIBLE else NOT_REACHED, None)
+    counted = _counted(cell, shown)
+    values = {"cost": float(plan.cost_usd), "time": plan.wall_seconds, "tokens": float(plan.tokens), "gpus": plan.gpus}
+    return HeatCell(figure(plan, counted), values[counted], names[plan.accelerator])
+
+
+def _counted(cell: Cell, shown: Shown | None) -> Literal["cost", "time", "tokens", "gpus"]:
+    """The figure that a cell is shaded by: what is shown, or the objective."""
+    return cell.problem.objective if shown is None or shown == "accelerator" else shown
+
+
+def _cards(found: WhatIf) -> Iterator[Card]:
+    """The plan of every cell, or why it has none."""
+    for cell, change in zip(found.flat, changes_of(found), strict=True):
+        values = tuple(Badge(text) for text in cell.sets)
+        if cell.plan is None:
+            yield Card(why(cell).capitalize(), " and ".join(cell.sets), f"{', '.join(cell.sets)}: {why(cell)}", values)
+            continue
+        card = plan_card(cell.plan, badges=values, change=(f"Against the cell before: {change}.",) if change else ())
+        yield card if len(found.flat) <= MOST_WHOLE else replace(card, tables=(), bars=())
