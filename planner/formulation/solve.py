@@ -12,10 +12,11 @@ from typing import Final
 from ortools.sat.python import cp_model
 
 from planner.formulation import constraints as rule
-from planner.formulation.choices import Choices, ground_of
+from planner.formulation.choices import Choices, ground_of, is_open
 from planner.formulation.confidence import keeps_deadline_surely
 from planner.formulation.objective import Measure, measures
 from planner.formulation.outcome import Decision, Outcome, PhaseDecision, Status
+from planner.formulation.plan import plan_of
 from planner.formulation.scale import Scale, scale_of
 from planner.formulation.variables import PlanVariables, declare
 
@@ -105,13 +106,14 @@ def optimum(
         following = _search(built, measure, started, time_limit, None)
         best = following if following.has_plan else best
     interrupted = proven.status in {Status.FEASIBLE, Status.UNKNOWN} and not _is_late(started, time_limit)
+    decision = decode(built, choices, best.solver) if best.has_plan else None
     return Outcome(
         status=proven.status,
-        decision=decode(built, choices, best.solver) if best.has_plan else None,
+        decision=decision,
         bound=bound_of(choices, built.scale, proven.solver.best_objective_bound) if best.has_plan else None,
         claimed_seconds=best.solver.value(built.plan.wall) * built.scale.seconds if best.has_plan else None,
         claimed_usd=best.solver.value(built.plan.cost) * built.scale.usd if best.has_plan else None,
-        error=built.scale.error + _count_error(built, best),
+        error=built.scale.error * _weight_of_limits(choices, decision) + _count_error(built, best),
         seconds=time.perf_counter() - started,
         interrupted=interrupted,
     )
@@ -129,6 +131,32 @@ def _count_error(built: Built, best: _Search) -> float:
     """One count more would have been too many: the part of the tokens that this hides."""
     phase = built.plan.phases[0]
     return 1 / best.solver.value(phase.count) if phase.figures.is_open and best.has_plan else 0.0
+
+
+BINDING: Final = 0.98
+"""Part of a limit from which on it may be what bounds the tokens."""
+
+
+def _weight_of_limits(choices: Choices, decision: Decision | None) -> float:
+    """How many times more the rounding of a limit weighs on the steps of an open phase: the limit over their part."""
+    if decision is None or not is_open(choices.problem, choices.phases[0].name):
+        return 1.0
+    plan, first = plan_of(choices, decision), decision.phases[0]
+    running = first.steps * float(first.columns.run.wall.each[first.index])
+    of_phase = sum(float(one.cost_usd) for one in plan.purchases if one.phase == plan.phases[0].name)
+    reserved = sum(float(one.cost_usd) for one in plan.purchases if one.kind == "reserved")
+    parts = {
+        "wall_seconds": (plan.wall_seconds, running),
+        "cost_usd": (
+            float(plan.cost_usd),
+            of_phase * running / plan.phases[0].wall_seconds + reserved * running / plan.wall_seconds,
+        ),
+    }
+    limits = [(one.bound, *parts[quantity]) for quantity, one in choices.limits.items() if quantity in parts]
+    sure = choices.problem.risk.confidence is not None
+    return max(
+        (bound / part for bound, value, part in limits if part and (sure or value >= BINDING * bound)), default=1.0
+    )
 
 
 @dataclass(frozen=True)

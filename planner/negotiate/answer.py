@@ -160,7 +160,7 @@ def _search_each(choices: Choices, time_limit: float | None, tell: Progress) -> 
         tell(f"searching {name}")
         try:
             only = choices.only(name)
-            found[name] = optimum(only, time_limit=left, hint=_hint(only))
+            found[name] = optimum(only, time_limit=left, hint=starting_point(only))
         except KeyboardInterrupt:
             if not any(one.decision for one in found.values()):
                 raise
@@ -170,7 +170,7 @@ def _search_each(choices: Choices, time_limit: float | None, tell: Progress) -> 
     return found
 
 
-def _hint(choices: Choices) -> Decision | None:
+def starting_point(choices: Choices) -> Decision | None:
     """Where the search may begin: the best way to run the job by enumeration; None while tokens are open."""
     if choices.objective == "tokens":
         return None

@@ -11,7 +11,7 @@ from planner.formulation.choices import choices_of
 from planner.formulation.outcome import Status
 from planner.formulation.plan import plan_of
 from planner.formulation.solve import optimum
-from planner.negotiate.answer import objective_value
+from planner.negotiate.answer import objective_value, starting_point
 from planner.problem.problem import Problem
 from planner.verify.check import violations
 from planner.verify.oracle import agrees, best_value
@@ -24,7 +24,7 @@ PENNIES = 0.02
 def solved(problem: Problem, time_limit: float | None = None) -> tuple[float | None, float]:
     """The solver's value of a problem, its plan being verified, and the rounding error that it states."""
     choices = choices_of(problem)
-    outcome = optimum(choices, time_limit=time_limit)
+    outcome = optimum(choices, time_limit=time_limit, hint=starting_point(choices))
     assert outcome.status in {Status.OPTIMAL, Status.INFEASIBLE}
     if outcome.decision is None:
         return None, outcome.error
