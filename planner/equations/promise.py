@@ -12,27 +12,43 @@ from planner.equations.symbols import Array
 
 LEAST_SKEWED = 1.0
 """Standard deviations beyond which skewness moves a quantile up; below, the normal quantile is later."""
+GRID = 4000
+"""Values of the variation that are looked at for the one that moves a quantile most."""
 
 
 def promised(least: Array, mean: Array, variance: Array, deviations: float) -> Array:
-    """Time that is kept with probability Φ(z) ≥ 1/2, on the safe side: the deterministic equivalent of that demand.
+    """Time that is kept with probability Φ(z) ≥ 1/2, on the safe side: m + k(σ/b)·σ with b = m − ℓ.
 
-    The quantile of least + gamma: ℓ + b·g³ with b = m − ℓ, g = 1 − u²/9 + z·u/3 and u = min(σ/b, 1.5·z), which keeps
-    it from falling as σ grows. For z < 1 that of z = 1, or the normal quantile m + z·σ where it is earlier: there
-    skewness only makes a quantile earlier. Source: as `quantile_beyond`.
+    It never falls with the variance, nor, up to z = 2.2 (98.6 %), with the mean or the least time.
     """
-    z, beyond = max(deviations, LEAST_SKEWED), np.maximum(mean - least, 1e-9)
-    skewed: Array = mean - beyond + beyond * stretched(np.sqrt(variance) / beyond, z)
-    return skewed if deviations >= LEAST_SKEWED else np.minimum(skewed, mean + deviations * np.sqrt(variance))
+    spread = np.sqrt(variance)
+    variation = spread / np.maximum(mean - least, 1e-9)
+    return np.asarray(mean + spread * margin_deviations(variation, deviations), dtype=np.float64)
+
+
+def margin_deviations(variation: Array, deviations: float) -> Array:
+    """Standard deviations between the mean and the time that is kept with probability Φ(z).
+
+    Up to z = 1 the normal quantile's z, which skewness only makes less. Beyond it k = (g³ − 1)/u of a gamma variable of
+    variation u, g = 1 − u²/9 + z·u/3, and from its highest point on no less. Source: Wilson and Hilferty 1931, PNAS 17.
+    """
+    if deviations <= LEAST_SKEWED:
+        return np.full(np.shape(variation), deviations)
+    within = np.clip(variation, 1e-6, widest_variation(deviations))
+    return np.asarray(_gamma_deviations(within, deviations), dtype=np.float64)
+
+
+def widest_variation(deviations: float) -> float:
+    """The variation that moves the quantile of a gamma variable most, in its standard deviations."""
+    variations = np.linspace(1e-6, 1.5 * deviations, GRID)
+    return float(variations[int(_gamma_deviations(variations, deviations).argmax())])
+
+
+def _gamma_deviations(variation: Array, deviations: float) -> Array:
+    factor: Array = (1 - variation**2 / 9 + deviations * variation / 3) ** 3
+    return (factor - 1) / variation
 
 
 def deviations_of(confidence: float) -> float:
     """Standard deviations Z of a confidence Φ(z) of at least 1/2."""
     return max(0.0, float(normal_quantile(np.asarray(confidence))))
-
-
-def stretched(variation: Array, deviations: float) -> Array:
-    """How many times its mean a gamma variable of variation u stays within with probability Φ(z): g³ of `promised`."""
-    within = np.minimum(variation, 1.5 * deviations)
-    factor: Array = (1 - within**2 / 9 + deviations * within / 3) ** 3
-    return factor

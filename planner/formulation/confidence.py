@@ -1,13 +1,13 @@
 """The deadline as a chance constraint: its deterministic equivalent, posted in integers.
 
 With mean M, variance V and mean b beyond the least wall time, all sums over the phases, `promised` says which time is
-kept with probability Φ(z): M − b + b·g(u)³ with u = √V/b, or below one standard deviation M + z·√V. Both are posted by
-cases: a case for the size of √V, which its tangent then bounds, and one for the size of u or the other form.
+kept with a probability: M + k(u)·√V, k never falling with u = √V/b. That is posted by cases: a case for the size of
+√V, which its tangent then bounds, and one for the size of u, which bounds k.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import ceil, floor, log, sqrt
@@ -16,8 +16,14 @@ from typing import Final
 import numpy as np
 from ortools.sat.python.cp_model import CpModel, IntVar, LinearExpr
 
-from planner.equations.promise import LEAST_SKEWED, deviations_of, promised, stretched
-from planner.formulation.choices import Choices, Ground, ground_of
+from planner.equations.promise import (
+    LEAST_SKEWED,
+    deviations_of,
+    margin_deviations,
+    promised,
+    widest_variation,
+)
+from planner.formulation.choices import Choices, Ground, ground_of, is_open
 from planner.formulation.constraints import grown
 from planner.formulation.figures import LARGEST, Counted, figure_of
 from planner.formulation.limits import Limit
@@ -30,16 +36,16 @@ BEYONDS: Final = 2**30
 """Units of b in the deadline."""
 PARTS: Final = 2**16
 """Parts of one in which factors are counted."""
-SPREAD_RATIO: Final = 1.1
-"""From one case of √V to the next: its tangent is off by at most ln²(ratio)/8, 0.1 %."""
+SPREAD_RATIO: Final = 1.05
+"""From one case of √V to the next: its tangent is off by at most ln²(ratio)/8, 0.03 %."""
 SHAPE_RATIO: Final = 1.005
-"""From one case of u to the next."""
+"""From one case of u to the next, which moves k by less than half as much."""
+CASES_ERROR: Final = 0.003
+"""Part of the margin beyond the mean by which cases may tighten the deadline."""
 FEWEST_SHAPES: Final = 0.003
 """Smallest u that is told apart."""
 FEWER: Final = 4
 """An open phase with so many times fewer steps than it may have is told apart less finely."""
-GRID: Final = 1000
-"""Values of u that are looked at for the least margin."""
 ALMOST: Final = 0.998
 """What rounding leaves of an implied bound."""
 LEAST_DEVIATIONS: Final = 1e-2
@@ -51,17 +57,6 @@ class _Rule:
 
     seconds: float
     deviations: float
-
-    @property
-    def skewed_deviations(self) -> float:
-        """Those of the skewed form."""
-        return max(self.deviations, LEAST_SKEWED)
-
-    def least_margin(self, low: float, high: float) -> float:
-        """Standard deviations that `promised` leaves at least when u is from `low` to `high`."""
-        shapes = np.geomspace(max(low, FEWEST_SHAPES), max(high, FEWEST_SHAPES), GRID)
-        least = float(((stretched(shapes, self.skewed_deviations) - 1) / shapes).min())
-        return min(least, self.deviations) if self.deviations < LEAST_SKEWED else least
 
 
 @dataclass(frozen=True)
@@ -96,11 +91,17 @@ def keeps_deadline_surely(model: CpModel, plan: PlanVariables, choices: Choices,
         return
     phases = [_phase(plan.phases[index], choices, index, rule, scale) for index in range(len(plan.phases))]
     spread = _spread(model, _variance(model, phases), _spreads(phases))
-    _skewed(model, plan, phases, spread, rule, scale)
+    _keeps_margin(model, plan, phases, spread, rule, scale)
     if all(phase.counts == 1 for phase in phases):
         _leaves_least_margin(
             model, plan, phases, _least_margins(choices, phases, rule, scale), scale.time_bound(rule.seconds)
         )
+
+
+def tightening(choices: Choices) -> float:
+    """Part of the margin beyond the mean by which cases may tighten the deadline; one closed phase needs none."""
+    one = len(choices.phases) == 1 and not is_open(choices.problem, choices.phases[0].name)
+    return 0.0 if choices.problem.risk.confidence is None or one else CASES_ERROR
 
 
 def _single(model: CpModel, plan: PlanVariables, choices: Choices, rule: _Rule, scale: Scale) -> None:
@@ -155,46 +156,38 @@ def _spreads(phases: Sequence[_Phase]) -> list[int]:
     return sorted({ceil(low * SPREAD_RATIO**power) for power in range(count)})
 
 
-def _skewed(
+def _keeps_margin(
     model: CpModel, plan: PlanVariables, phases: Sequence[_Phase], spread: IntVar, rule: _Rule, scale: Scale
 ) -> None:
-    """In the case u ≤ uⱼ: √V ≤ uⱼ·b and M − b + b·g(uⱼ)³ ≤ deadline; the largest uⱼ holds whatever u is."""
-    shapes = _shapes(phases, rule.skewed_deviations)
-    most = sum(grown(model, phase.variables, "beyond", phase.beyond, LARGEST) for phase in phases)
-    least = most - sum(phase.variables.count + 1 for phase in phases)
-    wall = ceil(PARTS * scale.seconds * BEYONDS / rule.seconds) * plan.wall
+    """In the case u ≤ uⱼ: √V ≤ uⱼ·b and M + k(uⱼ)·√V ≤ deadline; the largest uⱼ holds whatever u is."""
+    shapes = _shapes(phases, rule.deviations)
+    beyond = sum(grown(model, phase.variables, "beyond", phase.beyond, LARGEST) for phase in phases)
+    least = beyond - sum(phase.variables.count + 1 for phase in phases)
+    wall = ceil(PARTS * scale.seconds * SPREADS / rule.seconds) * plan.wall
     literals = [model.new_bool_var(f"skewed up to {shape:.4g}") for shape in shapes]
-    model.add_exactly_one([*literals, *_normal(model, wall, spread, rule)])
+    model.add_exactly_one(literals)
     for place, (shape, literal) in enumerate(zip(shapes, literals, strict=True)):
-        factor = ceil(PARTS * float(stretched(np.asarray(shape), rule.skewed_deviations)))
-        kept = wall - PARTS * least + factor * most
-        model.add(kept <= PARTS * BEYONDS).only_enforce_if(literal).with_name("risk.confidence")
+        factor = ceil(PARTS * float(margin_deviations(np.asarray(shape), rule.deviations)))
+        model.add(wall + factor * spread <= PARTS * SPREADS).only_enforce_if(literal).with_name("risk.confidence")
         if place < len(shapes) - 1:
             narrow = BEYONDS // SPREADS * PARTS * spread <= floor(PARTS * shape) * least
             model.add(narrow).only_enforce_if(literal).with_name("skewness")
 
 
-def _normal(model: CpModel, wall: LinearExpr, spread: IntVar, rule: _Rule) -> Iterator[IntVar]:
-    """The case M + z·√V ≤ deadline, below one standard deviation."""
-    if rule.deviations < LEAST_SKEWED:
-        literal = model.new_bool_var("as if not skewed")
-        kept = wall + ceil(PARTS * rule.deviations) * (BEYONDS // SPREADS) * spread
-        model.add(kept <= PARTS * BEYONDS).only_enforce_if(literal).with_name("risk.confidence")
-        yield literal
-
-
 def _shapes(phases: Sequence[_Phase], deviations: float) -> list[float]:
     """Cases of u: that of a sum is no more than the largest of a phase and no less than the smallest over √phases."""
+    if deviations <= LEAST_SKEWED:
+        return [1.0]
     found = [
         shape
         for phase in phases
         for count in {max(1, phase.counts // FEWER), phase.counts}
         for shape in phase.shapes(range(len(phase.variance.block)), count)
     ]
-    low = max(min(found) / sqrt(len(phases)), FEWEST_SHAPES)
-    high = min(max(found), 1.5 * deviations)
+    widest = widest_variation(deviations)
+    low, high = max(min(found) / sqrt(len(phases)), FEWEST_SHAPES), min(max(found), widest)
     count = max(0, ceil(log(high / low) / log(SHAPE_RATIO))) if high > low else 0
-    return [*(low * SHAPE_RATIO**power for power in range(count)), 1.5 * deviations]
+    return [*(low * SHAPE_RATIO**power for power in range(count)), widest]
 
 
 @dataclass(frozen=True)
@@ -217,7 +210,8 @@ def _least_margins(choices: Choices, phases: Sequence[_Phase], rule: _Rule, scal
             low += min(phase.variance.block[place] for place in here)
             high += max(phase.variance.block[place] for place in here)
             shapes.extend(phase.shapes(here, 1))
-        deviations = ALMOST * unit * rule.least_margin(min(shapes) / sqrt(len(phases)), max(shapes))
+        least = np.asarray(min(shapes) / sqrt(len(phases)))
+        deviations = ALMOST * unit * float(margin_deviations(least, rule.deviations))
         slope = 1 / max(sqrt(low) + sqrt(high), 1.0)
         margins[ground] = _Margin(deviations * (sqrt(low) - slope * low), deviations * slope)
     return margins

@@ -56,6 +56,8 @@ class Outcome:
     claimed_usd: float | None = None
     error: float = 0.0
     """Bound of the relative rounding error."""
+    tightened: float = 0.0
+    """Part of the deadline by which posting its probability by cases may tighten it."""
     seconds: float = 0.0
     """Time that the search took."""
     interrupted: bool = False

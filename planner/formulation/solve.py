@@ -13,7 +13,7 @@ from ortools.sat.python import cp_model
 
 from planner.formulation import constraints as rule
 from planner.formulation.choices import Choices, ground_of, is_open
-from planner.formulation.confidence import keeps_deadline_surely
+from planner.formulation.confidence import keeps_deadline_surely, tightening
 from planner.formulation.objective import Measure, measures
 from planner.formulation.outcome import Decision, Outcome, PhaseDecision, Status
 from planner.formulation.plan import plan_of
@@ -113,7 +113,8 @@ def optimum(
         bound=bound_of(choices, built.scale, proven.solver.best_objective_bound) if best.has_plan else None,
         claimed_seconds=best.solver.value(built.plan.wall) * built.scale.seconds if best.has_plan else None,
         claimed_usd=best.solver.value(built.plan.cost) * built.scale.usd if best.has_plan else None,
-        error=built.scale.error * _weight_of_limits(choices, decision) + _count_error(built, best),
+        error=_error_of_limits(choices, decision, built.scale.error) + _count_error(built, best),
+        tightened=tightening(choices),
         seconds=time.perf_counter() - started,
         interrupted=interrupted,
     )
@@ -137,26 +138,23 @@ BINDING: Final = 0.98
 """Part of a limit from which on it may be what bounds the tokens."""
 
 
-def _weight_of_limits(choices: Choices, decision: Decision | None) -> float:
-    """How many times more the rounding of a limit weighs on the steps of an open phase: the limit over their part."""
+def _error_of_limits(choices: Choices, decision: Decision | None, error: float) -> float:
+    """The rounding error of the objective: of an open phase's steps that of a limit over their part of it."""
     if decision is None or not is_open(choices.problem, choices.phases[0].name):
-        return 1.0
+        return error
     plan, first = plan_of(choices, decision), decision.phases[0]
     running = first.steps * float(first.columns.run.wall.each[first.index])
-    of_phase = sum(float(one.cost_usd) for one in plan.purchases if one.phase == plan.phases[0].name)
+    paid = sum(float(one.cost_usd) for one in plan.purchases if one.phase == plan.phases[0].name)
     reserved = sum(float(one.cost_usd) for one in plan.purchases if one.kind == "reserved")
-    parts = {
-        "wall_seconds": (plan.wall_seconds, running),
-        "cost_usd": (
-            float(plan.cost_usd),
-            of_phase * running / plan.phases[0].wall_seconds + reserved * running / plan.wall_seconds,
-        ),
-    }
-    limits = [(one.bound, *parts[quantity]) for quantity, one in choices.limits.items() if quantity in parts]
-    sure = choices.problem.risk.confidence is not None
-    return max(
-        (bound / part for bound, value, part in limits if part and (sure or value >= BINDING * bound)), default=1.0
-    )
+    paid = paid * running / plan.phases[0].wall_seconds + reserved * running / plan.wall_seconds
+    errors = [error]
+    if (budget := choices.limits.get("cost_usd")) and float(plan.cost_usd) >= BINDING * budget.bound and paid:
+        errors.append(error * budget.bound / paid)
+    if deadline := choices.limits.get("wall_seconds"):
+        margin = tightening(choices) * (deadline.bound - plan.wall_seconds)
+        if margin or plan.wall_seconds >= BINDING * deadline.bound:
+            errors.append((error * deadline.bound + margin) / running)
+    return max(errors)
 
 
 @dataclass(frozen=True)

@@ -124,9 +124,8 @@ def _confirm(choices: Choices, outcome: Outcome, plan: Plan | None) -> None:
     """
     limits = choices.problem.limits
     tighter = 1 - 2 * outcome.error
-    surely = 1 if choices.problem.risk.confidence is None else 1 - SURE_ERROR
     update = {
-        "deadline": limits.deadline and limits.deadline * tighter * surely,
+        "deadline": limits.deadline and limits.deadline * tighter * (1 - outcome.tightened),
         "budget": limits.budget and limits.budget * Decimal(tighter),
     }
     problem = choices.problem.model_copy(update={"limits": limits.model_copy(update=update)})
@@ -142,8 +141,6 @@ def _confirm(choices: Choices, outcome: Outcome, plan: Plan | None) -> None:
         raise FaultyPlanError((f"the search finds {value:g}, enumeration {found:g}",))
 
 
-SURE_ERROR: Final = 0.006
-"""Part of the deadline by which posting its probability in cases may tighten it."""
 CENT: Final = 0.01
 """Dollars by which rounding a line of the bill may change it."""
 
@@ -184,16 +181,19 @@ def _together(choices: Choices, outcomes: Mapping[str, Outcome], best: Outcome |
     """What the searches of all accelerators prove together."""
     seconds = sum(one.seconds for one in outcomes.values())
     error = max((one.error for one in outcomes.values()), default=0.0)
+    tightened = max((one.tightened for one in outcomes.values()), default=0.0)
     proven = {Status.OPTIMAL, Status.INFEASIBLE}
     all_done = all(name in outcomes and outcomes[name].status in proven for name in choices.accelerators)
     interrupted = any(one.interrupted for one in outcomes.values())
     if best is None or best.decision is None:
         status = Status.INFEASIBLE if all_done else Status.UNKNOWN
-        return Outcome(status, error=error, seconds=seconds, interrupted=interrupted)
+        return Outcome(status, error=error, tightened=tightened, seconds=seconds, interrupted=interrupted)
     bounds = [_bound(choices, name, outcomes.get(name)) for name in choices.accelerators]
     of_all = (max if choices.objective == "tokens" else min)(one for one in bounds if one is not None)
     status = Status.OPTIMAL if all_done else Status.FEASIBLE
-    return replace(best, status=status, bound=of_all, seconds=seconds, error=error, interrupted=interrupted)
+    return replace(
+        best, status=status, bound=of_all, seconds=seconds, error=error, tightened=tightened, interrupted=interrupted
+    )
 
 
 def _bound(choices: Choices, name: str, outcome: Outcome | None) -> float | None:
