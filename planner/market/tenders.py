@@ -106,7 +106,7 @@ def _tenders(placement: Placement) -> Iterator[Tender]:
 
 
 def _regimes(placement: Placement) -> Iterator[Regime]:
-    """Steady, and with spot nodes each policy; falling back needs on-demand nodes."""
+    """Steady, and with spot nodes each policy; without absences all are `wait`, and falling back needs on-demand nodes."""
     yield STEADY
     figures = placement.spot_figures
     if placement.spot is None or figures is None:
@@ -115,8 +115,8 @@ def _regimes(placement: Placement) -> Iterator[Regime]:
     yield Regime("wait", *spot)
     if figures.availability < 1:
         yield Regime("elastic", *spot)
-    if placement.on_demand is not None:
-        yield Regime("fallback", *spot)
+        if placement.on_demand is not None:
+            yield Regime("fallback", *spot)
 
 
 def undominated(tenders: Iterable[Tender]) -> tuple[Tender, ...]:
