@@ -60,13 +60,14 @@ def points(outcome: Outcome) -> float:
 def hurried(job: Job, runs: int, seed: int) -> Gaps:
     """`progress` with deadlines that it may miss: the worst of each difference over them.
 
-    They are those that the closed form says are kept with a probability, and a second, because a run without failures
-    may end just then.
+    They are those that the closed form says are kept with a probability, and a checkpoint later, because a run without
+    failures may end just then.
     """
     certain = expected(job, "progress").certain
     if certain is None:
         raise ValueError("progress without a deadline")
-    deadlines = seconds_in_time(*certain, np.asarray(SHARES)) + 1
+    checkpoint = max(phase.checkpoint_seconds for phase in job.phases)
+    deadlines = seconds_in_time(*certain, np.asarray(SHARES)) + checkpoint
     found = []
     for deadline in deadlines:
         (outcome,) = replay(replace(job, deadline_seconds=float(deadline)), ["progress"], runs=runs, seed=seed)
