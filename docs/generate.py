@@ -4,8 +4,9 @@
     python docs/generate.py --check    shows what would change, and ends with 1 when anything would
 
 A block stands between `<!-- run: plan … -->` or `<!-- table: NAME -->` and `<!-- end -->`; `run /REGEX/:` keeps only
-the paragraphs of the output in which a line matches. Commands run in this process, 96 columns wide, from the root of
-the checkout. A `pycon` block is not filled but tested.
+the paragraphs of the output in which a line matches. Commands run in this process, 96 columns wide, page by page and
+from top to bottom, in a folder of their own that holds the checkout's `problems`; what one writes there, later ones
+read. That nothing exists (exit code 3) is an answer like any other. A `pycon` block is not filled but tested.
 """
 # ruff: noqa: INP001, T201  (a script, which prints)
 

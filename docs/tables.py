@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import ast
+import atexit
 import contextlib
 import csv
 import json
 import math
 import re
 import shlex
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -28,6 +31,8 @@ from planner.validation.published import builtin_runs
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {"COLUMNS": "96", "NO_COLOR": "1", "FORCE_COLOR": None, "PLAN_DEBUG": None}
+ANSWERS = (0, 3)
+"""Exit codes of an answer: something found, or the proof that there is nothing."""
 KINDS = {
     "all": "step time",
     "dense": "– dense models",
@@ -41,11 +46,20 @@ Lines = Iterator[str]
 
 
 @cache
+def desk() -> Path:
+    """A folder for commands to run in and write to, with the checkout's problems; it ends with the process."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    (folder / "problems").symlink_to(ROOT / "problems")
+    return folder
+
+
+@cache
 def plan(command: str) -> str:
-    """What a `plan …` command prints on standard output. Raises ValueError when it fails."""
-    with contextlib.chdir(ROOT):
+    """What a `plan …` command prints on standard output. Raises ValueError when it does not answer."""
+    with contextlib.chdir(desk()):
         result = CliRunner().invoke(main, shlex.split(command)[1:], env=ENVIRONMENT, prog_name="plan")
-    if result.exit_code != 0:
+    if result.exit_code not in ANSWERS:
         raise ValueError(f"{command}: exit code {result.exit_code}: {result.stderr}")
     return result.stdout.strip()
 
