@@ -106,7 +106,7 @@ def _tenders(placement: Placement) -> Iterator[Tender]:
 
 
 def _regimes(placement: Placement) -> Iterator[Regime]:
-    """Steady, and with spot nodes each policy; without absences all are `wait`, and falling back needs on-demand nodes."""
+    """Steady, and with spot nodes each policy: without absences all are alike; falling back needs on-demand nodes."""
     yield STEADY
     figures = placement.spot_figures
     if placement.spot is None or figures is None:

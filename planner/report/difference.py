@@ -122,7 +122,9 @@ def _bill_line(name: str, width: int, old: Decimal, new: Decimal) -> str:
 
 def _shown(key: str, value: Plain) -> str:
     """A value for people."""
-    if isinstance(value, str) or value is None or isinstance(value, bool):
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, str | bool):
         return str(value)
     return (
         format_duration(value) if key.endswith("_seconds") else format_number(value) if value % 1 else f"{value:,.0f}"
