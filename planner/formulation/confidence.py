@@ -36,11 +36,11 @@ BEYONDS: Final = 2**30
 """Units of b in the deadline."""
 PARTS: Final = 2**16
 """Parts of one in which factors are counted."""
-SPREAD_RATIO: Final = 1.05
-"""From one case of √V to the next: its tangent is off by at most ln²(ratio)/8, 0.03 %."""
-SHAPE_RATIO: Final = 1.005
-"""From one case of u to the next, which moves k by less than half as much."""
-CASES_ERROR: Final = 0.003
+SPREAD_RATIO: Final = 1.1
+"""From one case of √V to the next: its tangent is off by at most ln²(ratio)/8, 0.1 %."""
+SHAPE_RATIO: Final = 1.01
+"""From one case of u to the next, which moves k by less than 0.4 %."""
+CASES_ERROR: Final = 0.005
 """Part of the margin beyond the mean by which cases may tighten the deadline."""
 FEWEST_SHAPES: Final = 0.003
 """Smallest u that is told apart."""

@@ -114,7 +114,7 @@ def optimum(
         claimed_seconds=best.solver.value(built.plan.wall) * built.scale.seconds if best.has_plan else None,
         claimed_usd=best.solver.value(built.plan.cost) * built.scale.usd if best.has_plan else None,
         error=_error_of_limits(choices, decision, built.scale.error) + _count_error(built, best),
-        tightened=tightening(choices),
+        tightened=_tightened(choices, decision),
         seconds=time.perf_counter() - started,
         interrupted=interrupted,
     )
@@ -136,6 +136,14 @@ def _count_error(built: Built, best: _Search) -> float:
 
 BINDING: Final = 0.98
 """Part of a limit from which on it may be what bounds the tokens."""
+
+
+def _tightened(choices: Choices, decision: Decision | None) -> float:
+    """Part of the deadline by which its cases may tighten it: of the margin that the plan leaves, or at most of all."""
+    deadline = choices.limits.get("wall_seconds")
+    if deadline is None or decision is None:
+        return tightening(choices)
+    return tightening(choices) * max(0.0, 1 - plan_of(choices, decision).wall_seconds / deadline.bound)
 
 
 def _error_of_limits(choices: Choices, decision: Decision | None, error: float) -> float:

@@ -15,7 +15,7 @@ from planner.problem.problem import Problem
 from planner.report.chances import chances_of
 from planner.verify.oracle import best_value
 
-CASES = 0.003
+CASES = 0.005
 """Part of the deadline by which posting it by cases may tighten it."""
 
 
