@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.equations.collectives import exposed, gather_seconds, group_bandwidth
-from planner.equations.held import expert_replicas, held_parameters
+from planner.equations.held import Held, expert_replicas, held_parameters
 from planner.equations.matmul import BANDWIDTH_SHARE
 from planner.equations.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
 
@@ -35,16 +35,13 @@ class Exchange:
     """Reduce-scatter of gradients over all replicas."""
 
 
-def exchange(
-    arch: Architecture, device: Device, software: Software, job: Job, layout: Layout, c: Constants
-) -> Exchange:
+def exchange(held: Held, device: Device, software: Software, job: Job, layout: Layout, c: Constants) -> Exchange:
     """The collectives of one step on the fullest stage; experts have their own, smaller group.
 
     A frozen base has no gradients and does not change: only its adapters do.
     """
     replicas = layout.data * layout.context
     group = np.minimum(layout.shard, replicas)
-    held = held_parameters(arch, software, job, layout)
     trained = held.trained_dense, held.trained_experts
     wire = np.where(job.compressed_gradients > 0, COMPRESSED_BYTES, software.gradient_wire_bytes)
 
@@ -68,9 +65,8 @@ def exchange(
     )
 
 
-def compression_seconds(arch: Architecture, device: Device, software: Software, job: Job, layout: Layout) -> Array:
+def compression_seconds(held: Held, device: Device, job: Job, layout: Layout) -> Array:
     """Quantising and restoring compressed gradients once a step: memory traffic over the device's own gradients."""
-    held = held_parameters(arch, software, job, layout)
     own = held.trained_dense + held.trained_experts
     traffic = COMPRESSION_TRAFFIC * own / (BANDWIDTH_SHARE * device.memory_bytes_s)
     return job.compressed_gradients * (layout.data * layout.context > 1) * traffic
@@ -95,7 +91,8 @@ def gradient_exchange_seconds(
     micro-batch's compute.
     Source: Rajbhandari et al. 2020, section 7; Zhao et al. 2023 (FSDP), section 3.
     """
-    parts = exchange(arch, device, software, job, layout, c)
+    held = held_parameters(arch, software, job, layout)
+    parts = exchange(held, device, software, job, layout, c)
     sharded_states = parts.reduce + parts.update
     once = np.where(layout.zero > 0, sharded_states, 2 * parts.reduce)
     hidden = np.where(software.data_overlap > 0, exposed(once, micro_batch_seconds, c.overlap_leak), once)
@@ -104,5 +101,5 @@ def gradient_exchange_seconds(
     one = 2 * parts.gather + parts.scatter
     each = exposed(one, micro_batch_seconds, c.overlap_leak)
     fully_sharded = (rounds - 1) * each + exposed(one + parts.between, micro_batch_seconds, c.overlap_leak)
-    compression = compression_seconds(arch, device, software, job, layout)
+    compression = compression_seconds(held, device, job, layout)
     return np.where(layout.zero >= 3, fully_sharded, hidden + late) + compression

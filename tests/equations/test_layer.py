@@ -110,7 +110,7 @@ def test_experts_share_the_tokens_that_the_group_sends() -> None:
 def test_grouped_products_of_an_h200(rows: float, forward: float, weight_gradient: float) -> None:
     """Shares of a large product's rate as measured on one H200, within 0.1; few rows slow weight gradients most."""
     setting = toy.system("mixtral-8x7b", "H200-141GB-SXM", "bf16", "megatron")
-    copies = tokens(rows * setting.arch.experts / setting.arch.top_k)
+    copies = rows * setting.arch.experts / setting.arch.top_k
     found = equations.routed_experts(setting.arch, setting.device, toy.layout(), copies, setting.constants)
     ideal = 2 * copies * setting.arch.top_k * expert_matrices(setting.arch) / setting.device.low_matmul_flops_s
     assert ideal / found.forward == pytest.approx(forward, abs=0.1)
