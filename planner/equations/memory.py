@@ -6,14 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.equations.data_parallel import (
-    WEIGHT_BYTES,
-    dense_parameters_per_device,
-    embedding_parameters_per_device,
-    expert_parameters_per_device,
-    state_shards,
-)
-from planner.equations.parameters import dense_adapter_parameters, expert_adapter_parameters
+from planner.equations.data_parallel import WEIGHT_BYTES
+from planner.equations.held import held_parameters, state_shards
 from planner.equations.pipeline import (
     in_flight,
     in_flight_last,
@@ -124,39 +118,6 @@ def stored_activation_bytes(arch: Architecture, software: Software, job: Job, la
     inputs = 2 * micro_batch_tokens(job, layout) * arch.hidden / sharded
     plain = 1 - layout.recompute_full - layout.recompute_selective
     return plain * whole + layout.recompute_selective * software.selective_kept * whole + layout.recompute_full * inputs
-
-
-@dataclass(frozen=True)
-class Held:
-    """Parameters on the fullest stage's device, before any sharding over replicas."""
-
-    dense: Array
-    """Layers' parameters outside routed experts, the vocabulary tables, and adapters."""
-    experts: Array
-    trained_dense: Array
-    """Those with gradients and optimizer states: all, or the adapters alone."""
-    trained_experts: Array
-    largest_layer: Array
-    """Parameters of one layer on this device."""
-
-
-def held_parameters(arch: Architecture, software: Software, job: Job, layout: Layout) -> Held:
-    """What the fullest stage holds: its layers, a vocabulary table (both without pipelining), and adapters."""
-    full = largest_stage_layers(arch, software, layout)
-    balance = full * layout.pipeline / arch.layers
-    layers = dense_parameters_per_device(arch, layout) * balance
-    experts = expert_parameters_per_device(arch, layout) * balance
-    tables = np.where(layout.pipeline > 1, 1.0, 2.0 - arch.tied) * embedding_parameters_per_device(arch, layout)
-    stage = layout.pipeline / balance
-    dense_adapters = dense_adapter_parameters(arch, job.adapter_rank) / (layout.tensor * stage)
-    of_experts = expert_adapter_parameters(arch, job.adapter_rank) / (layout.expert * layout.expert_tensor * stage)
-    return Held(
-        dense=layers + tables + dense_adapters,
-        experts=experts + of_experts,
-        trained_dense=job.trains_base * (layers + tables) + dense_adapters,
-        trained_experts=job.trains_base * experts + of_experts,
-        largest_layer=(layers + experts) / full,
-    )
 
 
 def memory(arch: Architecture, software: Software, job: Job, layout: Layout, constants: Constants) -> Memory:

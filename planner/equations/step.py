@@ -6,13 +6,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from planner.equations.data_parallel import (
-    dense_parameters_per_device,
-    embedding_parameters_per_device,
-    expert_parameters_per_device,
-    gradient_exchange_seconds,
-    state_shards,
-)
+from planner.equations.data_parallel import gradient_exchange_seconds
+from planner.equations.held import held_parameters, state_shards
 from planner.equations.layer import LayerTime, layer_time, linear, recompute_seconds
 from planner.equations.matmul import BANDWIDTH_SHARE
 from planner.equations.pipeline import (
@@ -76,12 +71,16 @@ def mean_layer_time(
     return LayerTime(**{name: share * of_dense + (1 - share) * of_moe for name, (of_dense, of_moe) in parts.items()})
 
 
-def optimizer_seconds(arch: Architecture, device: Device, job: Job, layout: Layout) -> Array:
-    """Adam's memory traffic over the parameters of one device, sharded from ZeRO-1 on."""
+def optimizer_seconds(arch: Architecture, device: Device, software: Software, job: Job, layout: Layout) -> Array:
+    """Adam's memory traffic on the fullest stage over what it trains and `memory` keeps states for.
+
+    That is its layers and a vocabulary table (both tables without pipelining), or the adapters alone, sharded over
+    replicas from ZeRO-1 on.
+    """
+    held = held_parameters(arch, software, job, layout)
     by_dense, by_expert = (np.where(layout.zero > 0, ways, 1.0) for ways in state_shards(layout))
-    dense = dense_parameters_per_device(arch, layout) + embedding_parameters_per_device(arch, layout)
-    owned = dense / by_dense + expert_parameters_per_device(arch, layout) / by_expert
-    return job.trains_base * OPTIMIZER_BYTES * owned / (BANDWIDTH_SHARE * device.memory_bytes_s)
+    owned = held.trained_dense / by_dense + held.trained_experts / by_expert
+    return np.asarray(OPTIMIZER_BYTES * owned / (BANDWIDTH_SHARE * device.memory_bytes_s))
 
 
 def jitter_seconds(busy: Array, device: Device, layout: Layout, c: Constants) -> Array:
@@ -116,7 +115,7 @@ def assemble_step(
     passes = schedule_seconds(m, slowest, mean, software, layout)
     send = send_seconds(job, arch, device, software, layout, m)
     data = gradient_exchange_seconds(arch, device, software, job, layout, c, micro_batch_seconds=mean, microbatches=m)
-    optimizer = optimizer_seconds(arch, device, job, layout)
+    optimizer = optimizer_seconds(arch, device, software, job, layout)
     stage = m * full
     return StepTime(
         compute=m * slowest - stage * (again + tensor + context + expert),

@@ -1,4 +1,4 @@
-"""What replicas hold and exchange: parameters add up to the model, volumes follow ZeRO, overlap hides."""
+"""What replicas exchange: volumes follow ZeRO and what is trained, overlap hides."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ import toy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.catalog.models import find_model, load_models
 from planner.equations import data_parallel as equations
 from planner.equations.collectives import NETWORK_SHARE, SCALE_UP_SHARE
 from planner.equations.matmul import BANDWIDTH_SHARE
-from planner.equations.parameters import parameters_by_part, total_parameters
-from planner.equations.symbols import Architecture, Array
+from planner.equations.parameters import low_rank_adapter_parameters
+from planner.equations.symbols import Array
 
 LINKS, CARD = SCALE_UP_SHARE * 1e11, NETWORK_SHARE * 1e10
 LAYERS = 8 * (4 * 1024**2 + 2 * 1024 * 4096 + 2 * 1024.0)
 """Parameters of the toy transformer's layers: projections, MLP and two norms."""
 TABLE = 32768 * 1024.0
-HELD = LAYERS + TABLE
-"""What a device of a pipeline of one exchanges: all layers and one vocabulary table."""
+HELD = LAYERS + 2 * TABLE
+"""What a device of a pipeline of one exchanges: all layers, the token table and the output projection."""
 
 
 def exposed(setting: toy.Setting, *, hiding: float = 0.0, microbatches: float = 8.0, **degrees: toy.Number) -> Array:
@@ -35,49 +34,6 @@ def exposed(setting: toy.Setting, *, hiding: float = 0.0, microbatches: float = 
         micro_batch_seconds=np.asarray(hiding),
         microbatches=np.asarray(microbatches),
     )
-
-
-@pytest.mark.parametrize("name", sorted(load_models()))
-def test_devices_of_a_replica_hold_the_model(name: str) -> None:
-    """Summed over t·p and e·p devices: all but the vocabulary tables, positions and norms outside of layers."""
-    arch = Architecture.of(find_model(name))
-    cut = toy.layout(tensor=4, pipeline=2, expert=8)
-    dense = equations.dense_parameters_per_device(arch, cut) * cut.tensor * cut.pipeline
-    experts = equations.expert_parameters_per_device(arch, cut) * cut.expert * cut.pipeline
-    parts = parameters_by_part(arch)
-    outside = (
-        parts["embedding"]
-        + parts["head"]
-        + parts["norms"]
-        - arch.layers * arch.norms_per_layer * (arch.norm_size * arch.hidden)
-    )
-    assert dense + experts == pytest.approx(float(total_parameters(arch) - outside), rel=1e-12)
-    assert equations.embedding_parameters_per_device(arch, cut) * cut.tensor == arch.vocabulary * arch.hidden
-
-
-def test_parameters_of_deepseek_v3_per_device() -> None:
-    """Sixteen stages and 64 expert ranks: 671 billion less the tables, of which 1/1024 of the experts on each."""
-    arch = Architecture.of(find_model("deepseek-v3"))
-    cut = toy.layout(pipeline=16, expert=64, data=128)
-    assert equations.expert_parameters_per_device(arch, cut) == 58 * 256 * 3 * 7168 * 2048 / 1024
-    assert equations.expert_replicas(cut) == 2
-
-
-@pytest.mark.parametrize(
-    ("degrees", "replicas"),
-    [
-        ({"data": 8.0}, 8),
-        ({"data": 8.0, "expert": 8.0}, 1),
-        ({"data": 8.0, "expert": 4.0}, 2),
-        ({"data": 2.0, "tensor": 4.0, "expert": 8.0}, 1),
-        ({"data": 8.0, "tensor": 4.0, "expert": 8.0, "expert_tensor": 4.0}, 1),
-        ({"data": 1.0, "context": 4.0, "expert": 2.0}, 2),
-        ({"data": 1.0, "expert": 8.0}, 1),
-    ],
-)
-def test_expert_replicas(degrees: dict[str, toy.Number], replicas: float) -> None:
-    """DP·CP·TP/(EP·ETP): the experts' own, smaller group; at least the device itself."""
-    assert equations.expert_replicas(toy.layout(**degrees)) == replicas
 
 
 @pytest.mark.parametrize("zero", [0, 1, 2, 3])
@@ -105,6 +61,21 @@ def test_sharded_parameters_are_gathered_for_every_micro_batch() -> None:
     assert exposed(toy.toy(), data=8, zero=3) == pytest.approx(8 * 1.5 * once)
 
 
+def test_a_tied_table_and_a_stage_have_one_table_to_exchange() -> None:
+    """Whole and untied: both tables; tied, or on the first or last of two stages: one."""
+    tied = toy.toy(toy.architecture(tied=1.0))
+    assert exposed(tied, data=8) == pytest.approx(2 * 2 * (LAYERS + TABLE) * 7 / 8 / LINKS)
+    staged = exposed(toy.toy(), data=8, pipeline=2)
+    assert staged == pytest.approx(2 * 2 * (LAYERS / 2 + TABLE) * 7 / 8 / LINKS)
+    assert exposed(tied, data=8, pipeline=2) == pytest.approx(staged)
+
+
+def test_the_fullest_stage_exchanges_whole_layers() -> None:
+    """Eight layers on three stages: three layers' gradients on the fullest, not 8/3."""
+    found = exposed(toy.toy(), data=8, pipeline=3)
+    assert found == pytest.approx(2 * 2 * (LAYERS * 3 / 8 + TABLE) * 7 / 8 / LINKS)
+
+
 def test_across_nodes_the_cards_decide() -> None:
     """Sixteen replicas of eight ranks each: every replica's rank has its own card."""
     found = exposed(toy.toy(), tensor=8, data=16)
@@ -121,7 +92,7 @@ def test_sharding_inside_groups_reduces_between_them() -> None:
 def test_experts_are_reduced_over_their_own_replicas() -> None:
     """Experts on as many devices as there are replicas have none to agree with; the rest of the model has."""
     setting = toy.toy(toy.mixture())
-    always = 8 * (4 * 1024**2 + 16 * 1024 + 2 * 1024) + TABLE
+    always = 8 * (4 * 1024**2 + 16 * 1024 + 2 * 1024) + 2 * TABLE
     assert exposed(setting, data=8, expert=8) == pytest.approx(2 * 2 * always * 7 / 8 / LINKS)
     experts = 8 * 16 * 2 * 1024 * 1024 / 2
     expected = 2 * 2 * (always * 7 / 8 + experts * 3 / 4) / LINKS
@@ -153,10 +124,20 @@ def test_a_frozen_base_has_no_gradients_to_reduce(zero: float) -> None:
     assert exposed(frozen, data=8, zero=3, microbatches=1) == pytest.approx(2 * 2 * HELD * 7 / 8 / LINKS)
 
 
+@pytest.mark.parametrize("zero", [0, 1, 2])
+def test_adapters_are_all_that_a_frozen_base_exchanges(zero: float) -> None:
+    """LoRA: the adapters' gradients are reduced and, sharded, the adapters gathered; ZeRO-3 gathers the base too."""
+    setting = toy.toy().with_job(trains_base=0.0, adapter_rank=16.0)
+    adapters = low_rank_adapter_parameters(setting.arch, np.asarray(16.0))
+    assert exposed(setting, data=8, zero=zero) == pytest.approx(2 * 2 * adapters * 7 / 8 / LINKS)
+    whole = 2 * (2 * (HELD + adapters)) + 2 * adapters
+    assert exposed(setting, data=8, zero=3, microbatches=1) == pytest.approx(whole * 7 / 8 / LINKS)
+
+
 def test_compressed_gradients() -> None:
     """A byte instead of two halves the all-reduce; quantising moves eight bytes per gradient through memory."""
     compressed = toy.toy().with_job(compressed_gradients=1.0)
-    quantising = equations.COMPRESSION_TRAFFIC * LAYERS / (BANDWIDTH_SHARE * 1e12)
+    quantising = equations.COMPRESSION_TRAFFIC * HELD / (BANDWIDTH_SHARE * 1e12)
     assert exposed(compressed, data=8) == pytest.approx(exposed(toy.toy(), data=8) / 2 + quantising)
     assert exposed(compressed, tensor=8, data=16) < exposed(toy.toy(), tensor=8, data=16)
 
