@@ -33,7 +33,7 @@ from planner.formulation.variables import PhaseVariables, PlanVariables
 SPREADS: Final = 2**20
 """Units of √V in the deadline: its square stays far from where products of the solver go wrong."""
 BEYONDS: Final = 2**30
-"""Units of b in the deadline."""
+"""Units of b and of the deadline itself in the deadline."""
 PARTS: Final = 2**16
 """Parts of one in which factors are counted."""
 SPREAD_RATIO: Final = 1.1
@@ -163,12 +163,12 @@ def _keeps_margin(
     shapes = _shapes(phases, rule.deviations)
     beyond = sum(grown(model, phase.variables, "beyond", phase.beyond, LARGEST) for phase in phases)
     least = beyond - sum(phase.variables.count + 1 for phase in phases)
-    wall = ceil(PARTS * scale.seconds * SPREADS / rule.seconds) * plan.wall
+    wall = ceil(PARTS * scale.seconds * BEYONDS / rule.seconds) * plan.wall
     literals = [model.new_bool_var(f"skewed up to {shape:.4g}") for shape in shapes]
     model.add_exactly_one(literals)
     for place, (shape, literal) in enumerate(zip(shapes, literals, strict=True)):
-        factor = ceil(PARTS * float(margin_deviations(np.asarray(shape), rule.deviations)))
-        model.add(wall + factor * spread <= PARTS * SPREADS).only_enforce_if(literal).with_name("risk.confidence")
+        factor = ceil(PARTS * float(margin_deviations(np.asarray(shape), rule.deviations))) * (BEYONDS // SPREADS)
+        model.add(wall + factor * spread <= PARTS * BEYONDS).only_enforce_if(literal).with_name("risk.confidence")
         if place < len(shapes) - 1:
             narrow = BEYONDS // SPREADS * PARTS * spread <= floor(PARTS * shape) * least
             model.add(narrow).only_enforce_if(literal).with_name("skewness")

@@ -125,7 +125,11 @@ def _coarsely_counted(built: Built, best: _Search) -> int | None:
     phase = built.plan.phases[0]
     count = best.solver.value(phase.count)
     coarse = phase.figures.is_open and built.scale.block_steps > 1 and count < built.scale.blocks / 2
-    return (count + 1) * built.scale.block_steps if coarse else None
+    return (count + 2 + count // ROOM) * built.scale.block_steps if coarse else None
+
+
+ROOM: Final = 50
+"""Rounding hides less than this part of the steps of an open phase that are counted coarsely."""
 
 
 def _count_error(built: Built, best: _Search) -> float:
