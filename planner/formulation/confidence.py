@@ -161,8 +161,7 @@ def _keeps_margin(
 ) -> None:
     """In the case u ≤ uⱼ: √V ≤ uⱼ·b and M + k(uⱼ)·√V ≤ deadline; the largest uⱼ holds whatever u is."""
     shapes = _shapes(phases, rule.deviations)
-    beyond = sum(grown(model, phase.variables, "beyond", phase.beyond, LARGEST) for phase in phases)
-    least = beyond - sum(phase.variables.count + 1 for phase in phases)
+    least = _beyond(model, phases) - sum(phase.variables.count + 1 for phase in phases)
     wall = ceil(PARTS * scale.seconds * BEYONDS / rule.seconds) * plan.wall
     literals = [model.new_bool_var(f"skewed up to {shape:.4g}") for shape in shapes]
     model.add_exactly_one(literals)
@@ -172,6 +171,14 @@ def _keeps_margin(
         if place < len(shapes) - 1:
             narrow = BEYONDS // SPREADS * PARTS * spread <= floor(PARTS * shape) * least
             model.add(narrow).only_enforce_if(literal).with_name("skewness")
+
+
+def _beyond(model: CpModel, phases: Sequence[_Phase]) -> IntVar:
+    """Means beyond the least wall time add up over the phases."""
+    parts = [grown(model, phase.variables, "beyond", phase.beyond, LARGEST) for phase in phases]
+    beyond = model.new_int_var(0, sum(max(phase.beyond.most(phase.counts)) for phase in phases), "beyond")
+    model.add(beyond == sum(parts)).with_name("wall time beyond the least")
+    return beyond
 
 
 def _shapes(phases: Sequence[_Phase], deviations: float) -> list[float]:

@@ -120,6 +120,18 @@ def optimum(
     )
 
 
+def is_possible(choices: Choices) -> bool:
+    """Whether the search finds any plan among the choices, whatever it is worth."""
+    if not choices.tenders:
+        return False
+    built = build(choices)
+    solver = _solver()
+    try:
+        return _STATUS[solver.solve(built.model)] is not Status.INFEASIBLE
+    finally:
+        _take_back_interrupts()
+
+
 def _coarsely_counted(built: Built, best: _Search) -> int | None:
     """Most steps that an open phase can have, when the plan has so few that they should be counted more finely."""
     phase = built.plan.phases[0]
@@ -191,12 +203,7 @@ def _search(
     fault = built.model.validate()
     if fault:
         raise RuntimeError(f"the model is not valid: {fault}")
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.random_seed = SEED
-    # Looking for constraints inside others, and probing, take several times as long as all the rest of the search.
-    solver.parameters.presolve_inclusion_work_limit = 0
-    solver.parameters.cp_model_probing_level = 0
+    solver = _solver()
     if time_limit is not None:
         solver.parameters.max_time_in_seconds = max(0.0, time_limit - (time.perf_counter() - started))
     try:
@@ -204,6 +211,17 @@ def _search(
     finally:
         _take_back_interrupts()
     return _Search(_STATUS[status], goal, solver)
+
+
+def _solver() -> cp_model.CpSolver:
+    """The solver, so that the same model always gives the same answer."""
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.random_seed = SEED
+    # Looking for constraints inside others, and probing, take several times as long as all the rest of the search.
+    solver.parameters.presolve_inclusion_work_limit = 0
+    solver.parameters.cp_model_probing_level = 0
+    return solver
 
 
 def _begin_at(built: Built, hint: Decision) -> None:

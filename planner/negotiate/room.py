@@ -10,7 +10,6 @@ import numpy as np
 
 from planner.formulation.choices import Choices, Columns, Ground, choices_of, ground_of, is_open
 from planner.formulation.limits import limits_of
-from planner.formulation.outcome import Status
 from planner.layouts.degrees import MAX_DEVICES
 from planner.negotiate.modes import Bounds, Mode, bounds_of, undominated_modes
 from planner.negotiate.patience import Patience
@@ -80,8 +79,8 @@ class Room:
 
     def is_found(self, bounds: Bounds, mode: Mode) -> bool:
         """Whether the search, whose fixed-point numbers are on the safe side, finds a plan within bounds too."""
-        from planner.formulation.solve import optimum  # noqa: PLC0415  (only here is the solver needed)
+        from planner.formulation.solve import is_possible  # noqa: PLC0415  (only here is the solver needed)
 
         self.patience.check()
         choices = within(self.choices(bounds.wall_seconds, bounds.gpus), with_bounds(self.problem, bounds))
-        return optimum(choices.only(mode.tender.placement.machine.accelerator.name)).status is not Status.INFEASIBLE
+        return is_possible(choices.only(mode.tender.placement.machine.accelerator.name))

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from planner.catalog.reliability import load_reliability
-from planner.equations.reliability import failures_per_second
+from planner.equations.reliability import failures_per_second, gang_preemptions_per_second
 from planner.equations.risk import restart_with_spares
 from planner.errors import InputError, Place
 from planner.files import read_at_most
@@ -24,6 +24,13 @@ LARGEST_PLAN: Final = 16 * 2**20
 """Bytes of the largest plan that is read."""
 USUAL_CHECKPOINT: Final = 60.0
 """Seconds to write a checkpoint where a plan does not say."""
+LARGEST_FIGURE: Final = 1e12
+"""Of any unit; a price as well as 30,000 years in seconds."""
+LEAST_SHARE: Final = 1e-9
+LEAST_WORK: Final = 1e-3
+"""Seconds of the shortest phase."""
+MOST_INTERRUPTIONS: Final = 1e6
+"""Of one run, by expectation; runs take time with each."""
 MAX_PHASES: Final = 100
 HOUR: Final = 3600.0
 ROUNDING: Final = 1e-9
@@ -105,7 +112,7 @@ def load_job(path: str | Path) -> Job:
         return job_of(document)
     except InputError as error:
         raise InputError(error.issues[0].message, place=place, fix=error.issues[0].fix) from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         message = f"not a plan: {type(error).__name__} {error}"[:200]
         raise InputError(message, place=place, fix="give what plan solve --out wrote") from None
 
@@ -124,23 +131,30 @@ def job_of(document: Mapping[str, Any]) -> Job:
     job = Job(
         policy=plan.get("policy") or ("wait" if buys_spot else "steady"),
         phases=phases,
-        deadline_seconds=plan.get("deadline_seconds") or _deadline(document),
-        confidence=plan.get("confidence"),
-        planned_seconds=float(plan["wall_seconds"]),
-        planned_usd=float(plan["cost_usd"]),
-        failures_per_1000_node_days=float(
-            load_reliability().usual_failure_rate.failures_per_1000_node_days if rate is None else rate
+        deadline_seconds=figure(plan.get("deadline_seconds") or 0) or _deadline(document),
+        confidence=None if plan.get("confidence") is None else figure(plan["confidence"], most=1),
+        planned_seconds=figure(plan["wall_seconds"]),
+        planned_usd=figure(plan["cost_usd"]),
+        failures_per_1000_node_days=(
+            load_reliability().usual_failure_rate.failures_per_1000_node_days if rate is None else figure(rate)
         ),
         spot=_spot(plan, assumed) if buys_spot else None,
         spot_usd=prices["spot"],
         on_demand_usd=prices["on_demand"],
         reserved_usd=prices["reserved"] or 0.0,
-        reserved_nodes=sum(one["nodes"] for one in reserved),
-        committed_seconds=float(plan.get("committed_seconds") or 0),
+        reserved_nodes=sum(int(figure(one["nodes"])) for one in reserved),
+        committed_seconds=figure(plan.get("committed_seconds") or 0),
         assumed=tuple(dict.fromkeys(assumed)),
     )
     _check(job)
     return job
+
+
+def figure(stated: float | str, *, least: float = 0.0, most: float = LARGEST_FIGURE) -> float:
+    """A number of a plan, which may be written as text. Raises ValueError when it is none or out of bounds."""
+    if not least <= (value := float(stated)) <= most:
+        raise ValueError(f"{value:g} is not from {least:g} to {most:g}")
+    return value
 
 
 def _check(job: Job) -> None:
@@ -150,57 +164,70 @@ def _check(job: Job) -> None:
     if job.policy == "progress" and job.deadline_seconds is None:
         raise InputError("the policy progress needs a deadline", fix="add limits.deadline to the problem")
     for phase in job.phases:
-        figures = (phase.work_seconds, phase.nodes, phase.replicas, phase.checkpoint_seconds + 1)
-        if not all(0 < figure < float("inf") for figure in figures):
+        if min(phase.work_seconds / LEAST_WORK, phase.nodes, phase.replicas) < 1:
             raise InputError(
                 f"phase {phase.name!r} has no work, no nodes or no replicas", fix="solve the problem again"
             )
     if not job.phases:
         raise InputError("the plan has no phases", fix="solve the problem again")
+    if (interruptions := sum(_interruptions(job, phase) for phase in job.phases)) > MOST_INTERRUPTIONS:
+        raise InputError(f"{interruptions:.1e} interruptions are too many to replay", fix="solve the problem again")
+
+
+def _interruptions(job: Job, phase: JobPhase) -> float:
+    """How many failures and preemptions to expect while a phase works."""
+    nodes = np.asarray(float(phase.nodes))
+    rate = failures_per_second(nodes, np.asarray(job.failures_per_1000_node_days))
+    if job.spot and phase.spot_nodes:
+        stated, together = (np.asarray(one) for one in (job.spot.preemptions_per_node_day, job.spot.together))
+        rate = rate + gang_preemptions_per_second(nodes, stated, together)
+    return phase.work_seconds * float(rate)
 
 
 def _deadline(document: Mapping[str, Any]) -> float | None:
     """The bound of `limits.deadline`, where the document lists it."""
     found = [one["bound"] for one in document.get("limits", ()) if one["name"] == "limits.deadline"]
-    return float(found[0]) if found else None
+    return figure(found[0]) if found else None
 
 
 def _phase(plan: Mapping[str, Any], phase: Mapping[str, Any], assumed: list[str]) -> JobPhase:
     """One phase with what it buys."""
     bought = [one for one in plan["purchases"] if one["phase"] == phase["name"] and not one.get("note")]
-    nodes = {kind: sum(one["nodes"] for one in bought if one["kind"] == kind) for kind in ("spot", "on_demand")}
+    nodes = {
+        kind: sum(int(figure(one["nodes"])) for one in bought if one["kind"] == kind) for kind in ("spot", "on_demand")
+    }
     seconds = {one.name: one.seconds for one in load_reliability().restart}
     if "checkpoint_seconds" not in phase:
         assumed.append("a checkpoint takes 60 s and a restart what is usual: the plan does not say")
     return JobPhase(
         name=str(phase["name"]),
-        work_seconds=float(phase["steps"]) * float(phase["step_seconds"]),
-        nodes=int(phase["nodes"]),
+        work_seconds=figure(phase["steps"]) * figure(phase["step_seconds"]),
+        nodes=int(figure(phase["nodes"])),
         spot_nodes=nodes["spot"],
         on_demand_nodes=nodes["on_demand"],
-        replicas=int(phase["data"]),
-        checkpoint_seconds=float(phase.get("checkpoint_seconds", USUAL_CHECKPOINT)),
+        replicas=int(figure(phase["data"])),
+        checkpoint_seconds=figure(phase.get("checkpoint_seconds", USUAL_CHECKPOINT)),
         restart_seconds=_restart(plan, phase, seconds["synchronous-job"]),
-        startup_seconds=float(phase.get("startup_seconds", seconds["start-up"])),
+        startup_seconds=figure(phase.get("startup_seconds", seconds["start-up"])),
     )
 
 
 def _restart(plan: Mapping[str, Any], phase: Mapping[str, Any], usual: float) -> float:
     """From an interruption to computing again; with `repair_seconds` the spare nodes may be out when one fails."""
-    rate = float(plan.get("failures_per_1000_node_days") or 0.0)
-    restart = float(phase.get("restart_seconds", usual))
-    failures = failures_per_second(np.asarray(float(phase["nodes"])), np.asarray(rate))
-    repair, spares = float(plan.get("repair_seconds") or 0.0), int(phase.get("spare_nodes") or 0)
+    rate = figure(plan.get("failures_per_1000_node_days") or 0)
+    restart = figure(phase.get("restart_seconds", usual))
+    failures = failures_per_second(np.asarray(figure(phase["nodes"])), np.asarray(rate))
+    repair, spares = figure(plan.get("repair_seconds") or 0), int(figure(phase.get("spare_nodes") or 0))
     return float(restart_with_spares(np.asarray(restart), np.asarray(repair), failures, np.asarray(spares)))
 
 
 def _prices(plan: Mapping[str, Any], assumed: list[str]) -> dict[str, float | None]:
     """US dollars per node-hour by kind: stated, or from the bill, or on demand three times the spot price."""
-    per_node = max(1, round(plan["gpus"] / plan["nodes"]))
-    billed = {one["kind"]: float(one["usd_per_gpu_hour"]) * per_node for one in plan["purchases"]}
+    per_node = max(1, round(figure(plan["gpus"]) / figure(plan["nodes"])))
+    billed = {one["kind"]: figure(one["usd_per_gpu_hour"]) * per_node for one in plan["purchases"]}
     stated = plan.get("prices")
     if stated is not None:
-        return {kind: None if stated.get(kind) is None else float(stated[kind]) for kind in KINDS}
+        return {kind: None if stated.get(kind) is None else figure(stated[kind]) for kind in KINDS}
     prices = {kind: billed.get(kind) for kind in KINDS}
     spot = prices["spot"]
     if spot is not None and prices["on_demand"] is None:
@@ -220,8 +247,8 @@ def _spot(plan: Mapping[str, Any], assumed: list[str]) -> SpotFigures:
         assumed.append("spot nodes come and go as in the catalog: the plan does not say")
         return spot_figures(plan["accelerator"], None)
     return SpotFigures(
-        availability=float(stated["availability"]),
-        preemptions_per_node_day=float(stated["preemptions_per_node_day"]),
-        together=float(stated["together"]),
+        availability=figure(stated["availability"], least=LEAST_SHARE, most=1),
+        preemptions_per_node_day=figure(stated["preemptions_per_node_day"]),
+        together=figure(stated["together"], least=LEAST_SHARE, most=1),
         traced=bool(stated.get("traced", False)),
     )

@@ -153,6 +153,13 @@ BAD: dict[str, tuple[object, str]] = {
     "no deadline": ({"plan": PLAN | {"policy": "progress"}}, "needs a deadline"),
     "no phases": ({"plan": PLAN | {"phases": []}}, "no phases"),
     "no work": ({"plan": PLAN | {"phases": [PHASE | {"steps": 0}]}}, "no work"),
+    "endless": ({"plan": PLAN | {"wall_seconds": float("inf")}}, "not a plan"),
+    "too large for a float": ({"plan": PLAN | {"gpus": 10**400}}, "not a plan"),
+    "text for a deadline": ({"plan": PLAN | {"deadline_seconds": "soon"}}, "not a plan"),
+    "a dear node": ({"plan": PLAN | {"prices": {"on_demand": 1e300}}}, "not a plan"),
+    "nothing ever there": ({"plan": PLAN | {"spot": {**PLAN["spot"], "availability": 0}}}, "not a plan"),
+    "forever": ({"plan": PLAN | {"phases": [PHASE | {"steps": 1e11}]}}, "too many to replay"),
+    "hardly any work": ({"plan": PLAN | {"phases": [PHASE | {"steps": 1e-300}]}}, "no work"),
     "text for a number": ({"plan": PLAN | {"phases": [PHASE | {"steps": "many"}]}}, "not a plan"),
 }
 

@@ -9,7 +9,7 @@ from generated_problems import problem_of
 
 from planner.formulation.choices import choices_of
 from planner.formulation.outcome import Status
-from planner.formulation.solve import optimum
+from planner.formulation.solve import build, optimum
 from planner.negotiate.answer import answer
 from planner.problem.problem import Problem
 from planner.report.chances import chances_of
@@ -17,6 +17,7 @@ from planner.verify.oracle import best_value
 
 CASES = 0.005
 """Part of the deadline by which posting it by cases may tighten it."""
+FEW_SUMS = 10
 
 
 def job(
@@ -94,3 +95,11 @@ def test_certainty_is_used_up_where_it_costs() -> None:
     found = answer(problem)
     assert found.plan is not None
     assert chances_of(found.plan, problem).in_time == pytest.approx(0.95, abs=0.01)
+
+
+def test_cases_of_a_confidence_are_short() -> None:
+    """However many layouts there are, each of the many cases of the chance constraint names only a few sums."""
+    model = build(choices_of(job("30h", "95%", phases=3))).model
+    cases = [rule for rule in model.proto.constraints if rule.name in {"risk.confidence", "skewness"}]
+    assert len(cases) > FEW_SUMS
+    assert max(len(rule.linear.vars) for rule in cases) < FEW_SUMS

@@ -81,3 +81,13 @@ def test_a_problem_without_hope_says_so() -> None:
     assert documents["limits.gpus"]["set"] == []
     assert documents["limits.deadline"]["to"] > 3600.0
     assert reason(problem, found).startswith("The job takes at least")
+
+
+def test_what_has_to_give_is_asked_without_proving_the_best() -> None:
+    """A deadline that is far too short is answered with the shortest, however hard the best within it is to prove."""
+    sets = ["model=llama2-7b", "training.phases[0].tokens=100B", "limits.deadline=1s"]
+    problem = load_problem(DEEPSEEK.with_name("spot_heavy.yaml"), sets)
+    found, *_ = relaxations(problem)
+    assert isinstance(found.after, float)
+    assert found.plan is not None
+    assert 0 <= found.after - found.plan.wall_seconds < 2 * 3600
