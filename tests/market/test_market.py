@@ -87,12 +87,14 @@ def test_spot_prices_move_with_factor_and_percentile() -> None:
 
 
 def test_policies_need_their_prices() -> None:
-    """Falling back needs on-demand nodes; without them spot waits."""
-    spot = OWN | {"spot": "$1/GPU-h"}
+    """Falling back needs on-demand nodes; nodes that are always there need no policy."""
+    spot = OWN | {"spot": "$1/GPU-h", "availability": "80%"}
     both = tenders_of(placements(problem_of({"clouds": [], "purchase": ["on_demand", "spot"], "offers": [spot]})))
     alone = tenders_of(placements(problem_of({"clouds": [], "purchase": ["spot"], "offers": [spot]})))
-    assert {one.regime.policy for one in both} == {"steady", "wait", "fallback"}
-    assert {one.regime.policy for one in alone} == {"wait"}
+    assert {one.regime.policy for one in both} == {"steady", "wait", "elastic", "fallback"}
+    assert {one.regime.policy for one in alone} == {"wait", "elastic"}
+    always = problem_of({"clouds": [], "purchase": ["spot"], "offers": [spot | {"availability": "100%"}]})
+    assert {one.regime.policy for one in tenders_of(placements(always))} == {"wait"}
 
 
 def test_dominance_keeps_every_price_that_can_be_best() -> None:
