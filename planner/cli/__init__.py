@@ -80,6 +80,8 @@ class Commands(click.Group):
 @click.version_option(__version__, prog_name="plan")
 def main() -> None:
     """Plan large training runs: which GPUs, how many, which layout, at what cost, done when."""
+    if sys.stderr is None:  # a shell may have closed it
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  (while the process lives)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

@@ -25,6 +25,7 @@ from planner.equations.spot import (
 from planner.equations.symbols import Array
 
 
+@np.errstate(invalid="ignore", over="ignore", divide="ignore")
 def moments(
     policy: str,
     work: Work,
@@ -77,6 +78,8 @@ class RunGrowth:
     """Time in which an on-demand node stands in for a spot node."""
 
 
+ENDLESS = 1e6
+"""Seconds per second of work from which on a run counts as one that never ends."""
 LONG_WORK = 1e8
 """Seconds of work, at least, and twice as many, at which the growth of a figure is taken: so long that it is even."""
 
@@ -112,7 +115,7 @@ def growth(policy: str, work: Work, spot: Capacity | None, *, begins: bool) -> R
         loss = work.restart + interval + work.checkpoint
         least = Growth(least.start - FEW_LEAST * loss, least.each)
         variance = Growth(variance.start + FEW_VARIANCE * loss**2, variance.each)
-    ends = np.isfinite(wall.each) & np.isfinite(variance.each)
+    ends = (wall.each < ENDLESS) & np.isfinite(variance.each)
     return RunGrowth(_where(ends, wall, np.inf), *(_where(ends, one, 0.0) for one in (least, variance, *paid)))
 
 

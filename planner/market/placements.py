@@ -103,7 +103,27 @@ def placements(problem: Problem) -> tuple[Placement, ...]:
     found = _kept(problem, found, "market.accelerators", lambda one: accelerators is None or _name(one) in accelerators)
     found = _kept(problem, found, "training.precision", lambda one: _computes(one, problem.training.precision))
     found = _kept(problem, found, "market.purchase", lambda one: bool(one.prices))
+    _check_prices(problem, found)
     return tuple(sorted(found, key=lambda one: (one.machine.key, one.key)))
+
+
+WIDEST: Final = 1_000_000
+"""Times that one price of an accelerator may be another one: beyond, no integers are fine enough for both."""
+
+
+def _check_prices(problem: Problem, found: Iterable[Placement]) -> None:
+    """Refuses prices of an accelerator that are too far apart to be weighed against each other."""
+    prices: dict[str, list[Decimal]] = {}
+    for one in found:
+        prices.setdefault(_name(one), []).extend(price for price in one.prices if price > 0)
+    for name, asked in prices.items():
+        if asked and max(asked) > WIDEST * min(asked):
+            span = f"from ${min(asked):.2g} to ${max(asked):.2g} per node and hour"
+            raise InputError(
+                f"prices of {name} {span} are too far apart, more than {WIDEST:,} times",
+                place=problem.place("market", "offers"),
+                fix="write $0/GPU-h for what costs next to nothing",
+            )
 
 
 def _named_accelerators(problem: Problem) -> frozenset[str] | None:

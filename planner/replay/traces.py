@@ -22,6 +22,8 @@ from planner.files import read_at_most
 
 LARGEST_TRACE: Final = 64 * 2**20
 """Bytes of the largest trace that is read."""
+SHORTEST_GAP: Final = 0.1
+"""Seconds of the shortest tick."""
 LONGEST_GAP: Final = 86400.0
 """Seconds of the longest tick, and of the longest silence in a list of events that passes as one recording."""
 MOST_NODES: Final = 1_000_000
@@ -119,8 +121,10 @@ def _parts(document: object, place: Place) -> tuple[float, Sequence[object]]:
         raise InputError("the JSON document is not an object", place=place, fix=_FORMATS)
     metadata, data = document.get("metadata"), document.get("data")
     gap = metadata.get("gap_seconds") if isinstance(metadata, dict) else None
-    if isinstance(gap, bool) or not isinstance(gap, int | float) or not 0 < gap <= LONGEST_GAP:
-        message = f"metadata.gap_seconds must be between 0 and {LONGEST_GAP:.0f} seconds, got {str(gap)[:40]}"
+    if isinstance(gap, bool) or not isinstance(gap, int | float) or not SHORTEST_GAP <= gap <= LONGEST_GAP:
+        message = (
+            f"metadata.gap_seconds must be from {SHORTEST_GAP:g} to {LONGEST_GAP:.0f} seconds, got {str(gap)[:40]}"
+        )
         raise InputError(message, place=place, fix='write the tick, such as "metadata": {"gap_seconds": 195}')
     if not isinstance(data, list):
         raise InputError("data must be a list with the nodes at each tick", place=place, fix=_FORMATS)

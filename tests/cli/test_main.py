@@ -213,3 +213,14 @@ def test_special_files_and_links_are_written_through(tmp_path: Path) -> None:
     write_whole(tmp_path / "link", "text")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "file").read_text(encoding="utf-8") == "text"
+
+
+def test_a_closed_stderr_is_no_error() -> None:
+    """A command that would draw its progress there answers all the same."""
+    problem = Path(__file__).resolve().parents[2] / "problems" / "startup_7b.yaml"
+    run = f'exec "$0" -c "from planner.cli import main; main()" solve {problem} --json 2>&-'
+    done = subprocess.run(  # noqa: S603  (our own interpreter)
+        ["/bin/sh", "-c", run, sys.executable], stdout=subprocess.PIPE, check=False
+    )
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["status"] == "optimal"

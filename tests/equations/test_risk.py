@@ -164,6 +164,13 @@ def test_runs_that_never_end_take_for_ever() -> None:
     assert np.isfinite(grown.spot.after(1e6)).all()
 
 
+def test_nodes_that_are_hardly_ever_there_never_end_a_run() -> None:
+    """Where nodes are away millions of times as long as a job works, it counts as one that never ends."""
+    job = Work(*(np.asarray([value]) for value in (0.0, 900.0, 60.0, 600.0, 1e-7)))
+    seldom = replace(gang(), away_mean=gang().away_mean * 1e9)
+    assert np.isinf(risk.growth("wait", job, seldom, begins=True).wall.after(1e6)).all()
+
+
 def test_an_uncertain_estimate_makes_sure_times_less_sure() -> None:
     """Certainty about failures alone becomes a coin's toss at the estimate itself, and is kept far from it."""
     sure = Delays(*(np.asarray(one) for one in (100.0, 1e-9, 100.0, 100.0, 1e-6)))

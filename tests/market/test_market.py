@@ -116,3 +116,11 @@ def test_reservations_have_their_terms() -> None:
     terms = {one.reservation.term: one.committed_seconds for one in found if one.reservation}
     assert terms["1 year"] == 365 * 86400
     assert terms["block"] == 0
+
+
+def test_prices_too_far_apart_are_refused() -> None:
+    """Prices of one accelerator that differ a billionfold are a slip; what costs nothing may cost nothing."""
+    dear = {**OWN, "name": "dear", "on_demand": "$3/GPU-h"}
+    slip = refused(problem_of({"clouds": [], "offers": [{**OWN, "on_demand": "$0.000000001/GPU-h"}, dear]}))
+    assert "too far apart" in slip
+    assert len(placements(problem_of({"clouds": [], "offers": [{**OWN, "on_demand": "$0/GPU-h"}, dear]}))) == 2

@@ -49,6 +49,7 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "no data": ('{"metadata": {"gap_seconds": 60}}', "data must be a list"),
     "no tick": ('{"data": [0, 1]}', "gap_seconds"),
     "tick of nothing": (document([0, 1], 0), "gap_seconds"),
+    "tick of next to nothing": (document([0, 1], 1e-300), "gap_seconds"),
     "negative tick": (document([0, 1], -60), "gap_seconds"),
     "tick as text": (document([0, 1], "60"), "gap_seconds"),
     "tick not a number": (document([0, 1], float("nan")), "gap_seconds"),
