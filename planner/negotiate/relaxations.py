@@ -166,9 +166,13 @@ def _first(counts: list[int], holds: Callable[[int], bool]) -> int:
 
 
 def _least(units: int, bounds: Callable[[int], Bounds], room: Room, mode: Mode) -> int:
-    """The smallest amount, in units, within which the search finds a plan too: rounding may cost it one unit."""
+    """The smallest amount, in units, within which the search finds a plan too: rounding may cost it a small part."""
+    missing, step = units - 1, 1
     while not room.is_found(bounds(units), mode):
-        units += 1
+        missing, units, step = units, units + step, 2 * step
+    while units - missing > 1:
+        middle = (missing + units) // 2
+        missing, units = (missing, middle) if room.is_found(bounds(middle), mode) else (middle, units)
     return units
 
 

@@ -91,3 +91,12 @@ def test_what_has_to_give_is_asked_without_proving_the_best() -> None:
     assert isinstance(found.after, float)
     assert found.plan is not None
     assert 0 <= found.after - found.plan.wall_seconds < 2 * 3600
+
+
+def test_what_takes_ages_is_answered_too() -> None:
+    """For very many tokens rounding is many hours: the shortest deadline is found all the same."""
+    sets = ["training.phases[0].tokens=1000000T", "market.purchase=[spot]", "market.offers[0].gpus_per_node=1"]
+    found, *_ = relaxations(load_problem(DEEPSEEK.with_name("spot_heavy.yaml"), sets))
+    assert isinstance(found.after, float)
+    assert found.plan is not None
+    assert found.plan.wall_seconds <= found.after <= 1.001 * found.plan.wall_seconds
