@@ -194,6 +194,10 @@ class _Search:
         return self.status in {Status.OPTIMAL, Status.FEASIBLE}
 
 
+ENOUGH: Final = 0.25
+"""A proof ends at this part of the rounding error: beyond, it would tell plans apart that rounding does not."""
+
+
 def _search(
     built: Built, measure: Measure, started: float, time_limit: float | None, progress: Progress | None
 ) -> _Search:
@@ -204,6 +208,7 @@ def _search(
     if fault:
         raise RuntimeError(f"the model is not valid: {fault}")
     solver = _solver()
+    solver.parameters.relative_gap_limit = ENOUGH * built.scale.error
     if time_limit is not None:
         solver.parameters.max_time_in_seconds = max(0.0, time_limit - (time.perf_counter() - started))
     try:
