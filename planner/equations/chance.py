@@ -112,6 +112,16 @@ class Delays:
         found = known.within(np.asarray(bound)[..., None] * np.exp(-log_deviation * points))
         return np.asarray((found * weights).sum(axis=-1) / weights.sum(), dtype=np.float64)
 
+    def quantile_uncertain(self, probability: float, log_deviation: float) -> Array:
+        """The least bound that holds with a probability when all times are only known up to such a factor."""
+        high = np.asarray((self.mean + 40 * np.sqrt(self.variance)) * np.exp(6 * log_deviation), dtype=np.float64)
+        low = np.zeros_like(high)
+        for _ in range(60):
+            middle = (low + high) / 2
+            enough = self.within_uncertain(middle, log_deviation) >= probability
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        return high
+
     def scaled(self, factor: Array) -> Delays:
         """The same for a part of the work."""
         return Delays(*(getattr(self, one.name) * factor for one in fields(Delays)))

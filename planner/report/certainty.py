@@ -22,19 +22,20 @@ from planner.units import format_duration, format_share
 def certainty_document(answer: Answer, plan: Plan) -> dict[str, Any]:
     """The range of a plan's wall time, and whether published runs on its device stand behind it."""
     calibration, device = answer.choices.workload.calibration, plan.machine.accelerator
-    low, high = interval(deviation_of(answer, plan))
+    low, high = real_range(answer, plan)
     return {
         "confidence": CONFIDENCE,
         "log_deviation": deviation_of(answer, plan),
-        "wall_seconds": [plan.wall_seconds * low, plan.wall_seconds * high],
+        "wall_seconds": [low, high],
         "published_runs_on_device": calibration.is_fitted(device),
     }
 
 
 def certainty_lines(answer: Answer, best: Plan) -> Iterator[str]:
     """The range of the best plan, what it rests on, and the other accelerators on which as good a plan exists."""
-    low, high = (format_duration(best.wall_seconds * factor) for factor in interval(deviation_of(answer, best)))
-    yield f"Estimate: {100 * CONFIDENCE:.0f} % of real runs would take {low} to {high}; cost goes with it."
+    low, high = map(format_duration, real_range(answer, best))
+    share = f"{100 * CONFIDENCE:.0f} %"
+    yield f"Estimate: {share} of real runs would take {low} to {high}, luck with nodes included; cost goes with it."
     yield _kind_of_figure(answer, best)
     others = [one.plan for one in answer.alternatives if one.plan]
     yield from (_tie(answer, best, other) for other in others if within_error(answer, best, other))
@@ -45,6 +46,13 @@ def certainty_lines(answer: Answer, best: Plan) -> Iterator[str]:
     if unseen:
         told = "Of the others, no published training run was in the calibration on"
         yield f"{told} {', '.join(unseen)}: known from data sheets, with wider ranges."
+
+
+def real_range(answer: Answer, plan: Plan) -> tuple[float, float]:
+    """Wall times between which real runs end with `CONFIDENCE`: the estimate's error and failures and preemptions."""
+    deviation, rest = deviation_of(answer, plan), (1 - CONFIDENCE) / 2
+    low, high = (float(plan.moments.delays.quantile_uncertain(one, deviation)) for one in (rest, 1 - rest))
+    return low, high
 
 
 def within_error(answer: Answer, best: Plan, other: Plan) -> bool:

@@ -153,14 +153,18 @@ def extent(found: Frontier) -> str:
 
 def _table(found: Frontier) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("", *(["tokens"] if found.most_is_best else []), "cost", "time", "GPUs"):
+    gpus = "most GPUs" if len(found.problem.training.phases) > 1 else "GPUs"
+    sure, is_timed = found.problem.risk.confidence, "time" in found.axes
+    kept = [f"kept with {format_share(sure)}"] if sure is not None and is_timed else []
+    for heading in ("", *(["tokens"] if found.most_is_best else []), "cost", "time", *kept, gpus):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("accelerator", no_wrap=True)
     table.add_column("what changes")
     for point, change in zip(found.points, changes(found.points), strict=True):
         plan = point.plan
         mark = "◆" if point.is_knee else "●"
-        figures = [format_money(plan.cost_usd), format_duration(plan.wall_seconds), f"{plan.gpus:,}"]
+        times = [plan.wall_seconds, *((point.x if found.axes[0] == "time" else point.y,) if kept else ())]
+        figures = [format_money(plan.cost_usd), *map(format_duration, times), f"{plan.gpus:,}"]
         figures = [format_count(plan.tokens), *figures] if found.most_is_best else figures
         table.add_row(mark, *figures, plan.accelerator, change)
     return table

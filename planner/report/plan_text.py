@@ -39,6 +39,7 @@ from planner.units import (
     format_number,
     format_share,
 )
+from planner.verify.check import kept_seconds
 
 BAR: Final = 40
 """Characters of a bar."""
@@ -175,6 +176,11 @@ def _limits(answer: Answer, plan: Plan) -> Table:
     for limit in answer.choices.limits.values():
         value = limit_value(limit, plan)
         table.add_row(limit.name, *(_amount(limit.unit, one) for one in (limit.bound, value, limit.bound - value)))
+    confidence, deadline = answer.problem.risk.confidence, answer.problem.limits.deadline
+    if confidence is not None and deadline is not None:
+        kept = kept_seconds(answer.choices.workload, plan, confidence)
+        times = (deadline, kept, deadline - kept)
+        table.add_row(f"risk.confidence {format_share(confidence)}", *(_amount("s", one) for one in times))
     return table
 
 

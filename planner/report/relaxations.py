@@ -12,7 +12,7 @@ from planner.formulation.plan import Plan
 from planner.negotiate.relaxations import Relaxation
 from planner.problem.problem import Problem
 from planner.report.console import wide_console
-from planner.units import format_count, format_duration, format_money, round_usd
+from planner.units import format_count, format_duration, format_money, format_share, round_usd
 
 Value = float | str | None
 
@@ -68,17 +68,18 @@ def amount(unit: str, value: Value) -> str:
 
 
 def reason(problem: Problem, found: Sequence[Relaxation]) -> str:
-    """Why there is no plan, in a sentence: what it takes at least, within the other limits."""
+    """Why there is no plan, in a sentence: what it would need, within the other limits."""
     limits = limits_of(problem).values()
     for limit in limits:
         helps = next((one for one in found if one.limit == limit.name and one.after is not None), None)
         if helps:
             others = " and ".join(f"{one.name} {amount(one.unit, one.bound)}" for one in limits if one != limit)
-            takes = {"s": "takes at least", "USD": "costs at least", "GPUs": "needs at least"}[limit.unit]
-            least = amount(limit.unit, helps.after) + (" GPUs" if limit.unit == "GPUs" else "")
+            needed = amount(limit.unit, helps.after)
+            sure = problem.risk.confidence
+            surely = f" with {format_share(sure)} confidence" if sure is not None and limit.unit == "s" else ""
             return (
-                f"The job {takes} {least}{f' within {others}' if others else ''}, "
-                f"more than {limit.name} {amount(limit.unit, limit.bound)}."
+                f"The job needs {limit.name} {needed}{surely}{f' within {others}' if others else ''}, "
+                f"more than {amount(limit.unit, limit.bound)}."
             )
     if not limits:
         return "No limit is to blame: what is said above has to change, by other devices, pins or phases."

@@ -214,14 +214,19 @@ def _certainty(problem: Problem, workload: Workload, plan: Plan) -> Iterator[str
     confidence, deadline = problem.risk.confidence, problem.limits.deadline
     if confidence is None or deadline is None:
         return
+    kept = kept_seconds(workload, plan, confidence)
+    if kept > deadline * (1 + TOLERANCE):
+        yield f"with {confidence:.4g} it takes {kept} s, more than {deadline} s"
+
+
+def kept_seconds(workload: Workload, plan: Plan, confidence: float) -> float:
+    """The wall time that a plan keeps with a probability, by the equations alone."""
     runs = [_run(workload, plan, phase, begins=index == 0) for index, phase in enumerate(plan.phases)]
     least, mean, variance = (
         sum((getattr(run, name).after(phase.steps) for run, phase in zip(runs, plan.phases, strict=True)), np.zeros(1))
         for name in ("least", "wall", "variance")
     )
-    kept = float(promised(least, mean, variance, deviations_of(confidence))[0])
-    if kept > deadline * (1 + TOLERANCE):
-        yield f"with {confidence:.4g} it takes {kept} s, more than {deadline} s"
+    return float(promised(least, mean, variance, deviations_of(confidence))[0])
 
 
 def _claims(plan: Plan, outcome: Outcome) -> Iterator[str]:

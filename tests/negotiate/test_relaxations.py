@@ -80,7 +80,7 @@ def test_a_problem_without_hope_says_so() -> None:
     assert documents["limits.gpus"]["to"] is None
     assert documents["limits.gpus"]["set"] == []
     assert documents["limits.deadline"]["to"] > 3600.0
-    assert reason(problem, found).startswith("The job takes at least")
+    assert reason(problem, found).startswith("The job needs limits.deadline")
 
 
 def test_what_has_to_give_is_asked_without_proving_the_best() -> None:
