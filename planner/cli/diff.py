@@ -20,33 +20,36 @@ LARGEST = 16 * 2**20
 def diff(old: str, new: str, *, as_json: bool) -> None:
     """What changes from A to B: `+` added, `~` changed, `-` removed, then the bill.
 
-    A and B are each a plan that `plan solve --out` wrote, or a problem file, which is solved. Exit code 3: one of
-    them has no plan.
+    A and B are each a plan that `plan solve --out` wrote, or a problem file, which is solved; of two problem files what
+    they ask for is compared too. Exit code 3: one of them has no plan.
     """
-    from planner.report.difference import difference_document, difference_lines
+    from planner.report.difference import asked_document, asked_lines, difference_document, difference_lines
 
-    plans = [_plan(path) for path in (old, new)]
+    (before, first), (after, second) = (_plan(path) for path in (old, new))
     try:
-        found, lines = difference_document(*plans), list(difference_lines(*plans))
+        found, lines = difference_document(before, after), list(difference_lines(before, after))
+        if first is not None and second is not None:
+            found, lines = asked_document(first, second) | found, [*asked_lines(first, second), *lines]
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError):
         fix = "give files that plan solve --out wrote, as they were written"
         raise InputError("a plan with missing or changed figures", place=Place(f"{old}, {new}"), fix=fix) from None
     click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
 
 
-def _plan(path: str) -> dict[str, Any]:
-    """The plan that a file (`-`: standard input) holds or that a problem file asks for."""
+def _plan(path: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The plan that a file (`-`: standard input) holds or that a problem file asks for, and what that file says."""
     from planner.problem.document import read_source
 
     content = read_source(path, LARGEST + 1)
-    document = _written(path, content) if content.lstrip().startswith(b"{") else _solved(path, content)
+    is_plan = content.lstrip().startswith(b"{")
+    document, asked = (_written(path, content), None) if is_plan else _solved(path, content)
     plan = document.get("plan")
     if plan is None:
         click.echo(f"error: {path}: no plan exists; plan solve {path} says what has to give", err=True)
         raise click.exceptions.Exit(ExitCode.INFEASIBLE)
     if not (isinstance(plan, dict) and {"phases", "purchases", "cost_usd"} <= set(plan)):
         raise InputError("not a plan", place=Place(path), fix="give a file that plan solve --out wrote")
-    return plan
+    return plan, asked
 
 
 def _written(path: str, content: bytes) -> dict[str, Any]:
@@ -61,11 +64,12 @@ def _written(path: str, content: bytes) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _solved(path: str, content: bytes) -> dict[str, Any]:
-    """The answer to a problem file."""
+def _solved(path: str, content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The answer to a problem file, and what the file says."""
     from planner.negotiate.answer import answer
     from planner.problem.document import document_of
     from planner.problem.problem import Problem
     from planner.report.plan_json import answer_document
 
-    return answer_document(answer(Problem.of(document_of(content, path))))
+    document = document_of(content, path)
+    return answer_document(answer(Problem.of(document))), dict(document.data)

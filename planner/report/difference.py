@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -100,17 +100,36 @@ def difference_document(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[
 def difference_lines(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     """The differences for people: decisions first, then the bill with its total."""
     changed = differences(figures_of(old), figures_of(new))
-    width = max((len(one.key) for one in changed), default=0)
-    for one in changed:
-        values = {"+": _shown(one.key, one.new), "-": _shown(one.key, one.old)}
-        both = f"{_shown(one.key, one.old)} → {_shown(one.key, one.new)}"
-        yield f"{one.sign} {one.key:{width}}  {values.get(one.sign, both)}"
+    yield from _lines(changed)
     yield from ("", "bill") if changed else ("the same plan", "")
     before, after = bill_of(old), bill_of(new)
     width = max(map(len, (*before, *after, "total")))
     for line in dict.fromkeys((*after, *before)):
         yield _bill_line(line, width, before.get(line, Decimal(0)), after.get(line, Decimal(0)))
     yield _bill_line("total", width, Decimal(old["cost_usd"]), Decimal(new["cost_usd"]))
+
+
+def asked_document(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """What two problem files ask for differently, as the part `asked` of the document."""
+    changed = differences(flattened(old), flattened(new))
+    return {"asked": [{"key": one.key, "change": one.sign, "from": one.old, "to": one.new} for one in changed]}
+
+
+def asked_lines(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """The same for people, with the heading of the plans that follow."""
+    changed = differences(flattened(old), flattened(new))
+    yield "asked" if changed else "asked: the same"
+    yield from _lines(changed)
+    yield from ("", "plan")
+
+
+def _lines(changed: Sequence[Difference]) -> Iterator[str]:
+    """A line for each key."""
+    width = max((len(one.key) for one in changed), default=0)
+    for one in changed:
+        values = {"+": _shown(one.key, one.new), "-": _shown(one.key, one.old)}
+        both = f"{_shown(one.key, one.old)} → {_shown(one.key, one.new)}"
+        yield f"{one.sign} {one.key:{width}}  {values.get(one.sign, both)}"
 
 
 def _bill_line(name: str, width: int, old: Decimal, new: Decimal) -> str:
