@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from planner.cli.reading import unless_too_few
 from planner.errors import ExitCode, InputError, Place
 
 LARGEST = 16 * 2**20
@@ -68,4 +69,4 @@ def _solved(path: str, content: bytes) -> dict[str, Any]:
     from planner.problem.problem import Problem
     from planner.report.plan_json import answer_document
 
-    return answer_document(answer(Problem.of(document_of(content, path))))
+    return answer_document(answer(unless_too_few(Problem.of(document_of(content, path)))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from planner.cli.options import set_option
+from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 
 
@@ -23,10 +24,9 @@ def layouts(problem_file: str, sets: tuple[str, ...], *, as_csv: bool, top: int 
     """
     from planner.formulation.choices import choices_of
     from planner.negotiate.layout_table import layout_tables
-    from planner.problem.problem import load_problem
     from planner.report.layouts import cheapest, print_csv, print_table, without_limits
 
-    choices = choices_of(without_limits(load_problem(problem_file, sets)))
+    choices = choices_of(without_limits(problem_of(problem_file, sets)))
     tables = layout_tables(choices, undominated=undominated)
     if top is not None or not as_csv:
         tables = iter(cheapest(tables, top or 20))
