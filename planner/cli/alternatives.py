@@ -7,6 +7,7 @@ import json
 import click
 
 from planner.cli.options import quantity, set_option
+from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 from planner.units import parse_share
 
@@ -24,10 +25,9 @@ def alternatives(problem_file: str, sets: tuple[str, ...], within: float, *, as_
     The best of every kind, in order; each is within all limits and verified. Exit code 3: no plan at all.
     """
     from planner.negotiate.kinds import kinds
-    from planner.problem.problem import load_problem
     from planner.report.kinds import kinds_document, print_kinds
 
-    problem = load_problem(problem_file, sets)
+    problem = problem_of(problem_file, sets)
     found = kinds(problem, within)
     if as_json:
         click.echo(json.dumps(kinds_document(problem, found), indent=2, ensure_ascii=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from planner.cli.options import set_option
+from planner.cli.reading import problem_of
 
 
 @click.command()
@@ -17,10 +18,9 @@ def check(problem_file: str, sets: tuple[str, ...]) -> None:
     """
     from planner.layouts.workload import workload_of
     from planner.market.placements import placements
-    from planner.problem.problem import load_problem
     from planner.report.plan_text import problem_lines
 
-    problem = load_problem(problem_file, sets)
+    problem = problem_of(problem_file, sets)
     workload, found = workload_of(problem), placements(problem)
     for line in problem_lines(problem, workload, found):
         click.echo(line)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from planner.cli.reading import unless_too_few
 from planner.errors import ExitCode, InputError, Place
 
 LARGEST = 16 * 2**20
@@ -72,4 +73,4 @@ def _solved(path: str, content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     from planner.report.plan_json import answer_document
 
     document = document_of(content, path)
-    return answer_document(answer(Problem.of(document))), dict(document.data)
+    return answer_document(answer(unless_too_few(Problem.of(document)))), dict(document.data)

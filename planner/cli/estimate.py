@@ -7,6 +7,7 @@ import json
 import click
 
 from planner.cli.options import set_option
+from planner.cli.reading import run_of
 
 
 @click.command()
@@ -23,9 +24,8 @@ def estimate(run_file: str, sets: tuple[str, ...], *, as_json: bool, out: str | 
     from planner.catalog.calibration import load_calibration
     from planner.estimate.estimate import estimate as estimated
     from planner.files import write_whole
-    from planner.problem.run import load_run
 
-    answer = estimated(load_run(run_file, sets), load_calibration())
+    answer = estimated(run_of(run_file, sets), load_calibration())
     from planner.report.estimate_document import as_document
 
     document = json.dumps(as_document(answer), indent=2, ensure_ascii=False)

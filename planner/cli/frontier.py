@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from planner.cli.options import html_option, set_option, write_page
+from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -47,13 +48,12 @@ def frontier(
     from planner.negotiate.frontier import frontier as exact_frontier
     from planner.negotiate.frontier import room_of
     from planner.negotiate.rivals import rivals
-    from planner.problem.problem import load_problem
     from planner.report.frontier import frontier_document, print_csv, print_frontier
     from planner.report.page.frontier import frontier_page
 
     if x == y:
         raise click.UsageError("--x and --y must differ")
-    problem = load_problem(problem_file, sets)
+    problem = problem_of(problem_file, sets)
     room = room_of(problem)
     found = exact_frontier(problem, cast("Axis", x), cast("Axis", y), points, room)
     if found.points:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 import click
 
 from planner.cli.options import set_option
+from planner.cli.reading import problem_of
 from planner.errors import ExitCode
+
+if TYPE_CHECKING:
+    from planner.negotiate.layout_table import LayoutTable
+
+SHOWN = 20
+"""Layouts of each phase that people are shown unless they ask for another number."""
 
 
 @click.command()
 @click.argument("problem_file", metavar="PROBLEM.YAML")
 @set_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
-@click.option("--top", type=click.IntRange(min=1), help="Only so many layouts of each phase, cheapest first.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    help=f"Only so many layouts of each phase, cheapest first; default {SHOWN}, with --csv all.",
+)
 @click.option("--undominated", is_flag=True, help="Only the layouts that the solver chooses from.")
 def layouts(problem_file: str, sets: tuple[str, ...], *, as_csv: bool, top: int | None, undominated: bool) -> None:
     """Every feasible layout: degrees, GPUs, nodes, step time, memory, wall time and cost.
@@ -23,13 +37,17 @@ def layouts(problem_file: str, sets: tuple[str, ...], *, as_csv: bool, top: int 
     """
     from planner.formulation.choices import choices_of
     from planner.negotiate.layout_table import layout_tables
-    from planner.problem.problem import load_problem
     from planner.report.layouts import cheapest, print_csv, print_table, without_limits
 
-    choices = choices_of(without_limits(load_problem(problem_file, sets)))
-    tables = layout_tables(choices, undominated=undominated)
+    choices = choices_of(without_limits(problem_of(problem_file, sets)))
+    tables: Iterable[LayoutTable] = layout_tables(choices, undominated=undominated)
+    count = 0
     if top is not None or not as_csv:
-        tables = iter(cheapest(tables, top or 20))
-    if not (print_csv if as_csv else print_table)(tables):
+        tables, count = cheapest(tables, top or SHOWN)
+    shown = (print_csv if as_csv else print_table)(tables)
+    if not as_csv and shown < count:
+        of_each = " of each phase" if len(choices.phases) > 1 else ""
+        click.echo(f"{shown:,} of {count:,} layouts, the cheapest{of_each} first; --top N shows more, --csv all")
+    if not shown:
         click.echo(f"no layout is feasible; plan solve {problem_file} says why", err=True)
         raise click.exceptions.Exit(ExitCode.INFEASIBLE)

@@ -7,6 +7,7 @@ import json
 import click
 
 from planner.cli.options import set_option
+from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 
 
@@ -43,11 +44,10 @@ def scale(
     """
     from planner.negotiate.gpu_counts import parse_gpu_counts
     from planner.negotiate.scaling import scaling
-    from planner.problem.problem import load_problem
     from planner.report.scaling import print_csv, print_scaling, scaling_document
 
     counts = None if gpus is None else parse_gpu_counts(gpus)
-    problem = load_problem(problem_file, sets)
+    problem = problem_of(problem_file, sets)
     found = scaling(problem, counts, accelerator=accelerator, phase=phase, kind="weak" if weak else "strong")
     if as_json:
         click.echo(json.dumps(scaling_document(found), indent=2, ensure_ascii=False))

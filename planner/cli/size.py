@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from planner.cli.options import quantity
+from planner.cli.reading import warn_of_few_tokens
 from planner.errors import InputError, Place
 from planner.units import Price, parse_duration, parse_price, parse_share, parse_tokens
 
@@ -73,6 +74,7 @@ def size(
     )
     if mfu == 0:
         raise InputError("MFU must be more than zero", place=Place("--mfu"), fix="write 40% or 0.4")
+    warn_of_few_tokens(tokens, sequence_length)
     answer = sized(question, load_calibration(), mfu, _hourly(price, question))
     if as_json:
         return click.echo(json.dumps(as_document(answer), indent=2, ensure_ascii=False))

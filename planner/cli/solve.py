@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from planner.cli.options import html_option, quantity, set_option, write_page
+from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 from planner.units import parse_duration
 
@@ -62,13 +63,12 @@ def solve(
     from planner.negotiate.patience import Patience
     from planner.negotiate.room import Room
     from planner.negotiate.worth import prepared
-    from planner.problem.problem import load_problem
     from planner.verify.check import FaultyPlanError
 
     if minimize and maximize:
         raise click.UsageError("--minimize and --maximize exclude each other")
     objective = minimize or maximize
-    problem = load_problem(problem_file, (*sets, *([f"objective={objective}"] if objective else [])))
+    problem = problem_of(problem_file, (*sets, *([f"objective={objective}"] if objective else [])))
     patience = Patience(None if time_limit is None else time.perf_counter() + time_limit)
     try:
         room = Room(problem)

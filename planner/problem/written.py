@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Self, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, WithJsonSchema, model_validator
 from pydantic.fields import FieldInfo
 
-from planner.errors import InputError, Issue, Place, did_you_mean
+from planner.errors import InputError, Issue, Place, closest, did_you_mean
 from planner.problem.document import Document, dotted
 from planner.problem.yaml_tree import KeyPath
 from planner.units import QuantityError
@@ -149,8 +149,7 @@ def _issues(
     elif kind == "missing":
         yield Issue(f"{where} is missing", place, f"add {_example(schema, path)}")
     elif kind == "extra_forbidden":
-        known = _fields_at(schema, path[:-1])
-        yield Issue(f"unknown key {where}", place, did_you_mean(str(path[-1]), known))
+        yield Issue(f"unknown key {where}", place, _known_key(schema, path))
     elif kind == "literal_error":
         known = [text.strip("'") for text in detail["ctx"]["expected"].replace(" or ", ", ").split(", ")]
         fix = did_you_mean(value, known) if isinstance(value, str) else f"known: {', '.join(known)}"
@@ -230,6 +229,23 @@ def _fields_at(schema: type[BaseModel], path: KeyPath) -> list[str]:
     """The keys that are known at a path."""
     model = _model_at(schema, path)
     return [field.alias or name for name, field in model.model_fields.items()] if model else []
+
+
+def _known_key(schema: type[BaseModel], path: KeyPath) -> str:
+    """The fix for an unknown key: the nearest one that is known there, or the same in a list beside it."""
+    name, known = str(path[-1]), _fields_at(schema, path[:-1])
+    deeper = None if closest(name, known) else _in_a_list(schema, path)
+    return f"write {deeper}" if deeper else did_you_mean(name, known)
+
+
+def _in_a_list(schema: type[BaseModel], path: KeyPath) -> str | None:
+    """Where a key that is unknown here is known: in the first item of a list beside it."""
+    parent = _model_at(schema, path[:-1])
+    for name, field in parent.model_fields.items() if parent else ():
+        key = field.alias or name
+        if tuple in set(_origins(field.annotation)) and path[-1] in _fields_at(schema, (*path[:-1], key)):
+            return dotted((*path[:-1], key, 0, path[-1]))
+    return None
 
 
 def _model_at(schema: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:

@@ -45,13 +45,18 @@ def without_limits(problem: Problem) -> Problem:
     return problem.model_copy(update={"limits": problem.limits.model_copy(update={"deadline": None, "budget": None})})
 
 
-def cheapest(tables: Iterable[LayoutTable], top: int) -> list[LayoutTable]:
-    """The cheapest layouts of each phase, on whatever machine; the fastest first among equals."""
+def cheapest(tables: Iterable[LayoutTable], top: int) -> tuple[list[LayoutTable], int]:
+    """The cheapest layouts of each phase, on whatever machine, and of how many layouts in all.
+
+    The fastest comes first among equals.
+    """
     by_phase: dict[str, list[LayoutTable]] = {}
+    count = 0
     for table in tables:
+        count += len(table)
         order = np.lexsort((table.wall_days, table.cost_usd))[:top]
         by_phase.setdefault(table.phase, []).append(table.take(order))
-    return [one for some in by_phase.values() for one in _cheapest_of(some, top)]
+    return [one for some in by_phase.values() for one in _cheapest_of(some, top)], count
 
 
 def _cheapest_of(tables: list[LayoutTable], top: int) -> Iterator[LayoutTable]:

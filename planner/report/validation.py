@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -100,10 +100,10 @@ def worst_table(rows: Iterable[RowPrediction]) -> Table:
     return table
 
 
-def skipped_table(validation: Validation) -> Table:
-    """Why configurations were not predicted."""
-    table = _table("Not predicted", "reason", "configs")
-    for reason, count in sorted(validation.skipped.items(), key=lambda item: -item[1]):
+def skipped_table(skipped: Mapping[str, int], of_what: str) -> Table:
+    """Why so many configurations or rows were not predicted, the most frequent reason first."""
+    table = _table("Not predicted", "reason", of_what)
+    for reason, count in sorted(skipped.items(), key=lambda item: -item[1]):
         table.add_row(reason, str(count))
     return table
 
@@ -114,8 +114,9 @@ def validation_report(validation: Validation, calibration: Calibration | None) -
     if calibration:
         parts += [unseen_table(calibration), ""]
     parts += [source_table(validation), "", worst_table(validation.rows)]
-    if validation.skipped:
-        parts += ["", skipped_table(validation)]
+    for skipped, of_what in ((validation.skipped, "configs"), (validation.skipped_rows, "rows")):
+        if skipped:
+            parts += ["", skipped_table(skipped, of_what)]
     parts += ["", *_notes(validation)]
     return parts
 

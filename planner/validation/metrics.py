@@ -10,11 +10,11 @@ from planner.equations.flops import (
     model_flops_per_token,
 )
 from planner.validation.cases import Case
+from planner.validation.published import SHARES
 
 MODEL_FLOPS = {"model_tflops_per_gpu", "mfu"}
 HARDWARE_FLOPS = {"hw_tflops_per_gpu", "hfu", "pct_peak", "aggregate_pflops"}
 """Sources that print a share of peak or an aggregate rate count what their hardware did."""
-SHARES = {"mfu", "hfu", "pct_peak"}
 TIMES = (
     "step_time",
     "tokens_per_s_per_gpu",
@@ -30,6 +30,24 @@ TIMES = (
 """Metrics that give a step time, the most direct first."""
 MEMORIES = {"mem_peak_gb": 1e9, "mem_peak_gib": 2.0**30, "mem_reserved_gib": 2.0**30}
 """Metrics that give a peak of memory, with the bytes of their unit."""
+NOT_GIVEN = {
+    "wall_time_days",
+    "gpu_hours",
+    "cost_usd",
+    "layer_fwd_time",
+    "layer_bwd_time",
+    "mem_activations_gib",
+    "mem_activations_pct_of_baseline",
+    "mem_params_optimizer_gib",
+}
+"""Metrics of publications that do not follow from a layout, or only from one that states more."""
+
+
+def why_not_given(metric: str) -> str:
+    """Why a metric is not predicted."""
+    if metric in NOT_GIVEN:
+        return f"a layout does not give {metric}"
+    return f"metric {metric[:40]!r} is not known; known: {', '.join((*TIMES, *MEMORIES))}"
 
 
 def flops_per_token(case: Case, metric: str) -> float:

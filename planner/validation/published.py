@@ -52,6 +52,8 @@ NUMBERS = (
 )
 MAY_BE_ZERO = ("n_experts", "top_k", "vpp", "ep")
 """Numbers that tables write as 0 for dense models and for schedules without interleaving."""
+SHARES = ("mfu", "hfu", "pct_peak")
+"""Metrics that are a fraction of peak."""
 REQUIRED = ("id", "model", "gpu", "metric", "value")
 SMALLEST, LARGEST = 1e-6, 1e18
 """Figures outside of these bounds are mistakes."""
@@ -146,7 +148,7 @@ def _row(cells: dict[str, str | None], line: int, name: str, issues: list[Issue]
         return None
     count = len(issues)
     numbers = {key: _count(clean.get(key, ""), key, place, issues) for key in NUMBERS}
-    value = _number(clean["value"], "value", place, issues)
+    value = _value(clean["value"], clean["metric"], place, issues)
     network = _number(clean.get("network_gbit_s", ""), "network_gbit_s", place, issues)
     if value is None and len(issues) == count:
         issues.append(Issue("the value is empty", place, "give the measured figure"))
@@ -163,6 +165,20 @@ def _row(cells: dict[str, str | None], line: int, name: str, issues: list[Issue]
         clean.get("excluded", ""),
         clean.get("scored_apart", ""),
     )
+
+
+def _value(cell: str, metric: str, place: Place, issues: list[Issue]) -> float | None:
+    """The measured figure; shares of peak that are written in per cent are refused with the fraction."""
+    if metric not in SHARES:
+        return _number(cell, "value", place, issues)
+    is_percent = cell.endswith("%")
+    known = len(issues)
+    number = _number(cell.removesuffix("%").rstrip(), "value", place, issues)
+    if number is None or len(issues) > known or (number <= 1 and not is_percent):
+        return number
+    fix = f"write {number / 100:.6g}" if number <= 100 else "write the share of peak, from 0 to 1"
+    issues.append(Issue(f"value: {cell[:40]}, but {metric} is a fraction", place, fix))
+    return None
 
 
 def _count(cell: str, column: str, place: Place, issues: list[Issue]) -> float | None:

@@ -16,7 +16,7 @@ from planner.equations.evaluate import constants_of
 from planner.equations.symbols import Constants
 from planner.validation.cases import Case, case_of, group
 from planner.validation.gaps import Skipped
-from planner.validation.metrics import MEMORIES, TIMES, measured_seconds, value_from
+from planner.validation.metrics import MEMORIES, TIMES, measured_seconds, value_from, why_not_given
 from planner.validation.peaks import memory_kind
 from planner.validation.predict import memories, settle, table_of, times
 from planner.validation.published import PublishedRow, read_published
@@ -57,7 +57,9 @@ class Validation:
     """Share of measured peaks that exceed the predicted reserved memory."""
     by_source: dict[str, Summary]
     skipped: dict[str, int]
-    """Configurations without any prediction, by reason."""
+    """Configurations that cannot be predicted, by reason."""
+    skipped_rows: dict[str, int]
+    """Rows that have no prediction although their configuration can be predicted, by reason."""
     excluded: int
     """Configurations that the file itself keeps out of the score."""
 
@@ -111,7 +113,7 @@ def predict_row(prediction: Prediction, row: PublishedRow) -> RowPrediction:
         return RowPrediction(row, _memory_value(prediction, row), None, "")
     value = value_from(prediction.case, row.metric, prediction.seconds) if row.metric in TIMES else None
     if value is None:
-        return RowPrediction(row, None, None, f"a layout does not give {row.metric or 'an unnamed metric'}")
+        return RowPrediction(row, None, None, why_not_given(row.metric))
     spread = math.exp(CENTRAL_80 * prediction.log_deviation)
     return RowPrediction(row, value, (value / spread, value * spread), "")
 
@@ -192,6 +194,7 @@ def _summed_up(
         above_reserved=_share_above(predictions),
         by_source=by_group(errors, [p.case.rows[0].source for p, _ in timed]) if timed else {},
         skipped=skipped,
+        skipped_rows=Counter(row.skipped for row in rows if row.skipped and row.skipped not in skipped),
         excluded=excluded,
     )
 
@@ -219,6 +222,7 @@ def as_document(validation: Validation, calibration: Calibration, *, builtin: bo
         "share_above_reserved": validation.above_reserved,
         "by_source": {source: asdict(value) for source, value in validation.by_source.items()},
         "skipped": validation.skipped,
+        "skipped_rows": validation.skipped_rows,
         "excluded": validation.excluded,
     }
     if builtin:

@@ -332,13 +332,20 @@ def test_examples_in_errors_are_right(tmp_path: Path) -> None:
     assert "add for example schema: plan/1" in plain
     one = plan("check", "-", "--set", "training.phases[3].tokens=1B").stderr
     assert "write training.phases[0]\n" in one
+    assert "write training.phases[0].tokens\n" in plan("check", "-", "--set", "training.tokens=20T").stderr
+    assert "did you mean accelerators?" in plan("check", "-", "--set", "market.accelerator=H100").stderr
     assert plan("solve", "-", "--out", "").exit_code == 2
     assert plan("solve", "-", "--out", str(tmp_path)).exit_code == 2
 
 
 def test_layouts_for_people() -> None:
     """Without --csv the cheapest are shown as a table, as many as asked for."""
-    assert len(plan("layouts", "-", "--top", "3").stdout.splitlines()) == 4
+    every = len(plan("layouts", "-", "--csv").stdout.splitlines()) - 1
+    for arguments, shown in (((), 20), (("--top", "3"), 3)):
+        lines = plan("layouts", "-", *arguments).stdout.splitlines()
+        assert len(lines) == shown + 2
+        assert lines[-1] == f"{shown} of {every:,} layouts, the cheapest first; --top N shows more, --csv all"
+    assert "--csv all" not in plan("layouts", "-", "--top", str(every)).stdout
     rows = list(csv.DictReader(io.StringIO(plan("layouts", "-", "--csv", "--top", "5").stdout)))
     costs = [float(row["cost_usd"]) for row in rows]
     assert costs == sorted(costs)

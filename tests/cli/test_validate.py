@@ -14,7 +14,8 @@ from click.testing import CliRunner, Result
 
 from planner.catalog.calibration import load_calibration
 from planner.cli import main
-from planner.validation.published import builtin_runs
+from planner.validation.metrics import MEMORIES, NOT_GIVEN, TIMES
+from planner.validation.published import builtin_runs, read_published
 from planner.validation.toml import calibration_toml
 
 HEADER = (
@@ -100,13 +101,45 @@ def test_text_for_people(tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
-def test_a_file_without_any_prediction(tmp_path: Path) -> None:
-    """Summaries are null, the reasons are there, and nothing fails."""
-    path = written(tmp_path, HEADER + GOOD.splitlines()[-1] + "\n")
-    summary = document(path)["summary"]
-    assert summary["step_time"] is summary["memory"] is summary["share_above_reserved"] is None
-    assert summary["by_source"] == {}
-    assert run(path).exit_code == 0
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (GOOD.splitlines()[-1], "unknown accelerator 'abacus'"),
+        (f"ours-0004/mfu_pct,{RUN},mfu_pct,42,", "metric 'mfu_pct' is not known; known: step_time, tokens_per_s_per"),
+        (f"ours-0005/gpu_hours,{RUN},gpu_hours,1000,", "a layout does not give gpu_hours"),
+    ],
+)
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_file_without_any_prediction(tmp_path: Path, row: str, reason: str, form: tuple[str, ...]) -> None:
+    """Exit code 2 with the reason and its line, and no empty tables."""
+    result = run(written(tmp_path, f"{HEADER}{row}\n"), *form)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"runs.csv:2: nothing can be predicted: {reason}" in result.stderr
+
+
+def test_metrics_that_are_not_known_are_said(tmp_path: Path) -> None:
+    """Beside rows that are predicted, they are counted with the names that are known."""
+    path = written(tmp_path, f"{GOOD}ours-0001/mfu_pct,{RUN},mfu_pct,42,\n")
+    (unknown,) = [reason for reason in document(path)["summary"]["skipped_rows"] if "mfu_pct" in reason]
+    assert unknown.startswith("metric 'mfu_pct' is not known; known: step_time, ")
+    assert "metric 'mfu_pct' is not known" in run(path).stdout
+
+
+def test_help_and_the_published_runs_know_the_same_metrics() -> None:
+    """The help has every metric that is predicted, and each metric of the catalog's runs is known."""
+    help_text = run("--help").stdout
+    assert all(metric in help_text for metric in (*TIMES, *MEMORIES))
+    assert {row.metric for row in read_published(builtin_runs())} == {*TIMES, *MEMORIES} | NOT_GIVEN
+
+
+@pytest.mark.parametrize(("value", "fix"), [("42", "0.42"), ("42%", "0.42"), ("0.5 %", "0.005"), ("4200", "from 0 to")])
+def test_shares_in_per_cent_are_refused(tmp_path: Path, value: str, fix: str) -> None:
+    """A utilisation is a fraction; one in per cent is answered with the fraction to write."""
+    result = run(written(tmp_path, GOOD.replace("mfu,0.35", f"mfu,{value}")))
+    assert result.exit_code == 2
+    assert f"value: {value}, but mfu is a fraction" in result.stderr
+    assert "fix: write" in result.stderr
+    assert fix in result.stderr
 
 
 def test_excluded_rows_are_predicted_and_not_scored(tmp_path: Path) -> None:

@@ -208,6 +208,7 @@ def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     done = run("frontier", DEEPSEEK, "--html", str(path))
     assert done.exit_code == 2
     assert "pip install 'plan-training[html]'" in done.stderr
+    assert "from a checkout pip install '.[html]'" in done.stderr
     assert not path.exists()
 
 

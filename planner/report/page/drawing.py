@@ -14,7 +14,7 @@ VEGA_LITE: Final = "5.20"
 SVG: Final = "http://www.w3.org/2000/svg"
 COLOURED: Final = ("fill", "stroke")
 MISSING: Final = "a page needs the libraries of the extra html, which are not installed"
-INSTALL: Final = "pip install 'plan-training[html]'"
+INSTALL: Final = "pip install 'plan-training[html]', or from a checkout pip install '.[html]'"
 
 CONFIG: Final[dict[str, Any]] = {
     "background": None,

@@ -1,0 +1,57 @@
+"""Reading what commands are given, with a warning about figures that can hardly be meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from planner.units import format_count
+
+if TYPE_CHECKING:
+    from planner.problem.problem import Problem
+    from planner.problem.run import Run
+
+
+def problem_of(path: str, sets: tuple[str, ...]) -> Problem:
+    """The problem in a file (`-`: standard input) with its `--set` overrides. Raises InputError with every issue."""
+    from planner.problem.problem import load_problem
+
+    return unless_too_few(load_problem(path, sets))
+
+
+def unless_too_few(problem: Problem) -> Problem:
+    """The problem itself; a phase that does not fill one step is warned of on stderr."""
+    for phase in problem.training.phases:
+        _warn(_too_few(phase.name, phase.tokens, phase.sequence_length * phase.global_batch, "step"))
+    return problem
+
+
+def run_of(path: str, sets: tuple[str, ...]) -> Run:
+    """The run in a file (`-`: standard input) with its `--set` overrides. Raises InputError with every issue."""
+    from planner.problem.run import load_run
+
+    run = load_run(path, sets)
+    step = run.training.sequence_length * run.training.global_batch
+    _warn(_too_few("training.tokens", run.training.tokens, step, "step"))
+    return run
+
+
+def warn_of_few_tokens(tokens: int | None, sequence_length: int) -> None:
+    """Warns on stderr of `--tokens` that do not fill one sequence."""
+    if tokens is not None:
+        _warn(_too_few("--tokens", tokens, sequence_length, "sequence"))
+
+
+def _too_few(where: str, tokens: int, least: int, of_what: str) -> Iterator[str]:
+    """What is to be said of tokens that are less than the least that is trained on at a time."""
+    if tokens < least:
+        meant = f"{tokens}T" if 0 < tokens < 1000 else "1T"
+        few = f"{format_count(tokens)} tokens are less than one {of_what} of {format_count(least)} tokens"
+        yield f"{where}: {few}; is a unit missing, such as {meant}?"
+
+
+def _warn(messages: Iterator[str]) -> None:
+    for message in messages:
+        click.echo(f"warning: {message}", err=True)
