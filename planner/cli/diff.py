@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from planner.cli.reading import unless_too_few
+from planner.cli.reading import warn_of_phases
 from planner.errors import ExitCode, InputError, Place
 
 LARGEST = 16 * 2**20
@@ -69,4 +69,6 @@ def _solved(path: str, content: bytes) -> dict[str, Any]:
     from planner.problem.problem import Problem
     from planner.report.plan_json import answer_document
 
-    return answer_document(answer(unless_too_few(Problem.of(document_of(content, path)))))
+    problem = Problem.of(document_of(content, path))
+    warn_of_phases(problem)
+    return answer_document(answer(problem))
