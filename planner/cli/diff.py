@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from planner.cli.reading import unless_too_few
+from planner.cli.reading import warn_of_phases
 from planner.errors import ExitCode, InputError, Place
 
 LARGEST = 16 * 2**20
@@ -73,4 +73,6 @@ def _solved(path: str, content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     from planner.report.plan_json import answer_document
 
     document = document_of(content, path)
-    return answer_document(answer(unless_too_few(Problem.of(document)))), dict(document.data)
+    problem = Problem.of(document)
+    warn_of_phases(problem)
+    return answer_document(answer(problem)), dict(document.data)

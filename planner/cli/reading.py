@@ -18,14 +18,15 @@ def problem_of(path: str, sets: tuple[str, ...]) -> Problem:
     """The problem in a file (`-`: standard input) with its `--set` overrides. Raises InputError with every issue."""
     from planner.problem.problem import load_problem
 
-    return unless_too_few(load_problem(path, sets))
-
-
-def unless_too_few(problem: Problem) -> Problem:
-    """The problem itself; a phase that does not fill one step is warned of on stderr."""
-    for phase in problem.training.phases:
-        _warn(_too_few(phase.name, phase.tokens, phase.sequence_length * phase.global_batch, "step"))
+    problem = load_problem(path, sets)
+    warn_of_phases(problem)
     return problem
+
+
+def warn_of_phases(*problems: Problem) -> None:
+    """Warns on stderr of phases that do not fill one step, of each once."""
+    for phase in dict.fromkeys(phase for problem in problems for phase in problem.training.phases):
+        _warn(_too_few(phase.name, phase.tokens, phase.sequence_length * phase.global_batch, "step"))
 
 
 def run_of(path: str, sets: tuple[str, ...]) -> Run:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from planner.cli.options import html_option, set_option, write_page
+from planner.cli.reading import warn_of_phases
 from planner.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def whatif(
     document = read_document(problem_file, sets)
     with _progress() as tell:
         found = what_if(document, vary, jobs=jobs, progress=tell)
+    warn_of_phases(*(cell.problem for cell in found.flat))
     write_page(html, lambda: whatif_page(found, cast("Shown | None", show)))
     if as_json:
         click.echo(json.dumps(whatif_document(found), indent=2, ensure_ascii=False))

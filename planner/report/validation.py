@@ -100,9 +100,9 @@ def worst_table(rows: Iterable[RowPrediction]) -> Table:
     return table
 
 
-def skipped_table(skipped: Mapping[str, int], of_what: str) -> Table:
+def skipped_table(title: str, skipped: Mapping[str, int], of_what: str) -> Table:
     """Why so many configurations or rows were not predicted, the most frequent reason first."""
-    table = _table("Not predicted", "reason", of_what)
+    table = _table(title, "reason", of_what)
     for reason, count in sorted(skipped.items(), key=lambda item: -item[1]):
         table.add_row(reason, str(count))
     return table
@@ -114,9 +114,10 @@ def validation_report(validation: Validation, calibration: Calibration | None) -
     if calibration:
         parts += [unseen_table(calibration), ""]
     parts += [source_table(validation), "", worst_table(validation.rows)]
-    for skipped, of_what in ((validation.skipped, "configs"), (validation.skipped_rows, "rows")):
-        if skipped:
-            parts += ["", skipped_table(skipped, of_what)]
+    if validation.skipped:
+        parts += ["", skipped_table("Not predicted", validation.skipped, "configs")]
+    if validation.skipped_rows:
+        parts += ["", skipped_table("Metrics not predicted", validation.skipped_rows, "rows")]
     parts += ["", *_notes(validation)]
     return parts
 

@@ -11,6 +11,7 @@ from planner.cli import main
 
 PROBLEMS = Path(__file__).parents[2] / "problems"
 DEEPSEEK = str(PROBLEMS / "deepseek_v3.yaml")
+SMALL = str(PROBLEMS / "startup_7b.yaml")
 RUN = str(PROBLEMS / "runs" / "llama3.1-405b.yaml")
 SIZE = ("size", "deepseek-v3", "--gpus", "2048", "--on", "H800-80GB", "--tokens")
 
@@ -23,6 +24,10 @@ SIZE = ("size", "deepseek-v3", "--gpus", "2048", "--on", "H800-80GB", "--tokens"
             "of 62.9M tokens; is a unit missing, such as 14T",
         ),
         (("check", DEEPSEEK, "--set", "training.phases[0].tokens=14k"), "is a unit missing, such as 1T?"),
+        (
+            ("whatif", SMALL, "--vary", "training.phases[0].tokens=14,1T"),
+            "pretrain: 14 tokens are less than one step of 2.1M",
+        ),
         (
             ("estimate", RUN, "--set", "training.tokens=15"),
             "training.tokens: 15 tokens are less than one step of 16.8M",
