@@ -82,7 +82,9 @@ def solve(
         _compare(found)
     from planner.report.page.answer import answer_page
 
-    document = json.dumps(_document(found, around, patience), indent=2, ensure_ascii=False)
+    document = ""
+    if as_json or out is not None:
+        document = json.dumps(_document(found, around, patience), indent=2, ensure_ascii=False)
     if as_json:
         click.echo(document)
     else:

@@ -18,10 +18,11 @@ from planner.equations.symbols import Array
 ROUNDING = 1e-9
 """Relative, of a bound that is compared with the time of a run without losses."""
 QUADRATURE = 63
-"""Points of a quadrature over a probability that may jump from 0 to 1."""
+"""Points of a Gauss-Hermite quadrature over a probability that may jump from 0 to 1."""
 MANY = 50.0
 """Losses from which on their number no longer matters beside the three cumulants."""
 
+_POINTS, _WEIGHTS = np.polynomial.hermite_e.hermegauss(QUADRATURE)
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 _NUMERATOR = (2.515517, 0.802853, 0.010328)
 _DENOMINATOR = (1.0, 1.432788, 0.189269, 0.001308)
@@ -107,10 +108,9 @@ class Delays:
 
         The mean over x by Gauss-Hermite quadrature.
         """
-        points, weights = np.polynomial.hermite_e.hermegauss(QUADRATURE)
         known = Delays(*(np.asarray(getattr(self, one.name))[..., None] for one in fields(Delays)))
-        found = known.within(np.asarray(bound)[..., None] * np.exp(-log_deviation * points))
-        return np.asarray((found * weights).sum(axis=-1) / weights.sum(), dtype=np.float64)
+        found = known.within(np.asarray(bound)[..., None] * np.exp(-log_deviation * _POINTS))
+        return np.asarray((found * _WEIGHTS).sum(axis=-1) / _WEIGHTS.sum(), dtype=np.float64)
 
     def quantile_uncertain(self, probability: float, log_deviation: float) -> Array:
         """The least bound that holds with a probability when all times are only known up to such a factor."""
