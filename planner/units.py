@@ -306,6 +306,16 @@ def round_usd(usd: Decimal | float) -> Decimal:
     return Decimal(usd).quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN)
 
 
+def usd_text(usd: Decimal | float) -> str:
+    """Money in a JSON document: whole cents as a decimal string."""
+    return str(round_usd(usd))
+
+
+def figure_in_document(value: float | None, *, is_usd: bool) -> str | float | None:
+    """A figure in a JSON document: money as text, any other as a number, None where there is none."""
+    return usd_text(value) if is_usd and value is not None else value
+
+
 def format_money(usd: Decimal | float) -> str:
     """Dollars for people: `$2.00` below a hundred, `$5,576,123` above."""
     cents = round_usd(usd)

@@ -12,7 +12,7 @@ from planner.estimate.certainty import expected_deviation
 from planner.formulation.plan import Plan
 from planner.layouts.workload import workload_of
 from planner.problem.problem import Problem
-from planner.units import round_usd
+from planner.units import usd_text
 
 QUANTILES: Final = {"p5": 0.05, "p50": 0.50, "p95": 0.95}
 
@@ -54,5 +54,5 @@ def chances_document(found: Chances) -> dict[str, Any]:
         "probability_in_time": found.in_time,
         "probability_in_time_with_estimate_error": found.in_time_with_estimate,
         "wall_seconds_quantiles": found.seconds,
-        "cost_usd_quantiles": {name: str(round_usd(value)) for name, value in found.usd.items()},
+        "cost_usd_quantiles": {name: usd_text(value) for name, value in found.usd.items()},
     }

@@ -9,7 +9,7 @@ from typing import Any, Final
 from planner.catalog.known_runs import KnownRun
 from planner.estimate.certainty import CONFIDENCE
 from planner.estimate.estimate import Estimate
-from planner.units import round_usd
+from planner.units import round_usd, usd_text
 
 FORMAT_VERSION: Final = 1
 
@@ -114,7 +114,7 @@ def _scaled(usd: Decimal, factor: float) -> Decimal:
 
 def _price_object(estimate: Estimate) -> dict[str, str] | None:
     price = estimate.price
-    return {"usd_per_gpu_hour": str(round_usd(price.usd)), "origin": price.origin} if price else None
+    return {"usd_per_gpu_hour": usd_text(price.usd), "origin": price.origin} if price else None
 
 
 def _known_run_object(run: KnownRun, estimate: Estimate) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from planner.negotiate.frontier import Axis, Frontier, Point
 from planner.problem.problem import Problem
 from planner.report.console import wide_console
 from planner.report.plan_json import FORMAT_VERSION, plan_document
-from planner.units import format_count, format_duration, format_money, format_share, round_usd
+from planner.units import figure_in_document, format_count, format_duration, format_money, format_share
 
 UNITS: Final[dict[Axis, str]] = {"cost": "USD", "time": "s", "gpus": "GPUs", "tokens": "tokens"}
 COLUMNS, ROWS = 64, 16
@@ -46,7 +46,7 @@ def frontier_document(found: Frontier) -> dict[str, Any]:
 
 
 def _plain(axis: Axis, value: float | None) -> str | float | None:
-    return str(round_usd(value)) if axis == "cost" and value is not None else value
+    return figure_in_document(value, is_usd=axis == "cost")
 
 
 def print_csv(found: Frontier) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from decimal import Decimal
 from typing import Any, Final
 
 from planner.catalog.offers import load_offers
 from planner.formulation.plan import PhasePlan, Plan, Purchase
 from planner.layouts.wall import nuisances
+from planner.market.placements import Placement
 from planner.negotiate.answer import Alternative, Answer, limit_value, objective_value
 from planner.problem.problem import Objective, Problem
 from planner.problem.run import Recompute
 from planner.report.certainty import certainty_document, within_error
 from planner.report.chances import chances_document, chances_of
-from planner.units import round_usd
+from planner.units import figure_in_document, usd_text
 
 FORMAT_VERSION: Final = 1
 
@@ -42,11 +42,7 @@ def answer_document(answer: Answer) -> dict[str, Any]:
 
 def _objective(objective: Objective, value: float | None) -> str | float | None:
     """A value of the objective: money as text, seconds and tokens as numbers."""
-    return _usd(value) if objective == "cost" and value is not None else value
-
-
-def _usd(value: float | Decimal) -> str:
-    return str(round_usd(value))
+    return figure_in_document(value, is_usd=objective == "cost")
 
 
 def plan_document(plan: Plan, problem: Problem) -> dict[str, Any]:
@@ -54,18 +50,8 @@ def plan_document(plan: Plan, problem: Problem) -> dict[str, Any]:
     placement, figures = plan.placement, nuisances(plan.accelerator)
     return {
         "accelerator": plan.accelerator,
-        "placement": {
-            "cloud": placement.cloud,
-            "region": placement.region,
-            "zone": placement.zone,
-            "instance_type": placement.instance_type,
-        },
-        "policy": plan.tender.regime.policy,
-        "gpus": plan.gpus,
-        "nodes": plan.nodes,
-        "gpu_hours": plan.gpu_hours,
-        "wall_seconds": plan.wall_seconds,
-        "cost_usd": _usd(plan.cost_usd),
+        "placement": place_document(placement),
+        **totals_document(plan),
         **chances_document(chances_of(plan, problem)),
         "deadline_seconds": problem.limits.deadline,
         "confidence": problem.risk.confidence,
@@ -75,6 +61,28 @@ def plan_document(plan: Plan, problem: Problem) -> dict[str, Any]:
         "committed_seconds": plan.tender.committed_seconds,
         "purchases": [_purchase(one) for one in plan.purchases],
         "phases": [phase_document(one, figures.startup_seconds) for one in plan.phases],
+    }
+
+
+def place_document(placement: Placement) -> dict[str, str]:
+    """Where nodes are."""
+    return {
+        "cloud": placement.cloud,
+        "region": placement.region,
+        "zone": placement.zone,
+        "instance_type": placement.instance_type,
+    }
+
+
+def totals_document(plan: Plan) -> dict[str, Any]:
+    """What a plan takes in all, and the policy of its spot nodes."""
+    return {
+        "policy": plan.tender.regime.policy,
+        "gpus": plan.gpus,
+        "nodes": plan.nodes,
+        "gpu_hours": plan.gpu_hours,
+        "wall_seconds": plan.wall_seconds,
+        "cost_usd": usd_text(plan.cost_usd),
     }
 
 
@@ -94,7 +102,7 @@ def _purchase(purchase: Purchase) -> dict[str, Any]:
         "nodes": purchase.nodes,
         "usd_per_gpu_hour": str(round(purchase.usd_per_gpu_hour, 6)),
         "hours": purchase.hours,
-        "cost_usd": _usd(purchase.cost_usd),
+        "cost_usd": usd_text(purchase.cost_usd),
         "note": purchase.note,
     }
 
@@ -163,7 +171,7 @@ def _limit(answer: Answer, quantity: str) -> dict[str, Any]:
 
 
 def _amount(unit: str, value: float | None) -> str | float | None:
-    return _usd(value) if unit == "USD" and value is not None else value
+    return figure_in_document(value, is_usd=unit == "USD")
 
 
 def _solver(answer: Answer) -> dict[str, Any]:

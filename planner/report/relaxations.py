@@ -12,7 +12,7 @@ from planner.formulation.plan import Plan
 from planner.negotiate.relaxations import Relaxation
 from planner.problem.problem import Problem
 from planner.report.console import wide_console
-from planner.units import format_count, format_duration, format_money, format_share, round_usd
+from planner.units import format_count, format_duration, format_money, format_share, usd_text
 
 Value = float | str | None
 
@@ -39,7 +39,7 @@ def delta(one: Relaxation) -> float | None:
 
 
 def _plain(unit: str, value: Value) -> Value:
-    return str(round_usd(value)) if unit == "USD" and isinstance(value, float) else value
+    return usd_text(value) if unit == "USD" and isinstance(value, float) else value
 
 
 def in_words(plan: Plan) -> str:

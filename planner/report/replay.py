@@ -25,7 +25,7 @@ from planner.units import (
     format_money,
     format_number,
     format_share,
-    round_usd,
+    usd_text,
 )
 
 FORMAT_VERSION: Final = 1
@@ -56,7 +56,7 @@ def replay_document(found: Replay) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         **_outcome(found.outcomes[0]),
         "policies": [_outcome(one) for one in found.outcomes],
-        "planned": {"days": job.planned_seconds / SECONDS_PER_DAY, "cost_usd": str(round_usd(job.planned_usd))},
+        "planned": {"days": job.planned_seconds / SECONDS_PER_DAY, "cost_usd": usd_text(job.planned_usd)},
         "deadline_days": None if job.deadline_seconds is None else job.deadline_seconds / SECONDS_PER_DAY,
         "confidence": job.confidence,
         "on_demand_cheaper_above_usd_per_node_hour": _break_even(job),
@@ -75,7 +75,7 @@ def _outcome(one: Outcome) -> dict[str, Any]:
         "policy": one.policy,
         "probability_in_time": one.probability_in_time,
         "days": {name: value / SECONDS_PER_DAY for name, value in seconds.items()},
-        "cost_usd": {name: str(round_usd(value)) for name, value in usd.items()},
+        "cost_usd": {name: usd_text(value) for name, value in usd.items()},
         "preemptions": one.preemptions,
         "failures": float(one.state.failures.mean()),
         "waste": {cause: value / SECONDS_PER_DAY for cause, value in one.waste().items()},
@@ -88,7 +88,7 @@ def _expectation(one: Expectation) -> dict[str, Any]:
     return {
         "probability_in_time": one.probability_in_time,
         "days": {name: value / SECONDS_PER_DAY for name, value in one.seconds().items()},
-        "cost_usd": {name: str(round_usd(value)) for name, value in one.usd().items()},
+        "cost_usd": {name: usd_text(value) for name, value in one.usd().items()},
     }
 
 
@@ -100,7 +100,7 @@ def _break_even(job: Job) -> str | None:
     spot_hours = _spot_hours(job, cost)
     other = float(expected(job, "steady").moments.usd)
     fixed = cost - spot_hours * job.spot_usd
-    return str(round_usd(float(break_even_price(np.asarray(other), np.asarray(fixed), np.asarray(spot_hours)))))
+    return usd_text(float(break_even_price(np.asarray(other), np.asarray(fixed), np.asarray(spot_hours))))
 
 
 def _break_even_rate(job: Job) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any
 from planner.formulation.plan import Plan
 from planner.negotiate.turning import TurningPoint
 from planner.report.relaxations import in_words
-from planner.units import format_number, round_usd
+from planner.units import format_number, usd_text
 
 
 def turning_lines(found: TurningPoint | None) -> Iterator[str]:
@@ -42,7 +42,7 @@ def turning_document(found: TurningPoint | None) -> dict[str, Any] | None:
         return None
     return {
         "spot_price_factor": found.factor,
-        "usd_per_gpu_hour": str(round_usd(found.usd_per_gpu_hour)),
+        "usd_per_gpu_hour": usd_text(found.usd_per_gpu_hour),
         "preemptions_per_node_day": found.preemptions_per_node_day,
         "with_spot": _without_cost(found.with_spot),
         "without_spot": in_words(found.without_spot),

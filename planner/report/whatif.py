@@ -16,8 +16,8 @@ from planner.formulation.plan import Plan
 from planner.negotiate.whatif import Cell, WhatIf
 from planner.report.console import wide_console
 from planner.report.frontier import differences, spot_share
-from planner.report.plan_json import FORMAT_VERSION
-from planner.units import format_count, format_duration, format_money, format_share, round_usd
+from planner.report.plan_json import FORMAT_VERSION, place_document, totals_document
+from planner.units import figure_in_document, format_count, format_duration, format_money, format_share
 
 Shown = Literal["cost", "time", "tokens", "gpus", "accelerator"]
 """What a cell of a table of two quantities shows."""
@@ -47,25 +47,15 @@ def whatif_document(found: WhatIf) -> dict[str, Any]:
 
 def _value(cell: Cell) -> str | float | None:
     """The objective's value; money as text."""
-    value = cell.value
-    return str(round_usd(value)) if cell.problem.objective == "cost" and value is not None else value
+    return figure_in_document(cell.value, is_usd=cell.problem.objective == "cost")
 
 
 def short_plan(plan: Plan) -> dict[str, Any]:
     """What is bought and what comes of it, without the layout; money is decimal strings."""
-    placement = plan.placement
     return {
         "accelerator": plan.accelerator,
-        "cloud": placement.cloud,
-        "region": placement.region,
-        "zone": placement.zone,
-        "instance_type": placement.instance_type,
-        "policy": plan.tender.regime.policy,
-        "gpus": plan.gpus,
-        "nodes": plan.nodes,
-        "gpu_hours": plan.gpu_hours,
-        "wall_seconds": plan.wall_seconds,
-        "cost_usd": str(round_usd(plan.cost_usd)),
+        **place_document(plan.placement),
+        **totals_document(plan),
         "tokens": plan.tokens,
         "spot_share": spot_share(plan),
     }

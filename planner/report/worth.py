@@ -8,7 +8,7 @@ from typing import Any
 from planner.formulation.limits import limits_of
 from planner.negotiate.worth import Worth
 from planner.problem.problem import Problem
-from planner.units import format_count, format_duration, format_money, round_usd
+from planner.units import figure_in_document, format_count, format_duration, format_money, usd_text
 
 
 def limits_with_worth(problem: Problem, limits: list[dict[str, Any]], found: Sequence[Worth]) -> list[dict[str, Any]]:
@@ -20,14 +20,14 @@ def limits_with_worth(problem: Problem, limits: list[dict[str, Any]], found: Seq
 def _document(worth: Worth) -> dict[str, Any]:
     """Money is decimal strings; `next`, beside money that buys time, is null where no amount buys any."""
     document = {
-        "more": str(round_usd(worth.more)) if worth.quantity == "cost_usd" else worth.more,
-        "gain": str(round_usd(worth.gain)) if worth.unit == "USD" else worth.gain,
+        "more": figure_in_document(worth.more, is_usd=worth.quantity == "cost_usd"),
+        "gain": figure_in_document(worth.gain, is_usd=worth.unit == "USD"),
         "unit": worth.unit,
     }
     if not _buys_time(worth):
         return document
     step = worth.next_point
-    following = step and {"more": str(round_usd(step.more_usd)), "gain": step.seconds_sooner, "unit": "s"}
+    following = step and {"more": usd_text(step.more_usd), "gain": step.seconds_sooner, "unit": "s"}
     return document | {"next": following}
 
 
