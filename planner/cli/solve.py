@@ -85,16 +85,18 @@ def solve(
     document = ""
     if as_json or out is not None:
         document = json.dumps(_document(found, around, patience), indent=2, ensure_ascii=False)
-    if as_json:
-        click.echo(document)
-    else:
-        _print(found, around)
+    try:  # files first: whoever reads the answer, such as head, may stop before its end
+        if out is not None:
+            write_whole(out, document + "\n")
+        write_page(html, lambda: answer_page(found, around.worth, around.gives, around.turning))
+    finally:
+        if as_json:
+            click.echo(document)
+        else:
+            _print(found, around)
     if patience.left_out:
         about = "more is worth" if found.plan else "has to give"
         click.echo(f"time limit: of what {about}, left out: {', '.join(patience.left_out)}", err=True)
-    if out is not None:
-        write_whole(out, document + "\n")
-    write_page(html, lambda: answer_page(found, around.worth, around.gives, around.turning))
     if code := exit_code(found):
         raise click.exceptions.Exit(code)
 

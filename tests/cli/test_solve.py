@@ -389,3 +389,17 @@ def test_a_wrong_proof_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "best_of_choices", lambda _: 0.5)
     assert plan("solve", "-").exit_code == 70
     assert plan("solve", "-", "--set", "limits.budget=$1").exit_code == 70
+
+
+def test_out_is_written_though_nobody_reads_on(tmp_path: Path) -> None:
+    """A reader such as `head` that ends before the answer does loses no file."""
+    out = tmp_path / "p.json"
+    command = [sys.executable, "-c", "from planner.cli import main; main()", "solve", "-", "--out", str(out)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        assert process.stdin
+        assert process.stdout
+        process.stdout.close()
+        process.stdin.write(SMALL)
+        process.stdin.close()
+        process.wait(timeout=60)
+    assert json.loads(out.read_text(encoding="utf-8"))["status"] == "optimal"
