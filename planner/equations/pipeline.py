@@ -45,14 +45,35 @@ def last_stage_layers(arch: Architecture, software: Software, layout: Layout) ->
     return np.where(dealt > arch.layers, full - 1, np.where(even, left, np.where(uneven > 0, uneven, full - 1)))
 
 
-def schedule_seconds(m: Array, slowest: Array, mean: Array, software: Software, layout: Layout) -> Array:
+def stage_layers(arch: Architecture, software: Software, layout: Layout) -> tuple[Array, Array]:
+    """Layers of the fullest stage, and of the stage with the logits: one and the same without a pipeline."""
+    full = largest_stage_layers(arch, software, layout)
+    return full, np.where(layout.pipeline > 1, last_stage_layers(arch, software, layout), full)
+
+
+def slowest_stage_seconds(layer: Array, head: Array, full: Array, last: Array) -> Array:
+    """One micro-batch on the slowest stage: the one with most layers, or the last with fewer layers and the logits.
+
+    `layer` and `head` are the seconds of a layer and of the logits, `full` and `last` the layers of these two stages.
+    """
+    return np.maximum(full * layer, last * layer + head)
+
+
+def mean_stage_seconds(layer: Array, head: Array, layers: Array, pipeline: Array) -> Array:
+    """One micro-batch on an average stage: all layers and the logits over the stages."""
+    return (layers * layer + head) / pipeline
+
+
+def schedule_seconds(
+    m: Array, slowest: Array, mean: Array, software: Software, pipeline: Array, virtual: Array
+) -> Array:
     """One step's forward and backward passes under (interleaved) 1F1B: m·t_slowest + (p − 1)/v·t_mean.
 
     `slowest` and `mean` are the seconds of one micro-batch on the slowest and on an average stage. Schedules that fill
     the bubble with weight gradients keep the share `Software.bubble` of it. Sources: Narayanan et al. 2021, section
     2.2; DeepSeek-AI 2024, arXiv 2412.19437, table 2.
     """
-    return m * slowest + software.bubble * (layout.pipeline - 1) / layout.virtual * mean
+    return m * slowest + software.bubble * (pipeline - 1) / virtual * mean
 
 
 def send_seconds(job: Job, arch: Architecture, device: Device, software: Software, layout: Layout, m: Array) -> Array:

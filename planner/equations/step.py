@@ -11,12 +11,13 @@ from planner.equations.held import held_parameters, state_shards
 from planner.equations.layer import LayerTime, layer_time, linear, recompute_seconds
 from planner.equations.matmul import BANDWIDTH_SHARE
 from planner.equations.pipeline import (
-    largest_stage_layers,
-    last_stage_layers,
+    mean_stage_seconds,
     micro_batch_tokens,
     microbatches,
     schedule_seconds,
     send_seconds,
+    slowest_stage_seconds,
+    stage_layers,
 )
 from planner.equations.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
 
@@ -89,6 +90,12 @@ def jitter_seconds(busy: Array, device: Device, layout: Layout, c: Constants) ->
     return c.jitter * np.log2(np.maximum(nodes, 1.0)) * busy
 
 
+def one_layer_seconds(layer: LayerTime, again: Array) -> Array:
+    """Both passes of one layer and one micro-batch with what they wait for and what runs `again`."""
+    exchanged = 2 * layer.tensor_forward + layer.context_forward + layer.context_backward + 2 * layer.expert_forward
+    return layer.compute_forward + layer.compute_backward + exchanged + again
+
+
 def assemble_step(
     layer: LayerTime,
     head: Array,
@@ -106,13 +113,12 @@ def assemble_step(
     again = recompute_seconds(layer, software, layout)
     tensor, expert = 2 * layer.tensor_forward, 2 * layer.expert_forward
     context = layer.context_forward + layer.context_backward
-    one_layer = layer.compute_forward + layer.compute_backward + tensor + context + expert + again
-    full = largest_stage_layers(arch, software, layout)
-    last = np.where(layout.pipeline > 1, last_stage_layers(arch, software, layout), full)
-    slowest = np.maximum(full * one_layer, last * one_layer + head)
-    mean = (arch.layers * one_layer + head) / layout.pipeline
+    one_layer = one_layer_seconds(layer, again)
+    full, last = stage_layers(arch, software, layout)
+    slowest = slowest_stage_seconds(one_layer, head, full, last)
+    mean = mean_stage_seconds(one_layer, head, arch.layers, layout.pipeline)
     m = microbatches(job, layout)
-    passes = schedule_seconds(m, slowest, mean, software, layout)
+    passes = schedule_seconds(m, slowest, mean, software, layout.pipeline, layout.virtual)
     send = send_seconds(job, arch, device, software, layout, m)
     data = gradient_exchange_seconds(arch, device, software, job, layout, c, micro_batch_seconds=mean, microbatches=m)
     optimizer = optimizer_seconds(arch, device, software, job, layout)

@@ -16,7 +16,8 @@ from planner.formulation.limits import Limit, limits_of
 from planner.layouts.best import BestLayouts, best_layouts
 from planner.layouts.degrees import MAX_DEVICES, degrees_of
 from planner.layouts.dominance import undominated as undominated_rows
-from planner.layouts.rows import LayoutRows, LayoutSpace, layout_space
+from planner.layouts.rows import LayoutRows
+from planner.layouts.space import LayoutSpace, layout_space
 from planner.layouts.wall import Ran, RunTime, run_time
 from planner.layouts.workload import PhaseWork, Workload, workload_of
 from planner.market.placements import Machine, placements
@@ -152,10 +153,10 @@ def choices_of(problem: Problem, among: Sequence[Tender] | None = None) -> Choic
 
 
 def _space(problem: Problem, workload: Workload, phase: PhaseWork, machines: Iterable[Machine]) -> LayoutSpace:
-    """All valid layouts of a phase on the machine with the largest memory and the widest fabric."""
-    largest_memory = max(one.memory_bytes for one in machines)
-    degrees = degrees_of(workload, phase, max(one.domain for one in machines))
-    return layout_space(workload, phase, degrees, largest_memory, problem.limits.gpus or MAX_DEVICES)
+    """All valid layouts of a phase on any of the machines."""
+    memories, widest = [one.memory_bytes for one in machines], max(one.domain for one in machines)
+    degrees = degrees_of(workload, phase, widest)
+    return layout_space(workload, phase, degrees, memories, problem.limits.gpus or MAX_DEVICES)
 
 
 def _columns(

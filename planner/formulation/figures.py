@@ -180,7 +180,7 @@ def memory_kib(choices: Choices, index: int, columns: Columns, architecture: Arc
     """What fills a device by part, KiB rounded down, of each layout of a phase."""
     workload = choices.workload
     job = workload.job(choices.phases[index])
-    layout = layout_of(workload, choices.spaces[index], columns.rows)
+    layout = layout_of(workload, choices.spaces[index].degrees.recompute, columns.rows)
     used = memory(architecture, workload.software, job, layout, workload.constants)
     size = len(columns)
     return {part: np.floor(np.broadcast_to(getattr(used, part), size) / 1024) for part in MEMORY_PARTS}

@@ -170,7 +170,8 @@ def _phase_plan(choices: Choices, tender: Tender, index: int, decided: PhaseDeci
     work, workload, space = choices.phases[index], choices.workload, choices.spaces[index]
     columns, rows = decided.columns, decided.columns.rows.take(np.asarray([decided.index]))
     architecture, device, job = workload.architecture, workload.device(machine), workload.job(work)
-    found = evaluate(architecture, device, workload.software, job, layout_of(workload, space, rows), workload.constants)
+    layout = layout_of(workload, space.degrees.recompute, rows)
+    found = evaluate(architecture, device, workload.software, job, layout, workload.constants)
     time, used = found.time, found.memory
     parts = {part: _only(getattr(used, part)) / GIB for part in ("weights", "gradients", "optimizer", "activations")}
     parts["other"] = _only(used.other + used.reserve + used.margin) / GIB

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from planner.equations.step import StepTime
 from planner.equations.symbols import Array
 from planner.layouts.evaluator import evaluator
-from planner.layouts.rows import LayoutRows, LayoutSpace
+from planner.layouts.rows import Index, LayoutRows
+from planner.layouts.space import LayoutSpace
 from planner.layouts.wall import replicas_left
 from planner.layouts.workload import PhaseWork, Workload
 from planner.market.placements import Machine
@@ -36,15 +37,14 @@ class BestLayouts:
 
 
 def rows_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> LayoutRows:
-    """The rows that a machine can hold: memory, whole nodes (or part of one), tensor groups inside the fabric."""
-    rows = rows.head(max_nodes * machine.per_node)
-    return rows.take(np.flatnonzero(is_held(machine, rows)))
+    """The rows that at most so many nodes of a machine can hold."""
+    return rows.take(held_on(machine, rows, max_nodes))
 
 
-def is_held(machine: Machine, rows: LayoutRows) -> npt.NDArray[np.bool_]:
-    """Whether a machine with enough nodes can hold rows; shape (rows,)."""
-    held: npt.NDArray[np.bool_] = rows.needed_bytes <= machine.memory_bytes
-    return held & is_placeable(machine, rows)
+def held_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> Index:
+    """Which rows at most so many nodes can hold: memory, whole nodes (or part of one), tensor groups in the fabric."""
+    small = rows.devices <= max_nodes * machine.per_node
+    return np.flatnonzero(small & (rows.needed_bytes <= machine.memory_bytes) & is_placeable(machine, rows))
 
 
 def is_placeable(machine: Machine, rows: LayoutRows) -> npt.NDArray[np.bool_]:
@@ -75,28 +75,38 @@ def best_layouts(
 
     `loses_replicas`: for each share of the replicas that goes on when nodes are lost, too.
     """
-    rows = rows_on(machine, space.rows, max_nodes)
-    if not len(rows):
-        return BestLayouts(rows, np.empty(0, dtype=np.int64), np.empty(0), {})
-    subject = evaluator(workload, phase, machine, space)
-    bound = subject.bound(rows)
+    rows = space.rows
+    held = held_on(machine, rows, max_nodes)
+    if not len(held):
+        return BestLayouts(rows.take(held), np.empty(0, dtype=np.int64), np.empty(0), {})
+    subject = evaluator(workload, phase, machine, space.degrees.recompute, space.grid)
+    bound = subject.bound(space.cells[held], rows.recompute[held], space.stage_shape.take(held))
     quick = np.flatnonzero(bound <= max_step_seconds)
-    rows, bound = rows.take(quick), bound[quick]
-    nodes = -(-rows.devices // machine.per_node).astype(np.int64)
-    keys = nodes
-    if loses_replicas:
-        shares, share = np.unique(replicas_left(rows.data), return_inverse=True)
-        keys = nodes * len(shares) + share.astype(np.int64)
-        order = np.argsort(keys, kind="stable")
-        rows, bound, nodes, keys = rows.take(order), bound[order], nodes[order], keys[order]
-    seconds = _least_per_group(rows, bound, keys, subject.steps)
-    starts, group = groups(keys)
-    best = _first_least(seconds, starts, group)
+    held, bound = held[quick], bound[quick]
+    keys = _group_keys(machine, rows, held, loses_replicas=loses_replicas)
+    order = np.argsort(keys, kind="stable")
+    held, bound, keys = held[order], bound[order], keys[order]
+
+    def steps(places: Index) -> StepTime:
+        return subject.steps(rows.take(held[places]))
+
+    seconds = _least_per_group(rows.zero[held], bound, keys, steps)
+    best = _first_least(seconds, *groups(keys))
     best = best[seconds[best] <= max_step_seconds]
-    kept = rows.take(best)
-    time = subject.steps(kept)
+    time = steps(best)
     parts = {part.name: np.broadcast_to(getattr(time, part.name), len(best)) for part in fields(StepTime)}
-    return BestLayouts(kept, nodes[best], seconds[best], parts)
+    kept = rows.take(held[best])
+    nodes = -(-kept.devices // machine.per_node).astype(np.int64)
+    return BestLayouts(kept, nodes, seconds[best], parts)
+
+
+def _group_keys(machine: Machine, rows: LayoutRows, held: Index, *, loses_replicas: bool) -> npt.NDArray[np.int64]:
+    """What rows are alike in for the rest of the model: nodes, and if asked the share of replicas that goes on."""
+    nodes = -(-rows.devices[held] // machine.per_node).astype(np.int64)
+    if not loses_replicas:
+        return nodes
+    shares, share = np.unique(replicas_left(rows.data[held]), return_inverse=True)
+    return nodes * len(shares) + share.astype(np.int64)
 
 
 FIRST_BATCH, BATCH_GROWTH = 2, 4
@@ -104,25 +114,25 @@ FIRST_BATCH, BATCH_GROWTH = 2, 4
 
 
 def _least_per_group(
-    rows: LayoutRows, bound: Array, keys: npt.NDArray[np.int64], steps: Callable[[LayoutRows], StepTime]
+    zero: npt.NDArray[np.int32], bound: Array, keys: npt.NDArray[np.int64], steps: Callable[[Index], StepTime]
 ) -> Array:
     """Step seconds of the rows that may be the fastest of their group, infinite for those that provably are not.
 
     Best bound first: rows whose bound exceeds a time that was reached in their group are never evaluated. Overhead
     per busy second depends on the nodes alone and falls with the busy time, so the least ratio seen scales the bound.
     """
-    seconds = np.full(len(rows), np.inf)
-    if not len(rows):
+    seconds = np.full(len(bound), np.inf)
+    if not len(bound):
         return seconds
     starts, group = groups(keys)
     reached, scale = np.full(len(starts), np.inf), np.full(len(starts), np.inf)
     batch = np.union1d(
-        _first_least(bound, starts, group), _first_least(np.where(rows.zero < 3, bound, np.inf), starts, group)
+        _first_least(bound, starts, group), _first_least(np.where(zero < 3, bound, np.inf), starts, group)
     )
-    left = np.setdiff1d(np.arange(len(rows)), batch, assume_unique=True)
+    left = np.setdiff1d(np.arange(len(bound)), batch, assume_unique=True)
     size = FIRST_BATCH
     while len(batch):
-        time = steps(rows.take(batch))
+        time = steps(batch)
         seconds[batch] = time.total
         np.minimum.at(reached, group[batch], time.total)
         np.minimum.at(scale, group[batch], time.total / (time.total - time.overhead))

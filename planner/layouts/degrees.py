@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import ceil
 from typing import Final
 
 from planner.catalog.records import ModelArchitecture
@@ -12,10 +11,6 @@ from planner.layouts.workload import PhaseWork, Workload
 from planner.problem.pins import Pin
 from planner.problem.run import Recompute
 
-CONTEXT_TOKENS: Final = 1024
-"""Fewest tokens of a sequence that a context-parallel rank holds."""
-LARGEST_MICRO_BATCH: Final = 64
-"""Largest micro-batch that is tried unless one is pinned."""
 MAX_DEVICES: Final = 65_536
 """Largest cluster that is considered unless `limits.gpus` states one."""
 RECOMPUTE: Final = (Recompute(kind="none"), Recompute(kind="selective"), Recompute(kind="full"))
@@ -41,10 +36,10 @@ def degrees_of(workload: Workload, phase: PhaseWork, largest_domain: int) -> Deg
     pins, model = workload.pins, workload.model
     return Degrees(
         tensor=_allowed(tensor_degrees(model, largest_domain), pins.tensor),
-        pipeline=_allowed(pipeline_degrees(model.num_hidden_layers, pins.pipeline), pins.pipeline),
+        pipeline=_allowed(range(1, model.num_hidden_layers + 1), pins.pipeline),
         context=_allowed(context_degrees(phase.sequence_length), pins.context),
         expert=_allowed(divisors(max(model.n_routed_experts, 1)), pins.expert),
-        micro_batch=_allowed(micro_batches(phase.global_batch, pins.micro_batch), pins.micro_batch),
+        micro_batch=_allowed(divisors(phase.global_batch), pins.micro_batch),
         data=_allowed(divisors(phase.global_batch), pins.data),
         recompute=pins.recompute or RECOMPUTE,
         zero=_allowed((0, 1, 2, 3), pins.zero),
@@ -74,17 +69,6 @@ def tensor_degrees(model: ModelArchitecture, largest_domain: int) -> tuple[int, 
     )
 
 
-def pipeline_degrees(layers: int, pin: Pin | None) -> tuple[int, ...]:
-    """Fewest stages for every length of the longest stage, the powers of two, and what is pinned.
-
-    More stages of the same length cost devices and bubble and gain nothing.
-    """
-    shortest = {ceil(layers / length) for length in range(1, layers + 1)}
-    powers = {2**power for power in range(layers.bit_length())}
-    pinned = set(pin.values or ()) if pin else set()
-    return tuple(sorted(stages for stages in shortest | powers | pinned if stages <= layers))
-
-
 def virtual_degrees(workload: Workload, stages: int) -> tuple[int, ...]:
     """Chunks per device: 1, and with several stages all that cut the layers evenly.
 
@@ -101,13 +85,8 @@ def virtual_degrees(workload: Workload, stages: int) -> tuple[int, ...]:
 
 
 def context_degrees(sequence: int) -> tuple[int, ...]:
-    """Powers of two that cut the sequence into pairs of chunks of a useful length."""
-    powers = (2**power for power in range(1, 24))
-    return (1, *(value for value in powers if sequence % (2 * value) == 0 and sequence // value >= CONTEXT_TOKENS))
+    """Degrees that cut the sequence into pairs of equal chunks, an early and a late one for each rank.
 
-
-def micro_batches(global_batch: int, pin: Pin | None) -> tuple[int, ...]:
-    """Powers of two, and what is pinned, that divide the batch."""
-    powers = {2**power for power in range(LARGEST_MICRO_BATCH.bit_length())}
-    pinned = set(pin.values or ()) if pin else set()
-    return tuple(sorted(value for value in powers | pinned if global_batch % value == 0))
+    The pairs share out the causal mask evenly. Source: Grattafiori et al. 2024 (Llama 3), section 3.3.2.
+    """
+    return (1, *(value for value in divisors(sequence) if value > 1 and sequence % (2 * value) == 0))

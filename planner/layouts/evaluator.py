@@ -1,36 +1,115 @@
 """Step times of rows on one machine, and a lower bound of them that costs next to nothing.
 
 The time of a layer depends on few degrees, so it is computed on their grid and taken from there for each row. The
-passes of all micro-batches, known per micro-batch from a grid without the data-parallel axis, bound the step.
+passes of all micro-batches, which the layer's time gives, bound the step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from planner.equations.layer import LayerTime
-from planner.equations.step import StepTime, assemble_step, logits_seconds, mean_layer_time
+from planner.equations.layer import LayerTime, recompute_seconds
+from planner.equations.pipeline import (
+    mean_stage_seconds,
+    microbatches,
+    schedule_seconds,
+    slowest_stage_seconds,
+    stage_layers,
+)
+from planner.equations.step import StepTime, assemble_step, logits_seconds, mean_layer_time, one_layer_seconds
 from planner.equations.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
+from planner.layouts.degrees import Degrees
 from planner.layouts.kept import Keyed, numbers
-from planner.layouts.rows import LayoutRows, LayoutSpace, on_axes, symbols
+from planner.layouts.rows import Index, LayoutRows, symbols
 from planner.layouts.workload import PhaseWork, Workload
 from planner.market.placements import Machine
 from planner.problem.run import Recompute
 
-LAYER: Final = ("tensor", "context", "expert", "micro_batch")
-"""Degrees that the time of a layer and of the logits depend on."""
-COARSE: Final = ("tensor", "pipeline", "virtual", "context", "expert", "micro_batch", "recompute")
-"""Degrees that the passes of one micro-batch depend on."""
-
-
 Subject = tuple[Architecture, Device, Software, Job]
 """What the equations of time take besides a layout."""
+
+
+@dataclass(frozen=True)
+class LayerGrid:
+    """What the time of a layer and of the logits depends on.
+
+    Tensor degree × expert degree × pair of context degree and micro-batch; cells are numbered in this order.
+    """
+
+    tensor: tuple[int, ...]
+    expert: tuple[int, ...]
+    context: tuple[int, ...]
+    """Of each pair."""
+    micro_batch: tuple[int, ...]
+    """Of each pair."""
+
+    @classmethod
+    def of(cls, degrees: Degrees, rows: LayoutRows) -> LayerGrid:
+        """The grid that holds rows with some degrees, and no pair that none of them has."""
+        here = np.zeros((len(degrees.context), len(degrees.micro_batch)), dtype=np.bool_)
+        here[np.searchsorted(degrees.context, rows.context), np.searchsorted(degrees.micro_batch, rows.micro_batch)] = 1
+        context, micro_batch = (
+            tuple(values[one] for one in places)
+            for values, places in zip((degrees.context, degrees.micro_batch), np.nonzero(here), strict=True)
+        )
+        return cls(degrees.tensor, degrees.expert, context, micro_batch)
+
+    def within(self, domain: int) -> LayerGrid:
+        """The first part of the grid: the tensor degrees inside a scale-up domain. Cells keep their numbers."""
+        return replace(self, tensor=tuple(one for one in self.tensor if one <= domain))
+
+    def cells(self, rows: LayoutRows) -> Index:
+        """The number of each row's cell, shape (rows,)."""
+        pairs = np.asarray(self.context, dtype=np.int64) << 32 | np.asarray(self.micro_batch, dtype=np.int64)
+        pair = np.searchsorted(pairs, rows.context.astype(np.int64) << 32 | rows.micro_batch)
+        tensor, expert = np.searchsorted(self.tensor, rows.tensor), np.searchsorted(self.expert, rows.expert)
+        cells: Index = (tensor * len(self.expert) + expert) * len(pairs) + pair
+        return cells
+
+    def layout(self, recompute: tuple[Recompute, ...], layers: int) -> Layout:
+        """One device of one stage in every cell, with every recompute choice: shapes (t, 1, 1, 1) … (1, 1, 1, r)."""
+        pair = (1, 1, -1, 1)
+        degrees = {
+            "tensor": np.asarray(self.tensor).reshape(-1, 1, 1, 1),
+            "expert": np.asarray(self.expert).reshape(1, -1, 1, 1),
+            "context": np.asarray(self.context).reshape(pair),
+            "micro_batch": np.asarray(self.micro_batch).reshape(pair),
+            "recompute": np.arange(len(recompute)),
+        }
+        return symbols(degrees | dict.fromkeys(ALONE, np.asarray(1)), layers, recompute)
+
+
+ALONE: Final = ("pipeline", "virtual", "data", "zero")
+"""Degrees that the time of a layer does not depend on."""
+
+
+@dataclass(frozen=True)
+class StageShape:
+    """What a bound takes of rows, whatever machine they run on; shape (rows,) each."""
+
+    microbatches: Array
+    full: Array
+    """Layers of the fullest stage."""
+    last: Array
+    """Layers beside the logits."""
+    pipeline: Array
+    virtual: Array
+
+    @classmethod
+    def of(cls, workload: Workload, phase: PhaseWork, recompute: tuple[Recompute, ...], rows: LayoutRows) -> StageShape:
+        """The shape of some rows."""
+        layout = layout_of(workload, recompute, rows)
+        full, last = stage_layers(workload.architecture, workload.software, layout)
+        return cls(microbatches(workload.job(phase), layout), full, last, layout.pipeline, layout.virtual)
+
+    def take(self, index: Index) -> StageShape:
+        """That of some of the rows."""
+        return StageShape(*(getattr(self, one.name)[index] for one in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -39,128 +118,94 @@ class Evaluator:
 
     subject: Subject
     workload: Workload
-    global_batch: int
-    space: LayoutSpace
-    values: dict[str, tuple[int, ...]]
-    """Of each coarse degree, those that the machine can have."""
+    recompute: tuple[Recompute, ...]
+    grid: LayerGrid
     layer: LayerTime
-    """Flat over the grid of `LAYER` degrees."""
+    """By cell of the grid."""
     logits: Array
-    per_microbatch: Array
-    """Seconds of a micro-batch on the slowest stage, flat over the grid of `COARSE` degrees."""
-    bubble: Array
+    """By cell of the grid."""
+    whole_layer: Array
+    """Both passes of a layer with what runs again; shape (cells, recompute choices)."""
 
     def steps(self, rows: LayoutRows) -> StepTime:
         """Step times by the equations, every part of shape (rows,)."""
-        index = self._index(LAYER, rows)
-        layer = LayerTime(**{part.name: getattr(self.layer, part.name)[index] for part in fields(LayerTime)})
-        layout = layout_of(self.workload, self.space, rows)
-        return assemble_step(layer, self.logits[index], *self.subject, layout, self.workload.constants)
+        cells = self.grid.cells(rows)
+        layer = LayerTime(**{part.name: getattr(self.layer, part.name)[cells] for part in fields(LayerTime)})
+        layout = layout_of(self.workload, self.recompute, rows)
+        return assemble_step(layer, self.logits[cells], *self.subject, layout, self.workload.constants)
 
-    def bound(self, rows: LayoutRows) -> Array:
-        """A lower bound of each row's step time: m·(passes of a micro-batch on the slowest stage) + bubble."""
-        index = self._index(COARSE, rows)
-        m = self.global_batch // (rows.data * rows.micro_batch)
-        bound: Array = m * self.per_microbatch[index] + self.bubble[index]
-        return bound
+    def bound(self, cells: Index, recompute: npt.NDArray[np.int32], shape: StageShape) -> Array:
+        """A lower bound of step times: the passes of all micro-batches under the pipeline schedule."""
+        architecture, _, software, _ = self.subject
+        layer, head = self.whole_layer[cells, recompute], self.logits[cells]
+        slowest = slowest_stage_seconds(layer, head, shape.full, shape.last)
+        mean = mean_stage_seconds(layer, head, architecture.layers, shape.pipeline)
+        return schedule_seconds(shape.microbatches, slowest, mean, software, shape.pipeline, shape.virtual)
+
+    def bound_of(self, phase: PhaseWork, rows: LayoutRows) -> Array:
+        """That bound of some rows."""
+        shape = StageShape.of(self.workload, phase, self.recompute, rows)
+        return self.bound(self.grid.cells(rows), rows.recompute, shape)
 
     def least_device_seconds(self) -> float:
-        """No layout takes fewer device-seconds a step, on however many devices.
+        """No layout takes fewer device-seconds a step, on however many devices; infinite when there is none.
 
-        A sequence passes t·p·c devices in the time of a micro-batch, which holds b sequences: the least t·p·c/b times
-        that over the grid, for the whole batch; infinite when there is no layout.
+        A micro-batch of b sequences passes all layers and the logits on t·c devices at a time, on however many stages.
         """
-        degrees = on_axes({name: self.values[name] for name in COARSE})
-        devices = degrees["tensor"] * degrees["pipeline"] * degrees["context"] / degrees["micro_batch"]
-        of_sequence = devices * self.per_microbatch.reshape([len(self.values[name]) for name in COARSE])
-        return float(self.global_batch * of_sequence.min(initial=np.inf))
-
-    def _index(self, names: Iterable[str], rows: LayoutRows) -> npt.NDArray[np.int64]:
-        """Where each row stands in the flat grid of some degrees."""
-        index = np.zeros(len(rows), dtype=np.int64)
-        for name in names:
-            values = np.asarray(self.values[name])
-            place = np.zeros(values[-1] + 1, dtype=np.int64)
-            place[values] = np.arange(len(values))
-            index = index * len(values) + place[getattr(rows, name)]
-        return index
+        architecture, _, _, job = self.subject
+        devices = np.multiply.outer(self.grid.tensor, self.grid.context) / np.asarray(self.grid.micro_batch)
+        shape = (len(self.grid.tensor), len(self.grid.expert), len(self.grid.context))
+        passes = architecture.layers * self.whole_layer.min(axis=1, initial=np.inf) + self.logits
+        return float(job.global_batch * (devices[:, None, :] * passes.reshape(shape)).min(initial=np.inf))
 
 
 @dataclass(frozen=True)
 class _Grids:
-    """What an evaluator holds on its grids, see there."""
+    """What an evaluator holds by cell, see there."""
 
     layer: LayerTime
     logits: Array
-    per_microbatch: Array
-    bubble: Array
+    whole_layer: Array
 
 
 KEPT: Final = 128
-"""Grids that are kept, since a problem with other limits or prices asks for the same; one takes about 2 MB."""
+"""Grids that are kept, since a problem with other limits or prices asks for the same; one takes about 1 MB."""
 
 
 @lru_cache(KEPT)
 def _grids(
-    known: Keyed[tuple[Subject, Constants]],
-    layers: int,
-    recompute: tuple[Recompute, ...],
-    degrees: tuple[tuple[str, tuple[int, ...]], ...],
+    known: Keyed[tuple[Subject, Constants]], layers: int, recompute: tuple[Recompute, ...], grid: LayerGrid
 ) -> _Grids:
-    """The grids of a phase on a machine over some values of each degree."""
+    """The times of a phase on a machine, cell by cell."""
     subject, constants = known.value
-    architecture, device, _, job = subject
-    values = dict(degrees)
-    axes = on_axes(values)
-    alone = axes | {"data": np.asarray(1), "zero": np.asarray(0)}
-    layout = symbols(alone, layers, recompute)
+    architecture, device, software, job = subject
+    layout = grid.layout(recompute, layers)
     layer = mean_layer_time(*subject, layout, constants)
     logits = logits_seconds(architecture, device, job, layout, constants)
-    time = assemble_step(layer, logits, *subject, layout, constants)
-    passes = time.compute + time.recompute + time.tensor + time.context + time.expert
-    m = job.global_batch / axes["micro_batch"]
-    small = tuple(len(values[name]) if name in LAYER else 1 for name in COARSE)
-    whole = tuple(len(values[name]) for name in COARSE)
+    whole = one_layer_seconds(layer, recompute_seconds(layer, software, layout))
+    cells = (len(grid.tensor), len(grid.expert), len(grid.context))
+
+    def by_cell(values: Array) -> Array:
+        return np.broadcast_to(values, (*cells, 1)).ravel()
+
     return _Grids(
-        layer=LayerTime(**{part.name: _flat(getattr(layer, part.name), small) for part in fields(LayerTime)}),
-        logits=_flat(logits, small),
-        per_microbatch=_flat(passes / m, whole),
-        bubble=_flat(time.pipeline_bubble, whole),
+        layer=LayerTime(**{part.name: by_cell(getattr(layer, part.name)) for part in fields(LayerTime)}),
+        logits=by_cell(logits),
+        whole_layer=np.broadcast_to(whole, (*cells, len(recompute))).reshape(-1, len(recompute)),
     )
 
 
-def evaluator(workload: Workload, phase: PhaseWork, machine: Machine, space: LayoutSpace) -> Evaluator:
-    """Everything that rows of one phase on one machine share, computed once."""
-    degrees = space.degrees
-    values = {
-        "tensor": tuple(value for value in degrees.tensor if value <= machine.domain),
-        "pipeline": degrees.pipeline,
-        "virtual": space.virtual,
-        "context": degrees.context,
-        "expert": degrees.expert,
-        "micro_batch": degrees.micro_batch,
-        "recompute": tuple(range(len(degrees.recompute))),
-    }
+def evaluator(
+    workload: Workload, phase: PhaseWork, machine: Machine, recompute: tuple[Recompute, ...], grid: LayerGrid
+) -> Evaluator:
+    """Everything that rows of one phase on one machine share, computed once; rows stay inside its scale-up domain."""
+    here = grid.within(machine.domain)
     subject = (workload.architecture, workload.device(machine), workload.software, workload.job(phase))
     known = Keyed(numbers(*subject, workload.constants), (subject, workload.constants))
-    grids = _grids(known, workload.model.num_hidden_layers, degrees.recompute, tuple(values.items()))
-    return Evaluator(
-        subject=subject,
-        workload=workload,
-        global_batch=phase.global_batch,
-        space=space,
-        values=values,
-        layer=grids.layer,
-        logits=grids.logits,
-        per_microbatch=grids.per_microbatch,
-        bubble=grids.bubble,
-    )
+    grids = _grids(known, workload.model.num_hidden_layers, recompute, here)
+    return Evaluator(subject, workload, recompute, here, grids.layer, grids.logits, grids.whole_layer)
 
 
-def _flat(values: Array, shape: tuple[int, ...]) -> Array:
-    return np.broadcast_to(values, shape).ravel()
-
-
-def layout_of(workload: Workload, space: LayoutSpace, rows: LayoutRows) -> Layout:
+def layout_of(workload: Workload, recompute: tuple[Recompute, ...], rows: LayoutRows) -> Layout:
     """Rows as the equations take them, every field of shape (rows,)."""
-    return symbols(rows.degrees, workload.model.num_hidden_layers, space.degrees.recompute)
+    return symbols(rows.degrees, workload.model.num_hidden_layers, recompute)

@@ -16,8 +16,8 @@ from planner.formulation.limits import Limit
 from planner.formulation.outcome import Decision, Outcome, Status
 from planner.formulation.plan import Plan, plan_of
 from planner.formulation.scale import optimistic
-from planner.layouts.best import is_held
-from planner.layouts.rows import LayoutSpace
+from planner.layouts.best import held_on
+from planner.layouts.space import LayoutSpace
 from planner.market.placements import Machine
 from planner.negotiate.modes import bounds_of, cheapest, decision_of, fastest, undominated_modes
 from planner.problem.problem import Objective, Problem
@@ -268,7 +268,7 @@ def why_not(choices: Choices, accelerator: str) -> str:
 def _holds_any(choices: Choices, machine: Machine, space: LayoutSpace) -> bool:
     """Whether any layout of a phase fits on the nodes of a machine that can be had."""
     most = most_nodes(choices.problem, choices.offered, machine)
-    return bool(is_held(machine, space.rows.head(most * machine.per_node)).any())
+    return len(held_on(machine, space.rows, most)) > 0
 
 
 def _does_not_fit(machines: list[Machine], space: LayoutSpace, phase: str) -> str:

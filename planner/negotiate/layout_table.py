@@ -13,8 +13,9 @@ from planner.equations.memory import memory
 from planner.equations.symbols import Array
 from planner.formulation.choices import Choices, Ground, most_nodes, with_spares
 from planner.layouts.best import rows_on
-from planner.layouts.evaluator import evaluator, layout_of
+from planner.layouts.evaluator import LayerGrid, evaluator, layout_of
 from planner.layouts.rows import LayoutRows
+from planner.layouts.space import valid_rows
 from planner.layouts.wall import Ran, run_time
 from planner.market.placements import Machine, Placement
 from planner.market.tenders import STEADY
@@ -83,18 +84,23 @@ def _rows(choices: Choices, index: int, machine: Machine, *, undominated: bool) 
         if columns is not None and len(columns):
             yield columns.rows
         return
-    rows = rows_on(machine, choices.spaces[index].rows, most_nodes(choices.problem, choices.offered, machine))
-    for start in range(0, len(rows), CHUNK):
-        yield rows.take(np.arange(start, min(start + CHUNK, len(rows))))
+    most = most_nodes(choices.problem, choices.offered, machine)
+    degrees, memory_bytes = choices.spaces[index].degrees, machine.memory_bytes
+    work, devices = choices.phases[index], most * machine.per_node
+    for valid in valid_rows(choices.workload, work, degrees, memory_bytes, devices):
+        rows = rows_on(machine, valid, most)
+        for start in range(0, len(rows), CHUNK):
+            yield rows.take(np.arange(start, min(start + CHUNK, len(rows))))
 
 
 def _table(choices: Choices, index: int, machine: Machine, rows: LayoutRows) -> LayoutTable:
     """The evaluation of some layouts of a phase on a machine."""
     workload, work, space = choices.workload, choices.phases[index], choices.spaces[index]
-    subject = evaluator(workload, work, machine, space)
+    subject = evaluator(workload, work, machine, space.degrees.recompute, LayerGrid.of(space.degrees, rows))
     step = subject.steps(rows).total
     architecture, _, software, job = subject.subject
-    used = memory(architecture, software, job, layout_of(workload, space, rows), workload.constants).reserved
+    layout = layout_of(workload, space.degrees.recompute, rows)
+    used = memory(architecture, software, job, layout, workload.constants).reserved
     nodes = -(-rows.devices.astype(np.int64) // machine.per_node)
     bought = with_spares(choices.problem, nodes)
     ran = Ran(nodes, rows.data.astype(np.int64), step)

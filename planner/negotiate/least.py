@@ -6,7 +6,9 @@ from math import inf
 
 from planner.formulation.choices import Choices
 from planner.formulation.scale import prices_of
-from planner.layouts.evaluator import evaluator
+from planner.layouts.evaluator import Evaluator, evaluator
+from planner.layouts.space import LayoutSpace
+from planner.layouts.workload import PhaseWork
 from planner.market.placements import Machine
 from planner.market.tenders import Tender
 from planner.negotiate.modes import steps_of
@@ -34,7 +36,11 @@ def _least_of(tender: Tender, node_hours: float) -> float:
 def _least_node_hours(choices: Choices, machine: Machine) -> float:
     """Fewest hours of nodes that all phases take together on a machine."""
     device_seconds = sum(
-        steps_of(choices, index) * evaluator(choices.workload, phase, machine, space).least_device_seconds()
+        steps_of(choices, index) * _evaluator(choices, machine, phase, space).least_device_seconds()
         for index, (phase, space) in enumerate(zip(choices.phases, choices.spaces, strict=True))
     )
     return device_seconds / machine.per_node / SECONDS_PER_HOUR
+
+
+def _evaluator(choices: Choices, machine: Machine, phase: PhaseWork, space: LayoutSpace) -> Evaluator:
+    return evaluator(choices.workload, phase, machine, space.degrees.recompute, space.grid)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.formulation.plan import Plan
-from planner.layouts.rows import headroom_kept_anyway
+from planner.layouts.device_memory import headroom_kept_anyway
 from planner.layouts.workload import workload_of
 from planner.problem.problem import Problem
 

@@ -14,7 +14,7 @@ import numpy as np
 from planner.formulation.choices import Choices, Columns, Ground, with_spares
 from planner.layouts.best import best_layouts, is_placeable
 from planner.layouts.degrees import degrees_of
-from planner.layouts.rows import LayoutSpace, layout_space
+from planner.layouts.space import LayoutSpace, layout_space, valid_rows
 from planner.layouts.wall import Ran, run_time
 from planner.layouts.workload import Workload, workload_of
 from planner.market.placements import Machine, Placement
@@ -50,11 +50,19 @@ class Trial:
 
 @dataclass(frozen=True)
 class _Field:
-    """The phase alone with one batch: its valid layouts on some numbers of devices, whatever memory they need."""
+    """The phase alone with one batch: its layouts on some numbers of devices."""
 
     problem: Problem
     workload: Workload
     space: LayoutSpace
+
+    def leanest_bytes(self, machine: Machine, number: int) -> float:
+        """Least device memory that a valid layout on so many devices of a machine needs; infinite without one."""
+        least, work = inf, self.workload.phases[0]
+        for rows in valid_rows(self.workload, work, self.space.degrees, inf, number):
+            chosen = (rows.devices == number) & is_placeable(machine, rows)
+            least = min(least, float(rows.needed_bytes[chosen].min(initial=inf)))
+        return least
 
 
 @dataclass(frozen=True)
@@ -68,13 +76,13 @@ class Trials:
 
     def of(self, asked: Sequence[tuple[Sequence[Placement], Sequence[int]]]) -> list[Trial]:
         """A trial for the offers of each machine on some numbers of devices; layouts are made once for all."""
-        widest = max(one.machine.domain for one in self.offered)
         by_batch: dict[Fraction, set[int]] = {}
         for _, numbers in asked:
             for number in numbers:
                 by_batch.setdefault(self._batch(number, numbers[0]), set()).add(number)
+        machines = [one.machine for one in self.offered]
         fields_of = {
-            batch: _field(alone(self.problem, self.phase, int(batch)), frozenset(numbers), widest)
+            batch: _field(alone(self.problem, self.phase, int(batch)), frozenset(numbers), machines)
             for batch, numbers in by_batch.items()
             if batch.denominator == 1
         }
@@ -112,16 +120,17 @@ def alone(problem: Problem, phase: Phase, batch: int) -> Problem:
     return problem.model_copy(update=update | {"objective": "time"})
 
 
-def _field(problem: Problem, numbers: frozenset[int], widest_domain: int) -> _Field:
+def _field(problem: Problem, numbers: frozenset[int], machines: Sequence[Machine]) -> _Field:
     """Every valid layout on some numbers of devices; each degree divides one of them."""
     workload = workload_of(problem)
     work = workload.phases[0]
-    degrees = degrees_of(workload, work, widest_domain)
+    degrees = degrees_of(workload, work, max(one.domain for one in machines))
     dividing = {
         name: tuple(value for value in getattr(degrees, name) if any(number % value == 0 for number in numbers))
         for name in ("tensor", "pipeline", "context", "expert", "data")
     }
-    space = layout_space(workload, work, replace(degrees, **dividing), inf, max(numbers))
+    memories = [one.memory_bytes for one in machines]
+    space = layout_space(workload, work, replace(degrees, **dividing), memories, max(numbers))
     return _Field(problem, workload, space)
 
 
@@ -152,11 +161,10 @@ def _refused(problem: Problem, machine: Machine, most_nodes: int, number: int) -
 
 def _does_not_fit(field: _Field, machine: Machine, number: int) -> str:
     """Why no layout exists on a number of devices that can be had."""
-    rows = field.space.rows.take(np.flatnonzero(field.space.rows.devices == number))
-    needed = rows.needed_bytes[is_placeable(machine, rows)]
-    if len(needed):
-        least, held = float(needed.min()) / GIB, machine.memory_bytes / GIB
-        return f"no layout fits in memory: the leanest needs {least:,.1f} GiB a GPU, it has {held:,.1f}"
+    least = field.leanest_bytes(machine, number)
+    if least < inf:
+        needs, held = least / GIB, machine.memory_bytes / GIB
+        return f"no layout fits in memory: the leanest needs {needs:,.1f} GiB a GPU, it has {held:,.1f}"
     pins = " under the pins" if field.problem.layout.model_fields_set else ""
     return f"no layout shares a batch of {field.workload.phases[0].global_batch:,} out over {number:,} GPUs{pins}"
 

@@ -20,8 +20,9 @@ from planner.formulation.choices import Choices, Ground, ground_of, is_open, wit
 from planner.layouts.best import rows_on
 from planner.layouts.degrees import MAX_DEVICES, degrees_of
 from planner.layouts.dominance import undominated
-from planner.layouts.evaluator import evaluator
-from planner.layouts.rows import LayoutSpace, layout_space
+from planner.layouts.evaluator import Evaluator, LayerGrid, evaluator
+from planner.layouts.rows import LayoutRows
+from planner.layouts.space import valid_rows
 from planner.layouts.wall import Ran, RunTime, run_time
 from planner.layouts.workload import PhaseWork, Workload, workload_of
 from planner.market.placements import Machine, placements
@@ -58,24 +59,30 @@ SUMS: Final = ("least", "variance", "wall", "usd")
 """What adds up over the phases, in seconds, their squares, and US dollars."""
 WALL, USD = SUMS.index("wall"), SUMS.index("usd")
 
+FastestLayouts = Callable[[Problem, Workload, PhaseWork, Machine], Ran]
+"""The least step time of all layouts of a phase on a machine, by nodes and replicas."""
 
-def best_value(problem: Problem) -> float | None:
-    """Dollars, seconds or tokens of the best plan, in floating point; None when no plan meets the limits."""
+
+def best_value(problem: Problem, fastest: FastestLayouts | None = None) -> float | None:
+    """Dollars, seconds or tokens of the best plan, in floating point; None when no plan meets the limits.
+
+    `fastest`: where layouts come from, instead of every one that the program generates.
+    """
+    layouts_on = fastest or _fastest
     workload = workload_of(problem)
     tenders = tenders_of(placements(problem))
     machines = {one.placement.machine.key: one.placement.machine for one in tenders}
-    fastest = [
-        {key: _fastest(workload, phase, machine, space) for key, machine in machines.items()}
+    layouts = [
+        {key: layouts_on(problem, workload, phase, machine) for key, machine in machines.items()}
         for phase in workload.phases
-        for space in [_space(problem, workload, phase, list(machines.values()))]
     ]
     runs: dict[Ground, list[Candidates]] = {}
 
     def candidates(tender: Tender) -> list[Candidates]:
         ground = ground_of(tender)
         if ground not in runs:
-            layouts = [one[ground.machine] for one in fastest]
-            runs[ground] = [_candidates(workload, ground, index, one) for index, one in enumerate(layouts)]
+            here = [of_phase[ground.machine] for of_phase in layouts]
+            runs[ground] = [_candidates(workload, ground, index, one) for index, one in enumerate(here)]
         return runs[ground]
 
     return _best(problem, workload, tenders, candidates)
@@ -111,25 +118,30 @@ def _best(
     return (max if problem.objective == "tokens" else min)(reached, default=None)
 
 
-def _space(problem: Problem, workload: Workload, phase: PhaseWork, machines: list[Machine]) -> LayoutSpace:
-    """Every valid layout that fits the largest memory."""
-    degrees = degrees_of(workload, phase, max(one.domain for one in machines))
-    largest = max(one.memory_bytes for one in machines)
-    return layout_space(workload, phase, degrees, largest, problem.limits.gpus or MAX_DEVICES)
-
-
-def _fastest(workload: Workload, phase: PhaseWork, machine: Machine, space: LayoutSpace) -> Ran:
+def _fastest(problem: Problem, workload: Workload, phase: PhaseWork, machine: Machine) -> Ran:
     """The least step time over all layouts of a phase on a machine, by nodes and replicas; every one is evaluated."""
-    rows = rows_on(machine, space.rows, MAX_DEVICES)
-    subject = evaluator(workload, phase, machine, space)
-    nodes = -(-rows.devices.astype(np.int64) // machine.per_node)
-    replicas, replica = np.unique(rows.data, return_inverse=True)
-    least = np.full((int(nodes.max(initial=0)) + 1, len(replicas)), np.inf)
-    for start in range(0, len(rows), CHUNK):
-        chunk = np.arange(start, min(start + CHUNK, len(rows)))
-        np.minimum.at(least, (nodes[chunk], replica[chunk]), subject.steps(rows.take(chunk)).total)
-    found = np.nonzero(np.isfinite(least))
-    return Ran(found[0], replicas[found[1]].astype(np.int64), least[found])
+    degrees = degrees_of(workload, phase, machine.domain)
+    devices = problem.limits.gpus or MAX_DEVICES
+    least: dict[tuple[int, int], float] = {}
+    for valid in valid_rows(workload, phase, degrees, machine.memory_bytes, devices):
+        rows = rows_on(machine, valid, devices)
+        if len(rows):
+            subject = evaluator(workload, phase, machine, degrees.recompute, LayerGrid.of(degrees, rows))
+            for start in range(0, len(rows), CHUNK):
+                _lower(least, machine, subject, rows.take(np.arange(start, min(start + CHUNK, len(rows)))))
+    nodes, replicas = np.asarray([*least], dtype=np.int64).reshape(-1, 2).T
+    return Ran(nodes, replicas, np.asarray([*least.values()]))
+
+
+def _lower(least: dict[tuple[int, int], float], machine: Machine, subject: Evaluator, rows: LayoutRows) -> None:
+    """Takes the step times of some rows into account."""
+    groups, group = np.unique(
+        np.stack((-(-rows.devices.astype(np.int64) // machine.per_node), rows.data)), axis=1, return_inverse=True
+    )
+    fastest = np.full(groups.shape[1], inf)
+    np.minimum.at(fastest, group.ravel(), subject.steps(rows).total)
+    for (nodes, replicas), seconds in zip(groups.T.tolist(), fastest.tolist(), strict=True):
+        least[nodes, replicas] = min(seconds, least.get((nodes, replicas), inf))
 
 
 def _reservations(problem: Problem, tender: Tender, phases: list[Candidates]) -> Iterator[int]:

@@ -69,9 +69,8 @@ def test_stages_hold_all_layers(more: float, stages: int, virtual: float, counts
 )
 def test_schedule(pipeline: float, virtual: float, share: float, seconds: float) -> None:
     """Eight micro-batches of 2 s on the slowest stage, and (p − 1)/v of 1.5 s on an average one for the bubble."""
-    found = p.schedule_seconds(
-        scalar(8), scalar(2), scalar(1.5), toy.software(bubble=share), toy.layout(pipeline=pipeline, virtual=virtual)
-    )
+    cut, stack = toy.layout(pipeline=pipeline, virtual=virtual), toy.software(bubble=share)
+    found = p.schedule_seconds(scalar(8), scalar(2), scalar(1.5), stack, cut.pipeline, cut.virtual)
     assert found == pytest.approx(seconds)
 
 
@@ -81,7 +80,8 @@ def test_bubble_share(m: int, stages: int, virtual: int) -> None:
 
     def bubble(m: float, v: float) -> float:
         cut = toy.layout(pipeline=stages, virtual=v)
-        return float(p.schedule_seconds(scalar(m), scalar(1), scalar(1), toy.software(), cut)) / m - 1
+        passes = p.schedule_seconds(scalar(m), scalar(1), scalar(1), toy.software(), cut.pipeline, cut.virtual)
+        return float(passes) / m - 1
 
     assert bubble(m, virtual) == pytest.approx((stages - 1) / (virtual * m), abs=1e-12)
     assert bubble(m + 1, virtual) <= bubble(m, virtual) + 1e-12
@@ -118,7 +118,7 @@ def test_one_stage_sends_nothing() -> None:
     """With p = 1 there is neither a bubble nor a send."""
     cut = toy.layout(data=64)
     assert p.send_seconds(toy.job(), toy.architecture(), toy.device(), toy.software(), cut, scalar(8)) == 0
-    assert p.schedule_seconds(scalar(8), scalar(2), scalar(1), toy.software(), cut) == 16
+    assert p.schedule_seconds(scalar(8), scalar(2), scalar(1), toy.software(), cut.pipeline, cut.virtual) == 16
 
 
 @pytest.mark.parametrize(

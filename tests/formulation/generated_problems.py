@@ -9,10 +9,9 @@ from math import inf
 from typing import Any
 
 import numpy as np
+from defined_layouts import fastest_defined
 
-from planner.equations.evaluate import evaluate
 from planner.equations.promise import deviations_of, promised
-from planner.equations.symbols import Layout
 from planner.formulation.choices import with_spares
 from planner.layouts.wall import Ran, RunTime, run_time
 from planner.layouts.workload import PhaseWork, Workload, workload_of
@@ -31,6 +30,10 @@ MODEL = {
 }
 
 
+LAYOUTS: list[dict[str, Any]] = [{}, {}, {}, {"pipeline": ">=2"}, {"micro_batch": "<=4", "context": 1}, {"zero": [0, 3]}]
+"""Most problems leave every degree free."""
+
+
 def problem_of(data: dict[str, Any]) -> Problem:
     """A problem from plain data."""
     return Problem.model_validate(data)
@@ -44,12 +47,12 @@ def generated(seed: int) -> Problem:
             "name": f"phase {index}",
             "tokens": draw.choice(["1B", "3B", "10B"]),
             "sequence_length": draw.choice([1024, 2048]),
-            "global_batch": draw.choice([8, 12, 16]),
+            "global_batch": draw.choice([8, 12, 15, 16, 20, 30]),
         }
         for index in range(draw.choice([1, 1, 2]))
     ]
     purchase = draw.choice([["on_demand"], ["on_demand", "spot"], ["on_demand", "reserved"], ["spot", "reserved"]])
-    limits: dict[str, Any] = {"gpus": draw.choice([4, 8, 12])}
+    limits: dict[str, Any] = {"gpus": draw.choice([4, 8, 12, 24])}
     if draw.random() < 0.6:
         limits["deadline"] = draw.choice(["6h", "1d", "3d", "10d"])
     if draw.random() < 0.4:
@@ -60,7 +63,7 @@ def generated(seed: int) -> Problem:
     return problem_of(
         {
             "schema": "plan/1",
-            "model": MODEL,
+            "model": MODEL | {"num_hidden_layers": draw.choice([4, 5, 6])},
             "training": {"precision": "bf16", "phases": phases},
             "market": {
                 "clouds": [],
@@ -68,7 +71,7 @@ def generated(seed: int) -> Problem:
                 "offers": [_offer(draw, index) for index in range(draw.choice([1, 2, 3]))],
             },
             "limits": limits,
-            "layout": {"context": 1, "micro_batch": "<=4", "recompute": ["none", "full"], "virtual_pipeline": 1},
+            "layout": draw.choice(LAYOUTS),
             "risk": {"spare_nodes": draw.choice(["0%", "0%", "30%"])} | _confidence(draw, limits),
             "objective": objective,
         }
@@ -86,7 +89,7 @@ def _offer(draw: random.Random, index: int) -> dict[str, Any]:
     return {
         "name": f"offer {index}",
         "accelerator": draw.choice(["A100-80GB-SXM4", "H100-80GB-SXM5", "L4"]),
-        "gpus_per_node": draw.choice([1, 2, 4]),
+        "gpus_per_node": draw.choice([1, 2, 3, 4, 6, 8, 12]),
         "network": draw.choice(["100 Gb/s", "400 Gb/s"]),
         "on_demand": f"${draw.choice([1.0, 1.5, 2.25])}/GPU-h",
         "spot": f"${draw.choice([0.5, 1.2, 2.0])}/GPU-h",
@@ -117,41 +120,8 @@ Chosen = tuple[int, int, float]
 
 def _layouts(problem: Problem, workload: Workload, phase: PhaseWork, machine: Machine) -> Iterator[Chosen]:
     """Every layout that fits, the fastest for each number of nodes and replicas."""
-    fastest: dict[tuple[int, int], float] = {}
-    degrees = product(range(1, 9), range(1, 5), range(1, 17), (1, 2, 4), range(4), (0.0, 1.0))
-    for tensor, pipeline, data, micro_batch, zero, full in degrees:
-        devices = tensor * pipeline * data
-        valid = (
-            8 % tensor == 0
-            and tensor <= machine.domain
-            and (machine.per_node % tensor == 0 or tensor % machine.per_node == 0)
-            and pipeline in {1, 2, 4}
-            and phase.global_batch % (data * micro_batch) == 0
-            and devices <= (problem.limits.gpus or 0)
-            and (devices % machine.per_node == 0 or devices < machine.per_node)
-            and (zero < 2 or pipeline == 1)
-        )
-        if valid:
-            seconds = _step_if_it_fits(workload, phase, machine, (tensor, pipeline, data, micro_batch, zero, full))
-            nodes = -(-devices // machine.per_node)
-            fastest[nodes, data] = min(seconds, fastest.get((nodes, data), inf))
-    return iter([(nodes, data, seconds) for (nodes, data), seconds in fastest.items() if seconds < inf])
-
-
-def _step_if_it_fits(workload: Workload, phase: PhaseWork, machine: Machine, degrees: tuple[float, ...]) -> float:
-    """Step seconds of one layout, infinite when the memory does not hold it."""
-    tensor, pipeline, data, micro_batch, zero, full = (np.asarray(float(value)) for value in degrees)
-    one = np.asarray(1.0)
-    layout = Layout(
-        tensor=tensor, pipeline=pipeline, virtual=one, context=one, expert=one, expert_tensor=one, data=data,
-        micro_batch=micro_batch, recompute_full=full, recompute_selective=np.asarray(0.0), zero=zero, shard=data,
-    )  # fmt: skip
-    job = workload.job(phase)
-    device = workload.device(machine)
-    found = evaluate(workload.architecture, device, workload.software, job, layout, workload.constants)
-    usable = machine.accelerator.memory_usable_gib * 2**30
-    fits = found.memory.reserved <= usable and found.memory.allocated <= usable * (1 - workload.headroom)
-    return float(found.time.total) if fits else inf
+    ran = fastest_defined(problem, workload, phase, machine)
+    return zip(ran.nodes.tolist(), ran.replicas.tolist(), ran.step_seconds.tolist(), strict=True)
 
 
 def _values(problem: Problem, workload: Workload, tender: Tender, chosen: tuple[Chosen, ...]) -> Iterator[float]:

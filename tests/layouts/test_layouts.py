@@ -11,11 +11,12 @@ import pytest
 
 from planner.equations.evaluate import evaluate
 from planner.layouts import evaluator as evaluators
-from planner.layouts import rows
+from planner.layouts import space as spaces
 from planner.layouts.best import best_layouts, rows_on
-from planner.layouts.degrees import context_degrees, degrees_of, divisors, pipeline_degrees, tensor_degrees
-from planner.layouts.evaluator import evaluator, layout_of
-from planner.layouts.rows import LayoutSpace, headroom_kept_anyway, layout_space
+from planner.layouts.degrees import context_degrees, degrees_of, divisors, tensor_degrees
+from planner.layouts.device_memory import headroom_kept_anyway
+from planner.layouts.evaluator import Evaluator, evaluator, layout_of
+from planner.layouts.space import LayoutSpace, layout_space
 from planner.layouts.workload import Workload, workload_of
 from planner.market.placements import Machine, machine_of, placements
 from planner.problem.problem import Problem
@@ -40,7 +41,12 @@ def space_of(problem: Problem, *, max_devices: int = 64) -> tuple[Workload, Mach
     """The workload, the only machine and all layouts of the first phase of a problem."""
     workload, machine = workload_of(problem), placements(problem)[0].machine
     degrees = degrees_of(workload, workload.phases[0], machine.domain)
-    return workload, machine, layout_space(workload, workload.phases[0], degrees, machine.memory_bytes, max_devices)
+    return workload, machine, layout_space(workload, workload.phases[0], degrees, [machine.memory_bytes], max_devices)
+
+
+def evaluator_of(workload: Workload, machine: Machine, space: LayoutSpace) -> Evaluator:
+    """What evaluates the layouts of the first phase on a machine."""
+    return evaluator(workload, workload.phases[0], machine, space.degrees.recompute, space.grid)
 
 
 MODELS = ["llama3.1-8b", "mixtral-8x7b", "qwen3-30b-a3b"]
@@ -67,12 +73,11 @@ def test_rows_are_valid(model: str) -> None:
 def test_rows_agree_with_single_evaluations(model: str) -> None:
     """Step times and memory of rows, taken from grids, are those of one layout evaluated alone."""
     workload, machine, space = space_of(problem_of(model))
-    phase = workload.phases[0]
-    subject = evaluator(workload, phase, machine, space)
+    subject = evaluator_of(workload, machine, space)
     some = rows_on(machine, space.rows, 8).take(np.arange(0, 1000, 37))
     steps = subject.steps(some).total
     for place in range(len(some)):
-        alone = layout_of(workload, space, some.take(np.asarray([place])))
+        alone = layout_of(workload, space.degrees.recompute, some.take(np.asarray([place])))
         found = evaluate(*subject.subject, alone, workload.constants)
         assert steps[place] == pytest.approx(float(found.time.total[0]), rel=1e-12)
         headroom = np.ravel(found.memory.allocated)[0] / (1 - workload.headroom)
@@ -84,9 +89,9 @@ def test_rows_agree_with_single_evaluations(model: str) -> None:
 def test_bound_never_exceeds_the_step(model: str) -> None:
     """The cheap bound stays below the step time, and scaled by the least overhead of its group too."""
     workload, machine, space = space_of(problem_of(model))
-    subject = evaluator(workload, workload.phases[0], machine, space)
+    subject = evaluator_of(workload, machine, space)
     rows = rows_on(machine, space.rows, 8)
-    bound, steps = subject.bound(rows), subject.steps(rows)
+    bound, steps = subject.bound_of(workload.phases[0], rows), subject.steps(rows)
     assert (bound <= steps.total * (1 + 1e-12)).all()
     busy = steps.total - steps.overhead
     for devices in np.unique(rows.devices):
@@ -101,7 +106,7 @@ def test_bound_never_exceeds_the_step(model: str) -> None:
 def test_no_layout_takes_fewer_device_seconds(model: str) -> None:
     """The least device-seconds of a step, which no number of devices beats, stay below those of every row."""
     workload, machine, space = space_of(problem_of(model))
-    subject = evaluator(workload, workload.phases[0], machine, space)
+    subject = evaluator_of(workload, machine, space)
     some = rows_on(machine, space.rows, 8)
     taken = some.devices * subject.steps(some).total
     assert 0.3 * taken.min() < subject.least_device_seconds() <= taken.min()
@@ -113,7 +118,7 @@ def test_best_layouts_lose_nothing(model: str) -> None:
     workload, machine, space = space_of(problem_of(model))
     phase = workload.phases[0]
     rows = rows_on(machine, space.rows, 8)
-    steps = evaluator(workload, phase, machine, space).steps(rows).total
+    steps = evaluator_of(workload, machine, space).steps(rows).total
     nodes = -(-rows.devices // machine.per_node)
     best = best_layouts(workload, phase, machine, space, max_nodes=8)
     assert best.nodes.tolist() == np.unique(nodes).tolist()
@@ -142,12 +147,12 @@ def test_what_is_kept_is_never_mistaken() -> None:
     def evaluated(changes: dict[str, Any]) -> tuple[list[float], list[float]]:
         """Memory and bounds of all rows."""
         workload, machine, space = space_of(problem_of("llama3.1-8b", **deepcopy(changes)), max_devices=16)
-        bound = evaluator(workload, workload.phases[0], machine, space).bound(space.rows)
+        bound = evaluator_of(workload, machine, space).bound_of(workload.phases[0], space.rows)
         return space.rows.needed_bytes.tolist(), bound.tolist()
 
     def alone(changes: dict[str, Any]) -> tuple[list[float], list[float]]:
         """The same when nothing is kept from before."""
-        rows._space.cache_clear()
+        spaces._space.cache_clear()
         evaluators._grids.cache_clear()
         return evaluated(changes)
 
@@ -175,7 +180,7 @@ def test_faster_network_is_never_slower() -> None:
     for gbit_s in (25.0, 100.0, 400.0, 3200.0):
         faster = machine_of(machine.accelerator, machine.per_node, gbit_s)
         rows = rows_on(faster, space.rows, 8)
-        times.append(evaluator(workload, workload.phases[0], faster, space).steps(rows).total)
+        times.append(evaluator_of(workload, faster, space).steps(rows).total)
     assert all((slow >= quick * (1 - 1e-12)).all() for slow, quick in pairwise(times))
 
 
@@ -189,13 +194,6 @@ def test_pins_hold() -> None:
     assert rows.micro_batch.max() <= 2
     assert set(rows.zero.tolist()) == {1}
     assert [one.kind for one in space.degrees.recompute] == ["full"]
-
-
-def test_uneven_stages_exist() -> None:
-    """61 layers can be cut into 16 stages of at most 4."""
-    assert 16 in pipeline_degrees(61, None)
-    assert 61 in pipeline_degrees(61, None)
-    assert 17 not in pipeline_degrees(61, None)
 
 
 def test_tensor_degrees_stay_in_the_fabric() -> None:
@@ -215,9 +213,9 @@ def test_machines_know_their_fabric() -> None:
 
 
 def test_long_sequences_may_be_cut() -> None:
-    """Context parallelism cuts sequences into useful pieces only."""
-    assert context_degrees(2048) == (1, 2)
-    assert max(context_degrees(131072)) == 128
+    """Context parallelism cuts sequences into pairs of equal chunks, whatever the factors of their length."""
+    assert context_degrees(24) == (1, 2, 3, 4, 6, 12)
+    assert max(context_degrees(131072)) == 65536
     assert context_degrees(4097) == (1,)
 
 

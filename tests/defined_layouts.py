@@ -1,0 +1,93 @@
+"""Every layout by the definition of validity: all tuples of integers, kept where the rules hold, nothing from lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from planner.equations.evaluate import evaluate
+from planner.equations.symbols import Layout
+from planner.layouts.degrees import RECOMPUTE
+from planner.layouts.wall import Ran
+from planner.layouts.workload import PhaseWork, Workload
+from planner.market.placements import Machine
+from planner.problem.problem import Problem
+from planner.verify.validity import is_valid
+
+Ints = npt.NDArray[np.int64]
+DEGREES = ("tensor", "pipeline", "context", "data", "virtual", "micro_batch", "expert", "zero")
+
+
+def every_layout(workload: Workload, phase: PhaseWork, machine: Machine, most_devices: int) -> dict[str, Ints]:
+    """All valid degrees on at most so many devices, as columns."""
+    most = range(1, most_devices + 1)
+    groups = np.asarray(
+        [
+            (t, p, c, d)
+            for t in most
+            for p in range(1, most_devices // t + 1)
+            for c in range(1, most_devices // (t * p) + 1)
+            for d in range(1, most_devices // (t * p * c) + 1)
+        ]
+    ).T
+    layers, experts = workload.model.num_hidden_layers, max(workload.model.n_routed_experts, 1)
+    free = (range(1, layers + 1), range(1, phase.global_batch + 1), range(1, experts + 1), range(4))
+    axes = [one[:, None, None, None, None] for one in groups]
+    axes += np.meshgrid(np.asarray([0]), *map(np.asarray, free), indexing="ij", sparse=True)[1:]
+    degrees = dict(zip(DEGREES, axes, strict=True))
+    valid = is_valid(workload, phase, machine, degrees)
+    places = np.nonzero(valid)
+    return {name: np.broadcast_to(one, valid.shape)[places] for name, one in degrees.items()}
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Layouts with every recompute choice, one after another."""
+
+    degrees: dict[str, Ints]
+    step_seconds: npt.NDArray[np.float64]
+    fits: npt.NDArray[np.bool_]
+
+
+def evaluated(workload: Workload, phase: PhaseWork, machine: Machine, degrees: dict[str, Ints]) -> Evaluated:
+    """Time and memory of some layouts by the equations alone."""
+    steps, fits = [], []
+    choices = workload.pins.recompute or RECOMPUTE
+    usable = machine.accelerator.memory_usable_gib * 2**30
+    for choice in choices:
+        layout = _layout(degrees, full=choice.kind == "full", selective=choice.kind == "selective")
+        job, device = workload.job(phase), workload.device(machine)
+        found = evaluate(workload.architecture, device, workload.software, job, layout, workload.constants)
+        shape = np.shape(degrees["data"])
+        steps.append(np.broadcast_to(found.time.total, shape))
+        held = (found.memory.reserved <= usable) & (found.memory.allocated <= usable * (1 - workload.headroom))
+        fits.append(np.broadcast_to(held, shape))
+    repeated = {name: np.tile(one, len(choices)) for name, one in degrees.items()}
+    return Evaluated(repeated, np.concatenate(steps), np.concatenate(fits))
+
+
+def _layout(degrees: dict[str, Ints], *, full: bool, selective: bool) -> Layout:
+    """Degrees as the equations take them."""
+    values: dict[str, Any] = {name: one.astype(np.float64) for name, one in degrees.items()}
+    ones = np.ones(len(degrees["data"]))
+    return Layout(
+        **values,
+        expert_tensor=np.asarray(1.0),
+        recompute_full=full * ones,
+        recompute_selective=selective * ones,
+        shard=values["data"] * values["context"],
+    )
+
+
+def fastest_defined(problem: Problem, workload: Workload, phase: PhaseWork, machine: Machine) -> Ran:
+    """The least step time of all layouts that fit, by nodes and replicas."""
+    found = evaluated(workload, phase, machine, every_layout(workload, phase, machine, problem.limits.gpus or 0))
+    d = found.degrees
+    nodes = -(-(d["tensor"] * d["pipeline"] * d["context"] * d["data"]) // machine.per_node)
+    groups, group = np.unique(np.stack((nodes, d["data"]))[:, found.fits], axis=1, return_inverse=True)
+    least = np.full(groups.shape[1], np.inf)
+    np.minimum.at(least, group.ravel(), found.step_seconds[found.fits])
+    return Ran(groups[0], groups[1], least)
