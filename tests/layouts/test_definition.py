@@ -106,9 +106,7 @@ def test_nothing_beats_the_best_layouts(changes: dict[str, Any], *, loses_replic
     space = layout_space(workload, workload.phases[0], degrees, [one.memory_bytes for one in machines], 24)
     for machine in machines:
         most = 24 // machine.per_node
-        best = best_layouts(
-            workload, workload.phases[0], machine, space, max_nodes=most, loses_replicas=loses_replicas
-        )
+        best = best_layouts(workload, workload.phases[0], machine, space, max_nodes=most, loses_replicas=loses_replicas)
         shares = replicas_left(best.rows.data) if loses_replicas else np.ones(len(best))
         for (nodes, share), seconds in _fastest(workload, machine, loses_replicas=loses_replicas).items():
             no_worse = (best.nodes == nodes) & (shares >= share - 1e-12)
