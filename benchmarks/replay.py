@@ -131,7 +131,7 @@ def planned_and_realised(traces: Sequence[Trace]) -> Iterator[str]:
     for trace in traces:
         first, second = trace.between(0, trace.seconds / 2), trace.between(trace.seconds / 2, trace.seconds)
         known = statistics_of(first)
-        figures = SpotFigures(known.availability, known.preemptions_per_node_day, 1.0, traced=True)
+        figures = SpotFigures(known.availability, known.preemptions_per_node_day, 1.0, 1.0, traced=True)
         job = half_job(figures)
         for outcome in replay(job, ["wait", "fallback", "progress"], runs=500, seed=1, traces=(second,)):
             expected = outcome.expectation

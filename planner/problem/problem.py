@@ -79,7 +79,7 @@ class OwnOffer(Written):
     spot_nodes: Count | None = None
     """Most spot nodes that can be had; default: `nodes`."""
     availability: Share = 1.0
-    """Share of the time in which spot nodes can be had; default 100%."""
+    """Share of the time in which one spot node can be had; default 100%. All nodes of a gang are there less often."""
     preemptions_per_node_day: Rate | None = None
     """How often a spot node is taken away per day that it is there; default: what is typical in the catalogs.
     Nodes that are not always there go once a day where this says 0."""

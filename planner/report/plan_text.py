@@ -31,6 +31,7 @@ from planner.problem.problem import Problem
 from planner.report.certainty import certainty_lines
 from planner.report.chances import chances_of
 from planner.report.console import wide_console
+from planner.report.gang import gang_lines
 from planner.report.plan_json import recompute_as_written
 from planner.units import (
     format_count,
@@ -241,6 +242,7 @@ def notes(answer: Answer, plan: Plan) -> Iterator[Text]:
     yield from (Text(line) for line in _chances(answer.problem, plan))
     if plan.tender.regime.policy != "steady":
         yield Text(_spot_note(plan))
+        yield from (Text(line) for line in gang_lines(plan, answer.problem))
     dates = sorted(one.date for one in load_offers())
     yield Text(f"Prices: catalog of {dates[-1]}; {plan.placement.source} {plan.placement.date}".rstrip() + ".")
     yield Text(f"Fixed-point rounding changes the objective by at most {answer.outcome.error:.3%}.")

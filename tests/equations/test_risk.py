@@ -44,7 +44,7 @@ def work(days: float = 30, failures: float = 1e-6) -> Work:
 def gang(availability: float = 0.7, hours: float = 5.0, kinds: tuple[Array, Array] = TWO) -> Capacity:
     """Spot nodes that are there for so many hours on average."""
     rate, share = np.asarray(1 / (hours * 3600)), np.asarray(availability)
-    return capacity(rate, share, np.asarray(0.94), np.asarray(0.5), kinds, kinds)
+    return capacity(rate, share, np.minimum(1, share / 0.94), np.asarray(0.5), kinds, kinds)
 
 
 def test_waiting_is_dalys_formula_where_periods_are_exponential() -> None:

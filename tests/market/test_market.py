@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from planner.catalog.offers import load_offers, load_spot_history, usable
+from planner.catalog.reliability import load_reliability
 from planner.errors import InputError
 from planner.market.placements import placements
+from planner.market.spot import gang_availability, gang_law, spot_figures
 from planner.market.tenders import tenders_of, undominated
 from planner.problem.problem import Problem
 
@@ -124,3 +127,33 @@ def test_prices_too_far_apart_are_refused() -> None:
     slip = refused(problem_of({"clouds": [], "offers": [{**OWN, "on_demand": "$0.000000001/GPU-h"}, dear]}))
     assert "too far apart" in slip
     assert len(placements(problem_of({"clouds": [], "offers": [{**OWN, "on_demand": "$0/GPU-h"}, dear]}))) == 2
+
+
+def test_gangs_are_there_as_often_as_was_recorded() -> None:
+    """Each recorded zone lies within the range of its size, and the law in the middle of it."""
+    for record in load_reliability().gang:
+        for one, every in zip(record.one_there, record.all_there, strict=True):
+            figures = replace(spot_figures("V100-16GB-SXM2", "aws"), availability=one)
+            found = gang_availability(figures, record.nodes)
+            assert found.low - 1e-4 <= every <= found.high + 1e-4
+            assert found.low < found.share < found.high
+            assert not found.extrapolated
+
+
+def test_a_gang_of_thousands_is_not_there_like_one_node() -> None:
+    """Availability falls with the size, its range widens, and beyond the records it counts as extrapolated."""
+    figures = spot_figures("H100-80GB-SXM5", "aws")
+    one, some, many = (gang_availability(figures, nodes) for nodes in (1, 256, 4096))
+    assert one.share == pytest.approx(figures.availability)
+    assert one.share > some.share > many.share
+    assert many.high - many.low > some.high - some.low > 0.2
+    assert many.low < 0.1 * one.share
+    assert many.extrapolated
+
+
+def test_the_law_of_gangs_is_that_of_the_records() -> None:
+    """Nodes of a zone go nearly together, and rates grow with the gang far less than its size."""
+    law = gang_law()
+    assert law.nodes == 16
+    assert law.worst < law.correlation < law.best < 1
+    assert 0.8 < law.together < 1

@@ -30,7 +30,7 @@ def job_of(
         planned_seconds=0.0,
         planned_usd=0.0,
         failures_per_1000_node_days=3.79,
-        spot=SpotFigures(availability, preemptions, 0.937, traced=True),
+        spot=SpotFigures(availability, preemptions, 0.884, 0.945, traced=True),
         spot_usd=8.0,
         on_demand_usd=24.0,
         reserved_usd=0.0,
@@ -62,7 +62,7 @@ def generated(seed: int) -> Job:
         job,
         phases=phases,
         failures_per_1000_node_days=draw.choice([2.34, 3.79, 6.5]),
-        spot=SpotFigures(availability, preemptions, draw.uniform(0.73, 0.95), traced=True),
+        spot=SpotFigures(availability, preemptions, draw.uniform(0.73, 0.95), 0.945, traced=True),
         on_demand_usd=8 * draw.uniform(1.5, 3.5),
     )
     steady = float(expected(job, "steady").moments.seconds)
