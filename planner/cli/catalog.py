@@ -126,7 +126,7 @@ def check(ctx: click.Context, as_document: bool) -> None:
         "suspect_offers": len(suspect(load_offers())),
         "spot_histories": len(load_spot_history()),
         "models": len(load_models()),
-        "checks": len(ACCELERATOR_CHECKS) + len(OFFER_CHECKS) + 1,
+        "checks": len(ACCELERATOR_CHECKS) + len(OFFER_CHECKS) + 2,
     }
     if as_document:
         document = {"format_version": FORMAT_VERSION, "checked": checked, "issues": [str(issue) for issue in issues]}

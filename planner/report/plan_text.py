@@ -28,6 +28,7 @@ from planner.negotiate.answer import (
     why_not,
 )
 from planner.problem.problem import Problem
+from planner.report.capacity import capacity_lines
 from planner.report.certainty import certainty_lines
 from planner.report.chances import chances_of
 from planner.report.console import wide_console
@@ -243,6 +244,7 @@ def notes(answer: Answer, plan: Plan) -> Iterator[Text]:
     if plan.tender.regime.policy != "steady":
         yield Text(_spot_note(plan))
         yield from (Text(line) for line in gang_lines(plan, answer.problem))
+    yield from (Text(line) for line in capacity_lines(plan))
     dates = sorted(one.date for one in load_offers())
     yield Text(f"Prices: catalog of {dates[-1]}; {plan.placement.source} {plan.placement.date}".rstrip() + ".")
     yield Text(f"Fixed-point rounding changes the objective by at most {answer.outcome.error:.3%}.")

@@ -21,7 +21,7 @@ from planner.formulation.plan import PhasePlan, Plan
 from planner.layouts.rows import recomputed_shares
 from planner.layouts.wall import Ran, RunTime, run_time
 from planner.layouts.workload import PhaseWork, Workload, workload_of
-from planner.market.placements import UNLIMITED, placements
+from planner.market.placements import placements
 from planner.problem.problem import Problem
 from planner.units import GIB
 
@@ -112,7 +112,7 @@ def _purchases(plan: Plan, phase: PhasePlan) -> Iterator[str]:
     if needed > plan.placement.nodes or reserved > plan.placement.nodes:
         yield f"{phase.name}: more nodes than the {plan.placement.nodes} that there are"
     spot = sum(one.nodes for one in of_phase if one.kind == "spot")
-    if spot > min(plan.placement.spot_nodes, UNLIMITED):
+    if spot > plan.placement.spot_nodes:
         yield f"{phase.name}: more spot nodes than the {plan.placement.spot_nodes} that there are"
 
 

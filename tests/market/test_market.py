@@ -15,6 +15,7 @@ from planner.market.placements import placements
 from planner.market.spot import gang_availability, gang_law, spot_figures
 from planner.market.tenders import tenders_of, undominated
 from planner.problem.problem import Problem
+from planner.problem.quantities import UNLIMITED
 
 
 def problem_of(market: dict[str, Any] | None = None, **parts: Any) -> Problem:  # noqa: ANN401  (plain data)
@@ -157,3 +158,33 @@ def test_the_law_of_gangs_is_that_of_the_records() -> None:
     assert law.nodes == 16
     assert law.worst < law.correlation < law.best < 1
     assert 0.8 < law.together < 1
+
+
+def test_catalog_offers_have_the_nodes_that_are_sold_without_a_contract() -> None:
+    """No offer has more than the catalog's capacity unless a problem states a grant; own offers may have any number."""
+    connected = [one for one in placements(problem_of()) if one.machine.network_gbit_s > 0]
+    assert {(one.nodes, one.spot_nodes, one.basis) for one in connected} == {(64, 64, "assumed")}
+    (own,) = placements(problem_of({"clouds": [], "offers": [OWN | {"nodes": None}]}))
+    assert (own.nodes, own.basis) == (UNLIMITED, "unlimited")
+
+
+def test_the_most_exact_grant_counts() -> None:
+    """Of a cloud with an accelerator, a cloud, any cloud with it, and any cloud."""
+    granted = {"any": 100, "any/H200-141GB-SXM": 150, "aws": 200, "aws/H100-80GB-SXM5": 300, "gcp": "unlimited"}
+    found = {
+        (one.cloud, one.machine.accelerator.name): one.nodes
+        for one in placements(problem_of({"capacity": granted}))
+        if one.machine.network_gbit_s > 0
+    }
+    assert found["aws", "H100-80GB-SXM5"] == 300
+    assert found["aws", "B200-SXM"] == 200
+    assert found["azure", "H200-141GB-SXM"] == 150
+    assert found["azure", "H100-80GB-SXM5"] == 100
+    assert found["gcp", "H100-80GB-SXM5"] == UNLIMITED
+
+
+def test_grants_name_what_is_known() -> None:
+    """A cloud or an accelerator that the catalogs do not have is refused with the nearest that they do."""
+    assert "unknown cloud 'amazon'" in refused(problem_of({"capacity": {"amazon": 3}}))
+    assert "unknown accelerator" in refused(problem_of({"capacity": {"aws/Z9000": 3}}))
+    assert "known: " in refused(problem_of({"capacity": {"qcp/H100-80GB-SXM5": 3}}))
