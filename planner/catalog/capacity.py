@@ -28,7 +28,7 @@ class Capacity(SourcedRecord):
 
 
 class Slices(SourcedRecord):
-    """The sizes in which an accelerator is sold, in chips; more only as several slices of the largest size."""
+    """The sizes in which an accelerator is sold, smallest first; beyond, only several slices of the largest size."""
 
     accelerator: str
     chips: Annotated[tuple[Count, ...], Field(min_length=1)]

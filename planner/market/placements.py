@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from planner.catalog.accelerators import accelerator_from, load_accelerators
+from planner.catalog.capacity import slices_of
 from planner.catalog.offers import SpotHistory, load_offers, load_spot_history, usable
 from planner.catalog.records import Accelerator, Offer
 from planner.errors import InputError, Issue, did_you_mean
@@ -105,6 +106,7 @@ def placements(problem: Problem) -> tuple[Placement, ...]:
     found = _kept(problem, found, "market.accelerators", lambda one: accelerators is None or _name(one) in accelerators)
     found = _kept(problem, found, "training.precision", lambda one: _computes(one, problem.training.precision))
     found = _kept(problem, found, "market.purchase", lambda one: bool(one.prices))
+    found = _kept(problem, found, "risk.spare_nodes", lambda one: not problem.risk.spare_nodes or _has_spares(one))
     _check_prices(problem, found)
     return tuple(sorted(found, key=lambda one: (one.machine.key, one.key)))
 
@@ -142,6 +144,11 @@ def _named_accelerators(problem: Problem) -> frozenset[str] | None:
 
 def _name(placement: Placement) -> str:
     return placement.machine.accelerator.name
+
+
+def _has_spares(placement: Placement) -> bool:
+    """Whether single nodes can stand by: a host of a slice has no substitute outside of it."""
+    return slices_of(_name(placement)) is None
 
 
 def _computes(placement: Placement, precision: str) -> bool:
@@ -217,9 +224,10 @@ def _catalog_placement(
 
 
 def machine_of(device: Accelerator, per_node: int, network_gbit_s: float) -> Machine:
-    """Nodes of `per_node` devices; a fabric that spans racks keeps its size, any other ends with the node."""
-    rack = device.scale_up_domain > device.accelerators_per_node
-    domain = device.scale_up_domain if rack else min(device.scale_up_domain, per_node)
+    """Nodes of `per_node` devices; a fabric that spans racks ends with the largest slice, any other with the node."""
+    rack, slices = device.scale_up_domain > device.accelerators_per_node, slices_of(device.name)
+    most = max(slices.chips) if slices else device.scale_up_domain
+    domain = min(device.scale_up_domain, most if rack else per_node)
     return Machine(device, per_node, domain, network_gbit_s)
 
 

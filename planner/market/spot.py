@@ -87,8 +87,8 @@ class GangAvailability:
     low: float
     high: float
     """Between which recorded zones would leave it; beyond recorded gangs the range widens with the size."""
-    low_correlation: float
-    """Of any two nodes, with which `low` comes about."""
+    correlations: tuple[float, float]
+    """Of any two nodes, with which `low` and `high` come about."""
     recorded_nodes: int
     """Of the largest gang that was recorded; beyond it the figures are extrapolated."""
 
@@ -101,12 +101,12 @@ class GangAvailability:
 def gang_availability(figures: SpotFigures, nodes: int) -> GangAvailability:
     """Of so many spot nodes, with its range."""
     law, count = gang_law(), np.asarray(float(nodes))
-    low_correlation = float(least_correlation(count, law.nodes, law.correlation, law.worst))
+    correlations = (float(least_correlation(count, law.nodes, law.correlation, law.worst)), law.best)
     share, low, high = (
         float(all_available(count, np.asarray(figures.availability), np.asarray(correlation)))
-        for correlation in (figures.correlation, low_correlation, law.best)
+        for correlation in (figures.correlation, *correlations)
     )
-    return GangAvailability(nodes, share, low, high, low_correlation, law.nodes)
+    return GangAvailability(nodes, share, low, high, correlations, law.nodes)
 
 
 @cache

@@ -75,7 +75,7 @@ def _granted_nodes(nodes: object) -> int:
         return UNLIMITED
     if isinstance(nodes, int) and not isinstance(nodes, bool) and 1 <= nodes <= UNLIMITED:
         return nodes
-    raise QuantityError(f"{str(nodes)[:60]!r} is no number of nodes", "write 256 or unlimited")
+    raise QuantityError(f"{repr(nodes)[:60]} is no number of nodes", "write 256 or unlimited")
 
 
 _NODES = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": UNLIMITED}, {"const": "unlimited"}]}

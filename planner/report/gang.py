@@ -27,7 +27,7 @@ def gang_document(plan: Plan, problem: Problem) -> dict[str, Any] | None:
         "availability_range": [gang.low, gang.high],
         "recorded_nodes": gang.recorded_nodes,
         "extrapolated": gang.extrapolated,
-        "wall_seconds_at_low": seconds_at_low(plan, problem),
+        "wall_seconds_range": list(_seconds_range(plan, problem, gang)),
     }
 
 
@@ -41,9 +41,10 @@ def gang_lines(plan: Plan, problem: Problem) -> Iterator[str]:
     if not gang.extrapolated:
         yield f"{told}; by the recorded zones {low} to {high}."
         return
+    least, most = map(format_duration, _seconds_range(plan, problem, gang))
     yield (
         f"{told}, extrapolated: gangs were recorded up to {gang.recorded_nodes} nodes, a beta-binomial law fitted to "
-        f"them leaves {low} to {high}. At {low} it would take {format_duration(seconds_at_low(plan, problem))}."
+        f"them leaves {low} to {high}. Within that range the plan takes {least} to {most} on average."
     )
 
 
@@ -51,20 +52,26 @@ ALWAYS = 1 - 1e-6
 """Share of the time from which on nodes count as always there."""
 
 
-def seconds_at_low(plan: Plan, problem: Problem) -> float:
-    """Expected wall time of the plan when its gang is there as seldom as the range allows."""
-    return sum(_phase_at_low(plan, problem, index) for index in range(len(plan.phases)))
-
-
 def _gang(plan: Plan) -> GangAvailability:
     """The nodes of the plan's largest phase."""
     return gang_availability(plan.tender.regime.figures, max(phase.nodes for phase in plan.phases))
 
 
-def _phase_at_low(plan: Plan, problem: Problem, index: int) -> float:
-    phase, regime = plan.phases[index], plan.tender.regime
-    gang = gang_availability(regime.figures, phase.nodes)
-    layout = Ran(np.asarray([phase.nodes]), np.asarray([phase.degrees["data"]]), np.asarray([phase.step_seconds]))
-    seldom = replace(regime, correlation=gang.low_correlation)
-    run = run_time(workload_of(problem), plan.accelerator, layout, seldom, begins=index == 0)
-    return float(run.wall.after(phase.steps)[0])
+def _seconds_range(plan: Plan, problem: Problem, gang: GangAvailability) -> tuple[float, float]:
+    """Least and most expected wall time of the plan as the correlation of its nodes is one end of the range's.
+
+    Where nodes go together less, all are there more seldom but some more often, which `elastic` makes use of.
+    """
+    times = [_seconds_at(plan, problem, correlation) for correlation in gang.correlations]
+    return min(plan.wall_seconds, *times), max(plan.wall_seconds, *times)
+
+
+def _seconds_at(plan: Plan, problem: Problem, correlation: float) -> float:
+    """Expected wall time of the plan when its spot nodes have another correlation."""
+    workload, regime = workload_of(problem), replace(plan.tender.regime, correlation=correlation)
+    seconds = 0.0
+    for index, phase in enumerate(plan.phases):
+        layout = Ran(np.asarray([phase.nodes]), np.asarray([phase.degrees["data"]]), np.asarray([phase.step_seconds]))
+        run = run_time(workload, plan.accelerator, layout, regime, begins=index == 0)
+        seconds += float(run.wall.after(phase.steps)[0])
+    return seconds

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from planner.catalog.capacity import slices_of
 from planner.equations.evaluate import evaluate
 from planner.equations.money import purchase_usd, reservation_usd
 from planner.equations.promise import deviations_of, promised
@@ -83,6 +84,7 @@ def _layout(workload: Workload, work: PhaseWork, plan: Plan, phase: PhasePlan) -
             work.global_batch == d["data"] * d["micro_batch"] * phase.microbatches
         ),
         "nodes are whole": phase.nodes * per_node == phase.gpus or (phase.nodes == 1 and phase.gpus < per_node),
+        "nodes are a slice that is sold": _is_slice(plan.accelerator, phase.nodes * per_node),
         "tensor divides the heads": model.num_attention_heads % d["tensor"] == 0,
         "tensor stays in the fabric": d["tensor"] <= plan.machine.domain,
         "context cuts the sequence": work.sequence_length % d["context"] == 0,
@@ -100,6 +102,12 @@ def _layout(workload: Workload, work: PhaseWork, plan: Plan, phase: PhasePlan) -
         for name, pin in pins.items()
         if pin and not pin.allows(d[name])
     )
+
+
+def _is_slice(accelerator: str, chips: int) -> bool:
+    """Whether TPUs are as many as one slice has, or several of the largest; other devices come in any number."""
+    slices = slices_of(accelerator)
+    return slices is None or chips in slices.chips or chips % slices.chips[-1] == 0
 
 
 def _purchases(plan: Plan, phase: PhasePlan) -> Iterator[str]:

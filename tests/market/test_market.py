@@ -6,12 +6,14 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
 from planner.catalog.offers import load_offers, load_spot_history, usable
 from planner.catalog.reliability import load_reliability
 from planner.errors import InputError
 from planner.market.placements import placements
+from planner.market.slices import is_sold
 from planner.market.spot import gang_availability, gang_law, spot_figures
 from planner.market.tenders import tenders_of, undominated
 from planner.problem.problem import Problem
@@ -187,4 +189,20 @@ def test_grants_name_what_is_known() -> None:
     """A cloud or an accelerator that the catalogs do not have is refused with the nearest that they do."""
     assert "unknown cloud 'amazon'" in refused(problem_of({"capacity": {"amazon": 3}}))
     assert "unknown accelerator" in refused(problem_of({"capacity": {"aws/Z9000": 3}}))
-    assert "known: " in refused(problem_of({"capacity": {"qcp/H100-80GB-SXM5": 3}}))
+    assert "did you mean gcp" in refused(problem_of({"capacity": {"qcp/H100-80GB-SXM5": 3}}))
+
+
+def test_tpus_are_sold_in_slices() -> None:
+    """9 or 144 hosts of 8 chips are no slice; two of the largest are one purchase; GPUs come in any number of nodes."""
+    hosts = np.asarray([1, 2, 3, 4, 8, 9, 16, 32, 33, 64, 96, 144])
+    sold = is_sold("TPUv6e", 8, 8 * hosts)
+    assert list(hosts[sold]) == [1, 2, 4, 8, 16, 32, 64, 96]
+    assert is_sold("H100-80GB-SXM5", 8, 8 * hosts).all()
+    assert not is_sold("H100-80GB-SXM5", 8, np.asarray([12])).any()
+
+
+def test_slices_have_no_spare_hosts() -> None:
+    """With spare nodes asked for, TPUs are left out, and the key is named when nothing else is there."""
+    tpus = {"accelerators": ["TPUv5e"]}
+    assert placements(problem_of(tpus))
+    assert "risk.spare_nodes leaves none" in refused(problem_of(tpus, risk={"spare_nodes": "2%"}))
