@@ -117,7 +117,8 @@ def check(ctx: click.Context, as_document: bool) -> None:
     from planner.catalog.check_offers import OFFER_CHECKS
     from planner.catalog.models import load_models
     from planner.catalog.offers import load_offers, load_spot_history, suspect
-    from planner.report.catalog import FORMAT_VERSION
+    from planner.report.catalog import FORMAT_VERSION, suspicions
+    from planner.report.console import print_report
 
     issues = check_catalogs()
     checked = {
@@ -136,8 +137,9 @@ def check(ctx: click.Context, as_document: bool) -> None:
         raise InputError(issues)
     click.echo(
         "{accelerators} accelerators, {offers} offers ({suspect_offers} marked suspect), {spot_histories} spot price "
-        "records, {models} models.\n{checks} checks, nothing wrong.".format(**checked)
+        "records, {models} models.\n{checks} checks, nothing wrong. Not used for plans:".format(**checked)
     )
+    print_report(suspicions(suspect(load_offers())))
 
 
 def _matching(
