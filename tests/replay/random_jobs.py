@@ -67,3 +67,26 @@ def generated(seed: int) -> Job:
     )
     steady = float(expected(job, "steady").moments.seconds)
     return replace(job, deadline_seconds=steady * draw.uniform(1.1, 2.2))
+
+
+def corner(seed: int) -> Job:
+    """A short job whose checkpoints and restarts are long beside the time for which its spot nodes stay."""
+    draw = random.Random(seed)  # noqa: S311  (a test's dice)
+    job = job_of(
+        days=10 ** draw.uniform(-1.2, 0.8),
+        nodes=draw.choice([4, 16, 64]),
+        replicas=draw.choice([2, 4, 8]),
+        availability=draw.choice([0.4, 0.6, 0.8, 0.95]),
+        preemptions=10 ** draw.uniform(0, 1.5),
+    )
+    phase = replace(
+        job.phases[0],
+        checkpoint_seconds=10 ** draw.uniform(1.3, 3.3),
+        restart_seconds=10 ** draw.uniform(2.3, 3.5),
+    )
+    return replace(
+        job,
+        phases=(phase,),
+        failures_per_1000_node_days=draw.choice([2.34, 3.79, 6.5, 50]),
+        on_demand_usd=8 * draw.uniform(1.2, 3.5),
+    )
