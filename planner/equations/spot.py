@@ -1,7 +1,7 @@
-"""Spot nodes under four policies, as cycles of a period in which the gang is there and one in which it is away.
+"""Spot nodes under three policies, as cycles of a period in which the gang is there and one in which it is away.
 
 `wait` stalls until spot nodes return; `fallback` computes on on-demand nodes meanwhile; `elastic` goes on with the
-data-parallel replicas that are left; `progress` is in `chase`. Arrays broadcast; those of periods have the kinds of
+data-parallel replicas that are left. Arrays broadcast; those of periods have the kinds of
 period as last axis. Seconds, US dollars, events per second.
 """
 

@@ -256,6 +256,11 @@ def _chances(problem: Problem, plan: Plan) -> Iterator[str]:
     times = " to ".join(format_duration(found.seconds[name]) for name in ("p5", "p95"))
     costs = " to ".join(format_money(found.usd[name]) for name in ("p5", "p95"))
     yield f"Failures and preemptions leave it at {times} and {costs} in nine of ten runs, the estimate being right."
+    if found.runs:
+        yield (
+            f"These are quantiles of {found.runs:,} replayed runs: where so few interruptions are expected, closed "
+            "forms are not near enough."
+        )
     deadline = problem.limits.deadline
     if deadline is None or found.in_time is None or found.in_time_with_estimate is None:
         return

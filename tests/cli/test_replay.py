@@ -85,9 +85,12 @@ def test_document(tmp_path: Path) -> None:
 
 
 def test_the_plan_lies_inside_the_replay(tmp_path: Path) -> None:
-    """What the equations expect is what the runs come to."""
+    """What the equations expect is what the runs come to; of `progress` they expect nothing."""
     found = document(written(tmp_path))
     for one in found["policies"]:
+        if one["policy"] == "progress":
+            assert one["expected"] is None
+            continue
         assert one["expected"]["days"]["mean"] == pytest.approx(one["days"]["mean"], rel=0.08)
     assert float(found["on_demand_cheaper_above_usd_per_node_hour"]) > 9.6
 
