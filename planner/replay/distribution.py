@@ -26,6 +26,8 @@ MOST: Final = 1000.0
 """Preemptions of a run beyond which nothing is replayed to answer a question."""
 LARGE_LOSS: Final = 0.05
 """Part of a job that one failure of few may cost before its quantiles are replayed."""
+SOME: Final = 0.1
+"""Expected failures below which none of the quantiles that are told knows of one."""
 RUNS: Final = 10_000
 SEED: Final = 1
 KEPT: Final = 64
@@ -67,7 +69,7 @@ def _loses_much(job: Job) -> bool:
     whole = sum(float(work.seconds) for work in works)
     failures = sum(float(work.seconds * work.failures) for work in works)
     loss = max(float(whole_interval(work, work.failures) + work.checkpoint + work.restart) for work in works)
-    return 1 < failures < FEW and loss > LARGE_LOSS * whole
+    return SOME < failures < FEW and loss > LARGE_LOSS * whole
 
 
 def _moves_long(job: Job, phase: JobPhase) -> bool:
