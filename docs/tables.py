@@ -25,6 +25,7 @@ from planner.catalog.calibration import Accuracy, load_calibration
 from planner.catalog.offers import load_offers, usable
 from planner.catalog.software import load_stacks
 from planner.cli import COMMANDS, main
+from planner.market.spot import gang_availability, spot_figures
 from planner.units import format_number
 from planner.validation.priors import MEMORY_PRIORS, TIME_PRIORS, Prior
 from planner.validation.published import builtin_runs
@@ -302,6 +303,14 @@ def scaling() -> Lines:
     yield from table(("A100:", "tokens/s per GPU:", "of 128 GPUs' rate:"), rows)
 
 
+def gang() -> Lines:
+    """How often all spot nodes of a gang are there, of the catalog's stand-in, by their number."""
+    figures = spot_figures("H100-80GB-SXM5", None)
+    found = [gang_availability(figures, nodes) for nodes in (1, 4, 16, 64, 256, 1024, 4096)]
+    rows = ((f"{one.nodes:,}", percent(one.share), f"{percent(one.low)} to {percent(one.high)}") for one in found)
+    yield from table(("nodes:", "all there:", "range:"), rows)
+
+
 def spot() -> Lines:
     """How far spot prices lie under on-demand prices, over the catalog's usable offers that state both."""
     saved: dict[str, list[float]] = {}
@@ -336,6 +345,7 @@ TABLES: dict[str, Callable[[], Lines]] = {
         activations,
         window,
         scaling,
+        gang,
         spot,
     )
 }

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, get_args
 
 from planner.catalog.accelerators import candidates, load_accelerators, spelling_key
+from planner.catalog.capacity import load_capacity
 from planner.catalog.check_offers import OFFER_CHECKS
 from planner.catalog.offers import load_offers, load_spot_history, usable
 from planner.catalog.records import Accelerator, Precision
@@ -19,6 +20,8 @@ from planner.errors import Issue, Place
 
 ACCELERATORS: Final = "accelerators.toml"
 RELIABILITY: Final = "reliability.toml"
+CAPACITY: Final = "capacity.toml"
+ANY: Final = ""
 
 AcceleratorCheck = Callable[[Sequence[Accelerator]], list[Issue]]
 
@@ -144,6 +147,18 @@ def check_reliability() -> list[Issue]:
     return issues
 
 
+def check_capacity() -> list[Issue]:
+    """The last record of capacity fits any nodes, and the accelerators that are named are known."""
+    known, catalog = {one.name for one in load_accelerators()}, load_capacity()
+    last = catalog.capacity[-1]
+    issues = [] if last.concerns(ANY, ANY) else [Issue("no capacity fits every offer", Place(CAPACITY), "add one")]
+    named = {one.accelerator for one in catalog.capacity} | {one.accelerator for one in catalog.slices}
+    return issues + [
+        Issue(f"{name} has no record", Place(CAPACITY), "use a name of the accelerator catalog")
+        for name in sorted(named - known - {ANY})
+    ]
+
+
 def check_catalogs() -> list[Issue]:
     """Everything that is wrong with the shipped catalogs of hardware and market; loading them validates each record."""
     accelerators, offers = load_accelerators(), usable(load_offers())
@@ -152,6 +167,7 @@ def check_catalogs() -> list[Issue]:
         *(issue for check in ACCELERATOR_CHECKS for issue in check(accelerators)),
         *(issue for check in OFFER_CHECKS for issue in check(offers)),
         *check_reliability(),
+        *check_capacity(),
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import median
 from typing import Final
 
@@ -121,6 +121,45 @@ def half_of_a_price(offers: Sequence[Offer]) -> list[Issue]:
     ]
 
 
+def prices_that_stand_alone(offers: Sequence[Offer]) -> list[Issue]:
+    """An on-demand or spot price far below those of all other regions and providers of the device is a mistake.
+
+    It would win every problem that allows it. Clouds differ by more than that, so only a cloud that asks more in its
+    own other regions is judged.
+    """
+    return [
+        issue
+        for kind in ("on_demand_usd_per_hour", "spot_usd_per_hour")
+        for group in _of_device(offers, kind).values()
+        for issue in _standing_alone(group, kind)
+    ]
+
+
+def _of_device(offers: Iterable[Offer], kind: str) -> dict[str, list[Offer]]:
+    """The offers that have a kind of price, by device."""
+    groups: dict[str, list[Offer]] = defaultdict(list)
+    for offer in offers:
+        if getattr(offer, kind):
+            groups[offer.accelerator].append(offer)
+    return groups
+
+
+def _standing_alone(offers: Sequence[Offer], kind: str) -> Iterator[Issue]:
+    """The offers of one device in the region whose price stands alone."""
+    rules, lowest = load_traps().prices, dict[tuple[str, str], float]()
+    prices = {offer: getattr(offer, kind) / offer.accelerators for offer in offers}
+    for offer, price in prices.items():
+        here = (offer.cloud, offer.region)
+        lowest[here] = min(price, lowest.get(here, price))
+    clouds = Counter(cloud for cloud, _ in lowest)
+    for offer, price in prices.items():
+        others = [one for place, one in lowest.items() if place != (offer.cloud, offer.region)]
+        if clouds[offer.cloud] >= rules.isolated_regions and price < rules.isolated_share * min(others):
+            name = kind.removesuffix("_usd_per_hour").replace("_", " ")
+            message = f"{name} {price:.2f} a device and hour, nowhere else below {min(others):.2f}"
+            yield _priced_wrong(offer, message, "look the price up again, or mark it suspect")
+
+
 def priced_where_no_zone_offers_it(offers: Sequence[Offer]) -> list[Issue]:
     """Where a price list names zones, an offer without one is priced but not sold."""
     zoned = {rule.cloud for rule in load_traps().zoned}
@@ -218,6 +257,7 @@ OFFER_CHECKS: Final[tuple[OfferCheck, ...]] = (
     spot_for_nothing,
     defined_duration_in_disguise,
     half_of_a_price,
+    prices_that_stand_alone,
     priced_where_no_zone_offers_it,
     listed_everywhere,
     stale_prices,

@@ -64,8 +64,15 @@ class SpotStatistics(SourcedRecord):
     preemptions_per_node_up_hour: Positive
 
 
+Shares = Annotated[tuple[Share, ...], Field(min_length=1)]
+Rates = Annotated[tuple[Positive, ...], Field(min_length=1)]
+
+
 class GangStatistics(SourcedRecord):
-    """How far spot nodes of one zone go together: P(all nodes available) / P(at least one), over zones."""
+    """How far spot nodes of one zone go together: P(all nodes available) / P(at least one), over zones.
+
+    Lists have a figure for each zone, in one order.
+    """
 
     name: str
     cloud: str
@@ -77,6 +84,14 @@ class GangStatistics(SourcedRecord):
     all_given_any_max: Share
     kept_median: Share
     """Mean share of the nodes that are there when some but not all are; median over zones."""
+    one_there: Shares
+    """Share of the time in which a node is there: the mean share of the nodes."""
+    all_there: Shares
+    """Share of the time in which all nodes are there."""
+    one_preempted_per_hour: Rates
+    """Preemptions of a node per hour that it is up."""
+    gang_preempted_per_hour: Rates
+    """Preemptions of the whole gang per hour that all of it is up."""
 
 
 class SpotPeriods(SourcedRecord):

@@ -117,6 +117,10 @@ class PriceRules(Record):
     """From this many regions on, one list repeated in all of them says nothing about capacity."""
     oldest_months: Count
     """Older than the newest price by more than this, a price is stale."""
+    isolated_share: Share
+    """Below this share of every other region's and provider's price for the device, a price stands alone."""
+    isolated_regions: Count
+    """From this many regions of a cloud on, one of them can stand alone."""
 
 
 class Traps(Record):

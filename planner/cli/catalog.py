@@ -117,7 +117,8 @@ def check(ctx: click.Context, as_document: bool) -> None:
     from planner.catalog.check_offers import OFFER_CHECKS
     from planner.catalog.models import load_models
     from planner.catalog.offers import load_offers, load_spot_history, suspect
-    from planner.report.catalog import FORMAT_VERSION
+    from planner.report.catalog import FORMAT_VERSION, suspicions
+    from planner.report.console import print_report
 
     issues = check_catalogs()
     checked = {
@@ -126,7 +127,7 @@ def check(ctx: click.Context, as_document: bool) -> None:
         "suspect_offers": len(suspect(load_offers())),
         "spot_histories": len(load_spot_history()),
         "models": len(load_models()),
-        "checks": len(ACCELERATOR_CHECKS) + len(OFFER_CHECKS) + 1,
+        "checks": len(ACCELERATOR_CHECKS) + len(OFFER_CHECKS) + 2,
     }
     if as_document:
         document = {"format_version": FORMAT_VERSION, "checked": checked, "issues": [str(issue) for issue in issues]}
@@ -136,8 +137,9 @@ def check(ctx: click.Context, as_document: bool) -> None:
         raise InputError(issues)
     click.echo(
         "{accelerators} accelerators, {offers} offers ({suspect_offers} marked suspect), {spot_histories} spot price "
-        "records, {models} models.\n{checks} checks, nothing wrong.".format(**checked)
+        "records, {models} models.\n{checks} checks, nothing wrong. Not used for plans:".format(**checked)
     )
+    print_report(suspicions(suspect(load_offers())))
 
 
 def _matching(

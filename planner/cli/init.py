@@ -19,6 +19,7 @@ market:
   # accelerators: [H100-80GB-SXM5, H200-141GB-SXM]     # default: every one in the catalogs
   # clouds: [aws, gcp]                                 # default: every one; []: only the offers below
   purchase: [on_demand]         # on_demand, spot, reserved
+  # capacity: {aws: 128}        # nodes that a cloud grants you in one zone; default: 64, assumed
   # offers:                     # your own prices and quotas, beside the catalogs'
   #   - {name: ours, accelerator: H100-80GB-SXM5, nodes: 8, on_demand: $2.10/GPU-h}
 limits:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import Protocol
 
 import numpy as np
 
@@ -71,6 +72,52 @@ def probability_within(least: Array, mean: Array, variance: Array, bound: Array)
     shape = beyond**2 / np.maximum(variance, 1e-18)
     root = np.cbrt(np.maximum(np.asarray(bound) - least, 0) / beyond)
     return np.where(bound < least, 0.0, normal_probability((root - 1 + 1 / (9 * shape)) * 3 * np.sqrt(shape)))
+
+
+class Distribution(Protocol):
+    """A random time or cost."""
+
+    def within(self, bound: Array) -> Array:
+        """Probability of no more than this."""
+
+    def within_uncertain(self, bound: Array, log_deviation: float) -> Array:
+        """The same when all is only known up to a log-normal factor e^(σ·x), x standard normal."""
+
+    def quantile(self, probability: Array) -> Array:
+        """The least bound that holds with a probability."""
+
+    def quantile_uncertain(self, probability: float, log_deviation: float) -> Array:
+        """The least bound that holds with a probability when all is only known up to such a factor."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A distribution by values that were drawn from it, in ascending order; shape (draws,)."""
+
+    values: Array
+
+    def within(self, bound: Array) -> Array:
+        """Share of the values that are no more than this."""
+        found = np.searchsorted(self.values, np.asarray(bound) * (1 + ROUNDING), side="right")
+        return np.asarray(found / len(self.values), dtype=np.float64)
+
+    def within_uncertain(self, bound: Array, log_deviation: float) -> Array:
+        """The same when all values are only known up to a log-normal factor, by Gauss-Hermite quadrature."""
+        found = self.within(np.asarray(bound)[..., None] * np.exp(-log_deviation * _POINTS))
+        return np.asarray((found * _WEIGHTS).sum(axis=-1) / _WEIGHTS.sum(), dtype=np.float64)
+
+    def quantile(self, probability: Array) -> Array:
+        """The quantile of the values."""
+        return np.asarray(np.quantile(self.values, probability), dtype=np.float64)
+
+    def quantile_uncertain(self, probability: float, log_deviation: float) -> Array:
+        """The same when all values are only known up to such a factor, by bisection."""
+        low, high = np.zeros(()), self.values[-1] * np.exp(6 * log_deviation)
+        for _ in range(60):
+            middle = (low + high) / 2
+            enough = self.within_uncertain(middle, log_deviation) >= probability
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        return np.asarray(high, dtype=np.float64)
 
 
 @dataclass(frozen=True)

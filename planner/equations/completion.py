@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from planner.equations.beginning import beginning
 from planner.equations.chance import Delays
 from planner.equations.reliability import expansion_with_interval
 from planner.equations.renewal import (
@@ -122,20 +123,24 @@ def run_moments(work: Work, spot: Capacity, cycle: Cycle, rates: Rates, interval
     noise = struck * loss_square(work.restart, loss)
     wait = start_delay(work, spot, cycle) if begins else Delay(*(np.zeros(()),) * 3)
     one = np.ones(())
+    begin_seconds, begin_usd = (
+        beginning(cycle, values, work.start_up, interval, work.seconds, begins=begins)
+        for values in ((np.ones(1), np.ones(1)), (cycle.up.usd, cycle.down.usd))
+    )
     seconds = Delay(
-        cycles * seconds_each,
+        cycles * seconds_each + begin_seconds - wait.mean,
         cycles * (cycle_variance(cycle, one, one, slow) + slow**2 * noise),
         cycles * (cycle_cubes(cycle, slow) + slow**3 * struck * loss_cube(work.restart, loss)),
     )
     spread = cycles * (cycle_variance(cycle, cycle.up.usd, cycle.down.usd, dear) + dear**2 * noise)
     bare, price = bare_seconds(work, interval), np.minimum(rates.spot, rates.on_demand) + rates.fixed
-    usd = cycles * usd_each
+    usd = np.maximum(cycles * usd_each + begin_usd, bare * price)
     return Moments(
         least_seconds=seconds.begin + wait.begin,
         seconds=np.maximum(seconds.mean + wait.mean, bare),
         seconds_variance=seconds.variance + wait.variance,
         least_usd=np.minimum(bare * price, usd),
-        usd=usd + rates.fixed * wait.mean,
+        usd=usd,
         usd_variance=spread + rates.fixed**2 * wait.variance,
         bare_seconds=bare,
         losses=np.full(np.shape(bare), np.inf),

@@ -38,8 +38,8 @@ def failures_per_second(nodes: Array, per_1000_node_days: Array) -> Array:
 def gang_preemptions_per_second(nodes: Array, per_node_day: Array, together: Array) -> Array:
     """Preemptions that hit a gang of spot nodes in one zone: ρ·n^(1 − γ).
 
-    `together` is γ: 1 when the nodes of a zone go as one, 0 when each goes on its own; measured as P(all n nodes
-    there)/P(at least one), which hardly changes between 4 and 16 nodes. Source: Wu et al. 2024 (NSDI, Can't Be Late).
+    `together` is γ: 1 when the nodes of a zone go as one, 0 when each goes on its own; fitted to gangs of 4 and 16
+    nodes (`fitted_together`). Source: Wu et al. 2024 (NSDI, Can't Be Late).
     """
     return per_node_day / SECONDS_PER_DAY * np.asarray(nodes, dtype=np.float64) ** (1 - together)
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from planner.equations.chase import progress_moments
 from planner.equations.completion import Moments, run_moments, steady_moments
 from planner.equations.spot import (
     Capacity,
@@ -31,20 +30,12 @@ def moments(
     work: Work,
     spot: Capacity | None,
     rates: Rates,
-    deadline: Array | None = None,
     *,
     begins: bool = True,
 ) -> Moments:
-    """Mean and variance of a run under a policy; `begins`: it starts at a random time, not where a phase ended.
-
-    Raises ValueError for `progress` without a deadline.
-    """
+    """Mean and variance of a run under a policy; `begins`: it starts at a random time, not where a phase ended."""
     if policy == "steady" or spot is None:
         return steady_moments(work, rates.on_demand + rates.fixed)
-    if policy == "progress":
-        if deadline is None:
-            raise ValueError("the policy `progress` needs a deadline")
-        return progress_moments(work, spot, rates, deadline)
     cycle = {"wait": cycle_of_wait, "fallback": cycle_of_fallback, "elastic": cycle_of_elastic}[policy]
     found, interval = cycle(work, spot, rates), interval_of(policy, work, spot)
     return run_moments(work, spot, found, rates, interval, begins=begins)

@@ -1,7 +1,7 @@
-"""Spot nodes under four policies, as cycles of a period in which the gang is there and one in which it is away.
+"""Spot nodes under three policies, as cycles of a period in which the gang is there and one in which it is away.
 
 `wait` stalls until spot nodes return; `fallback` computes on on-demand nodes meanwhile; `elastic` goes on with the
-data-parallel replicas that are left; `progress` is in `chase`. Arrays broadcast; those of periods have the kinds of
+data-parallel replicas that are left. Arrays broadcast; those of periods have the kinds of
 period as last axis. Seconds, US dollars, events per second.
 """
 
@@ -70,7 +70,7 @@ def by_kind(values: Array) -> Array:
 def capacity(
     preemptions_per_second: Array,
     availability: Array,
-    together: Array,
+    some: Array,
     kept: Array,
     up: tuple[Array, Array],
     away: tuple[Array, Array],
@@ -78,13 +78,12 @@ def capacity(
     """A gang's periods: mean time up U = 1/λ, mean time away U·(1 − a)/a.
 
     `up` and `away` are shares and means of the kinds of period in units of the mean, each of shape (kinds,).
-    All n nodes are there for a share a of the time and some for min(1, a/γ), γ = `together`; so a period away is a
-    partial one with probability (min(1, a/γ) − a)/(1 − a).
+    All nodes are there for a share a of the time and some of them for `some`, so a period away is a partial one with
+    probability (some − a)/(1 − a).
     """
     mean_up = 1 / np.maximum(preemptions_per_second, NEVER_PREEMPTED)
     mean_away = np.maximum(mean_up * (1 - availability) / availability, SHORTEST_AWAY)
-    some = np.minimum(1, availability / together)
-    partial = (some - availability) / np.maximum(1 - availability, 1e-12)
+    partial = np.maximum(some - availability, 0) / np.maximum(1 - availability, 1e-12)
     up_mean, away_mean = (np.asarray(mean)[..., None] * kinds[1] for mean, kinds in ((mean_up, up), (mean_away, away)))
     return Capacity(up[0], up_mean, away[0], away_mean, partial, kept)
 

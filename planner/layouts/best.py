@@ -20,6 +20,7 @@ from planner.layouts.space import LayoutSpace
 from planner.layouts.wall import replicas_left
 from planner.layouts.workload import PhaseWork, Workload
 from planner.market.placements import Machine
+from planner.market.slices import is_sold
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,13 @@ def held_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> Index:
 
 
 def is_placeable(machine: Machine, rows: LayoutRows) -> npt.NDArray[np.bool_]:
-    """Whether rows can be laid on a machine's nodes, whatever memory they need; shape (rows,).
+    """Whether rows can be laid on nodes that a machine is sold with, whatever memory they need; shape (rows,).
 
     Looked up by devices and by tensor degree, of which there are far fewer than rows.
     """
     per_node = machine.per_node
     devices = np.arange(rows.devices.max(initial=0) + 1)
-    whole = (devices % per_node == 0) | (devices < per_node)
+    whole = is_sold(machine.accelerator.name, per_node, devices)
     tensor = np.maximum(np.arange(rows.tensor.max(initial=0) + 1), 1)
     inside = (tensor <= machine.domain) & ((per_node % tensor == 0) | (tensor % per_node == 0))
     placeable: npt.NDArray[np.bool_] = whole[rows.devices] & inside[rows.tensor]

@@ -9,15 +9,16 @@ from functools import cached_property
 from typing import Final
 
 from planner.catalog.accelerators import accelerator_from, load_accelerators
+from planner.catalog.capacity import slices_of
 from planner.catalog.offers import SpotHistory, load_offers, load_spot_history, usable
 from planner.catalog.records import Accelerator, Offer
 from planner.errors import InputError, Issue, did_you_mean
+from planner.market.capacity import Basis, Capacities
 from planner.market.spot import SpotFigures, spot_figures, spot_price
 from planner.problem.problem import OwnOffer, Problem
+from planner.problem.quantities import UNLIMITED
 from planner.units import Price
 
-UNLIMITED: Final = 10_000_000
-"""Nodes of an offer that states no capacity."""
 OWN: Final = "own"
 """The cloud of the problem's own offers."""
 YEAR_SECONDS: Final = 365 * 86400
@@ -71,6 +72,8 @@ class Placement:
     nodes: int
     """Most nodes at a time."""
     spot_nodes: int
+    basis: Basis
+    """Why so many nodes can be had."""
     spot_figures: SpotFigures | None
     """How spot nodes come and go; None when spot is not sold."""
     source: str
@@ -103,6 +106,7 @@ def placements(problem: Problem) -> tuple[Placement, ...]:
     found = _kept(problem, found, "market.accelerators", lambda one: accelerators is None or _name(one) in accelerators)
     found = _kept(problem, found, "training.precision", lambda one: _computes(one, problem.training.precision))
     found = _kept(problem, found, "market.purchase", lambda one: bool(one.prices))
+    found = _kept(problem, found, "risk.spare_nodes", lambda one: not problem.risk.spare_nodes or _has_spares(one))
     _check_prices(problem, found)
     return tuple(sorted(found, key=lambda one: (one.machine.key, one.key)))
 
@@ -142,6 +146,11 @@ def _name(placement: Placement) -> str:
     return placement.machine.accelerator.name
 
 
+def _has_spares(placement: Placement) -> bool:
+    """Whether single nodes can stand by: a host of a slice has no substitute outside of it."""
+    return slices_of(_name(placement)) is None
+
+
 def _computes(placement: Placement, precision: str) -> bool:
     """Whether the device has the precision's arithmetic; 16 bit is there in one form or the other."""
     return precision in {"bf16", "fp16"} or precision in placement.machine.accelerator.peak_tflops
@@ -165,12 +174,12 @@ def _catalog_placements(problem: Problem) -> Iterator[Placement]:
     if clouds is not None:
         _check_clouds(problem, clouds, sorted({offer.cloud for offer in offers}))
     devices = {one.name: one for one in load_accelerators()}
-    quantile = problem.risk.spot_price
+    quantile, capacities = problem.risk.spot_price, Capacities.of(problem)
     histories = _histories() if quantile is not None and "spot" in problem.market.purchase else {}
     for offer in offers:
         if clouds is None or offer.cloud in clouds:
             history = histories.get((offer.cloud, offer.region, offer.instance_type))
-            yield _catalog_placement(problem, offer, devices[offer.accelerator], history)
+            yield _catalog_placement(problem, offer, devices[offer.accelerator], history, capacities)
 
 
 def _check_clouds(problem: Problem, clouds: Iterable[str], known: list[str]) -> None:
@@ -187,9 +196,12 @@ def _histories() -> dict[tuple[str, str, str], SpotHistory]:
     return {(one.cloud, one.region, one.instance_type): one for one in load_spot_history()}
 
 
-def _catalog_placement(problem: Problem, offer: Offer, device: Accelerator, history: SpotHistory | None) -> Placement:
+def _catalog_placement(
+    problem: Problem, offer: Offer, device: Accelerator, history: SpotHistory | None, capacities: Capacities
+) -> Placement:
     """One catalog offer with the prices of the ways to buy that the problem allows."""
     kinds = problem.market.purchase
+    nodes, basis = capacities.nodes(offer.cloud, device.name) if offer.network_gbit_s > 0 else (1, "published")
     spot = offer.spot_usd_per_hour if "spot" in kinds else None
     if spot is not None:
         spot = spot_price(offer, history, problem.risk.spot_price) * problem.market.spot_price
@@ -202,8 +214,9 @@ def _catalog_placement(problem: Problem, offer: Offer, device: Accelerator, hist
         on_demand=_usd(offer.on_demand_usd_per_hour) if "on_demand" in kinds else None,
         spot=_usd(spot),
         reservations=_catalog_reservations(offer) if "reserved" in kinds else (),
-        nodes=UNLIMITED if offer.network_gbit_s > 0 else 1,
-        spot_nodes=UNLIMITED if offer.network_gbit_s > 0 else 1,
+        nodes=nodes,
+        spot_nodes=nodes,
+        basis=basis,
         spot_figures=None if spot is None else spot_figures(device.name, offer.cloud),
         source=offer.source,
         date=offer.date,
@@ -211,9 +224,10 @@ def _catalog_placement(problem: Problem, offer: Offer, device: Accelerator, hist
 
 
 def machine_of(device: Accelerator, per_node: int, network_gbit_s: float) -> Machine:
-    """Nodes of `per_node` devices; a fabric that spans racks keeps its size, any other ends with the node."""
-    rack = device.scale_up_domain > device.accelerators_per_node
-    domain = device.scale_up_domain if rack else min(device.scale_up_domain, per_node)
+    """Nodes of `per_node` devices; a fabric that spans racks ends with the largest slice, any other with the node."""
+    rack, slices = device.scale_up_domain > device.accelerators_per_node, slices_of(device.name)
+    most = max(slices.chips) if slices else device.scale_up_domain
+    domain = min(device.scale_up_domain, most if rack else per_node)
     return Machine(device, per_node, domain, network_gbit_s)
 
 
@@ -261,6 +275,7 @@ def _own_placement(problem: Problem, offer: OwnOffer, device: Accelerator) -> Pl
         reservations=() if reserved is None else (Reservation("job", reserved, 0.0),),
         nodes=nodes,
         spot_nodes=min(offer.spot_nodes or nodes, nodes),
+        basis="unlimited" if nodes == UNLIMITED else "stated",
         spot_figures=None if spot is None else _own_spot_figures(offer, device.name),
         source="the problem's own offer",
         date="",

@@ -11,6 +11,13 @@ import numpy as np
 from planner.catalog.offers import SpotHistory
 from planner.catalog.records import Offer
 from planner.catalog.reliability import load_reliability, spot_statistics
+from planner.equations.gang import (
+    all_available,
+    any_available,
+    fitted_correlation,
+    fitted_together,
+    least_correlation,
+)
 from planner.equations.reliability import gang_preemptions_per_second
 from planner.equations.renewal import mean_length
 from planner.equations.spot import Capacity
@@ -25,13 +32,81 @@ class SpotFigures:
     """What is known, or assumed, about one kind of spot node."""
 
     availability: float
-    """Share of the time in which nodes can be had."""
+    """Share of the time in which one node can be had."""
     preemptions_per_node_day: float
     """Per day that a node is up."""
     together: float
-    """P(all nodes there)/P(at least one): how far the nodes of one zone go together."""
+    """How far nodes of one zone are taken away together, see `gang_preemptions_per_second`."""
+    correlation: float
+    """Of any two nodes of a zone being there, see `all_available`."""
     traced: bool
     """Whether the figures are of this device or stated by the user, not those of a stand-in."""
+
+
+@dataclass(frozen=True)
+class GangLaw:
+    """How nodes of one zone go together, fitted to the catalog's records of gangs."""
+
+    nodes: int
+    """Of the largest gang that was recorded."""
+    together: float
+    correlation: float
+    """Of all recorded zones together."""
+    worst: float
+    """Correlation in the zone where nodes went together least."""
+    best: float
+    """And in the one where they did most."""
+
+
+@cache
+def gang_law() -> GangLaw:
+    """The law that agrees with all recorded gangs, and how far single zones are from it."""
+    records = [(one, zone) for one in load_reliability().gang for zone in range(one.zones)]
+    nodes = np.asarray([float(one.nodes) for one, _ in records])
+    one, every, one_rate, gang_rate = (
+        np.asarray([getattr(record, name)[zone] for record, zone in records])
+        for name in ("one_there", "all_there", "one_preempted_per_hour", "gang_preempted_per_hour")
+    )
+    zones = fitted_correlation(nodes[:, None], one[:, None], every[:, None])
+    return GangLaw(
+        nodes=int(nodes.max()),
+        together=float(fitted_together(nodes, one_rate, gang_rate)),
+        correlation=float(fitted_correlation(nodes, one, every)),
+        worst=float(zones.min()),
+        best=float(zones.max()),
+    )
+
+
+@dataclass(frozen=True)
+class GangAvailability:
+    """How often all spot nodes of a job are there at once."""
+
+    nodes: int
+    share: float
+    """Of the time, as plans count with."""
+    low: float
+    high: float
+    """Between which recorded zones would leave it; beyond recorded gangs the range widens with the size."""
+    correlations: tuple[float, float]
+    """Of any two nodes, with which `low` and `high` come about."""
+    recorded_nodes: int
+    """Of the largest gang that was recorded; beyond it the figures are extrapolated."""
+
+    @property
+    def extrapolated(self) -> bool:
+        """Whether no gang as large was ever recorded."""
+        return self.nodes > self.recorded_nodes
+
+
+def gang_availability(figures: SpotFigures, nodes: int) -> GangAvailability:
+    """Of so many spot nodes, with its range."""
+    law, count = gang_law(), np.asarray(float(nodes))
+    correlations = (float(least_correlation(count, law.nodes, law.correlation, law.worst)), law.best)
+    share, low, high = (
+        float(all_available(count, np.asarray(figures.availability), np.asarray(correlation)))
+        for correlation in (figures.correlation, *correlations)
+    )
+    return GangAvailability(nodes, share, low, high, correlations, law.nodes)
 
 
 @cache
@@ -43,11 +118,11 @@ def spot_figures(device: str, cloud: str | None) -> SpotFigures:
     catalog = load_reliability()
     known = spot_statistics(device, cloud=cloud) or spot_statistics(device)
     best = max(known, key=lambda one: (one.devices_per_node, one.days)) if known else catalog.stand_in
-    gang = max(catalog.gang, key=lambda one: one.nodes)
     return SpotFigures(
         availability=best.availability_median,
         preemptions_per_node_day=HOURS_PER_DAY * best.preemptions_per_node_up_hour,
-        together=gang.all_given_any_median,
+        together=gang_law().together,
+        correlation=gang_law().correlation,
         traced=bool(known),
     )
 
@@ -71,9 +146,11 @@ def gang_periods(figures: SpotFigures, nodes: Array, kept: Array) -> Capacity:
 
     `kept`: share of the work that goes on while only some nodes are away; shape of `nodes`.
     """
-    together = np.asarray(figures.together)
-    rate = gang_preemptions_per_second(nodes, np.asarray(figures.preemptions_per_node_day), together)
-    return periods_of(rate, np.asarray(figures.availability), together, kept, period_kinds("up"), period_kinds("away"))
+    stated = (np.asarray(figures.preemptions_per_node_day), np.asarray(figures.together))
+    of_one, correlation = np.asarray(figures.availability), np.asarray(figures.correlation)
+    every, some = (share(nodes, of_one, correlation) for share in (all_available, any_available))
+    rate = gang_preemptions_per_second(nodes, *stated)
+    return periods_of(rate, every, some, kept, period_kinds("up"), period_kinds("away"))
 
 
 def spot_price(offer: Offer, history: SpotHistory | None, quantile: float | None) -> float:

@@ -28,11 +28,19 @@ class Regime:
     availability: float = 1.0
     together: float = 1.0
     """How far nodes go together, see `gang_preemptions_per_second`."""
+    correlation: float = 1.0
+    """Of any two nodes being there, see `all_available`."""
 
     @property
     def figures(self) -> SpotFigures:
         """How spot nodes come and go."""
-        return SpotFigures(self.availability, self.preemptions_per_node_day, self.together, traced=True)
+        return SpotFigures(
+            availability=self.availability,
+            preemptions_per_node_day=self.preemptions_per_node_day,
+            together=self.together,
+            correlation=self.correlation,
+            traced=True,
+        )
 
 
 STEADY: Final = Regime("steady")
@@ -111,7 +119,7 @@ def _regimes(placement: Placement) -> Iterator[Regime]:
     figures = placement.spot_figures
     if placement.spot is None or figures is None:
         return
-    spot = (figures.preemptions_per_node_day, figures.availability, figures.together)
+    spot = (figures.preemptions_per_node_day, figures.availability, figures.together, figures.correlation)
     yield Regime("wait", *spot)
     if figures.availability < 1:
         yield Regime("elastic", *spot)

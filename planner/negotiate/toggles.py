@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from planner.formulation.plan import Plan
 from planner.layouts.device_memory import headroom_kept_anyway
 from planner.layouts.workload import workload_of
 from planner.problem.problem import Problem
+from planner.problem.quantities import ANY_CLOUD, UNLIMITED
+
+CAPACITY: Final = "market.capacity"
+ANY_NUMBER: Final = {ANY_CLOUD: UNLIMITED}
+"""As many nodes of the catalogs' clouds as are asked for."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,9 @@ class Toggle:
 
     def settings(self, problem: Problem, plan: Plan) -> dict[str, str]:
         """What each key is set to for a plan that the change allows: for a filter, what it held and the plan adds."""
+        if self.keys == (CAPACITY,):
+            grants = (problem.market.capacity or {}) | {plan.placement.cloud: plan.nodes}
+            return {CAPACITY: f"{{{', '.join(f'{where}: {nodes}' for where, nodes in grants.items())}}}"}
         added = {"market.accelerators": plan.accelerator, "market.clouds": plan.placement.cloud}
         held = {key: getattr(problem.market, key.removeprefix("market."), None) or () for key in self.keys}
         return {
@@ -49,6 +57,8 @@ def toggles(problem: Problem) -> Iterator[Toggle]:
     for names in (*((name,) for name in filters), *((filters,) if len(filters) > 1 else ())):
         held = ", ".join(f"[{', '.join(getattr(market, name))}]" for name in names)
         yield Toggle(tuple(f"market.{name}" for name in names), held, "", "market", dict.fromkeys(names))
+    if market.clouds != () and market.capacity != ANY_NUMBER:
+        yield Toggle((CAPACITY,), "what clouds sell without a contract", "", "market", {"capacity": ANY_NUMBER})
     if training.precision == "bf16":
         yield Toggle(("training.precision",), "bf16", "fp8", "training", {"precision": "fp8"})
     if problem.layout.model_fields_set:

@@ -18,6 +18,7 @@ from planner.problem.quantities import (
     Count,
     Duration,
     Factor,
+    Grants,
     Money,
     Name,
     Percentile,
@@ -75,11 +76,11 @@ class OwnOffer(Written):
     reserved: Price | None = None
     """Price of devices reserved for the job; default: not sold this way."""
     nodes: Count | None = None
-    """Most nodes that can be had; default: no limit."""
+    """Most nodes that can be had; default: as many as are asked for."""
     spot_nodes: Count | None = None
     """Most spot nodes that can be had; default: `nodes`."""
     availability: Share = 1.0
-    """Share of the time in which spot nodes can be had; default 100%."""
+    """Share of the time in which one spot node can be had; default 100%. All nodes of a gang are there less often."""
     preemptions_per_node_day: Rate | None = None
     """How often a spot node is taken away per day that it is there; default: what is typical in the catalogs.
     Nodes that are not always there go once a day where this says 0."""
@@ -109,6 +110,9 @@ class Market(Written):
     """Own prices and quotas, beside the catalogs' offers; default: none."""
     spot_price: Factor = 1.0
     """Factor on all spot prices, such as `×1.5`; default 1."""
+    capacity: Grants | None = None
+    """Nodes that the catalogs' clouds grant at a time in one zone, such as `{aws: 256, gcp/B200-SXM: 512, any: 64}`, or
+    `unlimited`; default: what clouds are known or assumed to sell without a contract."""
 
     def broken_rules(self) -> Iterator[Rule]:
         """The rules between these keys that do not hold."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from planner import units
+from planner.units import QuantityError
 
 
 def _written(*examples: str | float) -> WithJsonSchema:
@@ -47,6 +48,48 @@ Degree = Annotated[int, Field(ge=1, le=1_000_000, strict=True, examples=[8])]
 """A degree of parallelism."""
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["pretrain"])]
 """A name on one line."""
+
+
+ANY_CLOUD: Final = "any"
+"""The key of a grant of nodes that holds wherever no other is stated."""
+UNLIMITED: Final = 10_000_000
+"""Nodes where there is no limit."""
+
+
+def _grants(value: object) -> dict[str, int]:
+    """Nodes by where they are granted, from a mapping or from `unlimited`."""
+    stated = {ANY_CLOUD: value} if value == "unlimited" else value
+    if not isinstance(stated, dict) or not 0 < len(stated) <= 1000:
+        raise QuantityError("a grant of nodes is a mapping of clouds to nodes", "write {aws: 256} or unlimited")
+    return {_granted_where(where): _granted_nodes(nodes) for where, nodes in stated.items()}
+
+
+def _granted_where(where: object) -> str:
+    if isinstance(where, str) and 0 < len(where) <= 400 and where.isprintable():
+        return where
+    raise QuantityError(f"{str(where)[:60]!r} is no place", "write aws, gcp/H100-80GB-SXM5 or any")
+
+
+def _granted_nodes(nodes: object) -> int:
+    if nodes == "unlimited":
+        return UNLIMITED
+    if isinstance(nodes, int) and not isinstance(nodes, bool) and 1 <= nodes <= UNLIMITED:
+        return nodes
+    raise QuantityError(f"{repr(nodes)[:60]} is no number of nodes", "write 256 or unlimited")
+
+
+_NODES = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": UNLIMITED}, {"const": "unlimited"}]}
+Grants = Annotated[
+    dict[str, int],
+    PlainValidator(_grants),
+    WithJsonSchema(
+        {
+            "anyOf": [{"const": "unlimited"}, {"type": "object", "additionalProperties": _NODES, "minProperties": 1}],
+            "examples": ["{aws: 256, gcp/H100-80GB-SXM5: 2048}"],
+        }
+    ),
+]
+"""Nodes that can be had at a time in one zone, by cloud, `cloud/accelerator` or `any`."""
 
 
 def _reference(value: object) -> str | dict[str, Any]:

@@ -10,12 +10,9 @@ import numpy as np
 
 from planner.equations import risk
 from planner.equations.chance import Delays
-from planner.equations.chase import probability_in_time
-from planner.equations.completion import Moments, steady_moments, with_reservation
-from planner.equations.race import margin_of
+from planner.equations.completion import Moments, with_reservation
 from planner.equations.reliability import expansion_with_interval, failures_per_second
 from planner.equations.spot import Capacity, Rates, Work, interval_of
-from planner.equations.symbols import Array
 from planner.market.spot import SpotFigures, gang_periods, kept_of_gang
 from planner.replay.job import HOUR, Job, JobPhase, Policy
 
@@ -30,26 +27,17 @@ class Expectation:
     moments: Moments
     """Of all phases together, each of shape ()."""
     deadline: float | None
-    certain: tuple[Delays, Array] | None = None
-    """What decides whether a run that buys its way to the deadline is in time: on-demand nodes, and the last margin."""
 
     @property
     def probability_in_time(self) -> float | None:
         """None without a deadline."""
         if self.deadline is None:
             return None
-        bound = np.asarray(self.deadline)
-        if self.certain is not None:
-            return float(probability_in_time(*self.certain, bound))
-        return float(self.moments.delays.within(bound))
+        return float(self.moments.delays.within(np.asarray(self.deadline)))
 
     def seconds(self) -> Mapping[str, float]:
-        """Mean and quantiles; of a policy that buys its way to the deadline none is later that it is said to keep."""
-        figures, kept = _figures(self.moments.delays), self.probability_in_time
-        if self.certain is None or self.deadline is None or kept is None:
-            return figures
-        bought = {name: min(figures[name], self.deadline) for name, share in QUANTILES.items() if share <= kept}
-        return figures | bought
+        """Mean and quantiles."""
+        return _figures(self.moments.delays)
 
     def usd(self) -> Mapping[str, float]:
         """Mean and quantiles."""
@@ -62,46 +50,17 @@ def _figures(found: Delays) -> dict[str, float]:
 
 
 def expected(job: Job, policy: Policy) -> Expectation:
-    """The closed forms of all phases, one after another; under `progress` as one phase like the longest."""
-    if policy == "progress":
-        parts = [_race(job)]
-    else:
-        parts = [
-            risk.moments(policy, work_of(job, phase), spot_of(job, phase), rates_of(job, phase), begins=index == 0)
-            for index, phase in enumerate(job.phases)
-        ]
-    certain = _on_demand(job) if policy == "progress" else None
-    return Expectation(policy, _with_reservation(job, _total(parts)), job.deadline_seconds, certain)
-
-
-def _on_demand(job: Job) -> tuple[Delays, Array]:
-    """A run on on-demand nodes that writes checkpoints as often as under preemptions, and its margin at the end."""
-    works = [(work_of(job, phase), spot_of(job, phase)) for phase in job.phases]
-    steady = [steady_moments(work, np.zeros(()), interval_of("progress", work, spot)) for work, spot in works]
-    return _total(steady).delays, margin_of(*works[-1])
+    """The closed forms of all phases, one after another. Raises KeyError for `progress`, which has none."""
+    parts = [
+        risk.moments(policy, work_of(job, phase), spot_of(job, phase), rates_of(job, phase), begins=index == 0)
+        for index, phase in enumerate(job.phases)
+    ]
+    return Expectation(policy, _with_reservation(job, _total(parts)), job.deadline_seconds)
 
 
 def _total(parts: Sequence[Moments]) -> Moments:
     """One after another."""
     return Moments(*(sum((getattr(part, one.name) for part in parts), np.zeros(())) for one in fields(Moments)))
-
-
-def _race(job: Job) -> Moments:
-    """`progress`: all the work at the longest phase's rates, with a mean phase's checkpoints and restarts.
-
-    Raises ValueError without a deadline.
-    """
-    longest = max(job.phases, key=lambda phase: phase.work_seconds)
-    shares = np.asarray([phase.work_seconds for phase in job.phases])
-    work = replace(
-        work_of(job, longest),
-        seconds=shares.sum(),
-        start_up=np.asarray(sum(phase.startup_seconds for phase in job.phases)),
-        checkpoint=np.average([phase.checkpoint_seconds for phase in job.phases], weights=shares),
-        restart=np.average([phase.restart_seconds for phase in job.phases], weights=shares),
-    )
-    deadline = None if job.deadline_seconds is None else np.asarray(job.deadline_seconds)
-    return risk.moments("progress", work, spot_of(job, longest), rates_of(job, longest), deadline)
 
 
 def _with_reservation(job: Job, total: Moments) -> Moments:

@@ -250,5 +250,6 @@ def _spot(plan: Mapping[str, Any], assumed: list[str]) -> SpotFigures:
         availability=figure(stated["availability"], least=LEAST_SHARE, most=1),
         preemptions_per_node_day=figure(stated["preemptions_per_node_day"]),
         together=figure(stated["together"], least=LEAST_SHARE, most=1),
+        correlation=figure(stated["correlation"], least=LEAST_SHARE, most=1),
         traced=bool(stated.get("traced", False)),
     )

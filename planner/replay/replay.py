@@ -35,7 +35,8 @@ class Outcome:
     usd: Floats
     state: State
     deadline: float | None
-    expectation: Expectation
+    expectation: Expectation | None
+    """By closed forms; None under `progress`, which has none."""
 
     @property
     def probability_in_time(self) -> float | None:
@@ -90,7 +91,8 @@ def _replay(
         run_phase(setting, state, capacity, events, Watch(DRAWN_RUNS, COUNTED_RUNS, _part(tell, setting)))
     paid = np.maximum(state.seconds, job.committed_seconds)
     usd = state.usd + job.reserved_nodes * job.reserved_usd / HOUR * paid
-    return Outcome(policy, state.seconds, usd, state, job.deadline_seconds, expected(job, policy))
+    expectation = None if policy == "progress" else expected(job, policy)
+    return Outcome(policy, state.seconds, usd, state, job.deadline_seconds, expectation)
 
 
 def _part(tell: Callable[[float], None] | None, setting: Setting) -> Callable[[float], None] | None:

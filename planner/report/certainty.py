@@ -16,6 +16,7 @@ from planner.estimate.certainty import (
 )
 from planner.formulation.plan import Plan
 from planner.negotiate.answer import Answer, objective_value
+from planner.report.chances import plan_distribution
 from planner.units import format_duration, format_share
 
 
@@ -51,7 +52,8 @@ def certainty_lines(answer: Answer, best: Plan) -> Iterator[str]:
 def real_range(answer: Answer, plan: Plan) -> tuple[float, float]:
     """Wall times between which real runs end with `CONFIDENCE`: the estimate's error and failures and preemptions."""
     deviation, rest = deviation_of(answer, plan), (1 - CONFIDENCE) / 2
-    low, high = (float(plan.moments.delays.quantile_uncertain(one, deviation)) for one in (rest, 1 - rest))
+    seconds = plan_distribution(plan, answer.problem).seconds
+    low, high = (float(seconds.quantile_uncertain(one, deviation)) for one in (rest, 1 - rest))
     return low, high
 
 

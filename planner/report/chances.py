@@ -7,11 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from planner.equations.chance import Delays
+from planner.equations.chance import Distribution
 from planner.estimate.certainty import expected_deviation
 from planner.formulation.plan import Plan
 from planner.layouts.workload import workload_of
 from planner.problem.problem import Problem
+from planner.replay.distribution import JobDistribution, distribution_of
+from planner.replay.planned import job_of_plan
 from planner.units import usd_text
 
 QUANTILES: Final = {"p5": 0.05, "p50": 0.50, "p95": 0.95}
@@ -29,21 +31,28 @@ class Chances:
     """Probability that the deadline is kept, the estimate being right; None without a deadline."""
     in_time_with_estimate: float | None
     """The same, counting how far real runs were from estimates."""
+    runs: int
+    """By how many replays; 0 by closed forms."""
 
 
 def chances_of(plan: Plan, problem: Problem) -> Chances:
-    """By closed forms of mean and variance."""
-    found, deadline = plan.moments, problem.limits.deadline
+    """By closed forms, or by replays where those are not near enough."""
+    found, deadline = plan_distribution(plan, problem), problem.limits.deadline
     in_time = both = None
     if deadline is not None:
         workload, bound = workload_of(problem), np.asarray(deadline)
         deviation = expected_deviation(workload.calibration, plan.machine.accelerator, moe=workload.model.is_moe)
-        in_time = float(found.delays.within(bound))
-        both = float(found.delays.within_uncertain(bound, deviation))
-    return Chances(_quantiles(found.delays), _quantiles(found.bill), in_time, both)
+        in_time = float(found.seconds.within(bound))
+        both = float(found.seconds.within_uncertain(bound, deviation))
+    return Chances(_quantiles(found.seconds), _quantiles(found.usd), in_time, both, found.runs)
 
 
-def _quantiles(found: Delays) -> dict[str, float]:
+def plan_distribution(plan: Plan, problem: Problem) -> JobDistribution:
+    """How time and cost of a plan are distributed."""
+    return distribution_of(job_of_plan(plan, problem), plan.moments)
+
+
+def _quantiles(found: Distribution) -> dict[str, float]:
     values = found.quantile(np.asarray(list(QUANTILES.values())))
     return {name: float(value) for name, value in zip(QUANTILES, values, strict=True)}
 
@@ -55,4 +64,5 @@ def chances_document(found: Chances) -> dict[str, Any]:
         "probability_in_time_with_estimate_error": found.in_time_with_estimate,
         "wall_seconds_quantiles": found.seconds,
         "cost_usd_quantiles": {name: usd_text(value) for name, value in found.usd.items()},
+        "quantiles_by": {"method": "replay" if found.runs else "closed forms", "runs": found.runs},
     }

@@ -12,8 +12,10 @@ from planner.market.placements import Placement
 from planner.negotiate.answer import Alternative, Answer, limit_value, objective_value
 from planner.problem.problem import Objective, Problem
 from planner.problem.run import Recompute
+from planner.report.capacity import capacity_document
 from planner.report.certainty import certainty_document, within_error
 from planner.report.chances import chances_document, chances_of
+from planner.report.gang import gang_document
 from planner.units import figure_in_document, usd_text
 
 FORMAT_VERSION: Final = 1
@@ -57,6 +59,8 @@ def plan_document(plan: Plan, problem: Problem) -> dict[str, Any]:
         "confidence": problem.risk.confidence,
         "failures_per_1000_node_days": figures.failures_per_1000_node_days,
         "spot": None if placement.spot_figures is None else asdict(placement.spot_figures),
+        "spot_gang": gang_document(plan, problem),
+        "capacity": capacity_document(placement),
         "prices": _prices(plan),
         "committed_seconds": plan.tender.committed_seconds,
         "purchases": [_purchase(one) for one in plan.purchases],

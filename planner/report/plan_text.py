@@ -28,9 +28,11 @@ from planner.negotiate.answer import (
     why_not,
 )
 from planner.problem.problem import Problem
+from planner.report.capacity import capacity_lines
 from planner.report.certainty import certainty_lines
 from planner.report.chances import chances_of
 from planner.report.console import wide_console
+from planner.report.gang import gang_lines
 from planner.report.plan_json import recompute_as_written
 from planner.units import (
     format_count,
@@ -241,6 +243,8 @@ def notes(answer: Answer, plan: Plan) -> Iterator[Text]:
     yield from (Text(line) for line in _chances(answer.problem, plan))
     if plan.tender.regime.policy != "steady":
         yield Text(_spot_note(plan))
+        yield from (Text(line) for line in gang_lines(plan, answer.problem))
+    yield from (Text(line) for line in capacity_lines(plan))
     dates = sorted(one.date for one in load_offers())
     yield Text(f"Prices: catalog of {dates[-1]}; {plan.placement.source} {plan.placement.date}".rstrip() + ".")
     yield Text(f"Fixed-point rounding changes the objective by at most {answer.outcome.error:.3%}.")
@@ -252,6 +256,11 @@ def _chances(problem: Problem, plan: Plan) -> Iterator[str]:
     times = " to ".join(format_duration(found.seconds[name]) for name in ("p5", "p95"))
     costs = " to ".join(format_money(found.usd[name]) for name in ("p5", "p95"))
     yield f"Failures and preemptions leave it at {times} and {costs} in nine of ten runs, the estimate being right."
+    if found.runs:
+        yield (
+            f"These are quantiles of {found.runs:,} replayed runs: where so few interruptions are expected, closed "
+            "forms are not near enough."
+        )
     deadline = problem.limits.deadline
     if deadline is None or found.in_time is None or found.in_time_with_estimate is None:
         return

@@ -83,8 +83,10 @@ def _outcome(one: Outcome) -> dict[str, Any]:
     }
 
 
-def _expectation(one: Expectation) -> dict[str, Any]:
-    """The same by closed forms."""
+def _expectation(one: Expectation | None) -> dict[str, Any] | None:
+    """The same by closed forms; None of a policy without."""
+    if one is None:
+        return None
     return {
         "probability_in_time": one.probability_in_time,
         "days": {name: value / SECONDS_PER_DAY for name, value in one.seconds().items()},
@@ -94,7 +96,7 @@ def _expectation(one: Expectation) -> dict[str, Any]:
 
 def _break_even(job: Job) -> str | None:
     """Spot price per node-hour above which on-demand nodes are cheaper than the plan's policy; None without spot."""
-    if job.policy == "steady" or job.spot_usd is None or job.on_demand_usd is None:
+    if job.policy in WITHOUT_BREAK_EVEN or job.spot_usd is None or job.on_demand_usd is None:
         return None
     cost = float(expected(job, job.policy).moments.usd)
     spot_hours = _spot_hours(job, cost)
@@ -106,7 +108,7 @@ def _break_even(job: Job) -> str | None:
 def _break_even_rate(job: Job) -> float | None:
     """Preemptions per node and day, at the same availability, above which on-demand nodes are cheaper; None if none."""
     spot = job.spot
-    if job.policy == "steady" or spot is None or job.on_demand_usd is None:
+    if job.policy in WITHOUT_BREAK_EVEN or spot is None or job.on_demand_usd is None:
         return None
 
     def usd_at(rate: Array) -> Array:
@@ -118,6 +120,8 @@ def _break_even_rate(job: Job) -> float | None:
     return found if found < ALMOST * RATES[1] else None
 
 
+WITHOUT_BREAK_EVEN: Final = ("steady", "progress")
+"""Policies without spot nodes, or whose cost has no closed form."""
 RATES: Final = (1e-3, 500.0)
 """Preemptions per node and day between which the break-even is looked for."""
 ALMOST: Final = 0.999
@@ -184,13 +188,13 @@ def _means(found: Replay) -> Table:
     """One line per policy: means beside what the equations expect."""
     table = _table("mean", "days", "by equations", "cost", "by equations", "preemptions", "failures")
     for one in found.outcomes:
-        expectation = one.expectation.moments
+        claimed = one.expectation.moments if one.expectation else None
         table.add_row(
             one.policy,
             format_number(one.seconds.mean() / SECONDS_PER_DAY),
-            format_number(float(expectation.seconds) / SECONDS_PER_DAY),
+            "–" if claimed is None else format_number(float(claimed.seconds) / SECONDS_PER_DAY),
             format_money(one.usd.mean()),
-            format_money(float(expectation.usd)),
+            "–" if claimed is None else format_money(float(claimed.usd)),
             f"{one.preemptions:,.1f}",
             f"{one.state.failures.mean():,.1f}",
         )

@@ -79,9 +79,9 @@ def _shown(lengths: Lengths) -> tuple[str, str, str]:
 
 
 def spot_keys(one: TraceStatistics) -> dict[str, Any]:
-    """What an offer of a problem file says of its spot nodes."""
+    """What an offer of a problem file says of its spot nodes: how often one of them is there, and how often it goes."""
     return {
-        "availability": round(one.availability, 4),
+        "availability": round(one.mean_share, 4),
         "preemptions_per_node_day": round(one.preemptions_per_node_day, 3),
     }
 

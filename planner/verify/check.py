@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from planner.catalog.capacity import slices_of
 from planner.equations.evaluate import evaluate
 from planner.equations.money import purchase_usd, reservation_usd
 from planner.equations.promise import deviations_of, promised
@@ -21,7 +22,7 @@ from planner.formulation.plan import PhasePlan, Plan
 from planner.layouts.rows import recomputed_shares
 from planner.layouts.wall import Ran, RunTime, run_time
 from planner.layouts.workload import PhaseWork, Workload, workload_of
-from planner.market.placements import UNLIMITED, placements
+from planner.market.placements import placements
 from planner.problem.problem import Problem
 from planner.units import GIB
 
@@ -83,6 +84,7 @@ def _layout(workload: Workload, work: PhaseWork, plan: Plan, phase: PhasePlan) -
             work.global_batch == d["data"] * d["micro_batch"] * phase.microbatches
         ),
         "nodes are whole": phase.nodes * per_node == phase.gpus or (phase.nodes == 1 and phase.gpus < per_node),
+        "nodes are a slice that is sold": _is_slice(plan.accelerator, phase.nodes * per_node),
         "tensor divides the heads": model.num_attention_heads % d["tensor"] == 0,
         "tensor stays in the fabric": d["tensor"] <= plan.machine.domain,
         "context cuts the sequence": work.sequence_length % d["context"] == 0,
@@ -102,6 +104,12 @@ def _layout(workload: Workload, work: PhaseWork, plan: Plan, phase: PhasePlan) -
     )
 
 
+def _is_slice(accelerator: str, chips: int) -> bool:
+    """Whether TPUs are as many as one slice has, or several of the largest; other devices come in any number."""
+    slices = slices_of(accelerator)
+    return slices is None or chips in slices.chips or chips % slices.chips[-1] == 0
+
+
 def _purchases(plan: Plan, phase: PhasePlan) -> Iterator[str]:
     """As many nodes are bought as the phase has, within what the placement has."""
     of_phase = [one for one in plan.purchases if one.phase == phase.name and not one.note]
@@ -112,7 +120,7 @@ def _purchases(plan: Plan, phase: PhasePlan) -> Iterator[str]:
     if needed > plan.placement.nodes or reserved > plan.placement.nodes:
         yield f"{phase.name}: more nodes than the {plan.placement.nodes} that there are"
     spot = sum(one.nodes for one in of_phase if one.kind == "spot")
-    if spot > min(plan.placement.spot_nodes, UNLIMITED):
+    if spot > plan.placement.spot_nodes:
         yield f"{phase.name}: more spot nodes than the {plan.placement.spot_nodes} that there are"
 
 

@@ -174,6 +174,27 @@ def test_half_of_a_price_is_caught_even_in_every_region_of_a_type() -> None:
     assert check_offers.half_of_a_price(whole) == []
 
 
+def test_a_price_that_stands_alone_is_caught() -> None:
+    """One region of several at half of what every other place asks; not where another provider asks as little."""
+    regions = [offer(region=region, spot_usd_per_hour=40.0) for region in ("one", "two", "three")]
+    alone = offer(region="alone", spot_usd_per_hour=20.0)
+    (issue,) = check_offers.prices_that_stand_alone([*regions, alone])
+    assert "alone" in issue.message
+    assert "spot 2.50" in issue.message
+    rival = offer(cloud="elsewhere", region="alone", spot_usd_per_hour=22.0)
+    assert check_offers.prices_that_stand_alone([*regions, alone, rival]) == []
+    assert check_offers.prices_that_stand_alone([regions[0], alone]) == []
+
+
+def test_known_outliers_are_marked() -> None:
+    """The two spot prices of the catalog that stand alone are suspect, so that no plan uses them."""
+    caught = check_offers.prices_that_stand_alone(
+        [one for one in load_offers() if "outlier" in one.suspect or not one.suspect]
+    )
+    assert len(caught) == 2
+    assert check_offers.prices_that_stand_alone(usable(load_offers())) == []
+
+
 def test_a_list_repeated_in_every_region_is_caught() -> None:
     """Two types, each in all six regions at one price, tell nothing about capacity; one gap or one other price does."""
     both = [*in_regions(*[80.0] * 6), *in_regions(*[20.0] * 6, instance_type="a3-highgpu-2g")]
@@ -216,6 +237,7 @@ def test_every_check_has_a_trap_in_these_tests() -> None:
     alone = {
         check_offers.defined_duration_in_disguise,
         check_offers.half_of_a_price,
+        check_offers.prices_that_stand_alone,
         check_offers.listed_everywhere,
         check_offers.stale_prices,
         check_offers.repeated_offers,

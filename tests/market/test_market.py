@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
 from planner.catalog.offers import load_offers, load_spot_history, usable
+from planner.catalog.reliability import load_reliability
 from planner.errors import InputError
 from planner.market.placements import placements
+from planner.market.slices import is_sold
+from planner.market.spot import gang_availability, gang_law, spot_figures
 from planner.market.tenders import tenders_of, undominated
 from planner.problem.problem import Problem
+from planner.problem.quantities import UNLIMITED
 
 
 def problem_of(market: dict[str, Any] | None = None, **parts: Any) -> Problem:  # noqa: ANN401  (plain data)
@@ -124,3 +130,79 @@ def test_prices_too_far_apart_are_refused() -> None:
     slip = refused(problem_of({"clouds": [], "offers": [{**OWN, "on_demand": "$0.000000001/GPU-h"}, dear]}))
     assert "too far apart" in slip
     assert len(placements(problem_of({"clouds": [], "offers": [{**OWN, "on_demand": "$0/GPU-h"}, dear]}))) == 2
+
+
+def test_gangs_are_there_as_often_as_was_recorded() -> None:
+    """Each recorded zone lies within the range of its size, and the law in the middle of it."""
+    for record in load_reliability().gang:
+        for one, every in zip(record.one_there, record.all_there, strict=True):
+            figures = replace(spot_figures("V100-16GB-SXM2", "aws"), availability=one)
+            found = gang_availability(figures, record.nodes)
+            assert found.low - 1e-4 <= every <= found.high + 1e-4
+            assert found.low < found.share < found.high
+            assert not found.extrapolated
+
+
+def test_a_gang_of_thousands_is_not_there_like_one_node() -> None:
+    """Availability falls with the size, its range widens, and beyond the records it counts as extrapolated."""
+    figures = spot_figures("H100-80GB-SXM5", "aws")
+    one, some, many = (gang_availability(figures, nodes) for nodes in (1, 256, 4096))
+    assert one.share == pytest.approx(figures.availability)
+    assert one.share > some.share > many.share
+    assert many.high - many.low > some.high - some.low > 0.2
+    assert many.low < 0.1 * one.share
+    assert many.extrapolated
+
+
+def test_the_law_of_gangs_is_that_of_the_records() -> None:
+    """Nodes of a zone go nearly together, and rates grow with the gang far less than its size."""
+    law = gang_law()
+    assert law.nodes == 16
+    assert law.worst < law.correlation < law.best < 1
+    assert 0.8 < law.together < 1
+
+
+def test_catalog_offers_have_the_nodes_that_are_sold_without_a_contract() -> None:
+    """No offer has more than the catalog's capacity unless a problem states a grant; own offers may have any number."""
+    connected = [one for one in placements(problem_of()) if one.machine.network_gbit_s > 0]
+    assert {(one.nodes, one.spot_nodes, one.basis) for one in connected} == {(64, 64, "assumed")}
+    (own,) = placements(problem_of({"clouds": [], "offers": [OWN | {"nodes": None}]}))
+    assert (own.nodes, own.basis) == (UNLIMITED, "unlimited")
+
+
+def test_the_most_exact_grant_counts() -> None:
+    """Of a cloud with an accelerator, a cloud, any cloud with it, and any cloud."""
+    granted = {"any": 100, "any/H200-141GB-SXM": 150, "aws": 200, "aws/H100-80GB-SXM5": 300, "gcp": "unlimited"}
+    found = {
+        (one.cloud, one.machine.accelerator.name): one.nodes
+        for one in placements(problem_of({"capacity": granted}))
+        if one.machine.network_gbit_s > 0
+    }
+    assert found["aws", "H100-80GB-SXM5"] == 300
+    assert found["aws", "B200-SXM"] == 200
+    assert found["azure", "H200-141GB-SXM"] == 150
+    assert found["azure", "H100-80GB-SXM5"] == 100
+    assert found["gcp", "H100-80GB-SXM5"] == UNLIMITED
+
+
+def test_grants_name_what_is_known() -> None:
+    """A cloud or an accelerator that the catalogs do not have is refused with the nearest that they do."""
+    assert "unknown cloud 'amazon'" in refused(problem_of({"capacity": {"amazon": 3}}))
+    assert "unknown accelerator" in refused(problem_of({"capacity": {"aws/Z9000": 3}}))
+    assert "did you mean gcp" in refused(problem_of({"capacity": {"qcp/H100-80GB-SXM5": 3}}))
+
+
+def test_tpus_are_sold_in_slices() -> None:
+    """9 or 144 hosts of 8 chips are no slice; two of the largest are one purchase; GPUs come in any number of nodes."""
+    hosts = np.asarray([1, 2, 3, 4, 8, 9, 16, 32, 33, 64, 96, 144])
+    sold = is_sold("TPUv6e", 8, 8 * hosts)
+    assert list(hosts[sold]) == [1, 2, 4, 8, 16, 32, 64, 96]
+    assert is_sold("H100-80GB-SXM5", 8, 8 * hosts).all()
+    assert not is_sold("H100-80GB-SXM5", 8, np.asarray([12])).any()
+
+
+def test_slices_have_no_spare_hosts() -> None:
+    """With spare nodes asked for, TPUs are left out, and the key is named when nothing else is there."""
+    tpus = {"accelerators": ["TPUv5e"]}
+    assert placements(problem_of(tpus))
+    assert "risk.spare_nodes leaves none" in refused(problem_of(tpus, risk={"spare_nodes": "2%"}))

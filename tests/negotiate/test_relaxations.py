@@ -100,3 +100,13 @@ def test_what_takes_ages_is_answered_too() -> None:
     assert isinstance(found.after, float)
     assert found.plan is not None
     assert found.plan.wall_seconds <= found.after <= 1.001 * found.plan.wall_seconds
+
+
+def test_nodes_that_a_cloud_would_have_to_grant_are_said() -> None:
+    """Where more nodes are needed than are sold without a contract, the grant that allows a plan is proposed."""
+    file, sets = DEEPSEEK.with_name("mixtral_8x22b.yaml"), ("market.accelerators=[B200-SXM]", "limits.deadline=3d")
+    (grant,) = (one for one in relaxations(load_problem(file, sets)) if one.limit == "market.capacity")
+    assert grant.plan is not None
+    assert grant.plan.nodes > 64
+    assert grant.sets == (f"market.capacity={{{grant.plan.placement.cloud}: {grant.plan.nodes}}}",)
+    assert is_possible(load_problem(file, (*sets, *grant.sets)))

@@ -30,7 +30,7 @@ def job_of(
         planned_seconds=0.0,
         planned_usd=0.0,
         failures_per_1000_node_days=3.79,
-        spot=SpotFigures(availability, preemptions, 0.937, traced=True),
+        spot=SpotFigures(availability, preemptions, 0.884, 0.945, traced=True),
         spot_usd=8.0,
         on_demand_usd=24.0,
         reserved_usd=0.0,
@@ -62,8 +62,31 @@ def generated(seed: int) -> Job:
         job,
         phases=phases,
         failures_per_1000_node_days=draw.choice([2.34, 3.79, 6.5]),
-        spot=SpotFigures(availability, preemptions, draw.uniform(0.73, 0.95), traced=True),
+        spot=SpotFigures(availability, preemptions, draw.uniform(0.73, 0.95), 0.945, traced=True),
         on_demand_usd=8 * draw.uniform(1.5, 3.5),
     )
     steady = float(expected(job, "steady").moments.seconds)
     return replace(job, deadline_seconds=steady * draw.uniform(1.1, 2.2))
+
+
+def corner(seed: int) -> Job:
+    """A short job whose checkpoints and restarts are long beside the time for which its spot nodes stay."""
+    draw = random.Random(seed)  # noqa: S311  (a test's dice)
+    job = job_of(
+        days=10 ** draw.uniform(-1.2, 0.8),
+        nodes=draw.choice([4, 16, 64]),
+        replicas=draw.choice([2, 4, 8]),
+        availability=draw.choice([0.4, 0.6, 0.8, 0.95]),
+        preemptions=10 ** draw.uniform(0, 1.5),
+    )
+    phase = replace(
+        job.phases[0],
+        checkpoint_seconds=10 ** draw.uniform(1.3, 3.3),
+        restart_seconds=10 ** draw.uniform(2.3, 3.5),
+    )
+    return replace(
+        job,
+        phases=(phase,),
+        failures_per_1000_node_days=draw.choice([2.34, 3.79, 6.5, 50]),
+        on_demand_usd=8 * draw.uniform(1.2, 3.5),
+    )

@@ -92,6 +92,16 @@ def test_what_is_wrong_with_a_phase_is_told(changed: object, told: str) -> None:
     assert told in faults(changed())
 
 
+def test_no_slice_that_nobody_sells() -> None:
+    """Of a TPU, numbers of hosts between the provider's slices are a fault, whatever the search says."""
+    _, plan, _ = solved()
+    placement = plan.placement
+    tpu = replace(placement.machine, accelerator=placement.machine.accelerator.model_copy(update={"name": "TPUv6e"}))
+    tender = replace(plan.tender, placement=replace(placement, machine=tpu))
+    assert "slice that is sold" in faults(tender=tender, phases=(replace(plan.phases[0], nodes=9),))
+    assert "slice that is sold" not in faults(tender=tender, phases=(replace(plan.phases[0], nodes=64),))
+
+
 def test_a_wrong_bill_is_told() -> None:
     """A dollar too little is found, and a purchase of more than there is."""
     _, plan, _ = solved()

@@ -1,0 +1,57 @@
+"""How many nodes a cloud has for a customer without a contract, and in which sizes slices are sold."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from typing import Annotated
+
+from pydantic import Field
+
+from planner.catalog.files import catalog_directory
+from planner.catalog.records import Count, Record, SourcedRecord
+
+
+class Capacity(SourcedRecord):
+    """Most nodes at a time in one zone, however they are paid."""
+
+    cloud: str
+    """Empty: any."""
+    accelerator: str
+    """By its catalog name; empty: any."""
+    nodes: Count
+    assumed: bool
+
+    def concerns(self, cloud: str, accelerator: str) -> bool:
+        """Whether it is about such nodes."""
+        return self.cloud in {"", cloud} and self.accelerator in {"", accelerator}
+
+
+class Slices(SourcedRecord):
+    """The sizes in which an accelerator is sold, smallest first; beyond, only several slices of the largest size."""
+
+    accelerator: str
+    chips: Annotated[tuple[Count, ...], Field(min_length=1)]
+
+
+class CapacityCatalog(Record):
+    """The whole file."""
+
+    capacity: Annotated[tuple[Capacity, ...], Field(min_length=1)]
+    slices: tuple[Slices, ...]
+
+
+@cache
+def load_capacity() -> CapacityCatalog:
+    """The catalog of capacity."""
+    return CapacityCatalog.model_validate(tomllib.loads((catalog_directory() / "capacity.toml").read_text("utf-8")))
+
+
+def capacity_of(cloud: str, accelerator: str) -> Capacity:
+    """What is known, or assumed, of a cloud's nodes; the first record that fits, the last fits any."""
+    return next(one for one in load_capacity().capacity if one.concerns(cloud, accelerator))
+
+
+def slices_of(accelerator: str) -> Slices | None:
+    """The slices in which an accelerator is sold; None when any number of nodes is."""
+    return next((one for one in load_capacity().slices if one.accelerator == accelerator), None)

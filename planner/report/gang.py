@@ -1,0 +1,77 @@
+"""How often all spot nodes of a plan are there at once, how far that is known, and what it would change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from planner.formulation.plan import Plan
+from planner.layouts.wall import Ran, run_time
+from planner.layouts.workload import workload_of
+from planner.market.spot import GangAvailability, gang_availability
+from planner.problem.problem import Problem
+from planner.units import format_duration, format_share
+
+
+def gang_document(plan: Plan, problem: Problem) -> dict[str, Any] | None:
+    """The largest phase's nodes as one gang of spot nodes, in shares of the time; None without spot nodes."""
+    if plan.tender.regime.policy == "steady":
+        return None
+    gang = _gang(plan)
+    return {
+        "nodes": gang.nodes,
+        "availability": gang.share,
+        "availability_range": [gang.low, gang.high],
+        "recorded_nodes": gang.recorded_nodes,
+        "extrapolated": gang.extrapolated,
+        "wall_seconds_range": list(_seconds_range(plan, problem, gang)),
+    }
+
+
+def gang_lines(plan: Plan, problem: Problem) -> Iterator[str]:
+    """How often the whole gang is there; nothing of one node, or of nodes that are always there."""
+    gang = _gang(plan)
+    if gang.nodes == 1 or gang.low > ALWAYS:
+        return
+    share, low, high = (format_share(round(one, 2)) for one in (gang.share, gang.low, gang.high))
+    told = f"All {gang.nodes:,} nodes at once are there {share} of the time"
+    if not gang.extrapolated:
+        yield f"{told}; by the recorded zones {low} to {high}."
+        return
+    least, most = map(format_duration, _seconds_range(plan, problem, gang))
+    yield (
+        f"{told}, extrapolated: gangs were recorded up to {gang.recorded_nodes} nodes, a beta-binomial law fitted to "
+        f"them leaves {low} to {high}. Within that range the plan takes {least} to {most} on average."
+    )
+
+
+ALWAYS = 1 - 1e-6
+"""Share of the time from which on nodes count as always there."""
+
+
+def _gang(plan: Plan) -> GangAvailability:
+    """The nodes of the plan's largest phase."""
+    return gang_availability(plan.tender.regime.figures, max(phase.nodes for phase in plan.phases))
+
+
+def _seconds_range(plan: Plan, problem: Problem, gang: GangAvailability) -> tuple[float, float]:
+    """Least and most expected wall time of the plan as the correlation of its nodes is one end of the range's.
+
+    Where nodes go together less, all are there more seldom but some more often, which `elastic` makes use of.
+    """
+    times = [_seconds_at(plan, problem, correlation) for correlation in gang.correlations]
+    return min(plan.wall_seconds, *times), max(plan.wall_seconds, *times)
+
+
+def _seconds_at(plan: Plan, problem: Problem, correlation: float) -> float:
+    """Expected wall time of the plan when its spot nodes have another correlation."""
+    workload, regime = workload_of(problem), replace(plan.tender.regime, correlation=correlation)
+    seconds = 0.0
+    for index, phase in enumerate(plan.phases):
+        layout = Ran(np.asarray([phase.nodes]), np.asarray([phase.degrees["data"]]), np.asarray([phase.step_seconds]))
+        run = run_time(workload, plan.accelerator, layout, regime, begins=index == 0)
+        seconds += float(run.wall.after(phase.steps)[0])
+    return seconds
