@@ -361,6 +361,18 @@ def format_decimal_rate(per_second: float, unit: str) -> str:
     return f"{format_number(per_second / size)} {prefix}{unit}"
 
 
+def format_amount(unit: str, value: float) -> str:
+    """A quantity of a limit for people: `USD` as money, `s` as a duration, anything else as a whole number."""
+    if unit == "USD":
+        return format_money(value)
+    return format_duration(value) if unit == "s" else f"{value:,.0f}"
+
+
+def counted(count: int, noun: str) -> str:
+    """How many of something: `1 node`, `2,048 nodes`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def format_share(share: float) -> str:
     """A fraction as per cent: `41.3%`."""
     return f"{format_number(round(100 * share, 1))}%"

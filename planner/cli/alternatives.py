@@ -24,10 +24,10 @@ def alternatives(problem_file: str, sets: tuple[str, ...], within: float, *, as_
 
     The best of every kind, in order; each is within all limits and verified. Exit code 3: no plan at all.
     """
+    problem = problem_of(problem_file, sets)
     from planner.negotiate.kinds import kinds
     from planner.report.kinds import kinds_document, print_kinds
 
-    problem = problem_of(problem_file, sets)
     found = kinds(problem, within)
     if as_json:
         click.echo(json.dumps(kinds_document(problem, found), indent=2, ensure_ascii=False))

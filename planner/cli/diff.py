@@ -24,9 +24,9 @@ def diff(old: str, new: str, *, as_json: bool) -> None:
     A and B are each a plan that `plan solve --out` wrote, or a problem file, which is solved; of two problem files what
     they ask for is compared too. Exit code 3: one of them has no plan.
     """
+    (before, first), (after, second) = (_plan(path) for path in (old, new))
     from planner.report.difference import asked_document, asked_lines, difference_document, difference_lines
 
-    (before, first), (after, second) = (_plan(path) for path in (old, new))
     try:
         found, lines = difference_document(before, after), list(difference_lines(before, after))
         if first is not None and second is not None:
@@ -67,12 +67,13 @@ def _written(path: str, content: bytes) -> dict[str, Any]:
 
 def _solved(path: str, content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     """The answer to a problem file, and what the file says."""
-    from planner.negotiate.answer import answer
     from planner.problem.document import document_of
+
+    document = document_of(content, path)
+    from planner.negotiate.answer import answer
     from planner.problem.problem import Problem
     from planner.report.plan_json import answer_document
 
-    document = document_of(content, path)
     problem = Problem.of(document)
     warn_of_phases(problem)
     return answer_document(answer(problem)), dict(document.data)

@@ -20,7 +20,7 @@ from planner.units import QuantityError
 class Written(BaseModel):
     """Base of every part of a problem or run file: immutable, and unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

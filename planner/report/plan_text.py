@@ -14,11 +14,8 @@ from rich.tree import Tree
 from planner.catalog.offers import load_offers
 from planner.catalog.precisions import substitution, used_precision
 from planner.catalog.reliability import spot_statement
-from planner.formulation.limits import limits_of
 from planner.formulation.outcome import Status
 from planner.formulation.plan import PhasePlan, Plan
-from planner.layouts.workload import Workload
-from planner.market.placements import Placement
 from planner.negotiate.answer import (
     Alternative,
     Answer,
@@ -33,6 +30,8 @@ from planner.report.chances import chances_of
 from planner.report.console import wide_console
 from planner.report.plan_json import recompute_as_written
 from planner.units import (
+    counted,
+    format_amount,
     format_count,
     format_duration,
     format_money,
@@ -109,16 +108,11 @@ def _bill(plan: Plan) -> Tree:
         branch = tree.add(Text(f"{phase}: {format_money(sum(one.cost_usd for one in lines))}"))
         for one in lines:
             kind = one.kind.replace("_", "-") + (f" ({one.note})" if one.note else "")
-            nodes, each = _counted(one.nodes, "node"), _counted(plan.machine.per_node, "GPU")
+            nodes, each = counted(one.nodes, "node"), counted(plan.machine.per_node, "GPU")
             hours = f"${one.usd_per_gpu_hour:.2f}/h × {one.hours:,.1f} h = {format_money(one.cost_usd)}"
-            gpus = _counted(one.nodes * plan.machine.per_node, "GPU")
+            gpus = counted(one.nodes * plan.machine.per_node, "GPU")
             branch.add(Text(f"{kind}: {nodes} × {each} × {hours}   ({gpus})"))
     return tree
-
-
-def _counted(count: int, name: str) -> str:
-    """How many of something."""
-    return f"{count:,} {name}{'s' * (count != 1)}"
 
 
 def _layouts(plan: Plan) -> Table:
@@ -175,20 +169,17 @@ def _limits(answer: Answer, plan: Plan) -> Table:
     table = _table("limit", "bound", "plan", "left")
     for limit in answer.choices.limits.values():
         value = limit_value(limit, plan)
-        table.add_row(limit.name, *(_amount(limit.unit, one) for one in (limit.bound, value, limit.bound - value)))
+        table.add_row(limit.name, *_against(limit.unit, limit.bound, value))
     confidence, deadline = answer.problem.risk.confidence, answer.problem.limits.deadline
     if confidence is not None and deadline is not None:
         kept = kept_seconds(answer.choices.workload, plan, confidence)
-        times = (deadline, kept, deadline - kept)
-        table.add_row(f"risk.confidence {format_share(confidence)}", *(_amount("s", one) for one in times))
+        table.add_row(f"risk.confidence {format_share(confidence)}", *_against("s", deadline, kept))
     return table
 
 
-def _amount(unit: str, value: float) -> str:
-    """A limit's quantity for people."""
-    if unit == "USD":
-        return format_money(value)
-    return format_duration(value) if unit == "s" else f"{value:,.0f}"
+def _against(unit: str, bound: float, value: float) -> Iterator[str]:
+    """A bound, the plan's figure and what is left."""
+    return (format_amount(unit, amount) for amount in (bound, value, bound - value))
 
 
 def _runners_up(answer: Answer, plan: Plan) -> Table:
@@ -292,36 +283,10 @@ def _no_plan(answer: Answer) -> Iterator[RenderableType]:
     if answer.status is not Status.INFEASIBLE:
         yield Text(f"{name}: no plan was found in the time given, and none was ruled out")
         return
-    limits = ", ".join(f"{one.name} {_amount(one.unit, one.bound)}" for one in answer.choices.limits.values())
+    limits = ", ".join(f"{one.name} {format_amount(one.unit, one.bound)}" for one in answer.choices.limits.values())
     yield Text(f"{name}: no plan exists" + (f" within {limits}" if limits else ""))
     reasons: dict[str, list[str]] = {}
     for accelerator in accelerators_of(answer.choices):
         reasons.setdefault(why_not(answer.choices, accelerator), []).append(accelerator)
     for reason, names in reasons.items():
         yield Text(f"  {', '.join(names)}: {reason}")
-
-
-def problem_lines(problem: Problem, workload: Workload, found: Sequence[Placement]) -> Iterator[str]:
-    """What a problem asks for, in a few lines."""
-    yield f"{problem.name or workload.model.name}: {workload.model.name}, {workload.precision.name}"
-    for phase in workload.phases:
-        tokens, steps = format_count(phase.tokens), _counted(phase.steps, "step")
-        yield f"  {phase.name}: {tokens} tokens in {steps} of {phase.global_batch:,} × {phase.sequence_length:,}"
-    accelerators = sorted({one.machine.accelerator.name for one in found})
-    offers = f"{_counted(len(found), 'offer')} of {_counted(len(accelerators), 'accelerator')}"
-    yield f"  {offers}: {', '.join(accelerators)}"
-    yield from _substitutions(workload, found)
-    for limit in limits_of(problem).values():
-        yield f"  {limit.name}: {_amount(limit.unit, limit.bound)}"
-    yield f"  objective: {problem.objective}"
-
-
-def _substitutions(workload: Workload, found: Sequence[Placement]) -> Iterator[str]:
-    """Which devices would compute in another precision than the one asked for."""
-    devices = {one.machine.accelerator.name: one.machine.accelerator for one in found}
-    for used in dict.fromkeys(used_precision(workload.precision, device) for device in devices.values()):
-        if used is not workload.precision:
-            names = sorted(
-                name for name, device in devices.items() if used_precision(workload.precision, device) is used
-            )
-            yield f"  {substitution(workload.precision, used, names)}"
