@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.table import Table
-
 from planner.formulation.plan import Plan
 from planner.negotiate.answer import objective_value
 from planner.negotiate.kinds import kind_of
 from planner.problem.problem import Problem
 from planner.report.console import wide_console
 from planner.report.plan_json import FORMAT_VERSION, plan_document
+from planner.report.tables import text_table
 from planner.units import format_duration, format_money
 
 
@@ -33,11 +32,8 @@ def worse(problem: Problem, plans: Sequence[Plan], plan: Plan) -> float:
 def print_kinds(problem: Problem, plans: Sequence[Plan]) -> None:
     """Prints a line per plan."""
     console = wide_console()
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("worse", "cost", "time", "GPUs"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("accelerator", "bought", "where"):
-        table.add_column(heading)
+    words = ("accelerator", "bought", "where")
+    table = text_table("worse", "cost", "time", "GPUs", *words, left=words, wrap=words)
     for plan in plans:
         figures = format_money(plan.cost_usd), format_duration(plan.wall_seconds), f"{plan.gpus:,}"
         bought = ", ".join(one.replace("_", "-") for one in kind_of(plan).purchases)

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
-from rich.table import Table
 
 from planner.negotiate.layout_table import LayoutTable
 from planner.problem.problem import Problem
 from planner.report.console import wide_console
 from planner.report.plan_json import recompute_as_written
+from planner.report.tables import text_table
 from planner.units import format_duration, format_money, format_number, round_usd
 
 COLUMNS: Final = (
@@ -109,11 +109,9 @@ def _values(table: LayoutTable) -> Iterator[tuple[object, ...]]:
 
 def print_table(tables: Iterable[LayoutTable]) -> int:
     """Layouts for people; how many."""
-    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    left = {"phase", "accelerator", "placement"}
-    headings = ("phase", "accelerator", "GPUs", "nodes", "t", "p", "v", "c", "e", "d", "b", "recompute", "ZeRO")
-    for heading in (*headings, "step", "GiB", "wall", "cost", "placement"):
-        shown.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
+    degrees = ("GPUs", "nodes", "t", "p", "v", "c", "e", "d", "b", "recompute", "ZeRO")
+    headings = ("phase", "accelerator", *degrees, "step", "GiB", "wall", "cost", "placement")
+    shown = text_table(*headings, left={"phase", "accelerator", "placement"})
     for table in tables:
         for place, cells in enumerate(_values(table)):
             cost = float(table.cost_usd[place])

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -29,6 +28,7 @@ from planner.report.certainty import certainty_lines
 from planner.report.chances import chances_of
 from planner.report.console import wide_console
 from planner.report.plan_json import recompute_as_written
+from planner.report.tables import indented, text_table
 from planner.units import (
     counted,
     format_amount,
@@ -117,9 +117,8 @@ def _bill(plan: Plan) -> Tree:
 
 def _layouts(plan: Plan) -> Table:
     """One line per phase: degrees, speed."""
-    table = _table("phase", "GPUs", "tensor", "pipeline", "context", "expert", "data", "micro", "recompute", "ZeRO")
-    for heading in ("step", "steps", "wall", "MFU"):
-        table.add_column(heading, justify="right")
+    degrees = ("tensor", "pipeline", "context", "expert", "data", "micro", "recompute", "ZeRO")
+    table = text_table("phase", "GPUs", *degrees, "step", "steps", "wall", "MFU")
     for phase in plan.phases:
         d = phase.degrees
         pipeline = f"{d['pipeline']}" + (f"×{d['virtual']}" if d["virtual"] > 1 else "")
@@ -150,9 +149,9 @@ def _bars(phase: PhasePlan) -> Iterator[RenderableType]:
         f"{phase.name}: memory {format_number(phase.memory_total_gib)} of "
         f"{format_number(phase.memory_limit_gib)} GiB at the peak"
     )
-    yield Padding(_bar(memory, phase.memory_limit_gib, " GiB"), (0, 0, 0, 2))
+    yield indented(_bar(memory, phase.memory_limit_gib, " GiB"))
     yield Text(f"{phase.name}: step {format_duration(phase.step_seconds)}")
-    yield Padding(_bar(phase.time, phase.step_seconds, " s"), (0, 0, 1, 2))
+    yield indented(_bar(phase.time, phase.step_seconds, " s"), below=1)
 
 
 def _bar(parts: Mapping[str, float], whole: float, unit: str) -> Group:
@@ -166,7 +165,7 @@ def _bar(parts: Mapping[str, float], whole: float, unit: str) -> Group:
 
 def _limits(answer: Answer, plan: Plan) -> Table:
     """Each limit, the plan's figure and what is left."""
-    table = _table("limit", "bound", "plan", "left")
+    table = text_table("limit", "bound", "plan", "left")
     for limit in answer.choices.limits.values():
         value = limit_value(limit, plan)
         table.add_row(limit.name, *_against(limit.unit, limit.bound, value))
@@ -184,8 +183,8 @@ def _against(unit: str, bound: float, value: float) -> Iterator[str]:
 
 def _runners_up(answer: Answer, plan: Plan) -> Table:
     """The best plan of every other accelerator."""
-    table = _table("other accelerators", "GPUs", "wall", "cost", "difference")
-    table.add_column("why")
+    first, *figures, last = "other accelerators", "GPUs", "wall", "cost", "difference", "why"
+    table = text_table(first, *figures, last, left=(first, last), wrap=(last,))
     found = [one for one in answer.alternatives if one.plan]
     for one in found:
         table.add_row(*_runner_up(answer, plan, one))
@@ -268,13 +267,6 @@ def _spot_note(plan: Plan) -> str:
         f"Spot, policy {regime.policy}: there {format_share(regime.availability)} of the time, "
         f"{format_number(regime.preemptions_per_node_day)} preemptions per node and day of up-time. {known}"
     )
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for index, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if index == 0 else "right", no_wrap=True)
-    return table
 
 
 def _no_plan(answer: Answer) -> Iterator[RenderableType]:

@@ -12,6 +12,7 @@ from planner.formulation.plan import Plan
 from planner.negotiate.relaxations import Relaxation
 from planner.problem.problem import Problem
 from planner.report.console import wide_console
+from planner.report.tables import text_table
 from planner.units import format_count, format_duration, format_money, format_share, usd_text
 
 Value = float | str | None
@@ -109,9 +110,8 @@ def _quoted(text: str) -> str:
 
 
 def _table(found: Sequence[Relaxation]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for index, heading in enumerate(("what gives", "from", "to", "change", "then")):
-        table.add_column(heading, justify="right" if 0 < index < 4 else "left", no_wrap=index < 4)
+    first, *figures, last = "what gives", "from", "to", "change", "then"
+    table = text_table(first, *figures, last, left=(first, last), wrap=(last,))
     for row in _rows(found):
         table.add_row(*row)
     return table

@@ -18,6 +18,7 @@ from planner.replay.job import Job
 from planner.replay.picture import STATES, progress_over_time, sampled, strips
 from planner.replay.replay import Outcome, figures
 from planner.report.console import print_report
+from planner.report.tables import text_table
 from planner.units import (
     SECONDS_PER_DAY,
     format_count,
@@ -168,7 +169,7 @@ def _headline(found: Replay, own: Outcome) -> Text:
 
 def _policies(found: Replay) -> Table:
     """One line per policy: quantiles of days and dollars."""
-    table = _table("policy", "in time", "days p5 – p50 – p95", "cost p5 – p50 – p95")
+    table = text_table("policy", "in time", "days p5 – p50 – p95", "cost p5 – p50 – p95")
     for one in found.outcomes:
         seconds, usd, share = figures(one.seconds), figures(one.usd), one.probability_in_time
         table.add_row(
@@ -182,7 +183,7 @@ def _policies(found: Replay) -> Table:
 
 def _means(found: Replay) -> Table:
     """One line per policy: means beside what the equations expect."""
-    table = _table("mean", "days", "by equations", "cost", "by equations", "preemptions", "failures")
+    table = text_table("mean", "days", "by equations", "cost", "by equations", "preemptions", "failures")
     for one in found.outcomes:
         expectation = one.expectation.moments
         table.add_row(
@@ -200,7 +201,7 @@ def _means(found: Replay) -> Table:
 def _waste(found: Replay) -> Table:
     """Mean time lost, by cause."""
     causes = list(found.outcomes[0].waste())
-    table = _table("lost on average", *(cause.replace("_", " ") for cause in causes))
+    table = text_table("lost on average", *(cause.replace("_", " ") for cause in causes))
     for one in found.outcomes:
         table.add_row(one.policy, *(format_duration(value) if value else "–" for value in one.waste().values()))
     return table
@@ -259,10 +260,3 @@ def _notes(found: Replay) -> Iterator[RenderableType]:
         yield Text("No public trace covers this device: its spot figures are those of a stand-in, from another time.")
     for line in job.assumed:
         yield Text(f"Assumed: {line}.")
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for index, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if index == 0 else "right", no_wrap=True)
-    return table
