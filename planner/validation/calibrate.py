@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
+from typing import Any, Final
 
 import numpy as np
+import tomli_w
 
 from planner.catalog.calibration import Accuracy, Calibration, Efficiency
 from planner.equations.symbols import Array, Constants
@@ -97,6 +99,33 @@ def usable_cases(rows: Sequence[PublishedRow], *, memory: bool) -> list[Case]:
             with suppress(Skipped):
                 found.append(case_of(counted))
     return found
+
+
+HEADER: Final = """\
+# Written by `plan calibrate`: the estimator's constants, how fast each accelerator's matrix products are in training
+# against its measured share of peak, and the error on sources that the fit had not seen.
+
+"""
+FIGURES: Final = 6
+"""Significant digits of what is written."""
+
+
+def calibration_toml(calibration: Calibration) -> str:
+    """A record as the TOML that `catalogs/calibration.toml` holds."""
+    return HEADER + tomli_w.dumps(_rounded(calibration.model_dump(exclude_defaults=True)))
+
+
+def _rounded(value: Any) -> Any:  # noqa: ANN401  (whatever a record holds)
+    """The same with every figure rounded."""
+    match value:
+        case float():
+            return float(f"{value:.{FIGURES}g}")
+        case dict():
+            return {key: _rounded(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_rounded(item) for item in value]
+        case _:
+            return value
 
 
 def calibrate_builtin(date: str, progress: Callable[[str], None]) -> Calibration:

@@ -15,7 +15,7 @@ from written_runs import case, rows
 from planner.catalog.calibration import Accuracy, Calibration, load_calibration, read_calibration
 from planner.equations.evaluate import constants_of
 from planner.equations.symbols import Constants
-from planner.validation.calibrate import calibration_of, constants_as_numbers, usable_cases
+from planner.validation.calibrate import calibration_of, calibration_toml, constants_as_numbers, usable_cases
 from planner.validation.cases import Case
 from planner.validation.peaks import (
     fit_memory,
@@ -37,7 +37,6 @@ from planner.validation.timing import (
     subset,
     time_data,
 )
-from planner.validation.toml import calibration_toml
 
 FACTORS = {"attention": 0.8, "generic_stack": 1.15, "step_seconds": 1.5, "activations": 1.1, "context_bytes": 1.4}
 TRUTH = replace(hand_set(), **{name: factor * getattr(hand_set(), name) for name, factor in FACTORS.items()})
