@@ -15,7 +15,7 @@ from rich.text import Text
 from planner.catalog.records import Accelerator, ModelArchitecture, Offer, Record, SourcedRecord
 from planner.catalog.reliability import Reliability, SpotStatistics
 from planner.report.tables import facts, indented, text_table
-from planner.units import format_count, format_number, format_share
+from planner.units import SECONDS_PER_MINUTE, format_count, format_number, format_share
 
 FORMAT_VERSION: Final = 1
 
@@ -161,7 +161,7 @@ def _restarts(reliability: Reliability) -> Table:
     """How long a job stands still."""
     table = _table("name", "figure", "source", header=False)
     for one in reliability.restart:
-        table.add_row(one.name, f"{one.seconds / 60:g} min", _marked(one.assumed, one.source, one.date))
+        table.add_row(one.name, f"{one.seconds / SECONDS_PER_MINUTE:g} min", _marked(one.assumed, one.source, one.date))
     return table
 
 

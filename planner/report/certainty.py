@@ -15,7 +15,8 @@ from planner.estimate.certainty import (
     ratio_deviation,
 )
 from planner.formulation.plan import Plan
-from planner.negotiate.answer import Answer, objective_value
+from planner.negotiate.answer import Answer
+from planner.report.comparison import objective_ratio
 from planner.units import format_duration, format_share
 
 
@@ -60,8 +61,7 @@ def within_error(answer: Answer, best: Plan, other: Plan) -> bool:
 
     They differ by less than the interval of their ratio, in which what both estimates share has cancelled.
     """
-    objective = answer.choices.objective
-    ratio = objective_value(objective, other) / max(objective_value(objective, best), 1e-9)
+    ratio = objective_ratio(answer.choices.objective, other, best)
     return is_within_error(ratio, _deviation_between(answer, best, other))
 
 
@@ -91,7 +91,7 @@ def _kind_of_figure(answer: Answer, best: Plan) -> str:
 def _tie(answer: Answer, best: Plan, other: Plan) -> str:
     """That two accelerators are as good as each other, as far as anyone can tell."""
     objective = answer.choices.objective
-    difference = objective_value(objective, other) / max(objective_value(objective, best), 1e-9) - 1
+    difference = objective_ratio(objective, other, best) - 1
     worse = {"cost": "dearer", "time": "slower", "tokens": "short on tokens"}[objective]
     _, high = interval(_deviation_between(answer, best, other))
     return (

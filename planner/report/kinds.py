@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from planner.formulation.plan import Plan
-from planner.negotiate.answer import objective_value
 from planner.negotiate.kinds import kind_of
 from planner.problem.problem import Problem
+from planner.report.comparison import objective_ratio
 from planner.report.console import wide_console
 from planner.report.plan_json import FORMAT_VERSION, plan_document
 from planner.report.tables import text_table
@@ -25,8 +25,7 @@ def kinds_document(problem: Problem, plans: Sequence[Plan]) -> dict[str, Any]:
 
 def worse(problem: Problem, plans: Sequence[Plan], plan: Plan) -> float:
     """By how much a plan is worse than the best, as a share."""
-    best, value = (objective_value(problem.objective, one) for one in (plans[0], plan))
-    return value / max(best, 1e-9) - 1
+    return objective_ratio(problem.objective, plan, plans[0]) - 1
 
 
 def print_kinds(problem: Problem, plans: Sequence[Plan]) -> None:

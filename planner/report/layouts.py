@@ -14,7 +14,7 @@ from planner.problem.problem import Problem
 from planner.report.console import wide_console
 from planner.report.plan_json import recompute_as_written
 from planner.report.tables import text_table
-from planner.units import format_duration, format_money, format_number, round_usd
+from planner.units import SECONDS_PER_DAY, format_duration, format_money, format_number, round_usd
 
 COLUMNS: Final = (
     "phase",
@@ -119,7 +119,7 @@ def print_table(tables: Iterable[LayoutTable]) -> int:
                 *(str(cells[index]) for index in (0, 1, *range(4, 15))),
                 format_duration(float(table.step_seconds[place])),
                 format_number(float(table.memory_gib[place])),
-                format_duration(float(table.wall_days[place]) * 86400),
+                format_duration(float(table.wall_days[place]) * SECONDS_PER_DAY),
                 format_money(cost) if np.isfinite(cost) else "–",
                 str(cells[2]),
             )

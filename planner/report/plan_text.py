@@ -20,12 +20,12 @@ from planner.negotiate.answer import (
     Answer,
     accelerators_of,
     limit_value,
-    objective_value,
     why_not,
 )
 from planner.problem.problem import Problem
 from planner.report.certainty import certainty_lines
 from planner.report.chances import chances_of
+from planner.report.comparison import objective_ratio
 from planner.report.console import wide_console
 from planner.report.plan_json import recompute_as_written
 from planner.report.tables import indented, text_table
@@ -204,14 +204,12 @@ def _runner_up(answer: Answer, best: Plan, alternative: Alternative) -> Sequence
     plan = alternative.plan
     if plan is None:
         return (alternative.accelerator, "–", "–", "–", "–", alternative.reason)
-    objective = answer.choices.objective
-    ratio = objective_value(objective, plan) / max(objective_value(objective, best), 1e-9) - 1
     return (
         alternative.accelerator,
         f"{plan.gpus:,}",
         format_duration(plan.wall_seconds),
         format_money(plan.cost_usd),
-        f"{ratio:+.1%}",
+        f"{objective_ratio(answer.choices.objective, plan, best) - 1:+.1%}",
         alternative.reason,
     )
 

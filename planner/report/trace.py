@@ -11,7 +11,7 @@ from rich.text import Text
 from planner.replay.statistics import Lengths, TraceStatistics, autocorrelation, correlation
 from planner.report.console import print_report
 from planner.report.tables import text_table
-from planner.units import SECONDS_PER_HOUR, format_duration, format_number, format_share
+from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, format_duration, format_number, format_share
 
 FORMAT_VERSION: Final = 1
 
@@ -38,7 +38,7 @@ def _trace(one: TraceStatistics) -> dict[str, Any]:
     trace = one.trace
     return {
         "file": trace.name,
-        "days": trace.seconds / 86400,
+        "days": trace.seconds / SECONDS_PER_DAY,
         "tick_seconds": trace.tick_seconds,
         "nodes": trace.largest,
         "availability": one.availability,

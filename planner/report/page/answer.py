@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from planner.formulation.limits import Limit, limits_of
 from planner.formulation.outcome import Status
 from planner.formulation.plan import Plan
-from planner.negotiate.answer import Alternative, Answer, limit_value, objective_value
+from planner.negotiate.answer import Alternative, Answer, limit_value
 from planner.negotiate.relaxations import Relaxation
 from planner.negotiate.turning import TurningPoint
 from planner.negotiate.worth import Worth
+from planner.report.comparison import objective_ratio
 from planner.report.frontier import name_of
 from planner.report.page.parts import Badge, Card, Page, Table
 from planner.report.page.plan_card import plan_card
@@ -64,8 +65,7 @@ def _other(found: Answer, best: Plan, other: Alternative) -> Card:
 
 
 def _difference(found: Answer, best: Plan, plan: Plan) -> str:
-    objective = found.choices.objective
-    return f"{objective_value(objective, plan) / max(objective_value(objective, best), 1e-9) - 1:+.1%}"
+    return f"{objective_ratio(found.choices.objective, plan, best) - 1:+.1%}"
 
 
 def _limits(found: Answer, plan: Plan) -> Table:

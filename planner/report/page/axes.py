@@ -8,7 +8,7 @@ from math import ceil, floor, log10
 from typing import Any, Final
 
 from planner.negotiate.frontier import Axis
-from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
+from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 
 WIDE_RANGE: Final = 5.0
 """Ratio of the largest to the least value from which on an axis is logarithmic."""
@@ -114,7 +114,7 @@ def time_unit(largest: float) -> tuple[float, str]:
         return float(SECONDS_PER_DAY), "days"
     if largest >= 2 * SECONDS_PER_HOUR:
         return float(SECONDS_PER_HOUR), "hours"
-    return 60.0, "minutes"
+    return float(SECONDS_PER_MINUTE), "minutes"
 
 
 def log_ticks(low: float, high: float, count: int) -> list[float]:
