@@ -25,10 +25,10 @@ def diff(old: str, new: str, *, as_json: bool) -> None:
     they ask for is compared too. Exit code 3: one of them has no plan.
     """
     (before, first), (after, second) = (_plan(path) for path in (old, new))
-    from planner.report.difference import asked_document, asked_lines, difference_document, difference_lines
+    from planner.report.diff import asked_document, asked_lines, diff_document, diff_lines
 
     try:
-        found, lines = difference_document(before, after), list(difference_lines(before, after))
+        found, lines = diff_document(before, after), list(diff_lines(before, after))
         if first is not None and second is not None:
             found, lines = asked_document(first, second) | found, [*asked_lines(first, second), *lines]
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError):

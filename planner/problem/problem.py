@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from planner.problem.describe import described
 from planner.problem.document import dotted, read_document
+from planner.problem.json_schema import described
 from planner.problem.pins import DegreePin, ZeroPin
 from planner.problem.quantities import (
     AcceleratorReference,
@@ -28,13 +28,13 @@ from planner.problem.quantities import (
     Tokens,
 )
 from planner.problem.run import Recompute, Run, Training, parse_recompute
-from planner.problem.written import Rule, RulesBrokenError, Written, WrittenFile
+from planner.problem.schema_base import Rule, RulesBrokenError, SchemaFile, SchemaModel
 
 Purchase = Literal["on_demand", "spot", "reserved"]
 Objective = Literal["cost", "time", "tokens"]
 
 
-class Phase(Written):
+class Phase(SchemaModel):
     """A stretch of the training with its own batch and sequence length, and its own layout and node count."""
 
     name: Name = "train"
@@ -57,7 +57,7 @@ class ProblemTraining(Training):
     """The phases, one after another; each may get its own layout and node count."""
 
 
-class OwnOffer(Written):
+class OwnOffer(SchemaModel):
     """Devices that the user can have, with their own price and quota."""
 
     name: Name
@@ -96,7 +96,7 @@ class OwnOffer(Written):
             yield Rule(("availability",), "availability must be more than zero", "leave out the spot price instead")
 
 
-class Market(Written):
+class Market(SchemaModel):
     """Where the job may run and how it may be paid."""
 
     accelerators: Annotated[tuple[AcceleratorReference, ...], Field(min_length=1, max_length=1000)] | None = None
@@ -120,7 +120,7 @@ class Market(Written):
                 yield Rule(("market", "offers", index, *rule.path), rule.message, rule.fix)
 
 
-class Limits(Written):
+class Limits(SchemaModel):
     """What the plan must keep to; each is one constraint that can be relaxed, priced and explained."""
 
     deadline: Duration | None = None
@@ -158,7 +158,7 @@ RecomputePin = Annotated[
 ]
 
 
-class LayoutPins(Written):
+class LayoutPins(SchemaModel):
     """Optional pins and bounds on any degree: `16`, `"<=8"`, `">=2"` or `[4, 8]`; default: any value."""
 
     tensor: DegreePin | None = None
@@ -185,7 +185,7 @@ MOST_CONFIDENT = 0.9999
 """Beyond, nothing that is known of spot nodes says anything."""
 
 
-class Risk(Written):
+class Risk(SchemaModel):
     """How sure the plan must be."""
 
     confidence: Share | None = None
@@ -203,7 +203,7 @@ class Risk(Written):
             yield Rule(("risk", "confidence"), message, "write confidence: 95%")
 
 
-class Problem(WrittenFile):
+class Problem(SchemaFile):
     """One training job, where it may run, and within which limits."""
 
     format: Annotated[Literal["plan/1"], Field(alias="schema")]
@@ -235,7 +235,7 @@ def load_problem(path: str | Path, sets: Iterable[str] = ()) -> Problem:
 def json_schema(kind: Literal["problem", "run"] = "problem") -> dict[str, Any]:
     """The JSON schema of problem or run files, with every key's description and examples, for editors."""
     root: type[Problem | Run] = Problem if kind == "problem" else Run
-    schema = described(root, Written)
+    schema = described(root, SchemaModel)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

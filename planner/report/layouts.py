@@ -37,7 +37,7 @@ COLUMNS: Final = (
     "wall_days",
     "cost_usd",
 )
-"""Of the comma-separated values."""
+"""Columns of the comma-separated values."""
 
 
 def without_limits(problem: Problem) -> Problem:

@@ -23,10 +23,10 @@ from planner.negotiate.answer import (
     why_not,
 )
 from planner.problem.problem import Problem
-from planner.report.certainty import certainty_lines
-from planner.report.chances import chances_of
 from planner.report.comparison import objective_ratio
 from planner.report.console import wide_console
+from planner.report.deadline_probability import risk_summary
+from planner.report.estimate_error import estimate_error_lines
 from planner.report.plan_json import recompute_as_written
 from planner.report.tables import indented, text_table
 from planner.units import (
@@ -220,7 +220,7 @@ def notes(answer: Answer, plan: Plan) -> Iterator[Text]:
     used = used_precision(workload.precision, device)
     if used is not workload.precision:
         yield Text(f"Precision: {substitution(workload.precision, used, [device.name])}.")
-    yield from (Text(line) for line in certainty_lines(answer, plan))
+    yield from (Text(line) for line in estimate_error_lines(answer, plan))
     overhead = plan.wall_seconds - sum(phase.steps * phase.step_seconds for phase in plan.phases)
     yield Text(
         f"Start-up, checkpoints, failures and waiting take {format_duration(overhead)} "
@@ -236,7 +236,7 @@ def notes(answer: Answer, plan: Plan) -> Iterator[Text]:
 
 def _chances(problem: Problem, plan: Plan) -> Iterator[str]:
     """What failures and preemptions leave of time and cost."""
-    found = chances_of(plan, problem)
+    found = risk_summary(plan, problem)
     times = " to ".join(format_duration(found.seconds[name]) for name in ("p5", "p95"))
     costs = " to ".join(format_money(found.usd[name]) for name in ("p5", "p95"))
     yield f"Failures and preemptions leave it at {times} and {costs} in nine of ten runs, the estimate being right."

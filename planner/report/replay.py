@@ -243,7 +243,7 @@ def _strips(own: Outcome) -> Iterator[RenderableType]:
 
 
 def _notes(found: Replay) -> Iterator[RenderableType]:
-    """At which price the plan would change, and what was assumed."""
+    """The price at which the plan would change, and what was assumed."""
     job = found.job
     if (price := _break_even(job)) is not None and job.spot_usd is not None:
         yield Text(

@@ -26,7 +26,7 @@ BAND: Final = "#9ecae1"
 MEDIAN: Final = "#08519c"
 LATEST: Final = "#a50f15"
 COLOURS: Final = ("#d9d9d9", BAND, "#3182bd", "#e6550d", "#252525")
-"""By state, in the order of `STATES`."""
+"""Colours of the states, in the order of `STATES`."""
 CONFIG: Final[Spec] = {
     "background": "white",
     "font": "sans-serif",

@@ -39,7 +39,7 @@ FIGURES: Final = (
     "layout",
     "reason",
 )
-"""Of the comma-separated values."""
+"""Columns of the comma-separated values."""
 
 
 def scaling_document(found: Scaling) -> dict[str, Any]:

@@ -149,7 +149,7 @@ def _way(size: Size, answer: Answer) -> Iterator[tuple[str, str]]:
 
 
 def _last_step(size: Size, answer: Answer) -> Iterator[tuple[str, str]]:
-    """From device-seconds to devices or to days."""
+    """The last step of the arithmetic: from device-seconds to devices or to days."""
     question = size.question
     seconds = format_count(answer.device_seconds)
     if question.gpus:

@@ -13,12 +13,12 @@ import tomli_w
 from planner.catalog.calibration import Accuracy, Calibration, Efficiency
 from planner.equations.symbols import Array, Constants
 from planner.validation.cases import Case, case_of, group
-from planner.validation.gaps import Skipped
+from planner.validation.imputation import Skipped
+from planner.validation.memory_fit import fit_memory, margin_of, memory_data, memory_leave_one_source_out, predict_bytes
 from planner.validation.metrics import MEMORIES
-from planner.validation.peaks import fit_memory, margin_of, memory_data, memory_leave_one_source_out, predict_bytes
 from planner.validation.published import PublishedRow, builtin_runs, read_published
 from planner.validation.score import log_deviation, summarise
-from planner.validation.timing import Fit, TimeData, fit_times, leave_one_source_out, relative_errors, time_data
+from planner.validation.step_time_fit import Fit, TimeData, fit_times, leave_one_source_out, relative_errors, time_data
 
 
 def constants_as_numbers(constants: Constants) -> dict[str, float]:

@@ -17,7 +17,7 @@ from planner.equations.evaluate import constants_of
 from planner.equations.symbols import Constants
 from planner.validation.calibrate import calibration_of, calibration_toml, constants_as_numbers, usable_cases
 from planner.validation.cases import Case
-from planner.validation.peaks import (
+from planner.validation.memory_fit import (
     fit_memory,
     margin_of,
     memory_data,
@@ -28,8 +28,8 @@ from planner.validation.peaks import (
 )
 from planner.validation.predict import memories, table_of
 from planner.validation.priors import MEMORY_PRIORS, TIME_PRIORS, hand_set
-from planner.validation.robust import robust, root_weights, solve
-from planner.validation.timing import (
+from planner.validation.robust_fit import robust, root_weights, solve
+from planner.validation.step_time_fit import (
     fit_times,
     leave_one_source_out,
     predict_seconds,

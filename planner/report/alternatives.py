@@ -15,7 +15,7 @@ from planner.report.tables import text_table
 from planner.units import format_duration, format_money
 
 
-def kinds_document(problem: Problem, plans: Sequence[Plan]) -> dict[str, Any]:
+def alternatives_document(problem: Problem, plans: Sequence[Plan]) -> dict[str, Any]:
     """The document of `--json`: plans best first, each with what it is worse by, as a share."""
     return {
         "format_version": FORMAT_VERSION,
@@ -24,11 +24,11 @@ def kinds_document(problem: Problem, plans: Sequence[Plan]) -> dict[str, Any]:
 
 
 def worse(problem: Problem, plans: Sequence[Plan], plan: Plan) -> float:
-    """By how much a plan is worse than the best, as a share."""
+    """How much worse than the best a plan is, as a fraction."""
     return objective_ratio(problem.objective, plan, plans[0]) - 1
 
 
-def print_kinds(problem: Problem, plans: Sequence[Plan]) -> None:
+def print_alternatives(problem: Problem, plans: Sequence[Plan]) -> None:
     """Prints a line per plan."""
     console = wide_console()
     words = ("accelerator", "bought", "where")

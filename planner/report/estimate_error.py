@@ -20,7 +20,7 @@ from planner.report.comparison import objective_ratio
 from planner.units import format_duration, format_share
 
 
-def certainty_document(answer: Answer, plan: Plan) -> dict[str, Any]:
+def estimate_error_document(answer: Answer, plan: Plan) -> dict[str, Any]:
     """The range of a plan's wall time, and whether published runs on its device stand behind it."""
     calibration, device = answer.choices.workload.calibration, plan.machine.accelerator
     low, high = real_range(answer, plan)
@@ -32,7 +32,7 @@ def certainty_document(answer: Answer, plan: Plan) -> dict[str, Any]:
     }
 
 
-def certainty_lines(answer: Answer, best: Plan) -> Iterator[str]:
+def estimate_error_lines(answer: Answer, best: Plan) -> Iterator[str]:
     """The range of the best plan, what it rests on, and the other accelerators on which as good a plan exists."""
     low, high = map(format_duration, real_range(answer, best))
     share = f"{100 * CONFIDENCE:.0f} %"
@@ -77,7 +77,7 @@ def _deviation_between(answer: Answer, best: Plan, other: Plan) -> float:
 
 
 def _kind_of_figure(answer: Answer, best: Plan) -> str:
-    """That the plan is the best layout, and what published runs reached with theirs."""
+    """A sentence that the figure is of the best layout, beside what published runs reached with theirs."""
     workload, longest = answer.choices.workload, max(best.phases, key=lambda phase: phase.wall_seconds)
     found = f"This is the best layout, at {format_share(longest.mfu)} MFU"
     if not workload.trains_base:
@@ -89,7 +89,7 @@ def _kind_of_figure(answer: Answer, best: Plan) -> str:
 
 
 def _tie(answer: Answer, best: Plan, other: Plan) -> str:
-    """That two accelerators are as good as each other, as far as anyone can tell."""
+    """A sentence on two accelerators that the estimate cannot tell apart."""
     objective = answer.choices.objective
     difference = objective_ratio(objective, other, best) - 1
     worse = {"cost": "dearer", "time": "slower", "tokens": "short on tokens"}[objective]
