@@ -355,6 +355,12 @@ _SHOWN_UNITS = (
 """Up to which duration, in seconds, each unit of so many seconds is shown."""
 
 
+def format_range(low: str, high: str) -> str:
+    """Two figures for people as a range, with their unit once where it is the same: `45.7–75.1 d`, `$2.00–$3.00`."""
+    number, _, unit = low.partition(" ")
+    return f"{number}–{high}" if unit == high.partition(" ")[2] else f"{low} – {high}"
+
+
 def format_bytes(size: float) -> str:
     """A memory size for people, binary: `72.4 GiB`."""
     unit, name = next(

@@ -26,7 +26,7 @@ COMMANDS = {
     "init": "A commented problem file to start from.",
     "replay": "Whether a plan is in time when nodes fail and spot nodes disappear.",
     "trace": "What recorded spot capacity says.",
-    "size": "GPUs, days and tokens on a napkin: a bound and a typical figure.",
+    "size": "Back-of-the-envelope GPUs, days and tokens: a lower bound and a typical figure.",
     "estimate": "What one exact layout costs: seconds, memory, days and dollars.",
     "model": "A model's parameters, FLOPs and memory by part.",
     "catalog": "The accelerators, offers and models that are known.",

@@ -34,6 +34,6 @@ def alternatives(problem_file: str, sets: tuple[str, ...], within: float, *, as_
     elif found:
         print_alternatives(problem, found)
     else:
-        click.echo(f"no plan exists; plan solve {problem_file} says what has to give")
+        click.echo(f"no plan exists; plan solve {problem_file} shows the smallest relaxations")
     if not found:
         raise click.exceptions.Exit(ExitCode.INFEASIBLE)

@@ -46,7 +46,7 @@ def _plan(path: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
     document, asked = (_written(path, content), None) if is_plan else _solved(path, content)
     plan = document.get("plan")
     if plan is None:
-        click.echo(f"error: {path}: no plan exists; plan solve {path} says what has to give", err=True)
+        click.echo(f"error: {path}: no plan exists; plan solve {path} shows the smallest relaxations", err=True)
         raise click.exceptions.Exit(ExitCode.INFEASIBLE)
     if not (isinstance(plan, dict) and {"phases", "purchases", "cost_usd"} <= set(plan)):
         raise InputError("not a plan", place=Place(path), fix="give a file that plan solve --out wrote")

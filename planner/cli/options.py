@@ -40,7 +40,7 @@ def set_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def html_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--html FILE`; the command receives `html`, and InputError is raised at once when pages cannot be made."""
-    text = "Write a page to look at, which works offline and needs nothing else."
+    text = "Write a self-contained HTML report."
     return click.option("--html", type=click.Path(), metavar="FILE", callback=require_html, help=text)(command)
 
 

@@ -1,4 +1,4 @@
-"""The size of a job on a napkin: of GPUs, days and tokens two are given, the third is bounded and answered."""
+"""The back-of-the-envelope size of a job: of GPUs, days and tokens two are given, the third is bounded and answered."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class OwnOffer(SchemaModel):
         stated = self.model_fields_set & {"spot_nodes", "availability", "preemptions_per_node_day"}
         if not self.spot:
             for key in sorted(stated):
-                yield Rule((key,), f"{key} is of use only with a spot price", "add spot: $1.00/GPU-h")
+                yield Rule((key,), f"{key} requires a spot price", "add spot: $1.00/GPU-h")
         if self.availability == 0:
             yield Rule(("availability",), "availability must be more than zero", "leave out the spot price instead")
 
@@ -247,7 +247,7 @@ def _broken_rules(problem: Problem) -> Iterator[Rule]:
     yield from _repeated(("training", "phases"), [phase.name for phase in problem.training.phases])
     limits = problem.limits
     if problem.risk.confidence is not None and limits.deadline is None:
-        yield Rule(("risk", "confidence"), "confidence is of use only with a deadline", "add limits.deadline")
+        yield Rule(("risk", "confidence"), "risk.confidence requires limits.deadline", "add limits.deadline")
     if problem.objective == "tokens" and limits.budget is None and limits.deadline is None:
         yield Rule(("objective",), "the most tokens without budget or deadline are endless", "add limits.budget")
 

@@ -59,7 +59,7 @@ class Training(SchemaModel):
     def broken_rules(self) -> Iterator[Rule]:
         """The rules between these keys that do not hold."""
         if self.method != "lora" and "rank" in self.model_fields_set:
-            yield Rule(("training", "rank"), "rank is of use only with method: lora", "add method: lora")
+            yield Rule(("training", "rank"), "training.rank requires method: lora", "add method: lora")
 
 
 class RunTraining(Training):

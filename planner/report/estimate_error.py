@@ -17,7 +17,7 @@ from planner.estimate.certainty import (
 from planner.formulation.plan import Plan
 from planner.negotiate.answer import Answer
 from planner.report.comparison import objective_ratio
-from planner.units import format_duration, format_share
+from planner.units import format_duration, format_range, format_share
 
 
 def estimate_error_document(answer: Answer, plan: Plan) -> dict[str, Any]:
@@ -35,8 +35,8 @@ def estimate_error_document(answer: Answer, plan: Plan) -> dict[str, Any]:
 def estimate_error_lines(answer: Answer, best: Plan) -> Iterator[str]:
     """The range of the best plan, what it rests on, and the other accelerators on which as good a plan exists."""
     low, high = map(format_duration, real_range(answer, best))
-    share = f"{100 * CONFIDENCE:.0f} %"
-    yield f"Estimate: {share} of real runs would take {low} to {high}, luck with nodes included; cost goes with it."
+    between = f"{CONFIDENCE:.0%} prediction interval: {format_range(low, high)}"
+    yield f"{between}, node failures included; cost scales with time."
     yield _kind_of_figure(answer, best)
     others = [one.plan for one in answer.alternatives if one.plan]
     yield from (_tie(answer, best, other) for other in others if within_error(answer, best, other))
@@ -92,9 +92,7 @@ def _tie(answer: Answer, best: Plan, other: Plan) -> str:
     """A sentence on two accelerators that the estimate cannot tell apart."""
     objective = answer.choices.objective
     difference = objective_ratio(objective, other, best) - 1
-    worse = {"cost": "dearer", "time": "slower", "tokens": "short on tokens"}[objective]
+    worse = {"cost": "more expensive", "time": "slower", "tokens": "short of tokens"}[objective]
     _, high = interval(_deviation_between(answer, best, other))
-    return (
-        f"{other.accelerator} is {abs(difference):.0%} {worse}, less than the estimate can tell "
-        f"between the two (±{high - 1:.0%}): treat them as equal."
-    )
+    error = f"within the estimate's error (±{high - 1:.0%})"
+    return f"{other.accelerator} is {abs(difference):.0%} {worse}, {error}: treat as tied."

@@ -120,7 +120,7 @@ def print_frontier(found: Frontier) -> None:
     """Prints the picture and a line per point."""
     console = wide_console()
     if not found.points:
-        console.print(f"{name_of(found.problem)}: no plan exists; plan solve says what has to give")
+        console.print(f"{name_of(found.problem)}: no plan exists; plan solve shows the smallest relaxations")
         return
     x, y = (axis_name(found, axis) for axis in found.axes)
     console.print(f"{name_of(found.problem)}: {extent(found)}, {x} to the right, {y} up")

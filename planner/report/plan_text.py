@@ -36,6 +36,7 @@ from planner.units import (
     format_duration,
     format_money,
     format_number,
+    format_range,
     format_share,
 )
 from planner.verify.check import kept_seconds
@@ -226,7 +227,7 @@ def notes(answer: Answer, plan: Plan) -> Iterator[Text]:
         f"Start-up, checkpoints, failures and waiting take {format_duration(overhead)} "
         f"({format_share(overhead / plan.wall_seconds)} of the wall time)."
     )
-    yield from (Text(line) for line in _chances(answer.problem, plan))
+    yield from (Text(line) for line in _risk(answer.problem, plan))
     if plan.tender.regime.policy != "steady":
         yield Text(_spot_note(plan))
     dates = sorted(one.date for one in load_offers())
@@ -234,26 +235,25 @@ def notes(answer: Answer, plan: Plan) -> Iterator[Text]:
     yield Text(f"Fixed-point rounding changes the objective by at most {answer.outcome.error:.3%}.")
 
 
-def _chances(problem: Problem, plan: Plan) -> Iterator[str]:
-    """What failures and preemptions leave of time and cost."""
-    found = risk_summary(plan, problem)
-    times = " to ".join(format_duration(found.seconds[name]) for name in ("p5", "p95"))
-    costs = " to ".join(format_money(found.usd[name]) for name in ("p5", "p95"))
-    yield f"Failures and preemptions leave it at {times} and {costs} in nine of ten runs, the estimate being right."
+def _risk(problem: Problem, plan: Plan) -> Iterator[str]:
+    """Time and cost after failures and preemptions, and the probability of meeting the deadline."""
+    summary = risk_summary(plan, problem)
+    times = format_range(*(format_duration(summary.seconds[name]) for name in ("p5", "p95")))
+    costs = format_range(*(format_money(summary.usd[name]) for name in ("p5", "p95")))
+    yield f"If the estimate is right, 90% of runs finish in {times} for {costs} after failures and preemptions."
     deadline = problem.limits.deadline
-    if deadline is None or found.in_time is None or found.in_time_with_estimate is None:
+    if deadline is None or summary.in_time is None or summary.in_time_with_estimate is None:
         return
-    yield (
-        f"In time for {format_duration(deadline)}: {format_probability(found.in_time)} if the estimate is right, "
-        f"{format_probability(found.in_time_with_estimate)} with its own error counted."
-    )
+    expected, exact = map(format_probability, (summary.in_time_with_estimate, summary.in_time))
+    meeting = f"Probability of meeting the {format_duration(deadline)} deadline"
+    yield f"{meeting}: {expected} ({exact} if the estimate were exact)."
 
 
 def format_probability(share: float) -> str:
     """A probability that is never rounded to certainty."""
     if share > 0.995:
-        return "more than 99%"
-    return "less than 1%" if share < 0.005 else f"{share:.0%}"
+        return "over 99%"
+    return "under 1%" if share < 0.005 else f"{share:.0%}"
 
 
 def _spot_note(plan: Plan) -> str:
@@ -271,7 +271,7 @@ def _no_plan(answer: Answer) -> Iterator[RenderableType]:
     """Why there is no plan, accelerator by accelerator."""
     name = answer.problem.name or answer.choices.workload.model.name
     if answer.status is not Status.INFEASIBLE:
-        yield Text(f"{name}: no plan was found in the time given, and none was ruled out")
+        yield Text(f"{name}: time limit reached: no plan found, feasibility unknown")
         return
     limits = ", ".join(f"{one.name} {format_amount(one.unit, one.bound)}" for one in answer.choices.limits.values())
     yield Text(f"{name}: no plan exists" + (f" within {limits}" if limits else ""))

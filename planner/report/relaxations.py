@@ -1,4 +1,4 @@
-"""What has to give, for people and as JSON."""
+"""The smallest relaxations that allow a plan, for people and as JSON."""
 
 from __future__ import annotations
 
@@ -83,10 +83,10 @@ def reason(problem: Problem, found: Sequence[Relaxation]) -> str:
                 f"more than {amount(limit.unit, limit.bound)}."
             )
     if not limits:
-        return "No limit is to blame: what is said above has to change, by other devices, pins or phases."
+        return "No limit is binding; change one of the causes listed above: other devices, pins or phases."
     if not {limit.name for limit in limits} <= {one.limit for one in found}:
-        return "Which single limit is to blame was not found in time."
-    return "No single limit is to blame: whichever one is dropped, the others still rule out every plan."
+        return "Which single limit is binding was not found in time."
+    return "No single limit is binding: whichever one is dropped, the others still rule out every plan."
 
 
 def print_relaxations(problem: Problem, found: Sequence[Relaxation]) -> None:
@@ -110,7 +110,7 @@ def _quoted(text: str) -> str:
 
 
 def _table(found: Sequence[Relaxation]) -> Table:
-    first, *figures, last = "what gives", "from", "to", "change", "then"
+    first, *figures, last = "smallest relaxations", "from", "to", "change", "then"
     table = text_table(first, *figures, last, left=(first, last), wrap=(last,))
     for row in _rows(found):
         table.add_row(*row)

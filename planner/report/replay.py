@@ -252,7 +252,7 @@ def _notes(found: Replay) -> Iterator[RenderableType]:
     if (rate := _break_even_rate(job)) is not None and job.spot is not None:
         yield Text(
             f"They do above {format_number(rate)} preemptions per node and day at the same availability; the plan "
-            f"reckons with {format_number(job.spot.preemptions_per_node_day)}."
+            f"assumes {format_number(job.spot.preemptions_per_node_day)}."
         )
     if found.traces:
         yield Text("A trace's largest number of nodes stands for all spot nodes; after its end it begins again.")
