@@ -391,10 +391,18 @@ def format_decimal_rate(per_second: float, unit: str) -> str:
 
 
 def format_amount(unit: str, value: float) -> str:
-    """A quantity of a limit for people: `USD` as money, `s` as a duration, anything else as a whole number."""
-    if unit == "USD":
-        return format_money(value)
-    return format_duration(value) if unit == "s" else f"{value:,.0f}"
+    """A quantity for people, by the name of its unit: `USD`, `s`, `×` for factors, `GPUs`; any other is a count."""
+    match unit:
+        case "USD":
+            return format_money(value)
+        case "s":
+            return format_duration(value)
+        case "×":
+            return f"×{value:.4g}"
+        case "GPUs":
+            return f"{value:,.0f}"
+        case _:
+            return format_count(value)
 
 
 def counted(count: int, noun: str) -> str:

@@ -18,6 +18,7 @@ from planner.estimate.estimate import Estimate
 from planner.report.tables import facts, indented, text_table
 from planner.units import (
     SECONDS_PER_DAY,
+    counted,
     format_count,
     format_duration,
     format_money,
@@ -61,9 +62,9 @@ def _heading(estimate: Estimate) -> Iterator[str]:
         size += f", {format_count(estimate.work.active_parameters)} active"
     if run.training.method == "lora":
         size += f", LoRA of rank {run.training.rank}"
-    nodes = f"{estimate.nodes:,} node{'s' * (estimate.nodes != 1)}"
     yield f"{run.name or subject.model.name}: {size}"
-    yield f"on {estimate.gpus:,} × {subject.accelerator.name} ({nodes}), {subject.used_precision.name}"
+    devices = f"{estimate.gpus:,} × {subject.accelerator.name} ({counted(estimate.nodes, 'node')})"
+    yield f"on {devices}, {subject.used_precision.name}"
 
 
 def _summary(estimate: Estimate) -> Table:

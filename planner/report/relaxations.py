@@ -13,7 +13,7 @@ from planner.negotiate.relaxations import Relaxation
 from planner.problem.problem import Problem
 from planner.report.console import wide_console
 from planner.report.tables import text_table
-from planner.units import format_count, format_duration, format_money, format_share, usd_text
+from planner.units import format_amount, format_duration, format_money, format_share, usd_text
 
 Value = float | str | None
 
@@ -55,17 +55,7 @@ def amount(unit: str, value: Value) -> str:
     """A quantity for people."""
     if value is None:
         return "no amount helps"
-    if isinstance(value, str):
-        return value
-    match unit:
-        case "USD":
-            return format_money(value)
-        case "s":
-            return format_duration(value)
-        case "×":
-            return f"×{value:.4g}"
-        case _:
-            return format_count(value)
+    return value if isinstance(value, str) else format_amount(unit, value)
 
 
 def reason(problem: Problem, found: Sequence[Relaxation]) -> str:
