@@ -18,6 +18,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from planner.units import SECONDS_PER_HOUR
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 PROBLEMS: Final = ROOT / "problems"
 PLAN: Final = [sys.executable, "-c", "from planner.cli import main; main()"]
@@ -125,7 +127,9 @@ def curse() -> None:
         mfu = found["plan"]["phases"][0]["mfu"]
         line(f"optimum's MFU, {name} (measured {best})", f"{mfu:.3f} = {mfu / best:.2f}×", "≤ 1.10×", "≤ 1.0×")
     found = fastest("deepseek-v3", "H800-80GB", "fp8", 2048, 4096, 15360, "dualpipe")
-    hours = found["plan"]["gpus"] * found["plan"]["phases"][0]["step_seconds"] / 3600 / (15360 * 4096) * 1e12
+    hours = (
+        found["plan"]["gpus"] * found["plan"]["phases"][0]["step_seconds"] / SECONDS_PER_HOUR / (15360 * 4096) * 1e12
+    )
     line("DeepSeek-V3 on 2,048 H800 (measured 180K)", f"{hours / 1e3:.0f}K = {180e3 / hours:.2f}×", "≤ 1.10×", "≤ 1.0×")
 
 

@@ -26,7 +26,7 @@ from planner.catalog.offers import load_offers, usable
 from planner.catalog.software import load_stacks
 from planner.cli import COMMANDS, main
 from planner.market.spot import gang_availability, spot_figures
-from planner.units import format_number
+from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, format_number
 from planner.validation.priors import MEMORY_PRIORS, TIME_PRIORS, Prior
 from planner.validation.published import builtin_runs
 
@@ -237,10 +237,10 @@ def deepseek() -> Lines:
             row("million GPU-hours", hours, answer["gpu_hours"], interval["gpu_hours"], 1e6, 3),
             row(
                 f"days on {gpus:,} GPUs",
-                hours / gpus * 3600,
+                hours / gpus * SECONDS_PER_HOUR,
                 answer["wall_seconds"],
                 interval["wall_seconds"],
-                86400,
+                SECONDS_PER_DAY,
                 1,
             ),
         ),
@@ -281,7 +281,7 @@ def window() -> Lines:
 
     def rows() -> Iterator[tuple[str, ...]]:
         for one in answers:
-            days, hours = one["wall_seconds"] / 86400, one["gpu_hours"] / 1e6
+            days, hours = one["wall_seconds"] / SECONDS_PER_DAY, one["gpu_hours"] / 1e6
             yield (one["name"], percent(one["mfu"], 1), format_number(days), format_number(hours))
         yield ("the article", "", "135", format_number(135 * 24 * 1024 / 1e6))
 

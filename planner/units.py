@@ -19,8 +19,13 @@ from typing import Literal
 from planner.errors import InputError
 
 GIB = 2**30
-SECONDS_PER_HOUR = 3600
-SECONDS_PER_DAY = 86400
+SECONDS_PER_MINUTE = 60
+SECONDS_PER_HOUR = 60 * SECONDS_PER_MINUTE
+HOURS_PER_DAY = 24
+SECONDS_PER_DAY = HOURS_PER_DAY * SECONDS_PER_HOUR
+SECONDS_PER_WEEK = 7 * SECONDS_PER_DAY
+SECONDS_PER_YEAR = 365 * SECONDS_PER_DAY
+"""As clouds count the terms of their reservations."""
 
 _LONGEST_TEXT = 100
 _NUMBER = (
@@ -122,6 +127,11 @@ def _units(**factors: float | str) -> dict[str, Decimal]:
     return {name: Decimal(factor) for name, factor in factors.items()}
 
 
+def _spellings(names: str, factor: float) -> dict[str, Decimal]:
+    """One unit under several names."""
+    return dict.fromkeys(names.split(), Decimal(factor))
+
+
 _SCALES = {
     "": Decimal(1),
     **_units(k="1e3", K="1e3", M="1e6", B="1e9", b="1e9", bn="1e9", T="1e12", t="1e12"),
@@ -135,9 +145,12 @@ _DURATION = Kind(
     "duration",
     "60d or 1440h",
     {
-        **_units(ms="1e-3", s=1, sec=1, secs=1, second=1, seconds=1, min=60, mins=60, minute=60, minutes=60),
-        **_units(h=3600, hr=3600, hrs=3600, hour=3600, hours=3600, d=86400, day=86400, days=86400),
-        **_units(w=604800, wk=604800, wks=604800, week=604800, weeks=604800),
+        **_units(ms="1e-3"),
+        **_spellings("s sec secs second seconds", 1),
+        **_spellings("min mins minute minutes", SECONDS_PER_MINUTE),
+        **_spellings("h hr hrs hour hours", SECONDS_PER_HOUR),
+        **_spellings("d day days", SECONDS_PER_DAY),
+        **_spellings("w wk wks week weeks", SECONDS_PER_WEEK),
     },
     Decimal("3.2e9"),
     ignore_case=True,
@@ -327,9 +340,25 @@ def format_duration(seconds: float) -> str:
     """A duration for people, three digits: `54.2 d`, `3.1 h`, `12.3 min`, `4.56 s`, `250 ms`."""
     if not math.isfinite(seconds):
         return "never ends"
-    steps = [(1e-3, 1e-6, "µs"), (1, 1e-3, "ms"), (120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")]
-    size, unit = next(((size, unit) for limit, size, unit in steps if seconds < limit), (86400, "d"))
+    size, unit = next((size, unit) for limit, size, unit in _SHOWN_UNITS if seconds < limit)
     return f"{format_number(seconds / size)} {unit}"
+
+
+_SHOWN_UNITS = (
+    (1e-3, 1e-6, "µs"),
+    (1, 1e-3, "ms"),
+    (2 * SECONDS_PER_MINUTE, 1, "s"),
+    (2 * SECONDS_PER_HOUR, SECONDS_PER_MINUTE, "min"),
+    (2 * SECONDS_PER_DAY, SECONDS_PER_HOUR, "h"),
+    (math.inf, SECONDS_PER_DAY, "d"),
+)
+"""Up to which duration, in seconds, each unit of so many seconds is shown."""
+
+
+def format_range(low: str, high: str) -> str:
+    """Two figures for people as a range, with their unit once where it is the same: `45.7–75.1 d`, `$2.00–$3.00`."""
+    number, _, unit = low.partition(" ")
+    return f"{number}–{high}" if unit == high.partition(" ")[2] else f"{low} – {high}"
 
 
 def format_bytes(size: float) -> str:
@@ -359,6 +388,26 @@ def format_decimal_rate(per_second: float, unit: str) -> str:
     scales = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
     size, prefix = next(((size, prefix) for size, prefix in scales if per_second >= size), (1.0, ""))
     return f"{format_number(per_second / size)} {prefix}{unit}"
+
+
+def format_amount(unit: str, value: float) -> str:
+    """A quantity for people, by the name of its unit: `USD`, `s`, `×` for factors, `GPUs`; any other is a count."""
+    match unit:
+        case "USD":
+            return format_money(value)
+        case "s":
+            return format_duration(value)
+        case "×":
+            return f"×{value:.4g}"
+        case "GPUs":
+            return f"{value:,.0f}"
+        case _:
+            return format_count(value)
+
+
+def counted(count: int, noun: str) -> str:
+    """How many of something: `1 node`, `2,048 nodes`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def format_share(share: float) -> str:

@@ -209,6 +209,16 @@ def test_shown_sizes_are_read_back(size: int) -> None:
         (units.format_number(0), "0"),
         (str(Price(Decimal(16), "node")), "$16.00/node-h"),
         (str(units.round_usd(Decimal("0.125"))), "0.12"),
+        (units.format_amount("USD", 2e6), "$2,000,000"),
+        (units.format_amount("s", 7200), "2 h"),
+        (units.format_amount("×", 1.5), "×1.5"),
+        (units.format_amount("GPUs", 131072), "131,072"),
+        (units.format_amount("tokens", 1e12), "1T"),
+        (units.counted(1, "node"), "1 node"),
+        (units.counted(2048, "node"), "2,048 nodes"),
+        (units.format_range("45.7 d", "75.1 d"), "45.7–75.1 d"),
+        (units.format_range("47.1 h", "2.01 d"), "47.1 h – 2.01 d"),
+        (units.format_range("$2.00", "$120"), "$2.00–$120"),
     ],
 )
 def test_people_are_shown_three_digits_and_a_unit(shown: str, expected: str) -> None:

@@ -28,7 +28,7 @@ class Efficiency(Record):
     vendor: str
     factor: Positive
     standard_error: Annotated[float, Field(ge=0)]
-    """Of log(factor)."""
+    """Standard error of log(factor)."""
     runs: Annotated[int, Field(ge=0)]
     """Published configurations that it was fitted to."""
 
@@ -44,7 +44,7 @@ class Accuracy(Record):
     within_10: float
     within_20: float
     fitted_median_ape: Positive
-    """Of the same configurations when their source is in the fit."""
+    """The median error of the same configurations when their source is in the fit."""
     log_deviation: Positive
     """Robust standard deviation of log(predicted/measured)."""
 
@@ -55,7 +55,7 @@ class Calibration(SourcedRecord):
     constants: dict[str, float]
     """Fields of `planner.equations.symbols.Constants`."""
     standard_errors: dict[str, float]
-    """Of the logarithm of each fitted constant; constants taken from the literature have none."""
+    """Standard error of the logarithm of each fitted constant; constants taken from the literature have none."""
     efficiencies: tuple[Efficiency, ...]
     accuracies: tuple[Accuracy, ...]
 

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from planner.catalog.files import catalog_directory
 from planner.catalog.records import Accelerator, Count, ModelArchitecture, Positive, SourcedRecord
+from planner.units import HOURS_PER_DAY
 
 
 class KnownRun(SourcedRecord):
@@ -29,7 +30,7 @@ class KnownRun(SourcedRecord):
     @property
     def days(self) -> float | None:
         """Days on the whole cluster, where its size is known."""
-        return self.gpu_hours / self.gpus / 24 if self.gpus else None
+        return self.gpu_hours / self.gpus / HOURS_PER_DAY if self.gpus else None
 
     @property
     def gpu_hours_per_trillion_tokens(self) -> float:

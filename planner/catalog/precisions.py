@@ -56,7 +56,7 @@ def used_precision(precision: TrainingPrecision, accelerator: Accelerator) -> Tr
 
 
 def substitution(asked: TrainingPrecision, used: TrainingPrecision, devices: Iterable[str]) -> str:
-    """That devices compute in another format than asked for, and what that takes."""
+    """A sentence on devices that compute in another format than asked for, and what that takes."""
     names = list(devices)
     lack = f"{', '.join(names)} {'has' if len(names) == 1 else 'have'} no {asked.name}"
     return f"planned in {used.name}: {lack}" + ("; needs loss scaling" if used.arithmetic == "fp16" else "")

@@ -19,7 +19,7 @@ Precision = Literal["bf16", "fp16", "fp8", "fp4", "int8"]
 class Record(BaseModel):
     """Base of every catalog record: immutable, and unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class SourcedRecord(Record):

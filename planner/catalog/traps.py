@@ -114,7 +114,7 @@ class PriceRules(Record):
     spot_share_of_on_demand: Share
     """Below this share of on demand, a spot price is no price."""
     everywhere_regions: Count
-    """From this many regions on, one list repeated in all of them says nothing about capacity."""
+    """Number of regions from which on one list repeated in all of them says nothing about capacity."""
     oldest_months: Count
     """Older than the newest price by more than this, a price is stale."""
     isolated_share: Share

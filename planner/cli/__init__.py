@@ -26,7 +26,7 @@ COMMANDS = {
     "init": "A commented problem file to start from.",
     "replay": "Whether a plan is in time when nodes fail and spot nodes disappear.",
     "trace": "What recorded spot capacity says.",
-    "size": "GPUs, days and tokens on a napkin: a bound and a typical figure.",
+    "size": "Back-of-the-envelope GPUs, days and tokens: a lower bound and a typical figure.",
     "estimate": "What one exact layout costs: seconds, memory, days and dollars.",
     "model": "A model's parameters, FLOPs and memory by part.",
     "catalog": "The accelerators, offers and models that are known.",
@@ -80,6 +80,7 @@ class Commands(click.Group):
 @click.version_option(__version__, prog_name="plan")
 def main() -> None:
     """Plan large training runs: which GPUs, how many, which layout, at what cost, done when."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads that NumPy starts cost more than its products here
     if sys.stderr is None:  # a shell may have closed it
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  (while the process lives)
     for stream in (sys.stdout, sys.stderr):

@@ -24,16 +24,16 @@ def alternatives(problem_file: str, sets: tuple[str, ...], within: float, *, as_
 
     The best of every kind, in order; each is within all limits and verified. Exit code 3: no plan at all.
     """
-    from planner.negotiate.kinds import kinds
-    from planner.report.kinds import kinds_document, print_kinds
-
     problem = problem_of(problem_file, sets)
+    from planner.negotiate.kinds import kinds
+    from planner.report.alternatives import alternatives_document, print_alternatives
+
     found = kinds(problem, within)
     if as_json:
-        click.echo(json.dumps(kinds_document(problem, found), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(alternatives_document(problem, found), indent=2, ensure_ascii=False))
     elif found:
-        print_kinds(problem, found)
+        print_alternatives(problem, found)
     else:
-        click.echo(f"no plan exists; plan solve {problem_file} says what has to give")
+        click.echo(f"no plan exists; plan solve {problem_file} shows the smallest relaxations")
     if not found:
         raise click.exceptions.Exit(ExitCode.INFEASIBLE)

@@ -46,8 +46,7 @@ def calibrate(measuring: bool, device: str, like: str | None, quick: bool, out: 
     from planner.files import write_whole
     from planner.report.console import print_report
     from planner.report.validation import calibration_table, efficiency_table, unseen_table
-    from planner.validation.calibrate import calibrate_builtin
-    from planner.validation.toml import calibration_toml
+    from planner.validation.calibrate import calibrate_builtin, calibration_toml
 
     record = calibrate_builtin(date or datetime.now(UTC).date().isoformat(), progress)
     if out:

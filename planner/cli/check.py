@@ -16,11 +16,11 @@ def check(problem_file: str, sets: tuple[str, ...]) -> None:
 
     All errors are reported at once, each with file, line, column and a fix; the exit code is then 2.
     """
+    problem = problem_of(problem_file, sets)
     from planner.layouts.workload import workload_of
     from planner.market.placements import placements
-    from planner.report.plan_text import problem_lines
+    from planner.report.problem_text import problem_lines
 
-    problem = problem_of(problem_file, sets)
     workload, found = workload_of(problem), placements(problem)
     for line in problem_lines(problem, workload, found):
         click.echo(line)

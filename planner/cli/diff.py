@@ -24,11 +24,11 @@ def diff(old: str, new: str, *, as_json: bool) -> None:
     A and B are each a plan that `plan solve --out` wrote, or a problem file, which is solved; of two problem files what
     they ask for is compared too. Exit code 3: one of them has no plan.
     """
-    from planner.report.difference import asked_document, asked_lines, difference_document, difference_lines
-
     (before, first), (after, second) = (_plan(path) for path in (old, new))
+    from planner.report.diff import asked_document, asked_lines, diff_document, diff_lines
+
     try:
-        found, lines = difference_document(before, after), list(difference_lines(before, after))
+        found, lines = diff_document(before, after), list(diff_lines(before, after))
         if first is not None and second is not None:
             found, lines = asked_document(first, second) | found, [*asked_lines(first, second), *lines]
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError):
@@ -46,7 +46,7 @@ def _plan(path: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
     document, asked = (_written(path, content), None) if is_plan else _solved(path, content)
     plan = document.get("plan")
     if plan is None:
-        click.echo(f"error: {path}: no plan exists; plan solve {path} says what has to give", err=True)
+        click.echo(f"error: {path}: no plan exists; plan solve {path} shows the smallest relaxations", err=True)
         raise click.exceptions.Exit(ExitCode.INFEASIBLE)
     if not (isinstance(plan, dict) and {"phases", "purchases", "cost_usd"} <= set(plan)):
         raise InputError("not a plan", place=Place(path), fix="give a file that plan solve --out wrote")
@@ -67,12 +67,13 @@ def _written(path: str, content: bytes) -> dict[str, Any]:
 
 def _solved(path: str, content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     """The answer to a problem file, and what the file says."""
-    from planner.negotiate.answer import answer
     from planner.problem.document import document_of
+
+    document = document_of(content, path)
+    from planner.negotiate.answer import answer
     from planner.problem.problem import Problem
     from planner.report.plan_json import answer_document
 
-    document = document_of(content, path)
     problem = Problem.of(document)
     warn_of_phases(problem)
     return answer_document(answer(problem)), dict(document.data)

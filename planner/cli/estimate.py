@@ -21,12 +21,13 @@ def estimate(run_file: str, sets: tuple[str, ...], *, as_json: bool, out: str | 
     RUN.YAML is a run file (`plan schema run` states its keys), or - for standard input. A layout that does not fit
     into memory is estimated all the same, and the answer says so.
     """
+    run = run_of(run_file, sets)
     from planner.catalog.calibration import load_calibration
     from planner.estimate.estimate import estimate as estimated
     from planner.files import write_whole
-
-    answer = estimated(run_of(run_file, sets), load_calibration())
     from planner.report.estimate_document import as_document
+
+    answer = estimated(run, load_calibration())
 
     document = json.dumps(as_document(answer), indent=2, ensure_ascii=False)
     if out is not None:

@@ -45,15 +45,15 @@ def frontier(
     tokens of the first phase for its cost or time, at even ratios from 1 % of the stated tokens to where a limit or
     four times the stated tokens end it. Exit code 3: no plan at all.
     """
+    if x == y:
+        raise click.UsageError("--x and --y must differ")
+    problem = problem_of(problem_file, sets)
     from planner.negotiate.frontier import frontier as exact_frontier
     from planner.negotiate.frontier import room_of
     from planner.negotiate.rivals import rivals
     from planner.report.frontier import frontier_document, print_csv, print_frontier
     from planner.report.page.frontier import frontier_page
 
-    if x == y:
-        raise click.UsageError("--x and --y must differ")
-    problem = problem_of(problem_file, sets)
     room = room_of(problem)
     found = exact_frontier(problem, cast("Axis", x), cast("Axis", y), points, room)
     if found.points:

@@ -35,11 +35,12 @@ def layouts(problem_file: str, sets: tuple[str, ...], *, as_csv: bool, top: int 
     with room on its machine, exactly as `plan solve` does; the least cost in the column is the on-demand optimum.
     Deadline and budget are not applied. Exit code 3: no layout at all.
     """
+    problem = problem_of(problem_file, sets)
     from planner.formulation.choices import choices_of
     from planner.negotiate.layout_table import layout_tables
     from planner.report.layouts import cheapest, print_csv, print_table, without_limits
 
-    choices = choices_of(without_limits(problem_of(problem_file, sets)))
+    choices = choices_of(without_limits(problem))
     tables: Iterable[LayoutTable] = layout_tables(choices, undominated=undominated)
     count = 0
     if top is not None or not as_csv:

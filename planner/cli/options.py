@@ -40,12 +40,12 @@ def set_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def html_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--html FILE`; the command receives `html`, and InputError is raised at once when pages cannot be made."""
-    text = "Write a page to look at, which works offline and needs nothing else."
-    return click.option("--html", type=click.Path(), metavar="FILE", callback=_can_make_pages, help=text)(command)
+    text = "Write a self-contained HTML report."
+    return click.option("--html", type=click.Path(), metavar="FILE", callback=require_html, help=text)(command)
 
 
-def _can_make_pages(_: click.Context, __: click.Parameter, path: str | None) -> str | None:
-    """The path, once what pages need is there."""
+def require_html(_: click.Context, __: click.Parameter, path: str | None) -> str | None:
+    """An option's callback: its path, once what pages and pictures need is there. Raises InputError."""
     if path is not None:
         from planner.report.page.drawing import require_libraries
 

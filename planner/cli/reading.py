@@ -1,4 +1,7 @@
-"""Reading what commands are given, with a warning about figures that can hardly be meant."""
+"""Reading what commands are given, with a warning about figures that can hardly be meant.
+
+Commands call these functions before they import what they work with, so that a file that cannot be read costs little.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,12 @@ if TYPE_CHECKING:
 
 def problem_of(path: str, sets: tuple[str, ...]) -> Problem:
     """The problem in a file (`-`: standard input) with its `--set` overrides. Raises InputError with every issue."""
-    from planner.problem.problem import load_problem
+    from planner.problem.document import read_document
 
-    problem = load_problem(path, sets)
+    document = read_document(path, sets)  # before the classes below, which take long to import
+    from planner.problem.problem import Problem
+
+    problem = Problem.of(document)
     warn_of_phases(problem)
     return problem
 
@@ -31,9 +37,12 @@ def warn_of_phases(*problems: Problem) -> None:
 
 def run_of(path: str, sets: tuple[str, ...]) -> Run:
     """The run in a file (`-`: standard input) with its `--set` overrides. Raises InputError with every issue."""
-    from planner.problem.run import load_run
+    from planner.problem.document import read_document
 
-    run = load_run(path, sets)
+    document = read_document(path, sets)  # before the classes below, which take long to import
+    from planner.problem.run import Run
+
+    run = Run.of(document)
     step = run.training.sequence_length * run.training.global_batch
     _warn(_too_few("training.tokens", run.training.tokens, step, "step"))
     return run

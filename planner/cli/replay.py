@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import click
 
+from planner.cli.options import require_html
+
 MAX_RUNS = 1_000_000
 """Most runs of one replay."""
 BAR = 30
@@ -21,7 +23,7 @@ BAR = 30
 )
 @click.option("--runs", type=click.IntRange(1, MAX_RUNS), default=1000, show_default=True, help="Runs of each policy.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed, the same runs.")
-@click.option("--svg", type=click.Path(), help="Write a picture to this file.")
+@click.option("--svg", type=click.Path(), callback=require_html, help="Write a picture to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def replay(plan_file: str, traces: tuple[str, ...], runs: int, seed: int, svg: str | None, *, as_json: bool) -> None:
     """Whether a plan is ready in time when nodes fail and spot nodes disappear, run by run and policy by policy.

@@ -42,12 +42,12 @@ def scale(
     and budget are not applied, and GPUs that are asked for may go beyond limits.gpus. By default a curve for each
     accelerator on its best fabric, of at most four. Exit code 3: no layout on any number.
     """
+    problem = problem_of(problem_file, sets)
     from planner.negotiate.gpu_counts import parse_gpu_counts
     from planner.negotiate.scaling import scaling
     from planner.report.scaling import print_csv, print_scaling, scaling_document
 
     counts = None if gpus is None else parse_gpu_counts(gpus)
-    problem = problem_of(problem_file, sets)
     found = scaling(problem, counts, accelerator=accelerator, phase=phase, kind="weak" if weak else "strong")
     if as_json:
         click.echo(json.dumps(scaling_document(found), indent=2, ensure_ascii=False))

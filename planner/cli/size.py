@@ -1,4 +1,4 @@
-"""`plan size`: GPUs, days and tokens on a napkin."""
+"""`plan size`: a back-of-the-envelope answer for GPUs, days or tokens."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def size(
     price: Price | None,
     as_json: bool,
 ) -> None:
-    """GPUs, days or tokens of training MODEL on a napkin: a bound that no plan beats, and a typical answer.
+    """Back-of-the-envelope GPUs, days or tokens of training MODEL: a bound that no plan beats, and a typical answer.
 
     Give two of --tokens, --days and --gpus; the third is answered, its arithmetic shown line by line. MODEL is a
     catalog name or the path of a Hugging Face config.json.

@@ -58,16 +58,17 @@ def whatif(
     Ctrl-C prints the cells that are done. Exit codes: 0 a table, 2 bad input, 3 no cell has a plan, 130 cells are
     missing.
     """
-    from planner.negotiate.whatif import whatif as what_if
     from planner.problem.document import read_document
-    from planner.report.page.whatif import whatif_page
-    from planner.report.whatif import print_csv, print_whatif, whatif_document
 
     if show and len(vary) == 1:
         raise click.UsageError("--show is for two quantities: a table of one shows everything")
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     document = read_document(problem_file, sets)
+    from planner.negotiate.whatif import whatif as what_if
+    from planner.report.page.whatif import whatif_page
+    from planner.report.whatif import print_csv, print_whatif, whatif_document
+
     with _progress() as tell:
         found = what_if(document, vary, jobs=jobs, progress=tell)
     warn_of_phases(*(cell.problem for cell in found.flat))

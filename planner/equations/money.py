@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from planner.equations.symbols import Array
+from planner.units import SECONDS_PER_HOUR
 
 
 def purchase_usd(on_demand_seconds: Array, on_demand: Array, spot_seconds: Array, spot: Array) -> Array:
     """Cost of node-seconds on demand and as spot, at prices per node-hour."""
-    return (on_demand_seconds * on_demand + spot_seconds * spot) / 3600
+    return (on_demand_seconds * on_demand + spot_seconds * spot) / SECONDS_PER_HOUR
 
 
 def node_hours_usd(nodes: Array, usd_per_node_hour: Array, seconds: Array) -> Array:
     """Cost of nodes for a time: nodes · price · hours."""
-    return nodes * usd_per_node_hour * seconds / 3600
+    return nodes * usd_per_node_hour * seconds / SECONDS_PER_HOUR
 
 
 def reservation_usd(nodes: Array, usd_per_node_hour: Array, seconds: Array, committed_seconds: Array) -> Array:

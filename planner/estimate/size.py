@@ -1,4 +1,4 @@
-"""The size of a job on a napkin: of GPUs, days and tokens two are given, the third is bounded and answered."""
+"""The back-of-the-envelope size of a job: of GPUs, days and tokens two are given, the third is bounded and answered."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Size:
     bound: Answer
     """No plan is faster: every product at the rate of a large one, no communication, no memory traffic."""
     typical: tuple[Answer, ...]
-    """At the stated utilisation, or at median, lower and upper quartile of published runs."""
+    """Answers at the stated utilisation, or at median, lower and upper quartile of published runs."""
     published: Utilisation | None
     """The published runs behind the typical answers; None when the utilisation was stated."""
     measured: bool

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
-from typing import Any
+
+import tomli_w
 
 from planner.catalog.records import Accelerator
 from planner.measure.samples import DeviceFacts
@@ -82,23 +82,9 @@ def doubts(facts: DeviceFacts, summary: Summary, like: Accelerator) -> tuple[str
 
 def record_text(record: Accelerator, summary: Summary) -> str:
     """TOML with one `[[accelerator]]` table, headed by the summary as comments."""
-    comments = [f"# {line}" for line in summary_lines(summary)]
+    comments = "".join(f"# {line}\n" for line in summary_lines(summary))
     fields = record.model_dump(mode="json", exclude_defaults=True)
-    table = [f"{key} = {toml_value(value)}" for key, value in fields.items()]
-    return "\n".join([*comments, "", "[[accelerator]]", *table, ""])
-
-
-def toml_value(value: Any) -> str:  # noqa: ANN401  (whatever a record's field holds)
-    """Write one value of a record: text, number, list or table."""
-    match value:
-        case dict():
-            return "{" + ", ".join(f"{key} = {toml_value(item)}" for key, item in value.items()) + "}"
-        case list():
-            return "[" + ", ".join(toml_value(item) for item in value) + "]"
-        case float() if value.is_integer():
-            return str(int(value))
-        case _:
-            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+    return f"{comments}\n{tomli_w.dumps({'accelerator': [fields]})}"
 
 
 def rounded(value: float) -> float:

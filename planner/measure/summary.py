@@ -64,7 +64,7 @@ class AttentionRate:
     value_head_dim: int
     tflops: float
     share: float
-    """Of the best matrix product in the same precision."""
+    """Fraction of the best matrix product in the same precision."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Summary:
     """Everything that is read off the samples; what was not measured is empty or None."""
 
     matmul: dict[str, Matmul]
-    """By precision."""
+    """Matrix products by precision."""
     sustained_tflops: float | None
     """A large 16-bit product over seconds without a pause."""
     scaled_tflops: dict[str, float]

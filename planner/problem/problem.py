@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from planner.problem.describe import described
 from planner.problem.document import dotted, read_document
+from planner.problem.json_schema import described
 from planner.problem.pins import DegreePin, ZeroPin
 from planner.problem.quantities import (
     AcceleratorReference,
@@ -29,13 +29,13 @@ from planner.problem.quantities import (
     Tokens,
 )
 from planner.problem.run import Recompute, Run, Training, parse_recompute
-from planner.problem.written import Rule, RulesBrokenError, Written, WrittenFile
+from planner.problem.schema_base import Rule, RulesBrokenError, SchemaFile, SchemaModel
 
 Purchase = Literal["on_demand", "spot", "reserved"]
 Objective = Literal["cost", "time", "tokens"]
 
 
-class Phase(Written):
+class Phase(SchemaModel):
     """A stretch of the training with its own batch and sequence length, and its own layout and node count."""
 
     name: Name = "train"
@@ -58,7 +58,7 @@ class ProblemTraining(Training):
     """The phases, one after another; each may get its own layout and node count."""
 
 
-class OwnOffer(Written):
+class OwnOffer(SchemaModel):
     """Devices that the user can have, with their own price and quota."""
 
     name: Name
@@ -92,12 +92,12 @@ class OwnOffer(Written):
         stated = self.model_fields_set & {"spot_nodes", "availability", "preemptions_per_node_day"}
         if not self.spot:
             for key in sorted(stated):
-                yield Rule((key,), f"{key} is of use only with a spot price", "add spot: $1.00/GPU-h")
+                yield Rule((key,), f"{key} requires a spot price", "add spot: $1.00/GPU-h")
         if self.availability == 0:
             yield Rule(("availability",), "availability must be more than zero", "leave out the spot price instead")
 
 
-class Market(Written):
+class Market(SchemaModel):
     """Where the job may run and how it may be paid."""
 
     accelerators: Annotated[tuple[AcceleratorReference, ...], Field(min_length=1, max_length=1000)] | None = None
@@ -124,7 +124,7 @@ class Market(Written):
                 yield Rule(("market", "offers", index, *rule.path), rule.message, rule.fix)
 
 
-class Limits(Written):
+class Limits(SchemaModel):
     """What the plan must keep to; each is one constraint that can be relaxed, priced and explained."""
 
     deadline: Duration | None = None
@@ -162,7 +162,7 @@ RecomputePin = Annotated[
 ]
 
 
-class LayoutPins(Written):
+class LayoutPins(SchemaModel):
     """Optional pins and bounds on any degree: `16`, `"<=8"`, `">=2"` or `[4, 8]`; default: any value."""
 
     tensor: DegreePin | None = None
@@ -189,7 +189,7 @@ MOST_CONFIDENT = 0.9999
 """Beyond, nothing that is known of spot nodes says anything."""
 
 
-class Risk(Written):
+class Risk(SchemaModel):
     """How sure the plan must be."""
 
     confidence: Share | None = None
@@ -207,7 +207,7 @@ class Risk(Written):
             yield Rule(("risk", "confidence"), message, "write confidence: 95%")
 
 
-class Problem(WrittenFile):
+class Problem(SchemaFile):
     """One training job, where it may run, and within which limits."""
 
     format: Annotated[Literal["plan/1"], Field(alias="schema")]
@@ -239,7 +239,7 @@ def load_problem(path: str | Path, sets: Iterable[str] = ()) -> Problem:
 def json_schema(kind: Literal["problem", "run"] = "problem") -> dict[str, Any]:
     """The JSON schema of problem or run files, with every key's description and examples, for editors."""
     root: type[Problem | Run] = Problem if kind == "problem" else Run
-    schema = described(root, Written)
+    schema = described(root, SchemaModel)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
@@ -251,7 +251,7 @@ def _broken_rules(problem: Problem) -> Iterator[Rule]:
     yield from _repeated(("training", "phases"), [phase.name for phase in problem.training.phases])
     limits = problem.limits
     if problem.risk.confidence is not None and limits.deadline is None:
-        yield Rule(("risk", "confidence"), "confidence is of use only with a deadline", "add limits.deadline")
+        yield Rule(("risk", "confidence"), "risk.confidence requires limits.deadline", "add limits.deadline")
     if problem.objective == "tokens" and limits.budget is None and limits.deadline is None:
         yield Rule(("objective",), "the most tokens without budget or deadline are endless", "add limits.budget")
 

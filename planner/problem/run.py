@@ -14,7 +14,7 @@ from planner.catalog.records import Accelerator, ModelArchitecture
 from planner.errors import InputError, Issue
 from planner.problem.document import read_document
 from planner.problem.quantities import AcceleratorReference, Bandwidth, Count, Degree, Price, Reference, Tokens
-from planner.problem.written import Rule, RulesBrokenError, Written, WrittenFile
+from planner.problem.schema_base import Rule, RulesBrokenError, SchemaFile, SchemaModel
 from planner.units import QuantityError
 
 Precision = Literal["bf16", "fp16", "fp8", "fp4"]
@@ -29,7 +29,7 @@ def _release(value: object) -> str:
     return text
 
 
-class Software(Written):
+class Software(SchemaModel):
     """The training stack, where it is known."""
 
     stack: Annotated[str, Field(min_length=1, max_length=200, examples=["megatron"])]
@@ -40,7 +40,7 @@ class Software(Written):
     """Year and month of the release, such as `2026-03`; default: a recent one."""
 
 
-class Training(Written):
+class Training(SchemaModel):
     """How the model is trained, whatever the phase."""
 
     precision: Precision = "bf16"
@@ -59,7 +59,7 @@ class Training(Written):
     def broken_rules(self) -> Iterator[Rule]:
         """The rules between these keys that do not hold."""
         if self.method != "lora" and "rank" in self.model_fields_set:
-            yield Rule(("training", "rank"), "rank is of use only with method: lora", "add method: lora")
+            yield Rule(("training", "rank"), "training.rank requires method: lora", "add method: lora")
 
 
 class RunTraining(Training):
@@ -73,7 +73,7 @@ class RunTraining(Training):
     """Sequences per optimizer step."""
 
 
-class Cluster(Written):
+class Cluster(SchemaModel):
     """The devices and what joins them."""
 
     accelerator: AcceleratorReference
@@ -86,7 +86,7 @@ class Cluster(Written):
     """Price, such as `$2/GPU-h` or `$16/node-h`; default: no cost is computed."""
 
 
-class Recompute(Written):
+class Recompute(SchemaModel):
     """Which activations the backward pass computes again."""
 
     kind: Literal["none", "selective", "full"] = "none"
@@ -127,7 +127,7 @@ RecomputeChoice = Annotated[
 ]
 
 
-class Layout(Written):
+class Layout(SchemaModel):
     """How the model is cut over the devices."""
 
     tensor: Degree = 1
@@ -155,7 +155,7 @@ class Layout(Written):
         return self.tensor * self.pipeline * self.context
 
 
-class Run(WrittenFile):
+class Run(SchemaFile):
     """One exact layout of one training run, for `plan estimate`."""
 
     format: Annotated[Literal["run/1"], Field(alias="schema")]

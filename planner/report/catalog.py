@@ -9,18 +9,18 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from rich.console import Group
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from planner.catalog.records import Accelerator, ModelArchitecture, Offer, Record, SourcedRecord
 from planner.catalog.reliability import Reliability, SpotStatistics
-from planner.units import format_count, format_number, format_share
+from planner.report.tables import facts, indented, text_table
+from planner.units import SECONDS_PER_MINUTE, format_count, format_number, format_share
 
 FORMAT_VERSION: Final = 1
 
 
-LEFT: Final = frozenset({"place", "instance type", "family"})
+LEFT: Final = frozenset({"place", "instance type", "family", "source"})
 """Headings of columns that hold words."""
 
 
@@ -52,13 +52,9 @@ ACCELERATOR_LEGEND: Final = (
 
 def record_lines(record: SourcedRecord) -> Table:
     """Every field of one record that is known, name beside value, where it was read at the end."""
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
     known = record.model_dump(exclude_defaults=True)
-    for field in sorted(known, key=lambda field: field in SourcedRecord.model_fields):
-        table.add_row(field, _shown(known[field]))
-    return table
+    ordered = sorted(known, key=lambda field: field in SourcedRecord.model_fields)
+    return facts((field, _shown(known[field])) for field in ordered)
 
 
 def offer_table(offers: Sequence[Offer]) -> Table:
@@ -131,15 +127,15 @@ def reliability_report(reliability: Reliability) -> Group:
     """Failures, restarts, checkpoints and spot capacity, with what is assumed and what nobody knows."""
     return Group(
         Text("Failures per 1,000 node-days (* used when nothing better is known)"),
-        _indented(_failures(reliability)),
+        indented(_failures(reliability)),
         Text("\nRestart and start-up"),
-        _indented(_restarts(reliability)),
+        indented(_restarts(reliability)),
         Text("\nCheckpoint storage, GB/s"),
-        _indented(_checkpoints(reliability)),
+        indented(_checkpoints(reliability)),
         Text("\nSpot nodes in recorded traces"),
-        _indented(_spot(reliability.spot)),
+        indented(_spot(reliability.spot)),
         Text("\nNodes of one zone go together: P(all available) / P(at least one), over zones"),
-        _indented(_gangs(reliability)),
+        indented(_gangs(reliability)),
         Text(f"\nAny other device: {reliability.untraced.statement} Stand-in: {reliability.untraced.stand_in}."),
     )
 
@@ -154,32 +150,29 @@ def as_json(record: Record) -> dict[str, Any]:
 
 def _failures(reliability: Reliability) -> Table:
     """The failure rates with their sources."""
-    table = _table("", "rate", "source", header=False)
+    table = _table("name", "rate", "source", header=False)
     for rate in reliability.failure_rate:
         name = f"{rate.name}{' *' if rate.usual else ''}"
         table.add_row(name, f"{rate.failures_per_1000_node_days:.2f}", f"{rate.source} ({rate.date})")
-    table.columns[2].justify = "left"
     return table
 
 
 def _restarts(reliability: Reliability) -> Table:
     """How long a job stands still."""
-    table = _table("", "", "", header=False)
+    table = _table("name", "figure", "source", header=False)
     for one in reliability.restart:
-        table.add_row(one.name, f"{one.seconds / 60:g} min", _marked(one.assumed, one.source, one.date))
-    table.columns[2].justify = "left"
+        table.add_row(one.name, f"{one.seconds / SECONDS_PER_MINUTE:g} min", _marked(one.assumed, one.source, one.date))
     return table
 
 
 def _checkpoints(reliability: Reliability) -> Table:
     """How fast checkpoints are written and read."""
-    table = _table("", "", "", header=False)
+    table = _table("name", "figure", "source", header=False)
     for one in reliability.checkpoint:
         writing = f"write {one.write_gb_s_per_node:g} a node, {one.write_gb_s_total:g} in all"
         table.add_row(
             one.name, f"{writing}; read {one.read_gb_s_per_node:g}", _marked(one.assumed, one.source, one.date)
         )
-    table.columns[2].justify = "left"
     return table
 
 
@@ -202,24 +195,15 @@ def _spot(statistics: Iterable[SpotStatistics]) -> Table:
 
 def _gangs(reliability: Reliability) -> Table:
     """How far nodes go together."""
-    table = _table("", "", header=False)
+    table = _table("name", "share", header=False)
     for one in reliability.gang:
         table.add_row(one.name, _range(one.all_given_any_min, one.all_given_any_median, one.all_given_any_max))
     return table
 
 
 def _table(*headings: str, header: bool = True) -> Table:
-    """A table without lines: names to the left, figures to the right."""
-    table = Table(box=None, show_header=header, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for place, heading in enumerate(headings):
-        left = place == 0 or heading in LEFT
-        table.add_column(heading, justify="left" if left else "right", overflow="fold")
-    return table
-
-
-def _indented(table: Table) -> Padding:
-    """A table under its heading."""
-    return Padding(table, (0, 0, 0, 2))
+    """A table of many columns, close together."""
+    return text_table(*headings, left={headings[0], *LEFT}, wrap=headings, header=header, gap=1)
 
 
 def _one_per_region(offers: Sequence[Offer]) -> list[Offer]:

@@ -10,14 +10,15 @@ from typing import Final
 
 from rich.bar import Bar
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.table import Table
 
 from planner.catalog.known_runs import KnownRun
 from planner.estimate.certainty import CONFIDENCE
 from planner.estimate.estimate import Estimate
+from planner.report.tables import facts, indented, text_table
 from planner.units import (
     SECONDS_PER_DAY,
+    counted,
     format_count,
     format_duration,
     format_money,
@@ -61,14 +62,14 @@ def _heading(estimate: Estimate) -> Iterator[str]:
         size += f", {format_count(estimate.work.active_parameters)} active"
     if run.training.method == "lora":
         size += f", LoRA of rank {run.training.rank}"
-    nodes = f"{estimate.nodes:,} node{'s' * (estimate.nodes != 1)}"
     yield f"{run.name or subject.model.name}: {size}"
-    yield f"on {estimate.gpus:,} × {subject.accelerator.name} ({nodes}), {subject.used_precision.name}"
+    devices = f"{estimate.gpus:,} × {subject.accelerator.name} ({counted(estimate.nodes, 'node')})"
+    yield f"on {devices}, {subject.used_precision.name}"
 
 
 def _summary(estimate: Estimate) -> Table:
     """Time, device-hours and money: of the steps alone, what is likely, and with what failures cost."""
-    table = figures("", "if nothing fails", f"{format_share(CONFIDENCE)} between", "with failures")
+    table = text_table("", "if nothing fails", f"{format_share(CONFIDENCE)} between", "with failures")
     low, high = estimate.interval
 
     def add(name: str, value: Figure, exact: Shown, rough: Shown, with_failures: Figure | None) -> None:
@@ -221,7 +222,7 @@ def _published(runs: Iterable[KnownRun], estimate: Estimate) -> Iterator[Rendera
 
 def _comparison(run: KnownRun, estimate: Estimate) -> Table:
     """Device-hours and days side by side where length and size agree; per token always."""
-    table = figures("", "published", "here", "difference")
+    table = text_table("", "published", "here", "difference")
 
     def compare(name: str, published: float, here: float, shown: Callable[[Figure], str]) -> None:
         table.add_row(name, shown(published), shown(here), f"{here / published - 1:+.1%}")
@@ -236,37 +237,15 @@ def _comparison(run: KnownRun, estimate: Estimate) -> Table:
     return table
 
 
-def indented(part: RenderableType) -> Padding:
-    """What stands under a heading."""
-    return Padding(part, (0, 0, 0, 2))
-
-
-def facts(rows: Iterable[tuple[str, str]]) -> Table:
-    """Names beside sentences that wrap in their own column."""
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    for name, sentence in rows:
-        table.add_row(name, sentence)
-    return table
-
-
 def _list(lines: Iterable[str]) -> Table:
     """Sentences with a dash in front."""
     return facts(("–", line) for line in lines)
 
 
-def figures(*headings: str) -> Table:
-    """A table without lines: names to the left, figures to the right."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for place, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if place else "left", no_wrap=True)
-    return table
-
-
 def _bar_table(*headings: str) -> Table:
-    """The same over the whole width, the second column a bar that takes what is left."""
+    """A table over the whole width, the second column a bar that takes what is left."""
     name, *columns = headings
-    table = figures(name, "", *columns)
+    table = text_table(name, "", *columns)
     table.expand = True
     table.columns[1].ratio = 1
     return table

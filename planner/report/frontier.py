@@ -15,6 +15,7 @@ from planner.negotiate.frontier import Axis, Frontier, Point
 from planner.problem.problem import Problem
 from planner.report.console import wide_console
 from planner.report.plan_json import FORMAT_VERSION, plan_document
+from planner.report.tables import text_table
 from planner.units import figure_in_document, format_count, format_duration, format_money, format_share
 
 UNITS: Final[dict[Axis, str]] = {"cost": "USD", "time": "s", "gpus": "GPUs", "tokens": "tokens"}
@@ -119,7 +120,7 @@ def print_frontier(found: Frontier) -> None:
     """Prints the picture and a line per point."""
     console = wide_console()
     if not found.points:
-        console.print(f"{name_of(found.problem)}: no plan exists; plan solve says what has to give")
+        console.print(f"{name_of(found.problem)}: no plan exists; plan solve shows the smallest relaxations")
         return
     x, y = (axis_name(found, axis) for axis in found.axes)
     console.print(f"{name_of(found.problem)}: {extent(found)}, {x} to the right, {y} up")
@@ -152,14 +153,12 @@ def extent(found: Frontier) -> str:
 
 
 def _table(found: Frontier) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     gpus = "most GPUs" if len(found.problem.training.phases) > 1 else "GPUs"
     sure, is_timed = found.problem.risk.confidence, "time" in found.axes
     kept = [f"kept with {format_share(sure)}"] if sure is not None and is_timed else []
-    for heading in ("", *(["tokens"] if found.most_is_best else []), "cost", "time", *kept, gpus):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("accelerator", no_wrap=True)
-    table.add_column("what changes")
+    headings = ["", *(["tokens"] if found.most_is_best else []), "cost", "time", *kept, gpus]
+    words = ("accelerator", "what changes")
+    table = text_table(*headings, *words, left=words, wrap=words[1:])
     for point, change in zip(found.points, changes(found.points), strict=True):
         plan = point.plan
         mark = "◆" if point.is_knee else "●"

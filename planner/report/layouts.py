@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
-from rich.table import Table
 
 from planner.negotiate.layout_table import LayoutTable
 from planner.problem.problem import Problem
 from planner.report.console import wide_console
 from planner.report.plan_json import recompute_as_written
-from planner.units import format_duration, format_money, format_number, round_usd
+from planner.report.tables import text_table
+from planner.units import SECONDS_PER_DAY, format_duration, format_money, format_number, round_usd
 
 COLUMNS: Final = (
     "phase",
@@ -37,7 +37,7 @@ COLUMNS: Final = (
     "wall_days",
     "cost_usd",
 )
-"""Of the comma-separated values."""
+"""Columns of the comma-separated values."""
 
 
 def without_limits(problem: Problem) -> Problem:
@@ -109,11 +109,9 @@ def _values(table: LayoutTable) -> Iterator[tuple[object, ...]]:
 
 def print_table(tables: Iterable[LayoutTable]) -> int:
     """Layouts for people; how many."""
-    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    left = {"phase", "accelerator", "placement"}
-    headings = ("phase", "accelerator", "GPUs", "nodes", "t", "p", "v", "c", "e", "d", "b", "recompute", "ZeRO")
-    for heading in (*headings, "step", "GiB", "wall", "cost", "placement"):
-        shown.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
+    degrees = ("GPUs", "nodes", "t", "p", "v", "c", "e", "d", "b", "recompute", "ZeRO")
+    headings = ("phase", "accelerator", *degrees, "step", "GiB", "wall", "cost", "placement")
+    shown = text_table(*headings, left={"phase", "accelerator", "placement"})
     for table in tables:
         for place, cells in enumerate(_values(table)):
             cost = float(table.cost_usd[place])
@@ -121,7 +119,7 @@ def print_table(tables: Iterable[LayoutTable]) -> int:
                 *(str(cells[index]) for index in (0, 1, *range(4, 15))),
                 format_duration(float(table.step_seconds[place])),
                 format_number(float(table.memory_gib[place])),
-                format_duration(float(table.wall_days[place]) * 86400),
+                format_duration(float(table.wall_days[place]) * SECONDS_PER_DAY),
                 format_money(cost) if np.isfinite(cost) else "–",
                 str(cells[2]),
             )

@@ -13,6 +13,7 @@ from planner.catalog.records import ModelArchitecture
 from planner.catalog.software import DEFAULT_STACK, find_stack
 from planner.equations import flops, footprint, memory, parameters
 from planner.equations.symbols import Architecture, Array, Job, Layout, Software
+from planner.report.tables import text_table
 from planner.units import format_bytes, format_count, format_share
 
 FORMAT_VERSION: Final = 1
@@ -129,7 +130,7 @@ def _heading(record: ModelArchitecture) -> str:
 
 
 def _parameter_table(report: ModelReport) -> Table:
-    table = _table("parameters", "count", "share")
+    table = text_table("parameters", "count", "share")
     for part, count in report.by_part.items():
         table.add_row(part.replace("_", " "), f"{count:,}", format_share(count / report.total))
     table.add_section()
@@ -147,7 +148,7 @@ def _parameter_table(report: ModelReport) -> Table:
 
 
 def _figure_table(report: ModelReport) -> Table:
-    table = _table(f"at {report.sequence_length:,} tokens", "per token")
+    table = text_table(f"at {report.sequence_length:,} tokens", "per token")
     work, cache = report.flops_per_token, report.kv_cache_bytes
     table.add_row("training FLOP, causal attention counted half", f"{work['training_causal'] / 1e9:,.2f} G")
     table.add_row("  of which attention scores", f"{work['attention_causal'] / 1e9:,.2f} G")
@@ -163,10 +164,3 @@ def _figure_table(report: ModelReport) -> Table:
 def _notes(record: ModelArchitecture) -> list[RenderableType]:
     lines = [record.note] if record.note else []
     return [*lines, f"Source: {record.source} ({record.date})"]
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for index, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if index == 0 else "right")
-    return table

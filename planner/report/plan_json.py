@@ -13,8 +13,8 @@ from planner.negotiate.answer import Alternative, Answer, limit_value, objective
 from planner.problem.problem import Objective, Problem
 from planner.problem.run import Recompute
 from planner.report.capacity import capacity_document
-from planner.report.certainty import certainty_document, within_error
-from planner.report.chances import chances_document, chances_of
+from planner.report.deadline_probability import risk_summary, risk_summary_document
+from planner.report.estimate_error import estimate_error_document, within_error
 from planner.report.gang import gang_document
 from planner.units import figure_in_document, usd_text
 
@@ -33,7 +33,7 @@ def answer_document(answer: Answer) -> dict[str, Any]:
             "gap": answer.gap,
         },
         "plan": plan_document(answer.plan, answer.problem) if answer.plan else None,
-        "estimate": certainty_document(answer, answer.plan) if answer.plan else None,
+        "estimate": estimate_error_document(answer, answer.plan) if answer.plan else None,
         "alternatives": [_alternative(answer, one) for one in answer.alternatives],
         "limits": [_limit(answer, name) for name in answer.choices.limits],
         "relaxations": [],
@@ -54,7 +54,7 @@ def plan_document(plan: Plan, problem: Problem) -> dict[str, Any]:
         "accelerator": plan.accelerator,
         "placement": place_document(placement),
         **totals_document(plan),
-        **chances_document(chances_of(plan, problem)),
+        **risk_summary_document(risk_summary(plan, problem)),
         "deadline_seconds": problem.limits.deadline,
         "confidence": problem.risk.confidence,
         "failures_per_1000_node_days": figures.failures_per_1000_node_days,
@@ -155,7 +155,7 @@ def _alternative(answer: Answer, alternative: Alternative) -> dict[str, Any]:
     return document | {
         "difference": _objective(objective, difference),
         "within_error": within_error(answer, best, found),
-        "estimate": certainty_document(answer, found),
+        "estimate": estimate_error_document(answer, found),
         "plan": plan_document(found, answer.problem),
     }
 

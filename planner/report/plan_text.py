@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -14,31 +13,32 @@ from rich.tree import Tree
 from planner.catalog.offers import load_offers
 from planner.catalog.precisions import substitution, used_precision
 from planner.catalog.reliability import spot_statement
-from planner.formulation.limits import limits_of
 from planner.formulation.outcome import Status
 from planner.formulation.plan import PhasePlan, Plan
-from planner.layouts.workload import Workload
-from planner.market.placements import Placement
 from planner.negotiate.answer import (
     Alternative,
     Answer,
     accelerators_of,
     limit_value,
-    objective_value,
     why_not,
 )
 from planner.problem.problem import Problem
 from planner.report.capacity import capacity_lines
-from planner.report.certainty import certainty_lines
-from planner.report.chances import chances_of
+from planner.report.comparison import objective_ratio
 from planner.report.console import wide_console
+from planner.report.deadline_probability import risk_summary
+from planner.report.estimate_error import estimate_error_lines
 from planner.report.gang import gang_lines
 from planner.report.plan_json import recompute_as_written
+from planner.report.tables import indented, text_table
 from planner.units import (
+    counted,
+    format_amount,
     format_count,
     format_duration,
     format_money,
     format_number,
+    format_range,
     format_share,
 )
 from planner.verify.check import kept_seconds
@@ -111,23 +111,17 @@ def _bill(plan: Plan) -> Tree:
         branch = tree.add(Text(f"{phase}: {format_money(sum(one.cost_usd for one in lines))}"))
         for one in lines:
             kind = one.kind.replace("_", "-") + (f" ({one.note})" if one.note else "")
-            nodes, each = _counted(one.nodes, "node"), _counted(plan.machine.per_node, "GPU")
+            nodes, each = counted(one.nodes, "node"), counted(plan.machine.per_node, "GPU")
             hours = f"${one.usd_per_gpu_hour:.2f}/h × {one.hours:,.1f} h = {format_money(one.cost_usd)}"
-            gpus = _counted(one.nodes * plan.machine.per_node, "GPU")
+            gpus = counted(one.nodes * plan.machine.per_node, "GPU")
             branch.add(Text(f"{kind}: {nodes} × {each} × {hours}   ({gpus})"))
     return tree
 
 
-def _counted(count: int, name: str) -> str:
-    """How many of something."""
-    return f"{count:,} {name}{'s' * (count != 1)}"
-
-
 def _layouts(plan: Plan) -> Table:
     """One line per phase: degrees, speed."""
-    table = _table("phase", "GPUs", "tensor", "pipeline", "context", "expert", "data", "micro", "recompute", "ZeRO")
-    for heading in ("step", "steps", "wall", "MFU"):
-        table.add_column(heading, justify="right")
+    degrees = ("tensor", "pipeline", "context", "expert", "data", "micro", "recompute", "ZeRO")
+    table = text_table("phase", "GPUs", *degrees, "step", "steps", "wall", "MFU")
     for phase in plan.phases:
         d = phase.degrees
         pipeline = f"{d['pipeline']}" + (f"×{d['virtual']}" if d["virtual"] > 1 else "")
@@ -158,9 +152,9 @@ def _bars(phase: PhasePlan) -> Iterator[RenderableType]:
         f"{phase.name}: memory {format_number(phase.memory_total_gib)} of "
         f"{format_number(phase.memory_limit_gib)} GiB at the peak"
     )
-    yield Padding(_bar(memory, phase.memory_limit_gib, " GiB"), (0, 0, 0, 2))
+    yield indented(_bar(memory, phase.memory_limit_gib, " GiB"))
     yield Text(f"{phase.name}: step {format_duration(phase.step_seconds)}")
-    yield Padding(_bar(phase.time, phase.step_seconds, " s"), (0, 0, 1, 2))
+    yield indented(_bar(phase.time, phase.step_seconds, " s"), below=1)
 
 
 def _bar(parts: Mapping[str, float], whole: float, unit: str) -> Group:
@@ -174,29 +168,26 @@ def _bar(parts: Mapping[str, float], whole: float, unit: str) -> Group:
 
 def _limits(answer: Answer, plan: Plan) -> Table:
     """Each limit, the plan's figure and what is left."""
-    table = _table("limit", "bound", "plan", "left")
+    table = text_table("limit", "bound", "plan", "left")
     for limit in answer.choices.limits.values():
         value = limit_value(limit, plan)
-        table.add_row(limit.name, *(_amount(limit.unit, one) for one in (limit.bound, value, limit.bound - value)))
+        table.add_row(limit.name, *_against(limit.unit, limit.bound, value))
     confidence, deadline = answer.problem.risk.confidence, answer.problem.limits.deadline
     if confidence is not None and deadline is not None:
         kept = kept_seconds(answer.choices.workload, plan, confidence)
-        times = (deadline, kept, deadline - kept)
-        table.add_row(f"risk.confidence {format_share(confidence)}", *(_amount("s", one) for one in times))
+        table.add_row(f"risk.confidence {format_share(confidence)}", *_against("s", deadline, kept))
     return table
 
 
-def _amount(unit: str, value: float) -> str:
-    """A limit's quantity for people."""
-    if unit == "USD":
-        return format_money(value)
-    return format_duration(value) if unit == "s" else f"{value:,.0f}"
+def _against(unit: str, bound: float, value: float) -> Iterator[str]:
+    """A bound, the plan's figure and what is left."""
+    return (format_amount(unit, amount) for amount in (bound, value, bound - value))
 
 
 def _runners_up(answer: Answer, plan: Plan) -> Table:
     """The best plan of every other accelerator."""
-    table = _table("other accelerators", "GPUs", "wall", "cost", "difference")
-    table.add_column("why")
+    first, *figures, last = "other accelerators", "GPUs", "wall", "cost", "difference", "why"
+    table = text_table(first, *figures, last, left=(first, last), wrap=(last,))
     found = [one for one in answer.alternatives if one.plan]
     for one in found:
         table.add_row(*_runner_up(answer, plan, one))
@@ -216,14 +207,12 @@ def _runner_up(answer: Answer, best: Plan, alternative: Alternative) -> Sequence
     plan = alternative.plan
     if plan is None:
         return (alternative.accelerator, "–", "–", "–", "–", alternative.reason)
-    objective = answer.choices.objective
-    ratio = objective_value(objective, plan) / max(objective_value(objective, best), 1e-9) - 1
     return (
         alternative.accelerator,
         f"{plan.gpus:,}",
         format_duration(plan.wall_seconds),
         format_money(plan.cost_usd),
-        f"{ratio:+.1%}",
+        f"{objective_ratio(answer.choices.objective, plan, best) - 1:+.1%}",
         alternative.reason,
     )
 
@@ -234,13 +223,13 @@ def notes(answer: Answer, plan: Plan) -> Iterator[Text]:
     used = used_precision(workload.precision, device)
     if used is not workload.precision:
         yield Text(f"Precision: {substitution(workload.precision, used, [device.name])}.")
-    yield from (Text(line) for line in certainty_lines(answer, plan))
+    yield from (Text(line) for line in estimate_error_lines(answer, plan))
     overhead = plan.wall_seconds - sum(phase.steps * phase.step_seconds for phase in plan.phases)
     yield Text(
         f"Start-up, checkpoints, failures and waiting take {format_duration(overhead)} "
         f"({format_share(overhead / plan.wall_seconds)} of the wall time)."
     )
-    yield from (Text(line) for line in _chances(answer.problem, plan))
+    yield from (Text(line) for line in _risk(answer.problem, plan))
     if plan.tender.regime.policy != "steady":
         yield Text(_spot_note(plan))
         yield from (Text(line) for line in gang_lines(plan, answer.problem))
@@ -250,31 +239,27 @@ def notes(answer: Answer, plan: Plan) -> Iterator[Text]:
     yield Text(f"Fixed-point rounding changes the objective by at most {answer.outcome.error:.3%}.")
 
 
-def _chances(problem: Problem, plan: Plan) -> Iterator[str]:
-    """What failures and preemptions leave of time and cost."""
-    found = chances_of(plan, problem)
-    times = " to ".join(format_duration(found.seconds[name]) for name in ("p5", "p95"))
-    costs = " to ".join(format_money(found.usd[name]) for name in ("p5", "p95"))
-    yield f"Failures and preemptions leave it at {times} and {costs} in nine of ten runs, the estimate being right."
-    if found.runs:
-        yield (
-            f"These are quantiles of {found.runs:,} replayed runs: where so few interruptions are expected, closed "
-            "forms are not near enough."
-        )
+def _risk(problem: Problem, plan: Plan) -> Iterator[str]:
+    """Time and cost after failures and preemptions, and the probability of meeting the deadline."""
+    summary = risk_summary(plan, problem)
+    times = format_range(*(format_duration(summary.seconds[name]) for name in ("p5", "p95")))
+    costs = format_range(*(format_money(summary.usd[name]) for name in ("p5", "p95")))
+    yield f"If the estimate is right, 90% of runs finish in {times} for {costs} after failures and preemptions."
+    if summary.runs:
+        yield f"These are quantiles of {summary.runs:,} simulated runs: so few interruptions are expected that closed forms are off."
     deadline = problem.limits.deadline
-    if deadline is None or found.in_time is None or found.in_time_with_estimate is None:
+    if deadline is None or summary.in_time is None or summary.in_time_with_estimate is None:
         return
-    yield (
-        f"In time for {format_duration(deadline)}: {format_probability(found.in_time)} if the estimate is right, "
-        f"{format_probability(found.in_time_with_estimate)} with its own error counted."
-    )
+    expected, exact = map(format_probability, (summary.in_time_with_estimate, summary.in_time))
+    meeting = f"Probability of meeting the {format_duration(deadline)} deadline"
+    yield f"{meeting}: {expected} ({exact} if the estimate were exact)."
 
 
 def format_probability(share: float) -> str:
     """A probability that is never rounded to certainty."""
     if share > 0.995:
-        return "more than 99%"
-    return "less than 1%" if share < 0.005 else f"{share:.0%}"
+        return "over 99%"
+    return "under 1%" if share < 0.005 else f"{share:.0%}"
 
 
 def _spot_note(plan: Plan) -> str:
@@ -288,49 +273,16 @@ def _spot_note(plan: Plan) -> str:
     )
 
 
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for index, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if index == 0 else "right", no_wrap=True)
-    return table
-
-
 def _no_plan(answer: Answer) -> Iterator[RenderableType]:
     """Why there is no plan, accelerator by accelerator."""
     name = answer.problem.name or answer.choices.workload.model.name
     if answer.status is not Status.INFEASIBLE:
-        yield Text(f"{name}: no plan was found in the time given, and none was ruled out")
+        yield Text(f"{name}: time limit reached: no plan found, feasibility unknown")
         return
-    limits = ", ".join(f"{one.name} {_amount(one.unit, one.bound)}" for one in answer.choices.limits.values())
+    limits = ", ".join(f"{one.name} {format_amount(one.unit, one.bound)}" for one in answer.choices.limits.values())
     yield Text(f"{name}: no plan exists" + (f" within {limits}" if limits else ""))
     reasons: dict[str, list[str]] = {}
     for accelerator in accelerators_of(answer.choices):
         reasons.setdefault(why_not(answer.choices, accelerator), []).append(accelerator)
     for reason, names in reasons.items():
         yield Text(f"  {', '.join(names)}: {reason}")
-
-
-def problem_lines(problem: Problem, workload: Workload, found: Sequence[Placement]) -> Iterator[str]:
-    """What a problem asks for, in a few lines."""
-    yield f"{problem.name or workload.model.name}: {workload.model.name}, {workload.precision.name}"
-    for phase in workload.phases:
-        tokens, steps = format_count(phase.tokens), _counted(phase.steps, "step")
-        yield f"  {phase.name}: {tokens} tokens in {steps} of {phase.global_batch:,} × {phase.sequence_length:,}"
-    accelerators = sorted({one.machine.accelerator.name for one in found})
-    offers = f"{_counted(len(found), 'offer')} of {_counted(len(accelerators), 'accelerator')}"
-    yield f"  {offers}: {', '.join(accelerators)}"
-    yield from _substitutions(workload, found)
-    for limit in limits_of(problem).values():
-        yield f"  {limit.name}: {_amount(limit.unit, limit.bound)}"
-    yield f"  objective: {problem.objective}"
-
-
-def _substitutions(workload: Workload, found: Sequence[Placement]) -> Iterator[str]:
-    """Which devices would compute in another precision than the one asked for."""
-    devices = {one.machine.accelerator.name: one.machine.accelerator for one in found}
-    for used in dict.fromkeys(used_precision(workload.precision, device) for device in devices.values()):
-        if used is not workload.precision:
-            names = sorted(
-                name for name, device in devices.items() if used_precision(workload.precision, device) is used
-            )
-            yield f"  {substitution(workload.precision, used, names)}"

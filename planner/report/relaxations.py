@@ -1,4 +1,4 @@
-"""What has to give, for people and as JSON."""
+"""The smallest relaxations that allow a plan, for people and as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from planner.formulation.plan import Plan
 from planner.negotiate.relaxations import Relaxation
 from planner.problem.problem import Problem
 from planner.report.console import wide_console
-from planner.units import format_count, format_duration, format_money, format_share, usd_text
+from planner.report.tables import text_table
+from planner.units import format_amount, format_duration, format_money, format_share, usd_text
 
 Value = float | str | None
 
@@ -54,17 +55,7 @@ def amount(unit: str, value: Value) -> str:
     """A quantity for people."""
     if value is None:
         return "no amount helps"
-    if isinstance(value, str):
-        return value
-    match unit:
-        case "USD":
-            return format_money(value)
-        case "s":
-            return format_duration(value)
-        case "×":
-            return f"×{value:.4g}"
-        case _:
-            return format_count(value)
+    return value if isinstance(value, str) else format_amount(unit, value)
 
 
 def reason(problem: Problem, found: Sequence[Relaxation]) -> str:
@@ -82,10 +73,10 @@ def reason(problem: Problem, found: Sequence[Relaxation]) -> str:
                 f"more than {amount(limit.unit, limit.bound)}."
             )
     if not limits:
-        return "No limit is to blame: what is said above has to change, by other devices, pins or phases."
+        return "No limit is binding; change one of the causes listed above: other devices, pins or phases."
     if not {limit.name for limit in limits} <= {one.limit for one in found}:
-        return "Which single limit is to blame was not found in time."
-    return "No single limit is to blame: whichever one is dropped, the others still rule out every plan."
+        return "Which single limit is binding was not found in time."
+    return "No single limit is binding: whichever one is dropped, the others still rule out every plan."
 
 
 def print_relaxations(problem: Problem, found: Sequence[Relaxation]) -> None:
@@ -109,9 +100,8 @@ def _quoted(text: str) -> str:
 
 
 def _table(found: Sequence[Relaxation]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for index, heading in enumerate(("what gives", "from", "to", "change", "then")):
-        table.add_column(heading, justify="right" if 0 < index < 4 else "left", no_wrap=index < 4)
+    first, *figures, last = "smallest relaxations", "from", "to", "change", "then"
+    table = text_table(first, *figures, last, left=(first, last), wrap=(last,))
     for row in _rows(found):
         table.add_row(*row)
     return table

@@ -18,6 +18,7 @@ from planner.replay.job import Job
 from planner.replay.picture import STATES, progress_over_time, sampled, strips
 from planner.replay.replay import Outcome, figures
 from planner.report.console import print_report
+from planner.report.tables import text_table
 from planner.units import (
     SECONDS_PER_DAY,
     format_count,
@@ -172,7 +173,7 @@ def _headline(found: Replay, own: Outcome) -> Text:
 
 def _policies(found: Replay) -> Table:
     """One line per policy: quantiles of days and dollars."""
-    table = _table("policy", "in time", "days p5 – p50 – p95", "cost p5 – p50 – p95")
+    table = text_table("policy", "in time", "days p5 – p50 – p95", "cost p5 – p50 – p95")
     for one in found.outcomes:
         seconds, usd, share = figures(one.seconds), figures(one.usd), one.probability_in_time
         table.add_row(
@@ -186,7 +187,7 @@ def _policies(found: Replay) -> Table:
 
 def _means(found: Replay) -> Table:
     """One line per policy: means beside what the equations expect."""
-    table = _table("mean", "days", "by equations", "cost", "by equations", "preemptions", "failures")
+    table = text_table("mean", "days", "by equations", "cost", "by equations", "preemptions", "failures")
     for one in found.outcomes:
         claimed = one.expectation.moments if one.expectation else None
         table.add_row(
@@ -204,7 +205,7 @@ def _means(found: Replay) -> Table:
 def _waste(found: Replay) -> Table:
     """Mean time lost, by cause."""
     causes = list(found.outcomes[0].waste())
-    table = _table("lost on average", *(cause.replace("_", " ") for cause in causes))
+    table = text_table("lost on average", *(cause.replace("_", " ") for cause in causes))
     for one in found.outcomes:
         table.add_row(one.policy, *(format_duration(value) if value else "–" for value in one.waste().values()))
     return table
@@ -246,7 +247,7 @@ def _strips(own: Outcome) -> Iterator[RenderableType]:
 
 
 def _notes(found: Replay) -> Iterator[RenderableType]:
-    """At which price the plan would change, and what was assumed."""
+    """The price at which the plan would change, and what was assumed."""
     job = found.job
     if (price := _break_even(job)) is not None and job.spot_usd is not None:
         yield Text(
@@ -255,7 +256,7 @@ def _notes(found: Replay) -> Iterator[RenderableType]:
     if (rate := _break_even_rate(job)) is not None and job.spot is not None:
         yield Text(
             f"They do above {format_number(rate)} preemptions per node and day at the same availability; the plan "
-            f"reckons with {format_number(job.spot.preemptions_per_node_day)}."
+            f"assumes {format_number(job.spot.preemptions_per_node_day)}."
         )
     if found.traces:
         yield Text("A trace's largest number of nodes stands for all spot nodes; after its end it begins again.")
@@ -263,10 +264,3 @@ def _notes(found: Replay) -> Iterator[RenderableType]:
         yield Text("No public trace covers this device: its spot figures are those of a stand-in, from another time.")
     for line in job.assumed:
         yield Text(f"Assumed: {line}.")
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for index, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if index == 0 else "right", no_wrap=True)
-    return table

@@ -16,6 +16,7 @@ from planner.market.placements import Machine
 from planner.negotiate.scaling import Curve, Scaling, ScalingPoint
 from planner.report.console import wide_console
 from planner.report.plan_json import FORMAT_VERSION, catalog_document, phase_document, recompute_as_written
+from planner.report.tables import text_table
 from planner.units import format_duration, format_money, format_share
 
 COLUMNS, ROWS = 64, 12
@@ -38,7 +39,7 @@ FIGURES: Final = (
     "layout",
     "reason",
 )
-"""Of the comma-separated values."""
+"""Columns of the comma-separated values."""
 
 
 def scaling_document(found: Scaling) -> dict[str, Any]:
@@ -163,10 +164,8 @@ def _notes(found: Scaling) -> Iterator[str]:
 
 def _table(curve: Curve) -> Table:
     """A line per number of GPUs; those without a layout say why."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("GPUs", "tokens/s", "efficiency", "communication", "bubble", "MFU", "time", "cost"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("layout")
+    figures = ("GPUs", "tokens/s", "efficiency", "communication", "bubble", "MFU", "time", "cost")
+    table = text_table(*figures, "layout", left=("layout",), wrap=("layout",))
     for point in curve.points:
         table.add_row(f"{point.gpus:,}", *_cells(point))
     return table

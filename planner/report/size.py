@@ -70,7 +70,7 @@ def _answer_object(answer: Answer) -> dict[str, Any]:
 
 def size_tables(size: Size) -> list[RenderableType]:
     """The answer, the arithmetic that leads to it, and what it rests on."""
-    from planner.report.estimate import facts  # noqa: PLC0415  (rich is not needed for JSON)
+    from planner.report.tables import facts  # noqa: PLC0415  (rich is not needed for JSON)
 
     arithmetic = [*_work(size), *_way(size, size.bound), *_way(size, size.typical[0]), *_memory(size)]
     return [_heading(size), "", _answers(size), "", facts(arithmetic), "", facts(_notes(size))]
@@ -93,9 +93,10 @@ def _heading(size: Size) -> str:
 
 def _answers(size: Size) -> Table:
     """One line per utilisation, what was asked for beside what follows."""
-    from planner.report.estimate import figures, format_cost, format_hours  # noqa: PLC0415  (rich is not needed for JSON)
+    from planner.report.estimate import format_cost, format_hours  # noqa: PLC0415  (rich is not needed for JSON)
+    from planner.report.tables import text_table  # noqa: PLC0415
 
-    table = figures("", "MFU", "GPUs", "nodes", "days", "tokens", "GPU-hours", "cost")
+    table = text_table("", "MFU", "GPUs", "nodes", "days", "tokens", "GPU-hours", "cost")
     for answer in (size.bound, *size.typical):
         table.add_row(
             answer.name,
@@ -148,7 +149,7 @@ def _way(size: Size, answer: Answer) -> Iterator[tuple[str, str]]:
 
 
 def _last_step(size: Size, answer: Answer) -> Iterator[tuple[str, str]]:
-    """From device-seconds to devices or to days."""
+    """The last step of the arithmetic: from device-seconds to devices or to days."""
     question = size.question
     seconds = format_count(answer.device_seconds)
     if question.gpus:

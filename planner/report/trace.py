@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from planner.replay.statistics import Lengths, TraceStatistics, autocorrelation, correlation
 from planner.report.console import print_report
-from planner.units import SECONDS_PER_HOUR, format_duration, format_number, format_share
+from planner.report.tables import text_table
+from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, format_duration, format_number, format_share
 
 FORMAT_VERSION: Final = 1
 
@@ -38,7 +38,7 @@ def _trace(one: TraceStatistics) -> dict[str, Any]:
     trace = one.trace
     return {
         "file": trace.name,
-        "days": trace.seconds / 86400,
+        "days": trace.seconds / SECONDS_PER_DAY,
         "tick_seconds": trace.tick_seconds,
         "nodes": trace.largest,
         "availability": one.availability,
@@ -107,9 +107,7 @@ def _one(one: TraceStatistics) -> Iterator[RenderableType]:
     trace = one.trace
     tick = f"a tick of {format_duration(trace.tick_seconds)}" if trace.tick_seconds else "a list of events"
     yield Text(f"{trace.name}: {format_duration(trace.seconds)}, {trace.largest:,} nodes at most, {tick}")
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for index, heading in enumerate(("state", "share of time", "periods", "mean", "median", "variance/mean²")):
-        table.add_column(heading, justify="left" if index == 0 else "right")
+    table = text_table("state", "share of time", "periods", "mean", "median", "variance/mean²")
     for name, share, lengths in (("all there", one.availability, one.up), ("not all", 1 - one.availability, one.away)):
         table.add_row(name, format_share(share), f"{lengths.count:,}", *_shown(lengths))
     yield table

@@ -1,4 +1,4 @@
-"""At which spot price the plan would change, for people and as JSON."""
+"""The spot price at which the plan would change, for people and as JSON."""
 
 from __future__ import annotations
 

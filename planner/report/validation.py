@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from planner.catalog.calibration import Calibration
+from planner.report.tables import text_table
 from planner.units import format_number
 from planner.validation.score import Summary
 from planner.validation.validate import RowPrediction, Validation
@@ -21,10 +22,7 @@ def _percent(share: float, *, sign: bool = False) -> str:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right", no_wrap=number > 0)
-    return table
+    return text_table(*columns, title=title, wrap=columns[:1])
 
 
 def _add(table: Table, name: str, summary: Summary) -> None:

@@ -17,6 +17,7 @@ from planner.negotiate.whatif import Cell, WhatIf
 from planner.report.console import wide_console
 from planner.report.frontier import differences, spot_share
 from planner.report.plan_json import FORMAT_VERSION, place_document, totals_document
+from planner.report.tables import text_table
 from planner.units import figure_in_document, format_count, format_duration, format_money, format_share
 
 Shown = Literal["cost", "time", "tokens", "gpus", "accelerator"]
@@ -122,12 +123,10 @@ def _legend(found: WhatIf) -> Iterator[str]:
 
 def _lines(found: WhatIf) -> Table:
     """One quantity: a line per value, with what changes from the plan before."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     counted = any(cell.problem.objective == "tokens" for cell in found.flat)
-    for heading in (found.axes[0].key, "cost", "time", *(["tokens"] if counted else []), "GPUs"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("accelerator", "spot", "what changes"):
-        table.add_column(heading, no_wrap=True)
+    figures = [found.axes[0].key, "cost", "time", *(["tokens"] if counted else []), "GPUs"]
+    words = ("accelerator", "spot", "what changes")
+    table = text_table(*figures, *words, left=words)
     for cell, change in zip(found.flat, changes_of(found), strict=True):
         value, plan = _values(cell)[0], cell.plan
         if plan is None:
@@ -161,9 +160,7 @@ def why(cell: Cell) -> str:
 def _table(found: WhatIf, shown: Shown | None) -> Table:
     """Two quantities: a cell per combination."""
     rows, columns = found.axes
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("", *columns.values):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = text_table("", *columns.values, left=())
     names = short_names({cell.plan.accelerator for cell in found.flat if cell.plan})
     for value, cells in zip(rows.values, found.cells, strict=True):
         table.add_row(value, *(_text(cell, shown, names) for cell in cells))

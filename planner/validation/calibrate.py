@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
+from typing import Any, Final
 
 import numpy as np
+import tomli_w
 
 from planner.catalog.calibration import Accuracy, Calibration, Efficiency
 from planner.equations.symbols import Array, Constants
 from planner.validation.cases import Case, case_of, group
-from planner.validation.gaps import Skipped
+from planner.validation.imputation import Skipped
+from planner.validation.memory_fit import fit_memory, margin_of, memory_data, memory_leave_one_source_out, predict_bytes
 from planner.validation.metrics import MEMORIES
-from planner.validation.peaks import fit_memory, margin_of, memory_data, memory_leave_one_source_out, predict_bytes
 from planner.validation.published import PublishedRow, builtin_runs, read_published
 from planner.validation.score import log_deviation, summarise
-from planner.validation.timing import Fit, TimeData, fit_times, leave_one_source_out, relative_errors, time_data
+from planner.validation.step_time_fit import Fit, TimeData, fit_times, leave_one_source_out, relative_errors, time_data
 
 
 def constants_as_numbers(constants: Constants) -> dict[str, float]:
@@ -97,6 +99,33 @@ def usable_cases(rows: Sequence[PublishedRow], *, memory: bool) -> list[Case]:
             with suppress(Skipped):
                 found.append(case_of(counted))
     return found
+
+
+HEADER: Final = """\
+# Written by `plan calibrate`: the estimator's constants, how fast each accelerator's matrix products are in training
+# against its measured share of peak, and the error on sources that the fit had not seen.
+
+"""
+FIGURES: Final = 6
+"""Significant digits of what is written."""
+
+
+def calibration_toml(calibration: Calibration) -> str:
+    """A record as the TOML that `catalogs/calibration.toml` holds."""
+    return HEADER + tomli_w.dumps(_rounded(calibration.model_dump(exclude_defaults=True)))
+
+
+def _rounded(value: Any) -> Any:  # noqa: ANN401  (whatever a record holds)
+    """The same with every figure rounded."""
+    match value:
+        case float():
+            return float(f"{value:.{FIGURES}g}")
+        case dict():
+            return {key: _rounded(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_rounded(item) for item in value]
+        case _:
+            return value
 
 
 def calibrate_builtin(date: str, progress: Callable[[str], None]) -> Calibration:

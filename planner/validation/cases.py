@@ -17,7 +17,7 @@ from planner.catalog.software import StackProperties, stack_of_framework
 from planner.equations.parameters import total_parameters
 from planner.equations.symbols import Architecture, Array, Device, Job, Layout, Software
 from planner.errors import InputError
-from planner.validation.gaps import Known, Skipped, possible_layouts
+from planner.validation.imputation import Known, Skipped, possible_layouts
 from planner.validation.published import PublishedRow
 
 ADAMW_STATE_BYTES = 12.0

@@ -15,9 +15,9 @@ from planner.catalog.calibration import Calibration
 from planner.equations.evaluate import constants_of
 from planner.equations.symbols import Constants
 from planner.validation.cases import Case, case_of, group
-from planner.validation.gaps import Skipped
+from planner.validation.imputation import Skipped
+from planner.validation.memory_fit import memory_kind
 from planner.validation.metrics import MEMORIES, TIMES, measured_seconds, value_from, why_not_given
-from planner.validation.peaks import memory_kind
 from planner.validation.predict import memories, settle, table_of, times
 from planner.validation.published import PublishedRow, read_published
 from planner.validation.score import Summary, by_group, summarise

@@ -13,7 +13,7 @@ from planner.catalog.accelerators import find_accelerator
 from planner.catalog.utilisation import ANY, load_utilisation, typical_utilisation
 from planner.equations.flops import causal_attention
 from planner.validation.cases import Case, case_of, group
-from planner.validation.gaps import Skipped
+from planner.validation.imputation import Skipped
 from planner.validation.metrics import measured_seconds
 from planner.validation.published import builtin_runs, read_published
 

@@ -23,11 +23,15 @@ from planner.units import parse_duration
 RUN_PLAN = "import sys; from planner.cli import main\ntry: main()\nfinally: print(*sys.modules, file=sys.stderr)"
 
 
-def modules_after(*arguments: str) -> set[str]:
-    """The modules that a fresh process has imported when `plan` ends."""
+HEAVY = {"numpy", "pydantic", "rich", "ortools", "pandas", "ruamel.yaml", "scipy"}
+"""Libraries that take long to import."""
+
+
+def modules_after(*arguments: str, code: int = 0) -> set[str]:
+    """The modules that a fresh process has imported when `plan` ends with an exit code."""
     command = [sys.executable, "-c", RUN_PLAN, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
-    assert done.stdout
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    assert (done.returncode, bool(done.stdout)) == (code, code == 0)
     return set(done.stderr.split())
 
 
@@ -45,17 +49,26 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> Result:
 
 def test_help_imports_nothing_heavy() -> None:
     """`plan --help` lists every command without importing what any of them needs."""
-    modules = modules_after("--help")
-    assert not modules & {
-        "numpy",
-        "pydantic",
-        "rich",
-        "ortools",
-        "pandas",
-        "ruamel.yaml",
-        "scipy",
-        "planner.cli.schema",
-    }
+    assert not modules_after("--help") & {*HEAVY, "planner.cli.schema"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["alternatives", "missing.yaml"],
+        ["check", "missing.yaml"],
+        ["diff", "missing.json", "missing.yaml"],
+        ["estimate", "missing.yaml"],
+        ["frontier", "missing.yaml"],
+        ["layouts", "missing.yaml"],
+        ["scale", "missing.yaml"],
+        ["whatif", "missing.yaml", "--vary", "limits.gpus=8,16"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_missing_file_is_told_before_anything_heavy_is_imported(command: list[str]) -> None:
+    """A mistyped path is answered at once."""
+    assert not modules_after(*command, code=2) & HEAVY
 
 
 def test_schema_imports_no_solver() -> None:

@@ -111,12 +111,14 @@ def test_text(tmp_path: Path) -> None:
 
 
 def test_svg(tmp_path: Path) -> None:
-    """One self-contained picture that is well-formed."""
+    """One self-contained picture that is well-formed and names the deadline, what runs did and every policy."""
     path = tmp_path / "replay.svg"
     assert run(written(tmp_path), "--svg", str(path)).exit_code == 0
     root = ET.fromstring(path.read_text(encoding="utf-8"))  # noqa: S314  (our own file)
     assert root.tag.endswith("svg")
     assert "http" not in path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+    words = {element.text for element in root.iter() if element.tag.endswith("}text")}
+    assert words >= {"deadline", "run 1", "waiting", "spot", "wait", "elastic", "steady"}
 
 
 def test_recorded_capacity(tmp_path: Path) -> None:

@@ -100,7 +100,15 @@ def test_text_tells_the_plan() -> None:
     result = plan("solve", "-")
     assert result.exit_code == 0
     total = f"${float(solved()['plan']['cost_usd']):,.2f}"
-    parts = ("proven best", f"bill: {total}", "memory", "step", "limits.deadline", "other accelerators", "80 % of real")
+    parts = (
+        "proven best",
+        f"bill: {total}",
+        "memory",
+        "step",
+        "limits.deadline",
+        "other accelerators",
+        "80% prediction interval",
+    )
     assert all(part in result.stdout for part in parts)
     assert all(len(line) <= 160 for line in result.stdout.splitlines())
 
@@ -238,7 +246,7 @@ def test_accelerators_that_the_estimate_cannot_tell_apart_are_called_equal(facto
     difference = float(other["difference"]) / float(document["plan"]["cost_usd"])
     assert difference == pytest.approx(factor - 1, abs=0.02)
     assert other["within_error"] is (factor < 1.1)
-    tie = f"{other['accelerator']} is {difference:.0%} dearer, less than the estimate can tell between the two (±12%)"
+    tie = f"{other['accelerator']} is {difference:.0%} more expensive, within the estimate's error (±12%)"
     assert (tie in text) is (factor < 1.1)
 
 
@@ -307,7 +315,7 @@ def test_nothing_feasible_ends_with_3() -> None:
         assert "no plan exists" in result.stdout or "no layout is feasible" in result.stderr
     told = plan("solve", *pinned).stdout
     assert "small: no plan exists\n  A100-80GB-SXM4, H100-80GB-SXM5: train: no layout is valid under the pins\n" in told
-    assert "No limit is to blame" in told
+    assert "No limit is binding" in told
     late = plan("solve", "-", "--set", "limits.deadline=1s").stdout
     assert "no layout ends within 1 s" in late
 

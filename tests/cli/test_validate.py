@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 
 from planner.catalog.calibration import load_calibration
 from planner.cli import main
+from planner.validation.calibrate import calibration_toml
 from planner.validation.metrics import MEMORIES, NOT_GIVEN, TIMES
 from planner.validation.published import builtin_runs, read_published
-from planner.validation.toml import calibration_toml
 
 HEADER = (
     "id,framework,date,model,gpu,n_gpus,tp,pp,dp,seq,micro_batch,global_batch,recompute,precision,metric,value,notes\n"

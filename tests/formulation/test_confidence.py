@@ -12,7 +12,7 @@ from planner.formulation.outcome import Status
 from planner.formulation.solve import build, optimum
 from planner.negotiate.answer import answer
 from planner.problem.problem import Problem
-from planner.report.chances import chances_of
+from planner.report.deadline_probability import risk_summary
 from planner.verify.oracle import best_value
 
 CASES = 0.005
@@ -85,7 +85,7 @@ def test_more_certainty_is_never_better(objective: str) -> None:
     assert values[0] != values[-1]
     for share, found in answers.items():
         assert found.plan is not None
-        chances = chances_of(found.plan, problems[share])
+        chances = risk_summary(found.plan, problems[share])
         assert (chances.in_time or 0) >= share - 1e-6
 
 
@@ -94,7 +94,7 @@ def test_certainty_is_used_up_where_it_costs() -> None:
     problem = job("5d", "95%", "tokens", phases=1, purchase=("spot",))
     found = answer(problem)
     assert found.plan is not None
-    assert chances_of(found.plan, problem).in_time == pytest.approx(0.95, abs=0.01)
+    assert risk_summary(found.plan, problem).in_time == pytest.approx(0.95, abs=0.01)
 
 
 def test_cases_of_a_confidence_are_short() -> None:

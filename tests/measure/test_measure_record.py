@@ -17,7 +17,7 @@ from planner.measure.collectives import collective_case
 from planner.measure.command import check_output, write_record
 from planner.measure.grids import FULL, QUICK, TINY, AttentionShape, ProductShape, grid_for
 from planner.measure.products import product_case
-from planner.measure.record import SOURCE, toml_value
+from planner.measure.record import SOURCE
 from planner.measure.samples import COLUMNS, Case, DeviceFacts, Measurements, Refusal, Sample
 
 LARGE = ProductShape("TN", 8192, 8192, 8192)
@@ -136,22 +136,12 @@ def test_unusable_output_is_refused(tmp_path: Path, name: str, problem: str) -> 
         check_output(tmp_path / name)
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ('a "b" \\ µ\n\x7f', '"a \\"b\\" \\\\ µ\\n\\u007F"'),
-        (0.8033, "0.8033"),
-        (989.0, "989"),
-        (True, "true"),
-        (["x", "y"], '["x", "y"]'),
-        ({"bf16": 0.8, "fp8": 0.7}, "{bf16 = 0.8, fp8 = 0.7}"),
-        (9.8e-06, "9.8e-06"),
-    ],
-)
-def test_toml_values(value: object, text: str) -> None:
-    """Every kind of field is written so that a TOML parser gives it back."""
-    assert toml_value(value) == text
-    assert tomllib.loads(f"x = {text}")["x"] == value
+def test_text_in_a_record_is_quoted(tmp_path: Path, like: Accelerator) -> None:
+    """Quotes, line breaks, backslashes and control characters of a catalog's record are still TOML."""
+    odd = like.model_copy(update={"vendor": 'a "quoted" \\ µ\nand a line\x7f', "aliases": ('x"y',)})
+    write_record(tmp_path / "mine.toml", measured(product_at(791.2)), odd)
+    back = read_accelerator(tmp_path / "mine.toml", shown="mine.toml")
+    assert (back.vendor, back.aliases) == (odd.vendor, odd.aliases)
 
 
 def test_grids_hold_what_they_promise() -> None:

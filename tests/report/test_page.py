@@ -192,12 +192,12 @@ def test_answer_has_a_page(tmp_path: Path) -> None:
 
 
 def test_answer_without_plan_has_a_page(tmp_path: Path) -> None:
-    """When nothing fits, the page says what has to give."""
+    """When nothing fits, the page shows the smallest relaxations."""
     path = tmp_path / "answer.html"
     done = run("solve", DEEPSEEK, "--set", "limits.deadline=20d", "--html", str(path))
     shown = Read(path.read_text(encoding="utf-8"))
     assert done.exit_code == 3
-    assert "What has to give: each of these alone" in shown.texts
+    assert "Smallest relaxations: each of these alone" in shown.texts
     assert shown.of_class("card") == []
 
 

@@ -15,9 +15,9 @@ from written_runs import case, rows
 from planner.catalog.calibration import Accuracy, Calibration, load_calibration, read_calibration
 from planner.equations.evaluate import constants_of
 from planner.equations.symbols import Constants
-from planner.validation.calibrate import calibration_of, constants_as_numbers, usable_cases
+from planner.validation.calibrate import calibration_of, calibration_toml, constants_as_numbers, usable_cases
 from planner.validation.cases import Case
-from planner.validation.peaks import (
+from planner.validation.memory_fit import (
     fit_memory,
     margin_of,
     memory_data,
@@ -28,8 +28,8 @@ from planner.validation.peaks import (
 )
 from planner.validation.predict import memories, table_of
 from planner.validation.priors import MEMORY_PRIORS, TIME_PRIORS, hand_set
-from planner.validation.robust import robust, root_weights, solve
-from planner.validation.timing import (
+from planner.validation.robust_fit import robust, root_weights, solve
+from planner.validation.step_time_fit import (
     fit_times,
     leave_one_source_out,
     predict_seconds,
@@ -37,7 +37,6 @@ from planner.validation.timing import (
     subset,
     time_data,
 )
-from planner.validation.toml import calibration_toml
 
 FACTORS = {"attention": 0.8, "generic_stack": 1.15, "step_seconds": 1.5, "activations": 1.1, "context_bytes": 1.4}
 TRUTH = replace(hand_set(), **{name: factor * getattr(hand_set(), name) for name, factor in FACTORS.items()})

@@ -12,7 +12,7 @@ from planner.catalog.software import DEFAULT_STACK, find_stack
 from planner.equations.parameters import total_parameters
 from planner.equations.symbols import Array
 from planner.validation.cases import ADAPTER_RANK, UNSTATED_ROUNDS, Case, case_of, group
-from planner.validation.gaps import MICRO_BATCHES, Skipped
+from planner.validation.imputation import MICRO_BATCHES, Skipped
 from planner.validation.predict import FITS_WITHIN, memories, settle, table_of, times
 from planner.validation.priors import hand_set
 

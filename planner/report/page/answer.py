@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from planner.formulation.limits import Limit, limits_of
 from planner.formulation.outcome import Status
 from planner.formulation.plan import Plan
-from planner.negotiate.answer import Alternative, Answer, limit_value, objective_value
+from planner.negotiate.answer import Alternative, Answer, limit_value
 from planner.negotiate.relaxations import Relaxation
 from planner.negotiate.turning import TurningPoint
 from planner.negotiate.worth import Worth
+from planner.report.comparison import objective_ratio
 from planner.report.frontier import name_of
 from planner.report.page.parts import Badge, Card, Page, Table
 from planner.report.page.plan_card import plan_card
@@ -24,7 +25,7 @@ from planner.units import format_duration, format_money, format_share
 def answer_page(
     found: Answer, worth: Sequence[Worth], gives: Sequence[Relaxation], turning: TurningPoint | None = None
 ) -> Page:
-    """The whole page of an answer, with what a little more is worth and where it turns, or with what has to give."""
+    """The page of an answer, with what a little more is worth and where it turns, or with the smallest relaxations."""
     plan = found.plan
     if plan is None:
         return _without_plan(found, gives)
@@ -64,8 +65,7 @@ def _other(found: Answer, best: Plan, other: Alternative) -> Card:
 
 
 def _difference(found: Answer, best: Plan, plan: Plan) -> str:
-    objective = found.choices.objective
-    return f"{objective_value(objective, plan) / max(objective_value(objective, best), 1e-9) - 1:+.1%}"
+    return f"{objective_ratio(found.choices.objective, plan, best) - 1:+.1%}"
 
 
 def _limits(found: Answer, plan: Plan) -> Table:
@@ -100,16 +100,16 @@ def _without_plan(found: Answer, gives: Sequence[Relaxation]) -> Page:
     """What is said when there is no plan."""
     name = name_of(found.problem)
     if found.status is not Status.INFEASIBLE:
-        return Page(f"{name}: no plan was found in the time given, and none was ruled out", (), ())
+        return Page(f"{name}: time limit reached: no plan found, feasibility unknown", (), ())
     limits = limits_of(found.problem).values()
     asked = ", ".join(f"{one.name} {amount(one.unit, one.bound)}" for one in limits) or "the memory of any device"
     rows = tuple(_gives(one) for one in gives)
-    headings = ("what gives", "from", "to", "then", "with")
-    table = Table("What has to give: each of these alone", headings, rows, frozenset({1, 2}), frozenset({3, 4}))
+    headings = ("limit", "from", "to", "then", "with")
+    table = Table("Smallest relaxations: each of these alone", headings, rows, frozenset({1, 2}), frozenset({3, 4}))
     return Page(f"{name}: no plan exists", (f"Asked for: {asked}.", reason(found.problem, gives)), (), tables=(table,))
 
 
 def _gives(one: Relaxation) -> tuple[str, ...]:
-    """One row of what has to give."""
+    """One row of the smallest relaxations."""
     change = amount(one.unit, one.before), amount(one.unit, one.after)
     return (one.limit, *change, in_words(one.plan) if one.plan else "–", " ".join(f"--set {text}" for text in one.sets))

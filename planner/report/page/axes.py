@@ -8,7 +8,7 @@ from math import ceil, floor, log10
 from typing import Any, Final
 
 from planner.negotiate.frontier import Axis
-from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
+from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 
 WIDE_RANGE: Final = 5.0
 """Ratio of the largest to the least value from which on an axis is logarithmic."""
@@ -19,7 +19,7 @@ NICE: Final = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7))
 TINY: Final = 1e-9
 
 _SHORT: Final = "replace(format(datum.value, '~s'), 'G', 'B')"
-_LABELS: Final = {
+LABELS: Final = {
     "cost": f"'$' + {_SHORT}",
     "tokens": _SHORT,
     "time": "format(datum.value, ',~f')",
@@ -58,7 +58,7 @@ class Ruler:
         else:
             margin = (high - low) * MARGIN or high * MARGIN
             low, high = max(low - margin, 0.0), high + margin
-        return cls(field, name, _LABELS[axis], unit, low, high, is_log, axis == "gpus")
+        return cls(field, name, LABELS[axis], unit, low, high, is_log, axis == "gpus")
 
     def of_value(self, value: float) -> float:
         """A value in the axis's unit."""
@@ -104,11 +104,17 @@ def _unit(axis: Axis, largest: float) -> tuple[float, str]:
         case "tokens":
             return 1.0, "tokens of the first phase"
         case "time":
-            if largest >= 2 * SECONDS_PER_DAY:
-                return float(SECONDS_PER_DAY), "time to train, days"
-            if largest >= 2 * SECONDS_PER_HOUR:
-                return float(SECONDS_PER_HOUR), "time to train, hours"
-            return 60.0, "time to train, minutes"
+            unit, name = time_unit(largest)
+            return unit, f"time to train, {name}"
+
+
+def time_unit(largest: float) -> tuple[float, str]:
+    """Seconds of the unit in which durations up to the largest, in seconds, read well, and what it is called."""
+    if largest >= 2 * SECONDS_PER_DAY:
+        return float(SECONDS_PER_DAY), "days"
+    if largest >= 2 * SECONDS_PER_HOUR:
+        return float(SECONDS_PER_HOUR), "hours"
+    return float(SECONDS_PER_MINUTE), "minutes"
 
 
 def log_ticks(low: float, high: float, count: int) -> list[float]:

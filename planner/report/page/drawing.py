@@ -1,4 +1,4 @@
-"""Charts as SVG for pages: drawn by Vega-Lite when the page is made, so that the page itself needs no library."""
+"""Charts as SVG: drawn by Vega-Lite when a page or picture is made, so that it needs no library itself."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, Final
 from xml.etree.ElementTree import Element, fromstring, register_namespace, tostring
 
 from planner.errors import InputError
-from planner.report.page.parts import Card, Chart
+from planner.report.page.parts import Card, Chart, Spec
 
 VEGA_LITE: Final = "5.20"
 SVG: Final = "http://www.w3.org/2000/svg"
 COLOURED: Final = ("fill", "stroke")
-MISSING: Final = "a page needs the libraries of the extra html, which are not installed"
+MISSING: Final = "pages and pictures need the libraries of the extra html, which are not installed"
 INSTALL: Final = "pip install 'plan-training[html]', or from a checkout pip install '.[html]'"
 
 CONFIG: Final[dict[str, Any]] = {
@@ -50,7 +50,7 @@ CONFIG: Final[dict[str, Any]] = {
 
 
 def require_libraries() -> None:
-    """Raises InputError when what pages need is not installed."""
+    """Raises InputError when what pages and pictures need is not installed."""
     try:
         import jinja2  # noqa: F401, PLC0415
         import vl_convert  # noqa: F401, PLC0415
@@ -58,15 +58,24 @@ def require_libraries() -> None:
         raise InputError(MISSING, fix=INSTALL) from None
 
 
+def svg_element(spec: Spec) -> Element:
+    """The SVG element that Vega-Lite draws. Raises InputError without the libraries."""
+    require_libraries()
+    import vl_convert  # noqa: PLC0415  (only pictures need it)
+
+    text = vl_convert.vegalite_to_svg(dict(spec), vl_version=VEGA_LITE, allowed_base_urls=[])
+    register_namespace("", SVG)
+    return fromstring(text)  # noqa: S314  (our own drawing, not a file from outside)
+
+
+def svg_text(spec: Spec) -> str:
+    """A picture as a file of its own. Raises InputError without the libraries."""
+    return tostring(svg_element(spec), encoding="unicode") + "\n"
+
+
 def drawn(chart: Chart, cards: tuple[Card, ...], chosen: int, *, wide: bool) -> str:
     """The SVG element of a chart whose marks can be chosen. Raises InputError without the libraries."""
-    require_libraries()
-    import vl_convert  # noqa: PLC0415  (only pages need it)
-
-    spec = {**(chart.wide if wide else chart.narrow), "config": CONFIG}
-    text = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, allowed_base_urls=[])
-    register_namespace("", SVG)
-    root = fromstring(text)  # noqa: S314  (our own drawing, not a file from outside)
+    root = svg_element({**(chart.wide if wide else chart.narrow), "config": CONFIG})
     for name in ("width", "height"):
         root.attrib.pop(name)
     root.set("role", "group")

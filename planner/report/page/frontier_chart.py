@@ -216,7 +216,7 @@ class _Drawing:
             yield {"data": {"values": places}, "mark": mark, "encoding": self._scales(size)}
 
     def _area(self, size: Size) -> float:
-        """Of a point: smaller where there are many."""
+        """Area of a point, smaller where there are many."""
         return size.point * min(1.0, MANY / len(self.found.points))
 
     def _points(self, size: Size) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Part:
     name: str
     amount: str
     share: float
-    """Of the whole bar."""
+    """Fraction of the whole bar."""
     tone: int
     """Its colour, the same for the same part of every bar."""
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.table import Table
-
 from planner.formulation.plan import Plan
-from planner.negotiate.answer import objective_value
 from planner.negotiate.kinds import kind_of
 from planner.problem.problem import Problem
+from planner.report.comparison import objective_ratio
 from planner.report.console import wide_console
 from planner.report.plan_json import FORMAT_VERSION, plan_document
+from planner.report.tables import text_table
 from planner.units import format_duration, format_money
 
 
-def kinds_document(problem: Problem, plans: Sequence[Plan]) -> dict[str, Any]:
+def alternatives_document(problem: Problem, plans: Sequence[Plan]) -> dict[str, Any]:
     """The document of `--json`: plans best first, each with what it is worse by, as a share."""
     return {
         "format_version": FORMAT_VERSION,
@@ -25,19 +24,15 @@ def kinds_document(problem: Problem, plans: Sequence[Plan]) -> dict[str, Any]:
 
 
 def worse(problem: Problem, plans: Sequence[Plan], plan: Plan) -> float:
-    """By how much a plan is worse than the best, as a share."""
-    best, value = (objective_value(problem.objective, one) for one in (plans[0], plan))
-    return value / max(best, 1e-9) - 1
+    """How much worse than the best a plan is, as a fraction."""
+    return objective_ratio(problem.objective, plan, plans[0]) - 1
 
 
-def print_kinds(problem: Problem, plans: Sequence[Plan]) -> None:
+def print_alternatives(problem: Problem, plans: Sequence[Plan]) -> None:
     """Prints a line per plan."""
     console = wide_console()
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("worse", "cost", "time", "GPUs"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("accelerator", "bought", "where"):
-        table.add_column(heading)
+    words = ("accelerator", "bought", "where")
+    table = text_table("worse", "cost", "time", "GPUs", *words, left=words, wrap=words)
     for plan in plans:
         figures = format_money(plan.cost_usd), format_duration(plan.wall_seconds), f"{plan.gpus:,}"
         bought = ", ".join(one.replace("_", "-") for one in kind_of(plan).purchases)

@@ -79,7 +79,7 @@ def bill_of(plan: Mapping[str, Any]) -> dict[str, Decimal]:
     return bill
 
 
-def difference_document(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def diff_document(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """The document of `--json`; money is decimal strings."""
     changed = differences(figures_of(old), figures_of(new))
     before, after = bill_of(old), bill_of(new)
@@ -97,7 +97,7 @@ def difference_document(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[
     }
 
 
-def difference_lines(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+def diff_lines(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     """The differences for people: decisions first, then the bill with its total."""
     changed = differences(figures_of(old), figures_of(new))
     yield from _lines(changed)

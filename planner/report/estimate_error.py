@@ -15,12 +15,13 @@ from planner.estimate.certainty import (
     ratio_deviation,
 )
 from planner.formulation.plan import Plan
-from planner.negotiate.answer import Answer, objective_value
-from planner.report.chances import plan_distribution
-from planner.units import format_duration, format_share
+from planner.negotiate.answer import Answer
+from planner.report.comparison import objective_ratio
+from planner.report.deadline_probability import plan_distribution
+from planner.units import format_duration, format_range, format_share
 
 
-def certainty_document(answer: Answer, plan: Plan) -> dict[str, Any]:
+def estimate_error_document(answer: Answer, plan: Plan) -> dict[str, Any]:
     """The range of a plan's wall time, and whether published runs on its device stand behind it."""
     calibration, device = answer.choices.workload.calibration, plan.machine.accelerator
     low, high = real_range(answer, plan)
@@ -32,11 +33,11 @@ def certainty_document(answer: Answer, plan: Plan) -> dict[str, Any]:
     }
 
 
-def certainty_lines(answer: Answer, best: Plan) -> Iterator[str]:
+def estimate_error_lines(answer: Answer, best: Plan) -> Iterator[str]:
     """The range of the best plan, what it rests on, and the other accelerators on which as good a plan exists."""
     low, high = map(format_duration, real_range(answer, best))
-    share = f"{100 * CONFIDENCE:.0f} %"
-    yield f"Estimate: {share} of real runs would take {low} to {high}, luck with nodes included; cost goes with it."
+    between = f"{CONFIDENCE:.0%} prediction interval: {format_range(low, high)}"
+    yield f"{between}, node failures included; cost scales with time."
     yield _kind_of_figure(answer, best)
     others = [one.plan for one in answer.alternatives if one.plan]
     yield from (_tie(answer, best, other) for other in others if within_error(answer, best, other))
@@ -62,8 +63,7 @@ def within_error(answer: Answer, best: Plan, other: Plan) -> bool:
 
     They differ by less than the interval of their ratio, in which what both estimates share has cancelled.
     """
-    objective = answer.choices.objective
-    ratio = objective_value(objective, other) / max(objective_value(objective, best), 1e-9)
+    ratio = objective_ratio(answer.choices.objective, other, best)
     return is_within_error(ratio, _deviation_between(answer, best, other))
 
 
@@ -79,7 +79,7 @@ def _deviation_between(answer: Answer, best: Plan, other: Plan) -> float:
 
 
 def _kind_of_figure(answer: Answer, best: Plan) -> str:
-    """That the plan is the best layout, and what published runs reached with theirs."""
+    """A sentence that the figure is of the best layout, beside what published runs reached with theirs."""
     workload, longest = answer.choices.workload, max(best.phases, key=lambda phase: phase.wall_seconds)
     found = f"This is the best layout, at {format_share(longest.mfu)} MFU"
     if not workload.trains_base:
@@ -91,12 +91,10 @@ def _kind_of_figure(answer: Answer, best: Plan) -> str:
 
 
 def _tie(answer: Answer, best: Plan, other: Plan) -> str:
-    """That two accelerators are as good as each other, as far as anyone can tell."""
+    """A sentence on two accelerators that the estimate cannot tell apart."""
     objective = answer.choices.objective
-    difference = objective_value(objective, other) / max(objective_value(objective, best), 1e-9) - 1
-    worse = {"cost": "dearer", "time": "slower", "tokens": "short on tokens"}[objective]
+    difference = objective_ratio(objective, other, best) - 1
+    worse = {"cost": "more expensive", "time": "slower", "tokens": "short of tokens"}[objective]
     _, high = interval(_deviation_between(answer, best, other))
-    return (
-        f"{other.accelerator} is {abs(difference):.0%} {worse}, less than the estimate can tell "
-        f"between the two (±{high - 1:.0%}): treat them as equal."
-    )
+    error = f"within the estimate's error (±{high - 1:.0%})"
+    return f"{other.accelerator} is {abs(difference):.0%} {worse}, {error}: treat as tied."

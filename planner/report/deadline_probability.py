@@ -1,4 +1,4 @@
-"""The chances that a plan is in time and within its cost when nodes fail and spot nodes go."""
+"""The probability of meeting the deadline, and the spread of time and cost, when nodes fail and spot nodes go."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ QUANTILES: Final = {"p5": 0.05, "p50": 0.50, "p95": 0.95}
 
 
 @dataclass(frozen=True)
-class Chances:
-    """What failures and preemptions leave of a plan's promises."""
+class RiskSummary:
+    """Wall time and cost of a plan after failures and preemptions, and the probability of meeting its deadline."""
 
     seconds: dict[str, float]
     """Quantiles of the wall time."""
     usd: dict[str, float]
     """Quantiles of the cost."""
     in_time: float | None
-    """Probability that the deadline is kept, the estimate being right; None without a deadline."""
+    """Probability of meeting the deadline if the estimate is exact; None without a deadline."""
     in_time_with_estimate: float | None
-    """The same, counting how far real runs were from estimates."""
+    """The same with the estimate's own error, as measured on published runs."""
     runs: int
-    """By how many replays; 0 by closed forms."""
+    """Replayed runs that the figures are from; 0 for closed forms."""
 
 
-def chances_of(plan: Plan, problem: Problem) -> Chances:
-    """By closed forms, or by replays where those are not near enough."""
+def risk_summary(plan: Plan, problem: Problem) -> RiskSummary:
+    """The summary of a plan, from closed forms, or from replayed runs where those are not near enough."""
     found, deadline = plan_distribution(plan, problem), problem.limits.deadline
     in_time = both = None
     if deadline is not None:
@@ -44,7 +44,7 @@ def chances_of(plan: Plan, problem: Problem) -> Chances:
         deviation = expected_deviation(workload.calibration, plan.machine.accelerator, moe=workload.model.is_moe)
         in_time = float(found.seconds.within(bound))
         both = float(found.seconds.within_uncertain(bound, deviation))
-    return Chances(_quantiles(found.seconds), _quantiles(found.usd), in_time, both, found.runs)
+    return RiskSummary(_quantiles(found.seconds), _quantiles(found.usd), in_time, both, found.runs)
 
 
 def plan_distribution(plan: Plan, problem: Problem) -> JobDistribution:
@@ -57,12 +57,12 @@ def _quantiles(found: Distribution) -> dict[str, float]:
     return {name: float(value) for name, value in zip(QUANTILES, values, strict=True)}
 
 
-def chances_document(found: Chances) -> dict[str, Any]:
-    """What a plan's document says of it; money is decimal strings."""
+def risk_summary_document(summary: RiskSummary) -> dict[str, Any]:
+    """The summary as part of a plan's document; money is decimal strings."""
     return {
-        "probability_in_time": found.in_time,
-        "probability_in_time_with_estimate_error": found.in_time_with_estimate,
-        "wall_seconds_quantiles": found.seconds,
-        "cost_usd_quantiles": {name: usd_text(value) for name, value in found.usd.items()},
-        "quantiles_by": {"method": "replay" if found.runs else "closed forms", "runs": found.runs},
+        "probability_in_time": summary.in_time,
+        "probability_in_time_with_estimate_error": summary.in_time_with_estimate,
+        "wall_seconds_quantiles": summary.seconds,
+        "cost_usd_quantiles": {name: usd_text(value) for name, value in summary.usd.items()},
+        "quantiles_by": {"method": "replay" if summary.runs else "closed forms", "runs": summary.runs},
     }

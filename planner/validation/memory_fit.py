@@ -12,7 +12,7 @@ from planner.validation.cases import Case
 from planner.validation.metrics import MEMORIES
 from planner.validation.predict import Labels, Mask, Table, memories, settle, table_of
 from planner.validation.priors import MARGIN_QUANTILE, MEMORY_PRIORS
-from planner.validation.robust import robust, root_weights, solve
+from planner.validation.robust_fit import robust, root_weights, solve
 
 
 @dataclass(frozen=True)

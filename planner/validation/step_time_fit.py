@@ -12,7 +12,7 @@ from planner.validation.cases import Case
 from planner.validation.metrics import measured_seconds
 from planner.validation.predict import Index, Mask, Table, settle, table_of, times
 from planner.validation.priors import DEVICE_SD, TIME_PRIORS, VENDOR_MEAN, VENDOR_SD, hand_set
-from planner.validation.robust import robust, root_weights, solve
+from planner.validation.robust_fit import robust, root_weights, solve
 
 
 @dataclass(frozen=True)

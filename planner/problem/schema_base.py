@@ -17,10 +17,10 @@ from planner.problem.yaml_tree import KeyPath
 from planner.units import QuantityError
 
 
-class Written(BaseModel):
+class SchemaModel(BaseModel):
     """Base of every part of a problem or run file: immutable, and unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -32,7 +32,7 @@ class Written(BaseModel):
         return {key: value for key, value in data.items() if value is not None or key not in known}
 
 
-class WrittenFile(Written):
+class SchemaFile(SchemaModel):
     """A whole file: it remembers the document it came from, so that later errors still name the line."""
 
     _document: Document | None = PrivateAttr(default=None)
