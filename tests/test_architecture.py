@@ -19,7 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 STOREYS = (
     {"errors"},
-    {"units", "files"},
+    {"units", "files", "clock"},
     {"catalog"},
     {"problem"},
     {"equations"},

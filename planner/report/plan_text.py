@@ -106,7 +106,7 @@ def _bill(plan: Plan) -> Tree:
     tree = Tree(Text(f"bill: {format_money(plan.cost_usd)}"), guide_style="")
     for phase in dict.fromkeys(purchase.phase for purchase in plan.purchases):
         lines = [purchase for purchase in plan.purchases if purchase.phase == phase]
-        branch = tree.add(Text(f"{phase}: {format_money(sum(one.cost_usd for one in lines))}"))
+        branch = tree.add(Text(f"{phase or 'all phases'}: {format_money(sum(one.cost_usd for one in lines))}"))
         for one in lines:
             kind = one.kind.replace("_", "-") + (f" ({one.note})" if one.note else "")
             nodes, each = _counted(one.nodes, "node"), _counted(plan.machine.per_node, "GPU")
