@@ -6,6 +6,7 @@ import json
 
 import click
 
+from planner.cli.ending import ending_with
 from planner.cli.options import quantity, set_option
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
@@ -29,11 +30,10 @@ def alternatives(problem_file: str, sets: tuple[str, ...], within: float, *, as_
 
     problem = problem_of(problem_file, sets)
     found = kinds(problem, within)
-    if as_json:
-        click.echo(json.dumps(kinds_document(problem, found), indent=2, ensure_ascii=False))
-    elif found:
-        print_kinds(problem, found)
-    else:
-        click.echo(f"no plan exists; plan solve {problem_file} says what has to give")
-    if not found:
-        raise click.exceptions.Exit(ExitCode.INFEASIBLE)
+    with ending_with(ExitCode.OK if found else ExitCode.INFEASIBLE):
+        if as_json:
+            click.echo(json.dumps(kinds_document(problem, found), indent=2, ensure_ascii=False))
+        elif found:
+            print_kinds(problem, found)
+        else:
+            click.echo(f"no plan exists; plan solve {problem_file} says what has to give")

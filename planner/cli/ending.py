@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
-from planner.errors import ExitCode
+from planner.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from planner.clock import Clock
 
 
-class ClosedOutput(TextIO):
+class ClosedOutput(io.TextIOBase):
     """Standard output that a shell has closed: an answer that is written to it is not lost in silence."""
 
-    def write(self, text: str) -> int:
-        """Raises OSError."""
-        raise OSError(f"standard output is closed, so {len(text):,} characters of the answer are lost")
-
-    def flush(self) -> None:
-        """Nothing was written."""
+    def write(self, _: str) -> int:
+        """Raises InputError."""
+        raise InputError("standard output is closed, so the answer is lost", fix="leave it open, or send it to a file")
 
 
 @contextmanager
@@ -44,6 +42,12 @@ def ending_with(code: ExitCode = ExitCode.OK) -> Iterator[None]:
 def nobody_reads() -> None:
     """Lets the rest of the output go nowhere, so that nothing fails at the end of the process."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def raise_on_interrupts() -> None:
+    """From now on Ctrl-C raises KeyboardInterrupt, as Python is used to, wherever the work is."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
