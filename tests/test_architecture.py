@@ -19,7 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 STOREYS = (
     {"errors"},
-    {"units", "files"},
+    {"units", "files", "clock"},
     {"catalog"},
     {"problem"},
     {"equations"},
@@ -28,6 +28,7 @@ STOREYS = (
     {"estimate", "validation", "measure", "formulation", "verify", "negotiate", "replay"},
     {"report"},
     {"cli"},
+    {"__main__"},
 )
 """Rooms from the ground up; a room imports rooms of lower storeys only."""
 SAME_STOREY = {
@@ -83,7 +84,7 @@ def storey(name: str) -> int:
 
 def test_every_room_has_its_storey() -> None:
     """A room that STOREYS does not name has no place yet."""
-    rooms = {room(path) for path in MODULES} - {"__init__", "__main__"}
+    rooms = {room(path) for path in MODULES} - {"__init__"}
     assert rooms <= set().union(*STOREYS)
 
 

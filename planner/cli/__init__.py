@@ -12,6 +12,7 @@ from importlib import import_module
 import click
 
 from planner import __version__
+from planner.cli.ending import ClosedOutput, nobody_reads, raise_on_interrupts
 from planner.errors import ExitCode, InputError, Issue, Place, did_you_mean
 
 COMMANDS = {
@@ -70,9 +71,9 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Runs the command; whatever goes wrong is told in a few lines and ends with its exit code."""
         with _told_to_the_user(ctx):
+            raise_on_interrupts()
             result = super().invoke(ctx)
-            if sys.stdout is not None:  # a shell may have closed it
-                sys.stdout.flush()
+            sys.stdout.flush()
             return result
 
 
@@ -83,6 +84,8 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads that NumPy starts cost more than its products here
     if sys.stderr is None:  # a shell may have closed it
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  (while the process lives)
+    if sys.stdout is None:
+        sys.stdout = ClosedOutput()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -123,7 +126,7 @@ def _fail(ctx: click.Context, error: InputError) -> None:
 def _fail_on_files(ctx: click.Context, error: OSError) -> None:
     """A reader that went away is no error; any other trouble with a file is the user's to mend."""
     if isinstance(error, BrokenPipeError) or error.errno == errno.EPIPE:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nobody_reads()
         ctx.exit(ExitCode.OK)
     place = Place(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
     _fail(

@@ -6,6 +6,7 @@ import json
 
 import click
 
+from planner.cli.ending import ending_with
 from planner.cli.options import quantity, set_option
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
@@ -29,11 +30,10 @@ def alternatives(problem_file: str, sets: tuple[str, ...], within: float, *, as_
     from planner.report.alternatives import alternatives_document, print_alternatives
 
     found = kinds(problem, within)
-    if as_json:
-        click.echo(json.dumps(alternatives_document(problem, found), indent=2, ensure_ascii=False))
-    elif found:
-        print_alternatives(problem, found)
-    else:
-        click.echo(f"no plan exists; plan solve {problem_file} shows the smallest relaxations")
-    if not found:
-        raise click.exceptions.Exit(ExitCode.INFEASIBLE)
+    with ending_with(ExitCode.OK if found else ExitCode.INFEASIBLE):
+        if as_json:
+            click.echo(json.dumps(alternatives_document(problem, found), indent=2, ensure_ascii=False))
+        elif found:
+            print_alternatives(problem, found)
+        else:
+            click.echo(f"no plan exists; plan solve {problem_file} shows the smallest relaxations")

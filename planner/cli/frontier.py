@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from planner.cli.ending import ending_with
 from planner.cli.options import html_option, set_option, write_page
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
@@ -60,11 +61,10 @@ def frontier(
         write_page(html, lambda: frontier_page(found, rivals(found, room)))
     elif html:
         click.echo(f"there is no plan, so {html} was not written", err=True)
-    if as_json:
-        click.echo(json.dumps(frontier_document(found), indent=2, ensure_ascii=False))
-    elif as_csv:
-        print_csv(found)
-    else:
-        print_frontier(found)
-    if not found.points:
-        raise click.exceptions.Exit(ExitCode.INFEASIBLE)
+    with ending_with(ExitCode.OK if found.points else ExitCode.INFEASIBLE):
+        if as_json:
+            click.echo(json.dumps(frontier_document(found), indent=2, ensure_ascii=False))
+        elif as_csv:
+            print_csv(found)
+        else:
+            print_frontier(found)

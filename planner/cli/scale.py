@@ -6,6 +6,7 @@ import json
 
 import click
 
+from planner.cli.ending import ending_with
 from planner.cli.options import set_option
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
@@ -49,11 +50,11 @@ def scale(
 
     counts = None if gpus is None else parse_gpu_counts(gpus)
     found = scaling(problem, counts, accelerator=accelerator, phase=phase, kind="weak" if weak else "strong")
-    if as_json:
-        click.echo(json.dumps(scaling_document(found), indent=2, ensure_ascii=False))
-    elif as_csv:
-        print_csv(found)
-    else:
-        print_scaling(found)
-    if not any(point.plan for curve in found.curves for point in curve.points):
-        raise click.exceptions.Exit(ExitCode.INFEASIBLE)
+    has_plan = any(point.plan for curve in found.curves for point in curve.points)
+    with ending_with(ExitCode.OK if has_plan else ExitCode.INFEASIBLE):
+        if as_json:
+            click.echo(json.dumps(scaling_document(found), indent=2, ensure_ascii=False))
+        elif as_csv:
+            print_csv(found)
+        else:
+            print_scaling(found)

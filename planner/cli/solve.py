@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from planner.cli.ending import ending_with, stopped_by_interrupts
 from planner.cli.options import html_option, quantity, set_option, write_page
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 from planner.units import parse_duration
 
 if TYPE_CHECKING:
+    from planner.clock import Clock
     from planner.negotiate.answer import Answer
-    from planner.negotiate.patience import Patience
     from planner.negotiate.relaxations import Relaxation
     from planner.negotiate.room import Room
     from planner.negotiate.turning import TurningPoint
     from planner.negotiate.worth import Worth
+    from planner.problem.problem import Problem
 
 
 @click.command()
@@ -58,47 +59,66 @@ def solve(
     PROBLEM.YAML is a problem file (`plan init` writes one, `plan schema` states its keys), or - for standard input.
     Exit codes: 0 a plan, 2 bad input, 3 proven infeasible, 4 time limit without a plan, 130 interrupted.
     """
-    from planner.files import write_whole
+    from planner.clock import Clock
+
+    if minimize and maximize:
+        raise click.UsageError("--minimize and --maximize exclude each other")
+    clock, objective = Clock.of(time_limit), minimize or maximize
+    problem = problem_of(problem_file, (*sets, *([f"objective={objective}"] if objective else [])))
+    with stopped_by_interrupts(clock):
+        found, around = _solved(problem, clock)
+        if check:
+            _compare(found)
+        _show(found, around, as_json=as_json, out=out, html=html)
+
+
+def _solved(problem: Problem, clock: Clock) -> tuple[Answer, _Around]:
+    """The answer and what was asked around it; a plan that does not hold ends with 70 instead."""
     from planner.negotiate.answer import answer
     from planner.negotiate.patience import Patience
     from planner.negotiate.room import Room
     from planner.negotiate.worth import prepared
     from planner.verify.check import FaultyPlanError
 
-    if minimize and maximize:
-        raise click.UsageError("--minimize and --maximize exclude each other")
-    objective = minimize or maximize
-    problem = problem_of(problem_file, (*sets, *([f"objective={objective}"] if objective else [])))
-    patience = Patience(None if time_limit is None else time.perf_counter() + time_limit)
+    room = Room(problem, patience=Patience(clock))
     try:
-        room = Room(problem)
-        found = answer(problem, time_limit=time_limit, progress=_progress(), prepare=lambda _: prepared(room))
-        around = _negotiated(replace(room, patience=patience), found)
+        found = answer(problem, clock=clock, progress=_progress(), prepare=lambda _: prepared(room))
+        return found, _negotiated(room, found)
     except FaultyPlanError as error:
         for fault in error.faults:
             click.echo(f"error: the plan failed its verification: {fault}", err=True)
         raise click.exceptions.Exit(ExitCode.FAILED_VERIFICATION) from None
-    if check:
-        _compare(found)
+
+
+def _show(found: Answer, around: _Around, *, as_json: bool, out: str | None, html: str | None) -> None:
+    """Writes the files, prints the answer, says what was left out, and ends with the exit code."""
+    from planner.files import write_whole
     from planner.report.page.answer import answer_page
 
     document = ""
     if as_json or out is not None:
-        document = json.dumps(_document(found, around, patience), indent=2, ensure_ascii=False)
+        document = json.dumps(_document(found, around), indent=2, ensure_ascii=False)
     try:  # files first: whoever reads the answer, such as head, may stop before its end
         if out is not None:
             write_whole(out, document + "\n")
         write_page(html, lambda: answer_page(found, around.worth, around.gives, around.turning))
     finally:
-        if as_json:
-            click.echo(document)
-        else:
-            _print(found, around)
-    if patience.left_out:
+        _tell_left_out(found, around)
+        with ending_with(exit_code(found)):
+            if as_json:
+                click.echo(document)
+            else:
+                _print(found, around)
+
+
+def _tell_left_out(found: Answer, around: _Around) -> None:
+    """Says on stderr what there was no time for."""
+    why = "interrupted" if found.clock.is_interrupted else "time limit"
+    if found.unsearched:
+        click.echo(f"{why}: not searched to the end: {', '.join(found.unsearched)}", err=True)
+    if around.left_out:
         about = "more is worth" if found.plan else "has to give"
-        click.echo(f"time limit: of what {about}, left out: {', '.join(patience.left_out)}", err=True)
-    if code := exit_code(found):
-        raise click.exceptions.Exit(code)
+        click.echo(f"{why}: of what {about}, left out: {', '.join(around.left_out)}", err=True)
 
 
 @dataclass(frozen=True)
@@ -108,10 +128,12 @@ class _Around:
     worth: Sequence[Worth] = ()
     gives: Sequence[Relaxation] = ()
     turning: TurningPoint | None = None
+    left_out: Sequence[str] = ()
+    """What there was no time to ask."""
 
 
-def _document(found: Answer, around: _Around, patience: Patience) -> dict[str, Any]:
-    """The JSON document; `left_out` names what the time limit was too short to ask."""
+def _document(found: Answer, around: _Around) -> dict[str, Any]:
+    """The JSON document; `left_out` names what there was no time to ask."""
     from planner.report.plan_json import answer_document
     from planner.report.relaxations import relaxation_documents
     from planner.report.turning import turning_document
@@ -122,7 +144,7 @@ def _document(found: Answer, around: _Around, patience: Patience) -> dict[str, A
         "relaxations": relaxation_documents(around.gives),
         "limits": limits_with_worth(found.problem, whole["limits"], around.worth),
         "spot_turning_point": turning_document(around.turning),
-        "left_out": patience.left_out,
+        "left_out": list(around.left_out),
     }
 
 
@@ -141,24 +163,21 @@ def _print(found: Answer, around: _Around) -> None:
 
 
 def _negotiated(room: Room, found: Answer) -> _Around:
-    """What a little more of each limit is worth and where spot turns, or what has to give; nothing on Ctrl-C."""
+    """What a little more of each limit is worth and where spot turns, or what has to give."""
     from planner.formulation.outcome import Status
     from planner.negotiate.relaxations import relaxations
     from planner.negotiate.turning import turning_point
     from planner.negotiate.worth import worths
 
-    try:
-        if found.status is Status.INFEASIBLE:
-            return _Around(gives=relaxations(found.problem, room.patience))
-        if found.plan is None:
-            return _Around()
-        worth, plan, turning = worths(room, found.plan), found.plan, None
-        if found.problem.objective == "cost" and "spot" in found.problem.market.purchase:
-            turning = room.patience.ask("market.spot_price", lambda: turning_point(found.choices, plan))
-        return _Around(worth=worth, turning=turning)
-    except KeyboardInterrupt:
-        click.echo("interrupted: what the limits are worth is left out", err=True)
+    left_out = room.patience.left_out
+    if found.status is Status.INFEASIBLE:
+        return _Around(gives=relaxations(found.problem, room.patience), left_out=left_out)
+    if found.plan is None:
         return _Around()
+    worth, plan, turning = worths(room, found.plan), found.plan, None
+    if found.problem.objective == "cost" and "spot" in found.problem.market.purchase:
+        turning = room.patience.ask("market.spot_price", lambda: turning_point(found.choices, plan))
+    return _Around(worth=worth, turning=turning, left_out=left_out)
 
 
 def exit_code(found: Answer) -> ExitCode:
@@ -167,9 +186,7 @@ def exit_code(found: Answer) -> ExitCode:
 
     if found.plan is not None:
         return ExitCode.OK
-    if found.status is Status.INFEASIBLE:
-        return ExitCode.INFEASIBLE
-    return ExitCode.INTERRUPTED if found.outcome.interrupted else ExitCode.NO_PLAN_IN_TIME
+    return ExitCode.INFEASIBLE if found.status is Status.INFEASIBLE else ExitCode.NO_PLAN_IN_TIME
 
 
 def _progress() -> Callable[[str], None] | None:

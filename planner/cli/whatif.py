@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from planner.cli.ending import ending_with
 from planner.cli.options import html_option, set_option, write_page
 from planner.cli.reading import warn_of_phases
 from planner.errors import ExitCode
@@ -73,17 +74,22 @@ def whatif(
         found = what_if(document, vary, jobs=jobs, progress=tell)
     warn_of_phases(*(cell.problem for cell in found.flat))
     write_page(html, lambda: whatif_page(found, cast("Shown | None", show)))
-    if as_json:
-        click.echo(json.dumps(whatif_document(found), indent=2, ensure_ascii=False))
-    elif as_csv:
-        print_csv(found)
-    else:
-        print_whatif(found, cast("Shown | None", show))
     if found.stopped:
         _tell_missing(found)
-        raise click.exceptions.Exit(ExitCode.INTERRUPTED)
-    if all(cell.plan is None for cell in found.flat):
-        raise click.exceptions.Exit(ExitCode.INFEASIBLE)
+    with ending_with(_exit_code(found)):
+        if as_json:
+            click.echo(json.dumps(whatif_document(found), indent=2, ensure_ascii=False))
+        elif as_csv:
+            print_csv(found)
+        else:
+            print_whatif(found, cast("Shown | None", show))
+
+
+def _exit_code(found: WhatIf) -> ExitCode:
+    """What the shell is told."""
+    if found.stopped:
+        return ExitCode.INTERRUPTED
+    return ExitCode.OK if any(cell.plan for cell in found.flat) else ExitCode.INFEASIBLE
 
 
 @contextmanager

@@ -18,6 +18,12 @@ def node_hours_usd(nodes: Array, usd_per_node_hour: Array, seconds: Array) -> Ar
     return nodes * usd_per_node_hour * seconds / SECONDS_PER_HOUR
 
 
+def line_cents(nodes: Array, usd_per_node_hour: Array, seconds: Array) -> Array:
+    """One line of a bill in whole cents, halves to even; no nodes cost nothing, however long."""
+    with np.errstate(invalid="ignore"):
+        return np.where(nodes > 0, np.rint(100 * node_hours_usd(nodes, usd_per_node_hour, seconds)), 0.0)
+
+
 def reservation_usd(nodes: Array, usd_per_node_hour: Array, seconds: Array, committed_seconds: Array) -> Array:
     """Cost of reserved nodes: they are paid from start to end, used or not, and at least for the committed term."""
     return node_hours_usd(nodes, usd_per_node_hour, np.maximum(seconds, committed_seconds))

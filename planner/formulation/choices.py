@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, inf
@@ -11,8 +11,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from planner.clock import Clock
 from planner.equations.symbols import Array
 from planner.formulation.limits import Limit, limits_of
+from planner.formulation.napkin import napkin
 from planner.layouts.best import BestLayouts, best_layouts
 from planner.layouts.degrees import MAX_DEVICES, degrees_of
 from planner.layouts.dominance import undominated as undominated_rows
@@ -91,6 +93,8 @@ class Choices:
     """All valid layouts, by phase."""
     columns: tuple[Mapping[Ground, Columns], ...]
     """The layouts that can be best, by phase."""
+    unsearched: tuple[Tender, ...] = ()
+    """Those whose layouts the time was too short for."""
 
     @property
     def phases(self) -> tuple[PhaseWork, ...]:
@@ -123,22 +127,27 @@ def ground_of(tender: Tender) -> Ground:
     return Ground(tender.placement.machine.key, tender.regime)
 
 
-def choices_of(problem: Problem, among: Sequence[Tender] | None = None) -> Choices:
+def choices_of(problem: Problem, among: Sequence[Tender] | None = None, clock: Clock | None = None) -> Choices:
     """All tenders and layouts that a problem allows, reduced by exact dominance. Raises InputError.
 
     A layout that alone misses the deadline is left out; one that fits no memory too. Nothing else is lost. `among`:
-    what is on offer instead of the problem's market, each of them kept.
+    what is on offer instead of the problem's market, each of them kept. Machines are evaluated one after another, the
+    most promising first; those for which no time is left on the clock are named. Raises KeyboardInterrupt when the
+    clock is stopped before the first.
     """
-    workload = workload_of(problem)
+    workload, clock = workload_of(problem), clock or Clock()
     offered = tenders_of(placements(problem)) if among is None else tuple(among)
     tenders = undominated(offered) if among is None else offered
-    machines = {tender.placement.machine.key: tender.placement.machine for tender in tenders}
-    spaces = tuple(_space(problem, workload, phase, machines.values()) for phase in workload.phases)
-    columns: list[dict[Ground, Columns]] = []
-    carried = tenders
-    for index, space in enumerate(spaces):
-        columns.append(_columns(problem, workload, index, space, carried))
-        carried = tuple(one for one in carried if len(columns[-1][ground_of(one)]))
+    by_machine: dict[MachineKey, list[Tender]] = {}
+    for tender in tenders:
+        by_machine.setdefault(tender.placement.machine.key, []).append(tender)
+    machines = {key: some[0].placement.machine for key, some in by_machine.items()}
+    spaces = tuple(_spaces(problem, workload, list(machines.values()), clock))
+    columns: tuple[dict[Ground, Columns], ...] = tuple({} for _ in spaces)
+    unsearched = sorted(by_machine.values(), key=lambda some: _promise(problem, workload, some), reverse=True)
+    while unsearched and not (clock.is_over and columns[0]):
+        _stop_with_nothing(clock)
+        _evaluate(problem, workload, spaces, unsearched.pop(), columns)
     return Choices(
         problem=problem,
         workload=workload,
@@ -146,41 +155,59 @@ def choices_of(problem: Problem, among: Sequence[Tender] | None = None) -> Choic
         objective=problem.objective,
         machines=machines,
         offered=offered,
-        tenders=carried,
+        tenders=tuple(one for one in tenders if all(len(of.get(ground_of(one), ())) for of in columns)),
         spaces=spaces,
-        columns=tuple(columns),
+        columns=columns,
+        unsearched=tuple(one for some in unsearched for one in some),
     )
 
 
-def _space(problem: Problem, workload: Workload, phase: PhaseWork, machines: Iterable[Machine]) -> LayoutSpace:
-    """All valid layouts of a phase on any of the machines."""
+def _spaces(problem: Problem, workload: Workload, machines: Sequence[Machine], clock: Clock) -> Iterator[LayoutSpace]:
+    """All valid layouts of each phase on any of the machines."""
     memories, widest = [one.memory_bytes for one in machines], max(one.domain for one in machines)
-    degrees = degrees_of(workload, phase, widest)
-    return layout_space(workload, phase, degrees, memories, problem.limits.gpus or MAX_DEVICES)
+    for phase in workload.phases:
+        _stop_with_nothing(clock)
+        degrees = degrees_of(workload, phase, widest)
+        yield layout_space(workload, phase, degrees, memories, problem.limits.gpus or MAX_DEVICES)
 
 
-def _columns(
-    problem: Problem, workload: Workload, index: int, space: LayoutSpace, tenders: Sequence[Tender]
-) -> dict[Ground, Columns]:
-    """The layouts of one phase that can be best, on the ground of every tender."""
-    phase = workload.phases[index]
-    machines = {one.placement.machine.key: one.placement.machine for one in tenders}
-    elastic = {one.placement.machine.key for one in tenders if one.regime.policy == "elastic"}
-    limit = (problem.limits.deadline or inf) / (1 if is_open(problem, phase.name) else phase.steps)
-    best = {
-        key: best_layouts(
+def _stop_with_nothing(clock: Clock) -> None:
+    """Raises KeyboardInterrupt when the user wants an end."""
+    if clock.is_interrupted:
+        raise KeyboardInterrupt
+
+
+def _promise(problem: Problem, workload: Workload, tenders: Sequence[Tender]) -> tuple[bool, float]:
+    """The least that a job may take on a machine, by the objective; last where that is beyond the deadline."""
+    least = napkin(problem, workload, tenders, [phase.steps for phase in workload.phases])
+    late = least.seconds > (problem.limits.deadline or inf)
+    return late, least.seconds if problem.objective == "time" else least.usd
+
+
+def _evaluate(
+    problem: Problem,
+    workload: Workload,
+    spaces: Sequence[LayoutSpace],
+    tenders: Sequence[Tender],
+    columns: Sequence[dict[Ground, Columns]],
+) -> None:
+    """Adds the layouts of one machine that can be best, phase by phase while every phase so far has one."""
+    machine = tenders[0].placement.machine
+    for index, (phase, space, found) in enumerate(zip(workload.phases, spaces, columns, strict=True)):
+        best = best_layouts(
             workload,
             phase,
             machine,
             space,
             max_nodes=most_nodes(problem, tenders, machine),
-            max_step_seconds=limit,
-            loses_replicas=key in elastic,
+            max_step_seconds=(problem.limits.deadline or inf) / (1 if is_open(problem, phase.name) else phase.steps),
+            loses_replicas=any(one.regime.policy == "elastic" for one in tenders),
         )
-        for key, machine in machines.items()
-    }
-    grounds = dict.fromkeys(map(ground_of, tenders))
-    return {ground: _that_can_be_best(problem, workload, index, best[ground.machine], ground) for ground in grounds}
+        for ground in dict.fromkeys(map(ground_of, tenders)):
+            found[ground] = _that_can_be_best(problem, workload, index, best, ground)
+        tenders = [one for one in tenders if len(found[ground_of(one)])]
+        if not tenders:
+            return
 
 
 def is_open(problem: Problem, phase: str) -> bool:

@@ -8,10 +8,9 @@ from typing import Final
 
 from ortools.sat.python.cp_model import CpModel, Domain, IntVar, LinearExpr
 
-from planner.formulation.choices import Choices, ground_of
-from planner.formulation.figures import Counted
+from planner.formulation.choices import Choices, Ground, ground_of
 from planner.formulation.limits import Limit
-from planner.formulation.scale import Scale
+from planner.formulation.scale import Scale, budget_of
 from planner.formulation.variables import PhaseVariables, PlanVariables
 from planner.problem.pins import Pin
 from planner.problem.problem import LayoutPins
@@ -35,10 +34,15 @@ def tender_has_its_accelerator(model: CpModel, plan: PlanVariables) -> None:
 def chooses_one_layout(model: CpModel, plan: PlanVariables, phase: PhaseVariables, choices: Choices) -> None:
     """Each phase has one layout, and it is one of those on the chosen tender's ground."""
     model.add_exactly_one(phase.options).with_name(f"{phase.figures.name}: one layout")
+    layouts: dict[Ground, list[IntVar]] = {ground: [] for ground in choices.grounds}
+    tenders: dict[Ground, list[IntVar]] = {ground: [] for ground in choices.grounds}
+    for option, ground in zip(phase.options, phase.figures.grounds, strict=True):
+        layouts[ground].append(option)
+    for tender, chosen in plan.tenders:
+        tenders[ground_of(tender)].append(chosen)
     for ground in choices.grounds:
-        layouts = [one for one, where in zip(phase.options, phase.figures.grounds, strict=True) if where == ground]
-        tenders = [chosen for tender, chosen in plan.tenders if ground_of(tender) == ground]
-        model.add(sum(layouts) == sum(tenders)).with_name(f"{phase.figures.name}: a layout for the tender")
+        rule = model.add(LinearExpr.sum(layouts[ground]) == LinearExpr.sum(tenders[ground]))
+        rule.with_name(f"{phase.figures.name}: a layout for the tender")
 
 
 def degrees_are_the_layouts(model: CpModel, phase: PhaseVariables) -> None:
@@ -151,24 +155,14 @@ def buys_what_is_sold(model: CpModel, plan: PlanVariables, phase: PhaseVariables
 def times_are_the_layouts(model: CpModel, phase: PhaseVariables) -> None:
     """Of the chosen layout: wall, node_time = bought · wall, and what of it a spot node is paid and saves."""
     figures = phase.figures
-    for name, variable, counted in (
+    node_time = [nodes * wall for nodes, wall in zip(figures.bought, figures.wall, strict=True)]
+    for name, variable, values in (
         ("wall", phase.wall, figures.wall),
-        ("node_time", phase.node_time, figures.wall.times(figures.bought)),
+        ("node_time", phase.node_time, node_time),
         ("paid", phase.paid, figures.paid),
         ("saved", phase.saved, figures.saved),
     ):
-        of_layout = grown(model, phase, name, counted, variable.domain.max())
-        model.add(variable == of_layout).with_name(f"{figures.name}.{name}")
-
-
-def grown(model: CpModel, phase: PhaseVariables, name: str, counted: Counted, largest: int) -> LinearExpr:
-    """Of the chosen layout: start + count · block, which is no more than `largest`."""
-    if phase.figures.counts == 1:
-        return phase.chosen_sum(counted.most(1))
-    most = min(max(counted.block), largest)
-    block = model.new_int_var(0, most, f"{phase.figures.name}.{name}.block")
-    model.add(block == phase.chosen_sum(counted.block)).with_name(f"{phase.figures.name}.{name}: a block")
-    return times(model, block, phase.count) + phase.chosen_sum(counted.start)
+        model.add(variable == phase.chosen_sum(values)).with_name(f"{figures.name}.{name}")
 
 
 def purchases_last_the_phase(model: CpModel, phase: PhaseVariables) -> None:
@@ -192,12 +186,12 @@ def times(model: CpModel, first: IntVar, second: IntVar) -> LinearExpr:
 
 
 def phase_costs(model: CpModel, plan: PlanVariables, phase: PhaseVariables, scale: Scale) -> None:
-    """At the chosen tender's prices: cost ≥ on-demand price · on-demand time + spot price · spot time."""
+    """At the chosen tender's prices: cost ≥ on-demand price · on-demand time + spot price · spot time, rounded down."""
     on_demand_time = phase.node_time - phase.saved_time - phase.reserved_time
     for tender, chosen in plan.tenders:
         on_demand, spot = _price(tender.on_demand_price, scale), _price(tender.spot_price, scale)
         bill = on_demand * on_demand_time + spot * phase.spot_time
-        rule = model.add(scale.cost_ratio * phase.cost >= bill).only_enforce_if(chosen)
+        rule = model.add(scale.cost_ratio * (phase.cost + 1) >= bill + 1).only_enforce_if(chosen)
         rule.with_name(f"{phase.figures.name}: bill")
 
 
@@ -209,7 +203,8 @@ def reservation_costs(model: CpModel, plan: PlanVariables, scale: Scale) -> None
             model.add(plan.reserved == 0).only_enforce_if(chosen).with_name("no reservation")
             continue
         bill = _price(tender.reservation.usd_per_node_hour, scale) * plan.reserved_time
-        model.add(scale.cost_ratio * plan.reserved_cost >= bill).only_enforce_if(chosen).with_name("reservation")
+        rule = model.add(scale.cost_ratio * (plan.reserved_cost + 1) >= bill + 1).only_enforce_if(chosen)
+        rule.with_name("reservation")
         term = scale.commitment(tender) * plan.reserved
         model.add(plan.reserved_cost >= term).only_enforce_if(chosen).with_name("committed term")
 
@@ -226,7 +221,8 @@ def costs_at_least_the_lowest_price(model: CpModel, plan: PlanVariables, scale: 
     least = [
         phase.chosen_sum([bill // scale.cost_ratio for bill in phase.figures.lowest_bill]) for phase in plan.phases
     ]
-    model.add(plan.cost >= sum(least)).with_name("lowest price")
+    rounded = len(plan.phases) + 1
+    model.add(plan.cost + rounded >= sum(least)).with_name("lowest price")
 
 
 def meets_deadline(model: CpModel, plan: PlanVariables, deadline: Limit, scale: Scale) -> None:
@@ -234,9 +230,9 @@ def meets_deadline(model: CpModel, plan: PlanVariables, deadline: Limit, scale: 
     model.add(plan.wall <= scale.time_bound(deadline.bound)).with_name(deadline.name)
 
 
-def keeps_budget(model: CpModel, plan: PlanVariables, budget: Limit, scale: Scale) -> None:
+def keeps_budget(model: CpModel, plan: PlanVariables, choices: Choices, budget: Limit, scale: Scale) -> None:
     """All purchases together cost no more than the budget."""
-    model.add(plan.cost <= scale.cost_bound(budget.bound)).with_name(budget.name)
+    model.add(plan.cost <= scale.cost_bound(budget_of(choices))).with_name(budget.name)
 
 
 def keeps_gpu_limit(model: CpModel, plan: PlanVariables, gpus: Limit) -> None:
@@ -244,13 +240,13 @@ def keeps_gpu_limit(model: CpModel, plan: PlanVariables, gpus: Limit) -> None:
     model.add(plan.gpus <= int(gpus.bound)).with_name(gpus.name)
 
 
-def keeps_limit(model: CpModel, plan: PlanVariables, limit: Limit, scale: Scale) -> None:
+def keeps_limit(model: CpModel, plan: PlanVariables, choices: Choices, limit: Limit, scale: Scale) -> None:
     """Whichever limit it is."""
     match limit.quantity:
         case "wall_seconds":
             meets_deadline(model, plan, limit, scale)
         case "cost_usd":
-            keeps_budget(model, plan, limit, scale)
+            keeps_budget(model, plan, choices, limit, scale)
         case "gpus":
             keeps_gpu_limit(model, plan, limit)
 

@@ -1,4 +1,4 @@
-"""What is best, and what decides between equals."""
+"""What is best."""
 
 from __future__ import annotations
 
@@ -25,22 +25,10 @@ def wall(plan: PlanVariables) -> LinearExprT:
     return plan.wall
 
 
-def tokens(plan: PlanVariables) -> LinearExprT:
-    """The first phase's tokens, negative because the most are wanted."""
-    return -plan.phases[0].count
+MEASURES: Final = MappingProxyType({"cost": cost, "time": wall})
+"""What each objective minimises; the most tokens are proven by there being no plan with more."""
 
 
-def nodes(plan: PlanVariables) -> LinearExprT:
-    """Nodes of all phases together: of equally good plans the smallest."""
-    return sum(phase.bought for phase in plan.phases)
-
-
-ORDER: Final = MappingProxyType(
-    {"cost": (cost, wall, nodes), "time": (wall, cost, nodes), "tokens": (tokens, cost, wall)}
-)
-"""What each objective minimises first, second and third."""
-
-
-def measures(objective: Objective) -> tuple[Measure, ...]:
-    """What is minimised, one after another."""
-    return ORDER[objective]
+def measure_of(objective: Objective) -> Measure:
+    """What is minimised; of a stated number of tokens the cost."""
+    return MEASURES.get(objective, cost)

@@ -49,15 +49,12 @@ class Outcome:
 
     status: Status
     decision: Decision | None = None
+    """In integers, whose limits are a little wider: the plan may be beyond a limit by what rounding hides."""
     bound: float | None = None
-    """No plan is better than this: dollars, seconds or tokens; None without one."""
-    claimed_seconds: float | None = None
-    """Wall time of the plan in the model's fixed-point numbers, never less than the real one."""
-    claimed_usd: float | None = None
+    """No plan costs less dollars or takes fewer seconds; None where there is none, or nothing is known."""
     error: float = 0.0
     """Bound of the relative rounding error."""
-    tightened: float = 0.0
-    """Part of the deadline by which posting its probability by cases may tighten it."""
+    loosened: float = 0.0
+    """Part of the deadline by which posting its probability by cases may loosen it."""
     seconds: float = 0.0
     """Time that the search took."""
-    interrupted: bool = False

@@ -13,6 +13,7 @@ from planner.catalog.precisions import used_precision
 from planner.equations import flops
 from planner.equations.completion import Moments, with_reservation
 from planner.equations.evaluate import evaluate
+from planner.equations.money import line_cents
 from planner.equations.spot import Rates
 from planner.equations.step import StepTime
 from planner.formulation.choices import Choices
@@ -31,8 +32,8 @@ from planner.units import GIB, SECONDS_PER_HOUR, round_usd
 class Purchase:
     """One line of the bill."""
 
-    phase: str
-    """`all` for what is reserved from the first phase to the last."""
+    phase: str | None
+    """None for what is reserved from the first phase to the last."""
     offer: str
     kind: Kind
     nodes: int
@@ -234,7 +235,7 @@ def _bill(decision: Decision, phases: tuple[PhasePlan, ...]) -> Iterator[Purchas
     tender = decision.tender
     if decision.reserved and tender.reservation:
         seconds = max(sum(phase.wall_seconds for phase in phases), tender.committed_seconds)
-        yield _purchase(tender, "all", "reserved", decision.reserved, tender.reservation.usd_per_node_hour, seconds)
+        yield _purchase(tender, None, "reserved", decision.reserved, tender.reservation.usd_per_node_hour, seconds)
     for phase, decided in zip(phases, decision.phases, strict=True):
         yield from _phase_bill(tender, phase, decided)
 
@@ -256,17 +257,23 @@ WHILE_AWAY: Final = "while spot is away"
 
 
 def _purchase(
-    tender: Tender, phase: str, kind: Kind, nodes: int, usd_per_node_hour: Decimal, seconds: float, note: str = ""
+    tender: Tender,
+    phase: str | None,
+    kind: Kind,
+    nodes: int,
+    usd_per_node_hour: Decimal,
+    seconds: float,
+    note: str = "",
 ) -> Purchase:
-    """One line: nodes · price · hours."""
-    hours = seconds / SECONDS_PER_HOUR
+    """One line: nodes · price · hours, in whole cents as they are counted among the ways to run the job."""
+    cents = line_cents(np.asarray(float(nodes)), np.asarray(float(usd_per_node_hour)), np.asarray(seconds))
     return Purchase(
         phase=phase,
         offer=tender.placement.title,
         kind=kind,
         nodes=nodes,
         usd_per_gpu_hour=usd_per_node_hour / tender.placement.machine.per_node,
-        hours=hours,
-        cost_usd=round_usd(usd_per_node_hour * nodes * Decimal(hours)),
+        hours=seconds / SECONDS_PER_HOUR,
+        cost_usd=round_usd(Decimal(int(cents)) / 100),
         note=note,
     )

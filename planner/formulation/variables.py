@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from ortools.sat.python.cp_model import CpModel, IntVar, LinearExpr
 
 from planner.formulation.choices import Choices
-from planner.formulation.figures import LARGEST, Figures, figures_of
-from planner.formulation.scale import Scale, prices_of
+from planner.formulation.figures import Figures, figures_of
+from planner.formulation.napkin import prices_of
+from planner.formulation.scale import LARGEST, Scale
 from planner.market.tenders import Tender
 
 
@@ -43,8 +44,6 @@ class PhaseVariables:
     on_demand: IntVar
     spot: IntVar
     reserved: IntVar
-    count: IntVar
-    """How many blocks of steps: 1 unless the phase's tokens are what is maximised."""
     wall: IntVar
     """Expected, from start to end."""
     node_time: IntVar
@@ -90,7 +89,7 @@ class PlanVariables:
 
 def declare(model: CpModel, choices: Choices, scale: Scale) -> PlanVariables:
     """All variables of the plan."""
-    dearest = scale.price(max(price for tender in choices.tenders for price in prices_of(tender)))
+    dearest = scale.price(max(price for tender in choices.tenders for price in prices_of(tender).values()))
     phases = tuple(
         _phase(model, choices, figures_of(choices, scale, index), scale, dearest)
         for index in range(len(choices.phases))
@@ -127,7 +126,7 @@ def _largest(variable: IntVar) -> int:
 
 
 def _cost(node_time: int, price: int, scale: Scale) -> int:
-    """Cost of a node time at a price, in units, rounded up."""
+    """Largest cost of a node time at a price, in units."""
     return -(-node_time * price // scale.cost_ratio)
 
 
@@ -156,11 +155,10 @@ def _phase(model: CpModel, choices: Choices, figures: Figures, scale: Scale, dea
         on_demand=number("on_demand", bought),
         spot=number("spot", spot),
         reserved=number("reserved", reserved),
-        count=model.new_int_var(1, figures.counts, f"{figures.name}.count"),
         wall=number("wall", figures.most_wall()),
         node_time=number("node_time", node_time),
-        paid=number("paid", max(figures.paid.most(figures.counts))),
-        saved=number("saved", max(figures.saved.most(figures.counts))),
+        paid=number("paid", max(figures.paid)),
+        saved=number("saved", max(figures.saved)),
         spot_time=number("spot_time", node_time + spot if spot else 0),
         saved_time=number("saved_time", node_time if spot else 0),
         reserved_time=number("reserved_time", node_time if reserved else 0),

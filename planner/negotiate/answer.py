@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass, field
 from math import comb
 from typing import Final
 
 import numpy as np
 
+from planner.clock import Clock
 from planner.formulation.choices import Choices, MachineKey, choices_of, most_nodes
 from planner.formulation.limits import Limit
-from planner.formulation.outcome import Decision, Outcome, Status
-from planner.formulation.plan import Plan, plan_of
-from planner.formulation.scale import optimistic
+from planner.formulation.outcome import Outcome, Status
+from planner.formulation.plan import Plan
 from planner.layouts.best import held_on
 from planner.layouts.space import LayoutSpace
 from planner.market.placements import Machine
-from planner.negotiate.modes import bounds_of, cheapest, decision_of, fastest, undominated_modes
+from planner.negotiate.enumeration import best_of_each
+from planner.negotiate.proof import optimistic, proven
 from planner.problem.problem import Objective, Problem
 from planner.units import GIB, format_duration
-from planner.verify.check import FaultyPlanError, violations
-from planner.verify.oracle import best_of_choices
 
 Progress = Callable[[str], None]
 """Told in a few words what is being done."""
@@ -49,6 +46,10 @@ class Answer:
     alternatives: tuple[Alternative, ...]
     search_space: int
     """Combinations of tender, layout of each phase, and nodes bought in each way."""
+    unsearched: tuple[str, ...] = ()
+    """Accelerators for some of whose offers there was no time."""
+    clock: Clock = field(default_factory=Clock)
+    """That ended the search, if anything did."""
 
     @property
     def status(self) -> Status:
@@ -62,11 +63,8 @@ class Answer:
 
     @property
     def bound(self) -> float | None:
-        """No plan is better than this: the search's bound, less what rounding may hide."""
-        if self.outcome.bound is None:
-            return None
-        maximised = self.choices.objective == "tokens"
-        return self.outcome.bound * (1 + self.outcome.error if maximised else 1 - self.outcome.error)
+        """No plan is better than this."""
+        return self.outcome.bound
 
     @property
     def gap(self) -> float | None:
@@ -89,133 +87,45 @@ def limit_value(limit: Limit, plan: Plan) -> float:
 def answer(
     problem: Problem,
     *,
-    time_limit: float | None = None,
+    clock: Clock | None = None,
     progress: Progress | None = None,
-    prepare: Callable[[Problem], Choices] = choices_of,
+    prepare: Callable[[Problem], Choices] | None = None,
 ) -> Answer:
     """The best plan for a problem and the best of every other accelerator, each verified.
 
-    The accelerator is decided by cases: one search for each, so that every runner-up is proven too and the best of
-    all is the best of the best. Raises InputError, and FaultyPlanError when a plan fails its verification.
+    Enumeration finds them, exactly; the solver, asked once for everything, proves the best one or that there is none.
+    Once the clock is over the answer is the best by then. Raises InputError, KeyboardInterrupt when the clock was
+    stopped before any plan was found, and FaultyPlanError when a plan does not hold or the two methods differ.
     """
-    tell = progress or _silent
+    tell, clock = progress or _silent, clock or Clock()
     tell("evaluating layouts")
-    choices = prepare(problem)
-    outcomes = _search_each(choices, time_limit, tell)
-    plans = {name: _verified(choices, outcome) for name, outcome in outcomes.items()}
+    choices = prepare(problem) if prepare else choices_of(problem, clock=clock)
+    tell("comparing plans")
+    plans = best_of_each(choices, clock)
     ranked = sorted(accelerators_of(choices), key=lambda name: _rank(choices.objective, name, plans.get(name)))
     best = plans.get(ranked[0])
-    alternatives = [
-        Alternative(name, plans.get(name), _reason(choices, best, name, plans.get(name), outcomes.get(name)))
-        for name in ranked
-        if best and plans.get(name) is not best
-    ]
-    outcome = _together(choices, outcomes, outcomes.get(ranked[0]))
-    if outcome.status in {Status.OPTIMAL, Status.INFEASIBLE}:
-        _confirm(choices, outcome, best)
+    if best is None and clock.is_interrupted:
+        raise KeyboardInterrupt
+    tell("proving the best")
+    outcome = _proof(choices, best, clock)
     tell("")
-    return Answer(problem, choices, outcome, best, tuple(alternatives), search_space(choices))
+    alternatives = (Alternative(name, plans.get(name), _reason(choices, best, name, plans)) for name in ranked if best)
+    others = tuple(one for one in alternatives if one.plan is not best)
+    unsearched = tuple(sorted(unsearched_of(choices, plans)))
+    return Answer(problem, choices, outcome, best, others, search_space(choices), unsearched, clock)
 
 
-def _confirm(choices: Choices, outcome: Outcome, plan: Plan | None) -> None:
-    """Confirms a proof by enumeration in floating point. Raises FaultyPlanError when something better is found.
-
-    Plans within the rounding error of a limit do not count.
-    """
-    limits = choices.problem.limits
-    tighter = 1 - 2 * outcome.error
-    update = {
-        "deadline": limits.deadline and limits.deadline * tighter * (1 - outcome.tightened),
-        "budget": limits.budget and limits.budget * Decimal(tighter),
-    }
-    problem = choices.problem.model_copy(update={"limits": limits.model_copy(update=update)})
-    found = best_of_choices(replace(choices, problem=problem))
-    if found is None:
-        return
-    if plan is None:
-        raise FaultyPlanError((f"the search finds no plan, enumeration one of {found:g}",))
-    value, cents = objective_value(choices.objective, plan), CENT * len(plan.purchases)
-    least, most = sorted((found, value))
-    better = found > value if choices.objective == "tokens" else found < value
-    if better and most - least > 2 * outcome.error * most + cents:
-        raise FaultyPlanError((f"the search finds {value:g}, enumeration {found:g}",))
-
-
-CENT: Final = 0.01
-"""Dollars by which rounding a line of the bill may change it."""
-
-
-def _search_each(choices: Choices, time_limit: float | None, tell: Progress) -> dict[str, Outcome]:
-    """The best of every accelerator that may have a plan; those that no time is left for are missing."""
-    from planner.formulation.solve import optimum  # noqa: PLC0415  (only here is the solver needed)
-
-    started, found = time.perf_counter(), dict[str, Outcome]()
-    for name in choices.accelerators:
-        left = None if time_limit is None else time_limit - (time.perf_counter() - started)
-        if left is not None and left <= 0:
-            break
-        tell(f"searching {name}")
-        try:
-            only = choices.only(name)
-            found[name] = optimum(only, time_limit=left, hint=starting_point(only))
-        except KeyboardInterrupt:
-            if not any(one.decision for one in found.values()):
-                raise
-            break
-        if found[name].interrupted:
-            break
-    return found
-
-
-def starting_point(choices: Choices) -> Decision | None:
-    """Where the search may begin: the best way to run the job by enumeration; None while tokens are open."""
-    if choices.objective == "tokens":
-        return None
-    bounds = bounds_of(choices.problem)
-    better = fastest if choices.objective == "time" else cheapest
-    mode = better(undominated_modes(choices, bounds), bounds)
-    return decision_of(choices, mode) if mode else None
-
-
-def _together(choices: Choices, outcomes: Mapping[str, Outcome], best: Outcome | None) -> Outcome:
-    """What the searches of all accelerators prove together."""
-    seconds = sum(one.seconds for one in outcomes.values())
-    error = max((one.error for one in outcomes.values()), default=0.0)
-    tightened = max((one.tightened for one in outcomes.values()), default=0.0)
-    proven = {Status.OPTIMAL, Status.INFEASIBLE}
-    all_done = all(name in outcomes and outcomes[name].status in proven for name in choices.accelerators)
-    interrupted = any(one.interrupted for one in outcomes.values())
-    if best is None or best.decision is None:
-        status = Status.INFEASIBLE if all_done else Status.UNKNOWN
-        return Outcome(status, error=error, tightened=tightened, seconds=seconds, interrupted=interrupted)
-    bounds = [_bound(choices, name, outcomes.get(name)) for name in choices.accelerators]
-    of_all = (max if choices.objective == "tokens" else min)(one for one in bounds if one is not None)
-    status = Status.OPTIMAL if all_done else Status.FEASIBLE
-    return replace(
-        best, status=status, bound=of_all, seconds=seconds, error=error, tightened=tightened, interrupted=interrupted
-    )
-
-
-def _bound(choices: Choices, name: str, outcome: Outcome | None) -> float | None:
-    """What no plan on an accelerator can beat; None when it has none."""
-    if outcome is None or outcome.status is Status.UNKNOWN:
-        return optimistic(choices.only(name))
-    return outcome.bound
+def _proof(choices: Choices, best: Plan | None, clock: Clock) -> Outcome:
+    """What is proven of the best plan; without time or with machines left out only what no plan can beat."""
+    if not clock.is_over and not choices.unsearched:
+        return proven(choices, best, clock)
+    if best is None:
+        return Outcome(Status.UNKNOWN)
+    return Outcome(Status.FEASIBLE, bound=optimistic(choices))
 
 
 def _silent(_: str) -> None:
     """No progress."""
-
-
-def _verified(choices: Choices, outcome: Outcome) -> Plan | None:
-    """The plan of an outcome once it has passed every check."""
-    if outcome.decision is None:
-        return None
-    plan = plan_of(choices, outcome.decision)
-    faults = violations(choices.problem, plan, outcome)
-    if faults:
-        raise FaultyPlanError(faults)
-    return plan
 
 
 def _rank(objective: Objective, accelerator: str, plan: Plan | None) -> tuple[float, str]:
@@ -231,16 +141,25 @@ def accelerators_of(choices: Choices) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key[0] for key in choices.machines))
 
 
-def _reason(choices: Choices, best: Plan | None, accelerator: str, found: Plan | None, outcome: Outcome | None) -> str:
+def _reason(choices: Choices, best: Plan | None, accelerator: str, plans: Mapping[str, Plan | None]) -> str:
     """Why an accelerator is not the best one, in a few words."""
-    searched = accelerator not in choices.accelerators or (outcome and outcome.status is Status.INFEASIBLE)
+    found = plans.get(accelerator)
     if found is None:
-        return why_not(choices, accelerator) if searched else "not searched to the end"
+        return NOT_SEARCHED if accelerator in unsearched_of(choices, plans) else why_not(choices, accelerator)
     if best is None:
         return ""
     hours = found.gpu_hours / best.gpu_hours
     price = _usd_per_gpu_hour(found) / _usd_per_gpu_hour(best)
     return f"{_times(hours)} the GPU-hours at {_times(price)} the price"
+
+
+NOT_SEARCHED: Final = "not searched to the end"
+
+
+def unsearched_of(choices: Choices, plans: Mapping[str, Plan | None]) -> frozenset[str]:
+    """Accelerators for some of whose offers there was no time."""
+    left = {one.placement.machine.accelerator.name for one in choices.unsearched}
+    return frozenset(left | (set(choices.accelerators) - set(plans)))
 
 
 def _times(ratio: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from planner.formulation.choices import Choices
-from planner.formulation.scale import prices_of
+from planner.formulation.napkin import prices_of
 from planner.layouts.evaluator import Evaluator, evaluator
 from planner.layouts.space import LayoutSpace
 from planner.layouts.workload import PhaseWork
@@ -30,7 +30,7 @@ def _sold(choices: Choices) -> list[Tender]:
 
 
 def _least_of(tender: Tender, node_hours: float) -> float:
-    return float(min(prices_of(tender))) * node_hours
+    return float(min(prices_of(tender).values())) * node_hours
 
 
 def _least_node_hours(choices: Choices, machine: Machine) -> float:

@@ -1,27 +1,29 @@
 """Every undominated way to run a whole job: exact, from the columns that the model chooses from.
 
 Within one tender a job is a layout for each phase, nodes to reserve, and the cheapest purchases for the rest. Walls and
-costs add up over the phases, so sums that another sum beats in both can be dropped phase by phase.
+bills add up over the phases, so sums that another sum beats in both can be dropped phase by phase. Every line of a bill
+is whole cents, so that a budget is kept or not kept to the cent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import inf
+from math import floor, inf
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from planner.equations.money import node_hours_usd
+from planner.clock import Clock
+from planner.equations.money import line_cents
 from planner.equations.promise import deviations_of, promised
 from planner.equations.symbols import Array
 from planner.formulation.bills import NodeBill, node_bill
 from planner.formulation.choices import Choices, Columns, ground_of, is_open
-from planner.formulation.outcome import Decision, Outcome, PhaseDecision, Status
+from planner.formulation.napkin import prices_of
+from planner.formulation.outcome import Decision, PhaseDecision
 from planner.formulation.plan import Plan, plan_of
-from planner.formulation.scale import prices_of
 from planner.layouts.dominance import undominated
 from planner.market.tenders import Tender
 from planner.problem.problem import Problem
@@ -38,9 +40,18 @@ class Bounds:
     cost_usd: float = inf
     gpus: float = inf
 
+    @property
+    def cents(self) -> float:
+        """Most whole cents that keep the budget."""
+        return self.cost_usd if self.cost_usd == inf else floor(round(100 * self.cost_usd, CENT_DIGITS))
+
     def keeps(self, mode: Mode) -> bool:
         """Whether a mode is within time and money; modes are made within a number of devices."""
         return mode.kept_seconds <= self.wall_seconds and mode.cost_usd <= self.cost_usd
+
+
+CENT_DIGITS: Final = 3
+"""Digits of a cent to which a budget as a float is exact."""
 
 
 def bounds_of(problem: Problem) -> Bounds:
@@ -67,11 +78,12 @@ class Mode:
     kept_seconds: float
     """What a deadline bounds: the expected wall time, or the time that is kept with `risk.confidence`."""
     cost_usd: float
+    """In whole cents."""
 
 
-SUMS: Final = ("wall", "least", "variance", "usd")
-"""What adds up over the phases, in seconds, their squares, and US dollars."""
-WALL, USD = SUMS.index("wall"), SUMS.index("usd")
+SUMS: Final = ("wall", "least", "variance", "cents")
+"""What adds up over the phases, in seconds, their squares, and US cents."""
+WALL, CENTS = SUMS.index("wall"), SUMS.index("cents")
 
 
 @dataclass(frozen=True)
@@ -86,11 +98,11 @@ class _Sums:
     @property
     def usd(self) -> Array:
         """US dollars, shape (sums,)."""
-        return self.values[:, USD]
+        return self.values[:, CENTS] / 100
 
     def kept(self, confidence: float | None) -> Array:
         """What a deadline bounds, shape (sums,)."""
-        wall, least, variance = self.values[:, :USD].T
+        wall, least, variance = self.values[:, :CENTS].T
         return wall if confidence is None else promised(least, wall, variance, deviations_of(confidence))
 
     def joined(self, other: _Sums, bounds: Bounds, *, sure: bool) -> _Sums:
@@ -107,18 +119,21 @@ class _Sums:
 
 def _within(values: Array, bounds: Bounds, *, sure: bool) -> Counts:
     """Index of what is within the bounds by expected values and beaten by nothing, fastest first."""
-    fits = np.flatnonzero((values[:, WALL] <= bounds.wall_seconds) & (values[:, USD] <= bounds.cost_usd))
-    return fits[undominated(values[fits] if sure else values[fits][:, [WALL, USD]])]
+    fits = np.flatnonzero((values[:, WALL] <= bounds.wall_seconds) & (values[:, CENTS] <= bounds.cents))
+    return fits[undominated(values[fits] if sure else values[fits][:, [WALL, CENTS]])]
 
 
-def undominated_modes(choices: Choices, bounds: Bounds) -> tuple[Mode, ...]:
+def undominated_modes(choices: Choices, bounds: Bounds, clock: Clock | None = None) -> tuple[Mode, ...]:
     """All ways to run the job within the bounds that none beats in time and cost, fastest first.
 
-    Under `risk.confidence` the time that is kept counts beside the expected one. Under `objective: tokens` the first
-    phase has one step.
+    Once there is one and the clock is over no further tender is looked at; the cheapest go first. Under
+    `risk.confidence` the time that is kept counts beside the expected one. Under `objective: tokens` the first phase
+    has one step.
     """
     known, found = np.empty((0, 2 if choices.problem.risk.confidence is None else 3)), list[Mode]()
-    for tender in sorted(choices.tenders, key=lambda one: min(prices_of(one)) / one.placement.machine.per_node):
+    for tender in sorted(choices.tenders, key=_usd_per_device_hour):
+        if found and clock and clock.is_over:
+            break
         if not _may_add(known, _goals(choices, _sums(choices, tender, bounds, 0, optimistic=True))):
             continue
         for reserved in _reservations(choices, tender, bounds):
@@ -137,11 +152,16 @@ def undominated_modes(choices: Choices, bounds: Bounds) -> tuple[Mode, ...]:
     return tuple(found)
 
 
+def _usd_per_device_hour(tender: Tender) -> float:
+    """The lowest price of a tender."""
+    return min(prices_of(tender).values()) / tender.placement.machine.per_node
+
+
 def _goals(choices: Choices, sums: _Sums) -> Array:
     """Time and cost, and under a confidence the time that is kept between them; shape (sums, 2 or 3)."""
     confidence = choices.problem.risk.confidence
     if confidence is None:
-        return sums.values[:, [WALL, USD]]
+        return np.column_stack((sums.values[:, WALL], sums.usd))
     return np.column_stack((sums.values[:, WALL], sums.kept(confidence), sums.usd))
 
 
@@ -176,13 +196,20 @@ def _sums(choices: Choices, tender: Tender, bounds: Bounds, reserved: int, *, op
     for index in range(len(choices.phases)):
         columns, steps = columns_of(choices, tender, index), steps_of(choices, index)
         bill = node_bill(tender, columns, steps)
-        usd = columns.bought * bill.least if optimistic else _usd(tender, bill, columns.bought, reserved)
-        usd = np.where(columns.bought <= most_nodes_of(tender, bounds), usd, np.inf)
+        if optimistic:
+            cents = np.maximum(np.floor(100 * columns.bought * bill.least) - MOST_ROUNDED, 0)
+        else:
+            cents = _cents(tender, columns, steps, reserved)
+        cents = np.where(columns.bought <= most_nodes_of(tender, bounds), cents, np.inf)
         run = columns.run
-        values = np.column_stack([one.after(steps) for one in (run.wall, run.least, run.variance)] + [usd])
+        values = np.column_stack([one.after(steps) for one in (run.wall, run.least, run.variance)] + [cents])
         alone = _within(values, bounds, sure=sure)
         sums = sums.joined(_Sums(values[alone], alone[:, None]), bounds, sure=sure)
     return sums
+
+
+MOST_ROUNDED: Final = 2
+"""Cents that rounding takes off the bill of a phase at most: half a cent of each of four lines."""
 
 
 def columns_of(choices: Choices, tender: Tender, phase: int) -> Columns:
@@ -201,16 +228,20 @@ def most_nodes_of(tender: Tender, bounds: Bounds) -> float:
     return min(tender.placement.nodes, bounds.gpus // tender.placement.machine.per_node)
 
 
-def _usd(tender: Tender, bill: NodeBill, bought: Counts, reserved: int) -> Array:
-    """Least cost of the nodes that are not reserved, on each layout; infinite where they are not sold."""
-    left = np.maximum(bought - reserved, 0)
-    spot = spot_nodes_of(tender, bill, left)
-    with np.errstate(invalid="ignore"):
-        as_spot = np.where(spot > 0, spot * bill.spot, 0.0)
-        return np.where(left > spot, as_spot + (left - spot) * bill.on_demand, as_spot)
+def _cents(tender: Tender, columns: Columns, steps: int, reserved: int) -> Array:
+    """Least bill of the nodes that are not reserved, on each layout; infinite where they are not sold."""
+    left, run = np.maximum(columns.bought - reserved, 0).astype(np.float64), columns.run
+    spot = spot_nodes_of(tender, node_bill(tender, columns, steps), left)
+    on_demand, spot_price = (np.asarray(float(one or 0)) for one in (tender.on_demand_price, tender.spot_price))
+    cents: Array = (
+        line_cents(left - spot, on_demand, run.wall.after(steps))
+        + line_cents(spot, spot_price, run.spot.after(steps))
+        + line_cents(spot, on_demand, run.replaced.after(steps))
+    )
+    return cents if tender.on_demand_price is not None else np.where(left > spot, np.inf, cents)
 
 
-def spot_nodes_of(tender: Tender, bill: NodeBill, nodes: Counts) -> Counts:
+def spot_nodes_of(tender: Tender, bill: NodeBill, nodes: Array) -> Array:
     """How many of so many nodes are bought as spot: all that there are, where they cost less."""
     return np.minimum(nodes, np.where(bill.spot < bill.on_demand, tender.spot_nodes, 0))
 
@@ -235,15 +266,14 @@ def _paid(tender: Tender, reserved: int, sums: _Sums, bounds: Bounds) -> _Sums:
     paid = np.maximum(sums.values[:, WALL], tender.committed_seconds)
     price = np.asarray(float(tender.reservation.usd_per_node_hour))
     values = sums.values.copy()
-    values[:, USD] += node_hours_usd(np.asarray(float(reserved)), price, paid)
-    return _Sums(values, sums.picks).take(np.flatnonzero(values[:, USD] <= bounds.cost_usd))
+    values[:, CENTS] += line_cents(np.asarray(float(reserved)), price, paid)
+    return _Sums(values, sums.picks).take(np.flatnonzero(values[:, CENTS] <= bounds.cents))
 
 
 def plan_of_mode(choices: Choices, problem: Problem, mode: Mode) -> Plan:
     """The plan of a mode, verified against a problem. Raises FaultyPlanError when it does not hold."""
     plan = plan_of(choices, decision_of(choices, mode))
-    claimed = Outcome(Status.OPTIMAL, claimed_seconds=plan.wall_seconds, claimed_usd=float(plan.cost_usd))
-    faults = violations(problem, plan, claimed)
+    faults = violations(problem, plan)
     if faults:
         raise FaultyPlanError(faults)
     return plan
@@ -257,9 +287,9 @@ def decision_of(choices: Choices, mode: Mode) -> Decision:
         reserved = min(mode.reserved, int(columns.bought[option]))
         steps = steps_of(choices, index)
         bill = node_bill(mode.tender, columns.take(np.asarray([option])), steps)
-        left = columns.bought[[option]] - reserved
-        spot = int(spot_nodes_of(mode.tender, bill, left)[0])
-        phases.append(PhaseDecision(columns, option, steps, int(left[0]) - spot, spot, reserved))
+        left = int(columns.bought[option]) - reserved
+        spot = int(spot_nodes_of(mode.tender, bill, np.asarray([float(left)]))[0])
+        phases.append(PhaseDecision(columns, option, steps, left - spot, spot, reserved))
     return Decision(mode.tender, tuple(phases), mode.reserved)
 
 

@@ -8,11 +8,12 @@ from typing import Final, Literal
 
 import numpy as np
 
+from planner.clock import Clock
 from planner.formulation.choices import Choices
 from planner.formulation.plan import Plan
 from planner.layouts.workload import PhaseWork
 from planner.market.tenders import Tender
-from planner.negotiate.modes import Bounds, Mode, cheapest, plan_of_mode, soonest_kept, undominated_modes
+from planner.negotiate.modes import Bounds, Mode, bounds_of, cheapest, plan_of_mode, soonest_kept, undominated_modes
 from planner.negotiate.room import Room, with_bounds
 from planner.problem.problem import Problem
 
@@ -32,9 +33,14 @@ class Lengths:
     @classmethod
     def of(cls, problem: Problem, bounds: Bounds) -> Lengths:
         """The lengths of a problem's first phase within bounds. Raises InputError."""
-        fixed = problem.model_copy(update={"objective": "cost"})
         room = Room(problem.model_copy(update={"objective": "tokens"}))
-        return cls(fixed, replace(room.choices(bounds.wall_seconds, bounds.gpus), problem=fixed, objective="cost"))
+        return cls.among(room.choices(bounds.wall_seconds, bounds.gpus))
+
+    @classmethod
+    def among(cls, choices: Choices) -> Lengths:
+        """The lengths of the first phase among choices in which it is open."""
+        fixed = choices.problem.model_copy(update={"objective": "cost"})
+        return cls(fixed, replace(choices, problem=fixed, objective="cost"))
 
     @property
     def phase(self) -> PhaseWork:
@@ -45,9 +51,9 @@ class Lengths:
         """Whole steps that so many tokens give, at least one."""
         return max(1, int(tokens // self.phase.tokens_per_step))
 
-    def modes(self, steps: int, bounds: Bounds) -> tuple[Mode, ...]:
+    def modes(self, steps: int, bounds: Bounds, clock: Clock | None = None) -> tuple[Mode, ...]:
         """Every undominated way to run so many steps within bounds, fastest first."""
-        return undominated_modes(_lasting(self.choices, steps), bounds)
+        return undominated_modes(_lasting(self.choices, steps), bounds, clock)
 
     def plan(self, steps: int, mode: Mode, bounds: Bounds) -> Plan:
         """The plan of a mode of so many steps, verified. Raises FaultyPlanError."""
@@ -74,15 +80,38 @@ def _lasting(choices: Choices, steps: int) -> Choices:
     return replace(choices, workload=replace(choices.workload, phases=(first, *rest)))
 
 
-def most_steps(lengths: Lengths, bounds: Bounds, known: int = 0) -> int:
+def plan_of_most_tokens(choices: Choices, clock: Clock | None = None) -> Plan | None:
+    """The plan that trains the most tokens of an open first phase, of those the cheapest; None when there is none.
+
+    Once the clock is over it is the best of what was looked at by then. Raises FaultyPlanError when it does not hold.
+    """
+    lengths, bounds = Lengths.among(choices), bounds_of(choices.problem)
+    steps = most_steps(lengths, bounds, clock=clock)
+    mode = cheapest(lengths.modes(steps, bounds), bounds) if steps else None
+    return lengths.plan(steps, mode, bounds) if mode else None
+
+
+def lasting(choices: Choices, steps: int) -> Choices:
+    """The choices with so many steps in an open first phase, to be run at the least cost."""
+    return _lasting(Lengths.among(choices).choices, steps)
+
+
+MOST_TOKENS: Final = 10**18
+"""Most tokens that an open phase may have: where they cost nothing, no budget ends them."""
+
+
+def most_steps(lengths: Lengths, bounds: Bounds, known: int = 0, clock: Clock | None = None) -> int:
     """The most steps within bounds, of which at least one is finite; `known` steps are known to be within them.
 
     From a number that can be had to one more, with the tender that leaves most of both bounds, and as far as that
-    tender goes; the proof is that no tender has one step more.
+    tender goes; the proof is that no tender has one step more. Once the clock is over it is the most that is known.
     """
-    while modes := lengths.modes(known + 1, bounds):
+    last = MOST_TOKENS // lengths.phase.tokens_per_step
+    while known < last and (modes := lengths.modes(known + 1, bounds, clock)):
         roomiest = min(modes, key=lambda one: _used(one, bounds))
-        known = _reach(lengths.only(roomiest.tender), known + 1, bounds)
+        known = min(last, _reach(lengths.only(roomiest.tender), known + 1, bounds))
+        if clock and clock.is_over:
+            break
     return known
 
 
@@ -94,7 +123,7 @@ def _used(mode: Mode, bounds: Bounds) -> float:
 def _reach(lengths: Lengths, steps: int, bounds: Bounds) -> int:
     """The most steps within bounds, when so many are within them and time or cost grow with every step."""
     beyond = 2 * steps
-    while lengths.modes(beyond, bounds):
+    while beyond < 4 * MOST_TOKENS and lengths.modes(beyond, bounds):
         steps, beyond = beyond, 2 * beyond
     while beyond - steps > 1:
         middle = (steps + beyond) // 2

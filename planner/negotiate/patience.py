@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
+
+from planner.clock import Clock
 
 Found = TypeVar("Found")
 
@@ -18,14 +19,13 @@ class OutOfTimeError(Exception):
 class Patience:
     """Questions one after another until the time is over; those that it ends are named."""
 
-    until: float | None = None
-    """In the seconds of `time.perf_counter`; None: as long as it takes."""
+    clock: Clock = field(default_factory=Clock)
     left_out: list[str] = field(default_factory=list)
     """Names of the questions that were not answered in time."""
 
     def check(self) -> None:
         """Raises OutOfTimeError when the time is over."""
-        if self.until is not None and time.perf_counter() >= self.until:
+        if self.clock.is_over:
             raise OutOfTimeError
 
     def ask(self, name: str, question: Callable[[], Found]) -> Found | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -79,12 +79,7 @@ def _deadline(room: Room, limit: Limit) -> Relaxation:
             break
         mode = soonest_kept(room.modes(replace(room.bounds, wall_seconds=seconds)), Bounds())
         if mode:
-            hours = _least(
-                ceil(mode.kept_seconds / SECONDS_PER_HOUR),
-                lambda hours: replace(room.bounds, wall_seconds=float(hours * SECONDS_PER_HOUR)),
-                room,
-                mode,
-            )
+            hours = ceil(mode.kept_seconds / SECONDS_PER_HOUR)
             return _relaxed(room, limit, float(hours * SECONDS_PER_HOUR), mode)
     return _hopeless(limit)
 
@@ -95,10 +90,7 @@ def _budget(room: Room, limit: Limit) -> Relaxation:
     if mode is None:
         return _hopeless(limit)
     unit = money_unit(mode.cost_usd)
-    units = _least(
-        ceil(mode.cost_usd / unit), lambda units: replace(room.bounds, cost_usd=float(units * unit)), room, mode
-    )
-    return _relaxed(room, limit, float(units * unit), mode)
+    return _relaxed(room, limit, float(ceil(mode.cost_usd / unit) * unit), mode)
 
 
 def money_unit(usd: float) -> int:
@@ -116,11 +108,7 @@ def _gpus(room: Room, limit: Limit) -> Relaxation:
             choices = room.choices(within.wall_seconds, most)
             counts = [count for count in device_counts(choices) if limit.bound < count <= most]
             count = _first(counts, lambda count: bool(room.modes(replace(room.bounds, gpus=float(count)))))
-            for more in counts[counts.index(count) :]:
-                bounds = replace(room.bounds, gpus=float(more))
-                mode = room.modes(bounds)[0]
-                if room.is_found(bounds, mode):
-                    return _relaxed(room, limit, float(more), mode)
+            return _relaxed(room, limit, float(count), room.modes(replace(room.bounds, gpus=float(count)))[0])
     return _hopeless(limit)
 
 
@@ -163,17 +151,6 @@ def _first(counts: list[int], holds: Callable[[int], bool]) -> int:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(counts[middle]) else (middle + 1, high)
     return counts[low]
-
-
-def _least(units: int, bounds: Callable[[int], Bounds], room: Room, mode: Mode) -> int:
-    """The smallest amount, in units, within which the search finds a plan too: rounding may cost it a small part."""
-    missing, step = units - 1, 1
-    while not room.is_found(bounds(units), mode):
-        missing, units, step = units, units + step, 2 * step
-    while units - missing > 1:
-        middle = (missing + units) // 2
-        missing, units = (missing, middle) if room.is_found(bounds(middle), mode) else (middle, units)
-    return units
 
 
 def _relaxed(room: Room, limit: Limit, after: float, mode: Mode) -> Relaxation:
@@ -219,9 +196,8 @@ def _stretched(room: Room, limits: Mapping[str, Limit]) -> Relaxation | None:
             steps = _first(
                 list(range(STRETCH_STEPS, most * STRETCH_STEPS + 1)), lambda one: bool(room.modes(_times(limits, one)))
             )
-            mode = room.modes(_times(limits, steps))[0]
-            steps = _least(steps, lambda one: _times(limits, one), room, mode)
             bounds = _times(limits, steps)
+            mode = room.modes(bounds)[0]
             sets = tuple(setting(limit, getattr(bounds, limit.quantity)) for limit in limits.values())
             plan = best_plan(room, bounds, mode)
             return Relaxation("all limits", "×", 1.0, steps / STRETCH_STEPS, plan, sets)
@@ -245,7 +221,7 @@ def _toggled(room: Room, toggle: Toggle) -> Relaxation | None:
         modes = changed.modes(changed.bounds)
     except InputError:  # nothing sold can do what the change asks for
         return None
-    if not modes or not changed.is_found(changed.bounds, modes[0]):
+    if not modes:
         return None
     plan = best_plan(changed, changed.bounds, modes[0])
     sets = toggle.settings(room.problem, plan)
@@ -266,17 +242,16 @@ def _fewer_tokens(room: Room) -> Relaxation | None:
     for seconds, least in ((near, TOKEN_STEPS // WIDER), (inf, 1)):
         fewer = [_with_tokens(room, steps, seconds) for steps in range(TOKEN_STEPS - 1, least - 1, -1)]
         if fewer[-1].modes(room.bounds):
-            found = _first_possible(fewer)
+            found = fewer[_first(list(range(len(fewer))), partial(_is_possible, fewer, room.bounds))]
             before, after = (one.problem.training.phases[0].tokens for one in (room, found))
             plan = best_plan(found, room.bounds, found.modes(room.bounds)[0])
             return Relaxation(TOKENS, "tokens", float(before), float(after), plan, (f"{TOKENS}={after}",))
     return None
 
 
-def _first_possible(rooms: list[Room]) -> Room:
-    """The first room in which a plan is found, when every room that follows a possible one is possible."""
-    first = _first(list(range(len(rooms))), lambda one: bool(rooms[one].modes(rooms[one].bounds)))
-    return next(one for one in rooms[first:] if one.is_found(one.bounds, one.modes(one.bounds)[0]))
+def _is_possible(rooms: Sequence[Room], bounds: Bounds, number: int) -> bool:
+    """Whether the room of that number has a plan within bounds."""
+    return bool(rooms[number].modes(bounds))
 
 
 def _with_tokens(room: Room, steps: int, wall_seconds: float) -> Room:

@@ -12,7 +12,7 @@ from planner.formulation.choices import Choices, Columns, Ground, choices_of, gr
 from planner.formulation.limits import limits_of
 from planner.layouts.degrees import MAX_DEVICES
 from planner.negotiate.modes import Bounds, Mode, bounds_of, undominated_modes
-from planner.negotiate.patience import Patience
+from planner.negotiate.patience import OutOfTimeError, Patience
 from planner.problem.problem import Problem
 
 
@@ -62,25 +62,36 @@ class Room:
         return bounds_of(self.problem)
 
     def choices(self, wall_seconds: float, gpus: float) -> Choices:
-        """The choices within at least so much time and so many devices."""
+        """The choices within at least so much time and so many devices. Raises OutOfTimeError."""
+        known = self._known(wall_seconds, gpus)
+        if known is None:
+            self.patience.check()
+            known = self.evaluated(wall_seconds, gpus)
+        if known.unsearched:
+            raise OutOfTimeError
+        return known
+
+    def evaluated(self, wall_seconds: float, gpus: float) -> Choices:
+        """The same, or as much of them as can be evaluated before the time is over."""
+        if known := self._known(wall_seconds, gpus):
+            return known
         gpus = min(gpus, MAX_DEVICES)
-        for (known_seconds, known_gpus), choices in self.known.items():
-            if known_seconds >= wall_seconds and known_gpus >= gpus:
-                return choices
-        self.patience.check()
         wider = replace(Bounds(), wall_seconds=wall_seconds, gpus=gpus)
-        self.known[wall_seconds, gpus] = choices_of(with_bounds(self.problem, wider))
-        return self.known[wall_seconds, gpus]
+        found = choices_of(with_bounds(self.problem, wider), clock=self.patience.clock)
+        if not found.unsearched:
+            self.known[wall_seconds, gpus] = found
+        return found
+
+    def _known(self, wall_seconds: float, gpus: float) -> Choices | None:
+        """What was evaluated for at least so much time and so many devices."""
+        for (known_seconds, known_gpus), choices in self.known.items():
+            if known_seconds >= wall_seconds and known_gpus >= min(gpus, MAX_DEVICES):
+                return choices
+        return None
 
     def modes(self, bounds: Bounds) -> tuple[Mode, ...]:
         """Every undominated mode within some bounds, fastest first."""
         self.patience.check()
-        return undominated_modes(self.choices(bounds.wall_seconds, bounds.gpus), bounds)
-
-    def is_found(self, bounds: Bounds, mode: Mode) -> bool:
-        """Whether the search, whose fixed-point numbers are on the safe side, finds a plan within bounds too."""
-        from planner.formulation.solve import is_possible  # noqa: PLC0415  (only here is the solver needed)
-
+        found = undominated_modes(self.choices(bounds.wall_seconds, bounds.gpus), bounds, self.patience.clock)
         self.patience.check()
-        choices = within(self.choices(bounds.wall_seconds, bounds.gpus), with_bounds(self.problem, bounds))
-        return is_possible(choices.only(mode.tender.placement.machine.accelerator.name))
+        return found

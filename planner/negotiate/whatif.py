@@ -14,8 +14,8 @@ from planner.formulation.choices import Choices
 from planner.formulation.outcome import Status
 from planner.formulation.plan import Plan
 from planner.layouts.workload import workload_of
-from planner.negotiate.answer import answer, objective_value
-from planner.negotiate.modes import bounds_of, cheapest, fastest, plan_of_mode, undominated_modes
+from planner.negotiate.answer import objective_value
+from planner.negotiate.enumeration import best_plan
 from planner.negotiate.processes import Stopped, Task, gathered
 from planner.negotiate.shared import Offers, layout_key, market_key, narrowed, shared_choices
 from planner.negotiate.varied import Varied, naming, varied
@@ -178,18 +178,3 @@ class _Work:
         """The layouts of a group's cells."""
         offers = {id(self.offers[index]): self.offers[index] for index in group}
         return shared_choices([self.problems[index] for index in group], tuple(offers.values()))
-
-
-def best_plan(choices: Choices) -> Plan | None:
-    """The best plan among choices, verified; None when there is provably none. Raises FaultyPlanError.
-
-    Least cost and least time are read off the undominated modes: these are exact in floating point, where the search
-    rounds to the safe side, and take milliseconds, because no runner-up of another accelerator is proven along the
-    way. The most tokens need the search, since the steps of the first phase are decided too.
-    """
-    problem = choices.problem
-    if problem.objective == "tokens":
-        return answer(problem, prepare=lambda _: choices).plan
-    bounds = bounds_of(problem)
-    mode = (fastest if problem.objective == "time" else cheapest)(undominated_modes(choices, bounds), bounds)
-    return None if mode is None else plan_of_mode(choices, problem, mode)

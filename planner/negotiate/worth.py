@@ -11,10 +11,10 @@ from planner.formulation.choices import Choices
 from planner.formulation.limits import limits_of
 from planner.formulation.plan import Plan
 from planner.negotiate.modes import Bounds, cheapest, fastest
-from planner.negotiate.room import Room, with_bounds, within
+from planner.negotiate.most_tokens import Lengths, most_steps
+from planner.negotiate.room import Room, within
 from planner.problem.problem import Problem
 from planner.units import SECONDS_PER_DAY
-from planner.verify.oracle import best_of_choices
 
 MORE: Final = {"wall_seconds": float(SECONDS_PER_DAY), "cost_usd": 100_000.0, "gpus": 64.0}
 """How much more is asked for: one day, $100,000, 64 devices."""
@@ -46,8 +46,11 @@ class Worth:
 
 
 def prepared(room: Room) -> Choices:
-    """What the limits leave of the layouts for a little more of each, which are evaluated once for both."""
-    more = room.choices(room.bounds.wall_seconds + MORE["wall_seconds"], room.bounds.gpus + MORE["gpus"])
+    """What the limits leave of the layouts for a little more of each, which are evaluated once for both.
+
+    As many of them as can be evaluated before the room's time is over.
+    """
+    more = room.evaluated(room.bounds.wall_seconds + MORE["wall_seconds"], room.bounds.gpus + MORE["gpus"])
     return within(more, room.problem)
 
 
@@ -123,6 +126,7 @@ def _seconds(room: Room, bounds: Bounds) -> float:
 
 def _tokens(room: Room, bounds: Bounds) -> float:
     """The most tokens within bounds that some plan keeps."""
+    lengths = Lengths.among(room.choices(bounds.wall_seconds, bounds.gpus))
+    steps = most_steps(lengths, bounds, clock=room.patience.clock)
     room.patience.check()
-    choices = room.choices(bounds.wall_seconds, bounds.gpus)
-    return best_of_choices(replace(choices, problem=with_bounds(room.problem, bounds))) or 0.0
+    return float(steps * lengths.phase.tokens_per_step)

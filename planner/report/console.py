@@ -29,9 +29,18 @@ def wide_console() -> Console:
 
 def plain_console() -> Console:
     """A console on stdout that reads nothing as markup and ends no line in blanks."""
-    console = Console(markup=False, emoji=False, highlight=False)
+    console = _Console(markup=False, emoji=False, highlight=False)
     console.push_render_hook(_WithoutTrailingBlanks())
     return console
+
+
+class _Console(Console):
+    """A console that leaves it to the command how it ends when nobody reads on."""
+
+    def on_broken_pipe(self) -> None:
+        """Raises BrokenPipeError."""
+        self.quiet = True
+        raise BrokenPipeError
 
 
 class _WithoutTrailingBlanks(RenderHook):

@@ -19,6 +19,8 @@ from planner.report.gang import gang_document
 from planner.units import figure_in_document, usd_text
 
 FORMAT_VERSION: Final = 1
+ALL_PHASES: Final = "all"
+"""What a reservation's line says for its phase; its kind tells it from a phase of that name."""
 
 
 def answer_document(answer: Answer) -> dict[str, Any]:
@@ -100,7 +102,7 @@ def _prices(plan: Plan) -> dict[str, str | None]:
 
 def _purchase(purchase: Purchase) -> dict[str, Any]:
     return {
-        "phase": purchase.phase,
+        "phase": ALL_PHASES if purchase.phase is None else purchase.phase,
         "offer": purchase.offer,
         "kind": purchase.kind,
         "nodes": purchase.nodes,

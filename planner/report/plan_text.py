@@ -108,7 +108,7 @@ def _bill(plan: Plan) -> Tree:
     tree = Tree(Text(f"bill: {format_money(plan.cost_usd)}"), guide_style="")
     for phase in dict.fromkeys(purchase.phase for purchase in plan.purchases):
         lines = [purchase for purchase in plan.purchases if purchase.phase == phase]
-        branch = tree.add(Text(f"{phase}: {format_money(sum(one.cost_usd for one in lines))}"))
+        branch = tree.add(Text(f"{phase or 'all phases'}: {format_money(sum(one.cost_usd for one in lines))}"))
         for one in lines:
             kind = one.kind.replace("_", "-") + (f" ({one.note})" if one.note else "")
             nodes, each = counted(one.nodes, "node"), counted(plan.machine.per_node, "GPU")
@@ -246,7 +246,10 @@ def _risk(problem: Problem, plan: Plan) -> Iterator[str]:
     costs = format_range(*(format_money(summary.usd[name]) for name in ("p5", "p95")))
     yield f"If the estimate is right, 90% of runs finish in {times} for {costs} after failures and preemptions."
     if summary.runs:
-        yield f"These are quantiles of {summary.runs:,} simulated runs: so few interruptions are expected that closed forms are off."
+        yield (
+            f"These are quantiles of {summary.runs:,} simulated runs, because so few interruptions are expected that "
+            "closed forms are not accurate."
+        )
     deadline = problem.limits.deadline
     if deadline is None or summary.in_time is None or summary.in_time_with_estimate is None:
         return

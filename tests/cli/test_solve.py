@@ -18,7 +18,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from planner.cli import main
+from planner.formulation.outcome import Outcome, Status
 from planner.negotiate import answer as answers
+from planner.negotiate import enumeration, modes
 
 SMALL = """\
 schema: plan/1
@@ -150,9 +152,13 @@ def test_infeasible_ends_with_3() -> None:
     assert "GiB a device" in huge.stdout
 
 
-def test_no_time_ends_with_4() -> None:
-    """A time limit that leaves no time to search ends without a plan."""
-    assert plan("solve", "-", "--time-limit", "1ms").exit_code == 4
+def test_no_time_ends_with_a_plan_or_with_4() -> None:
+    """Without time for more than the first layouts the best of them is the answer, with an honest bound, or it is 4."""
+    document = json.loads(plan("solve", "-", "--json", "--time-limit", "1ms").stdout)
+    assert document["status"] == "feasible"
+    assert float(document["objective"]["bound"]) <= float(solved()["objective"]["value"])
+    assert float(document["objective"]["value"]) >= float(solved()["objective"]["value"])
+    assert plan("solve", "-", "--time-limit", "1ms", "--set", "limits.budget=$1").exit_code == 4
 
 
 def test_faulty_plans_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +167,7 @@ def test_faulty_plans_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     def faults(*_: object) -> tuple[str, ...]:
         return ("it is wrong",)
 
-    monkeypatch.setattr(answers, "violations", faults)
+    monkeypatch.setattr(modes, "violations", faults)
     result = plan("solve", "-")
     assert (result.exit_code, result.stdout) == (70, "")
     assert "it is wrong" in result.stderr
@@ -392,11 +398,21 @@ def test_interrupt_ends_with_130() -> None:
     assert "Traceback" not in told
 
 
-def test_a_wrong_proof_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When enumeration finds something better than the solver's optimum, that is a bug, not a plan."""
-    monkeypatch.setattr(answers, "best_of_choices", lambda _: 0.5)
+def test_two_methods_that_differ_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When enumeration misses the best plan, or one where there is one, the solver finds it: a bug, not an answer."""
+    monkeypatch.setattr(enumeration, "cheapest", lambda modes, _: max(modes, key=lambda one: one.cost_usd))
     assert plan("solve", "-").exit_code == 70
-    assert plan("solve", "-", "--set", "limits.budget=$1").exit_code == 70
+    monkeypatch.setattr(answers, "best_of_each", lambda *_: {})
+    result = plan("solve", "-")
+    assert (result.exit_code, result.stdout) == (70, "")
+    assert "the solver finds" in result.stderr
+
+
+def test_a_bound_that_a_plan_beats_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the solver proves that nothing is as good as the plan in hand, or that there is none, that is a bug."""
+    for proven in (Outcome(Status.OPTIMAL, bound=1e9), Outcome(Status.INFEASIBLE)):
+        monkeypatch.setattr("planner.formulation.solve.search", lambda *_, **__: proven)  # noqa: B023
+        assert plan("solve", "-").exit_code == 70
 
 
 def test_out_is_written_though_nobody_reads_on(tmp_path: Path) -> None:

@@ -1,69 +1,67 @@
-"""The solver's optimum is the optimum: brute force finds nothing better, and no plan where there is none."""
+"""The answer is the optimum: brute force finds nothing better, and no plan where there is none."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 
 import pytest
 from defined_layouts import fastest_defined
 from generated_problems import best_by_loops, generated
 
-from planner.formulation.choices import choices_of
+from planner.clock import Clock
 from planner.formulation.outcome import Status
-from planner.formulation.plan import plan_of
-from planner.formulation.solve import optimum
-from planner.negotiate.answer import objective_value, starting_point
+from planner.negotiate.answer import answer
 from planner.problem.problem import Problem
-from planner.verify.check import violations
 from planner.verify.oracle import agrees, best_value
 
 BATCH = 50
-PENNIES = 0.02
+PENNIES = Decimal("0.02")
 """Dollars that rounding the lines of a bill to cents may add."""
 
 
 @dataclass(frozen=True)
 class Solved:
-    """What the search finds, its plan being verified, and how exact it says that is."""
+    """What enumeration finds and the solver proves, the plan being verified, and how exact the proof is."""
 
     value: float | None
     error: float
-    tightened: float
+    pennies: float
+    """Part of the value that rounding the lines of the bill to cents may add."""
 
     def agrees(self, problem: Problem) -> bool:
-        """Whether enumeration finds the same within the stated error, or with a deadline tightened as stated."""
-        best = best_value(problem, fastest_defined)
-        if agrees(self.value, best, self.error):
+        """Whether evaluating everything finds the same, or that for a budget which differs by no more than pennies.
+
+        Layouts come from the definition of validity, not from the lists that the search has.
+        """
+        if agrees(self.value, best_value(problem, fastest_defined), self.pennies + 1e-9):
             return True
-        if not self.tightened or best is None:
+        budget = problem.limits.budget
+        if budget is None or self.value is None:
             return False
-        deadline = (problem.limits.deadline or 0.0) * (1 - self.tightened)
-        limits = problem.limits.model_copy(update={"deadline": deadline})
-        tight = best_value(problem.model_copy(update={"limits": limits}), fastest_defined)
-        if self.value is None or tight is None:
-            return tight is None
-        low, high = sorted((best, tight))
-        return low * (1 - self.error) <= self.value <= high * (1 + self.error)
+        budgets = (budget + one for one in (-PENNIES, PENNIES))
+        less, more = (best_value(_with_budget(problem, one), fastest_defined) for one in budgets)
+        low, high = sorted(self.value if one is None else one for one in (less, more))
+        return low <= self.value <= high
+
+
+def _with_budget(problem: Problem, budget: Decimal) -> Problem:
+    """The problem with another budget."""
+    return problem.model_copy(update={"limits": problem.limits.model_copy(update={"budget": budget})})
 
 
 def solved(problem: Problem, time_limit: float | None = None) -> Solved:
-    """The search of a problem. Raises AssertionError without a proof or when the plan does not hold."""
-    choices = choices_of(problem)
-    outcome = optimum(choices, time_limit=time_limit, hint=starting_point(choices))
-    assert outcome.status in {Status.OPTIMAL, Status.INFEASIBLE}
-    if outcome.decision is None:
-        return Solved(None, outcome.error, outcome.tightened)
-    plan = plan_of(choices, outcome.decision)
-    assert violations(problem, plan, outcome) == ()
-    value = objective_value(problem.objective, plan)
-    pennies = PENNIES / value if problem.objective == "cost" else 0.0
-    return Solved(value, outcome.error + pennies, outcome.tightened)
+    """The answer to a problem. Raises AssertionError without a proof."""
+    found = answer(problem, clock=Clock.of(time_limit))
+    assert found.status in {Status.OPTIMAL, Status.INFEASIBLE}
+    pennies = float(PENNIES) / found.value if found.value and problem.objective == "cost" else 0.0
+    return Solved(found.value, found.outcome.error, pennies)
 
 
 @pytest.mark.parametrize("first", range(0, 500, BATCH))
 def test_optimum_is_that_of_enumeration(first: int) -> None:
-    """On generated problems the search finds what evaluating everything finds, within the rounding that it states."""
+    """On generated problems the answer is what evaluating everything finds, to the cent, and the solver proves it."""
     for seed in range(first, first + BATCH):
         problem = generated(seed)
         found = solved(problem)

@@ -8,10 +8,9 @@ from itertools import count, islice
 from random import Random
 from typing import Any
 
-from planner.formulation.choices import choices_of
 from planner.formulation.limits import limits_of
 from planner.formulation.outcome import Status
-from planner.formulation.solve import optimum
+from planner.negotiate.answer import answer
 from planner.negotiate.relaxations import Relaxation, money_unit, relaxations
 from planner.problem.problem import Problem
 
@@ -77,9 +76,10 @@ def surely(problem: Problem) -> Problem:
 
 
 def is_possible(problem: Problem) -> bool:
-    """Whether the search finds a plan, from layouts that are evaluated for this problem alone."""
-    choices = choices_of(problem)
-    return any(optimum(choices.only(name)).status is Status.OPTIMAL for name in choices.accelerators)
+    """Whether `plan solve` finds a plan, from layouts that are evaluated for this problem alone, or proves none."""
+    found = answer(problem)
+    assert found.status in {Status.OPTIMAL, Status.INFEASIBLE}
+    return found.plan is not None
 
 
 def infeasible_problems() -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from negotiated_problems import faults, generated, infeasible, is_possible, with_limits
 
+from planner.clock import Clock
 from planner.formulation.choices import choices_of
 from planner.formulation.limits import limits_of
 from planner.negotiate.least import least_usd
@@ -39,7 +40,7 @@ def test_nothing_costs_less_than_the_least(seed: int) -> None:
 
 def test_what_is_not_asked_in_time_is_named() -> None:
     """When the time is over nothing is asked, every question is named, and no limit is blamed."""
-    problem, patience = infeasible(0), Patience(until=0.0)
+    problem, patience = infeasible(0), Patience(Clock(until=0.0))
     assert relaxations(problem, patience) == ()
     assert {one.name for one in limits_of(problem).values()} <= set(patience.left_out)
     assert "not found in time" in reason(problem, ())

@@ -9,6 +9,7 @@ from math import inf
 import pytest
 from negotiated_problems import generated, is_possible
 
+from planner.clock import Clock
 from planner.formulation.limits import limits_of
 from planner.negotiate.answer import answer
 from planner.negotiate.modes import Bounds, bounds_of, cheapest, fastest, undominated_modes
@@ -21,6 +22,8 @@ from planner.verify.oracle import best_value
 
 ROUNDING = 2e-4
 """Of two searches."""
+PENNIES = 0.02
+"""Dollars that rounding the lines of a bill to cents may add."""
 FEASIBLE = list(islice((one for one in map(generated, range(10_000, 20_000)) if is_possible(one)), 12))
 
 
@@ -49,7 +52,7 @@ def test_worth_is_the_difference_of_two_searches(problem: Problem) -> None:
 
 @pytest.mark.parametrize("problem", FEASIBLE)
 def test_next_point_is_the_least_money_that_ends_sooner(problem: Problem) -> None:
-    """With the money of the next point the fastest plan is as much sooner as it says, with a cent less none is."""
+    """With the money of the next point the fastest plan is as much sooner as it says, with a little less none is."""
     room = Room(problem)
     found = answer(problem, prepare=lambda _: prepared(room))
     assert found.plan
@@ -66,10 +69,10 @@ def test_next_point_is_the_least_money_that_ends_sooner(problem: Problem) -> Non
             assert worth.next_point is None
         elif step := worth.next_point:
             assert step.more_usd > 0
-            assert soonest(spent + step.more_usd + 1e-6) == pytest.approx(
+            assert soonest(spent + step.more_usd + PENNIES) == pytest.approx(
                 found.plan.wall_seconds - step.seconds_sooner, rel=2 * ROUNDING
             )
-            assert soonest(spent + step.more_usd - 0.01) > found.plan.wall_seconds - step.seconds_sooner
+            assert soonest(spent + step.more_usd - PENNIES) > found.plan.wall_seconds - step.seconds_sooner
             assert (worth.gain >= step.seconds_sooner) == (worth.more >= step.more_usd)
         else:
             assert soonest(inf) >= found.plan.wall_seconds * (1 - ROUNDING) - 1
@@ -93,7 +96,7 @@ def test_what_is_not_asked_in_time_is_named() -> None:
     room = Room(problem)
     found = answer(problem, prepare=lambda _: prepared(room))
     assert found.plan
-    late = replace(room, patience=Patience(until=0.0))
+    late = replace(room, patience=Patience(Clock(until=0.0)))
     assert worths(late, found.plan) == ()
     asked = {one.name for one in limits_of(problem).values()}
     assert set(late.patience.left_out) >= asked

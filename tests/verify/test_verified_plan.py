@@ -8,7 +8,6 @@ from functools import cache
 
 import pytest
 
-from planner.formulation.outcome import Outcome
 from planner.formulation.plan import PhasePlan, Plan
 from planner.negotiate.answer import answer
 from planner.problem.problem import Problem
@@ -16,7 +15,7 @@ from planner.verify.check import violations
 
 
 @cache
-def solved() -> tuple[Problem, Plan, Outcome]:
+def solved() -> tuple[Problem, Plan]:
     """A small problem with its plan."""
     problem = Problem.model_validate(
         {
@@ -43,14 +42,14 @@ def solved() -> tuple[Problem, Plan, Outcome]:
     )
     found = answer(problem)
     assert found.plan
-    return problem, found.plan, found.outcome
+    return problem, found.plan
 
 
 def faults(phase: PhasePlan | None = None, **changes: object) -> str:
     """What is found wrong with the plan after changes to it or to its phase."""
-    problem, plan, outcome = solved()
+    problem, plan = solved()
     changed = replace(plan, phases=(phase,)) if phase else replace(plan, **changes)  # type: ignore[arg-type]
-    return "\n".join(violations(problem, changed, outcome))
+    return "\n".join(violations(problem, changed))
 
 
 def phase(**changes: object) -> PhasePlan:
@@ -94,7 +93,7 @@ def test_what_is_wrong_with_a_phase_is_told(changed: object, told: str) -> None:
 
 def test_no_slice_that_nobody_sells() -> None:
     """Of a TPU, numbers of hosts between the provider's slices are a fault, whatever the search says."""
-    _, plan, _ = solved()
+    _, plan = solved()
     placement = plan.placement
     tpu = replace(placement.machine, accelerator=placement.machine.accelerator.model_copy(update={"name": "TPUv6e"}))
     tender = replace(plan.tender, placement=replace(placement, machine=tpu))
@@ -104,7 +103,7 @@ def test_no_slice_that_nobody_sells() -> None:
 
 def test_a_wrong_bill_is_told() -> None:
     """A dollar too little is found, and a purchase of more than there is."""
-    _, plan, _ = solved()
+    _, plan = solved()
     first = plan.purchases[0]
     cheaper = (replace(first, cost_usd=first.cost_usd - Decimal(1)), *plan.purchases[1:])
     assert "the bill is" in faults(purchases=cheaper)
@@ -114,18 +113,22 @@ def test_a_wrong_bill_is_told() -> None:
     assert "more spot nodes" in faults(purchases=spot)
 
 
-def test_a_dearer_plan_than_claimed_is_told() -> None:
-    """The search must not claim less than the plan takes."""
-    problem, plan, outcome = solved()
-    claims = replace(outcome, claimed_usd=1.0, claimed_seconds=None)
-    told = "\n".join(violations(problem, plan, claims))
-    assert "the search claims 1.0 USD" in told
-    assert "claims no figure in s" in told
+def test_a_budget_is_kept_to_the_cent() -> None:
+    """A budget of what the plan costs is kept, one of a cent less is not."""
+    problem, plan = solved()
+
+    def told(budget: Decimal) -> tuple[str, ...]:
+        limits = problem.limits.model_copy(update={"budget": budget})
+        return violations(problem.model_copy(update={"limits": limits}), plan)
+
+    assert told(plan.cost_usd) == ()
+    (fault,) = told(plan.cost_usd - Decimal("0.01"))
+    assert fault.startswith(f"it costs ${plan.cost_usd}, more than $")
 
 
 def test_another_problem_refuses_the_plan() -> None:
     """A plan is checked against the problem that it is for."""
-    problem, plan, outcome = solved()
+    problem, plan = solved()
     limits = problem.limits.model_copy(update={"budget": Decimal(1), "gpus": 1, "deadline": 60.0})
-    told = "\n".join(violations(problem.model_copy(update={"limits": limits}), plan, outcome))
+    told = "\n".join(violations(problem.model_copy(update={"limits": limits}), plan))
     assert all(part in told for part in ("more than $1", "devices, more than 1", "more than 60.0 s"))

@@ -57,8 +57,7 @@ def _bill(plan: Plan) -> Iterator[BillLine]:
     yield BillLine(0, "total", "", format_money(plan.cost_usd))
     for phase in dict.fromkeys(purchase.phase for purchase in plan.purchases):
         lines = [purchase for purchase in plan.purchases if purchase.phase == phase]
-        name = "all phases" if phase == "all" else phase
-        yield BillLine(1, name, "", format_money(sum(one.cost_usd for one in lines)))
+        yield BillLine(1, phase or "all phases", "", format_money(sum(one.cost_usd for one in lines)))
         for one in lines:
             kind = one.kind.replace("_", "-") + (f" ({one.note})" if one.note else "")
             nodes = "1 node" if one.nodes == 1 else f"{one.nodes:,} nodes"

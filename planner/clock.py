@@ -1,0 +1,33 @@
+"""When to stop: a time limit and Ctrl-C, asked between one piece of work and the next."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+
+@dataclass
+class Clock:
+    """How long work may go on; whoever works asks it, and ends with what is there."""
+
+    until: float | None = None
+    """In the seconds of `time.perf_counter`; None: as long as it takes."""
+    is_interrupted: bool = False
+    """Whether the user wants it to end now."""
+
+    @classmethod
+    def of(cls, seconds: float | None) -> Clock:
+        """A clock that runs for so long from now on; None: without end."""
+        return cls(None if seconds is None else time.perf_counter() + seconds)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """None: without end."""
+        if self.is_interrupted:
+            return 0.0
+        return None if self.until is None else max(0.0, self.until - time.perf_counter())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether to end."""
+        return self.seconds_left == 0.0
