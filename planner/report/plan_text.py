@@ -243,7 +243,8 @@ def notes(answer: Answer, plan: Plan) -> Iterator[Text]:
         yield Text(_spot_note(plan))
     dates = sorted(one.date for one in load_offers())
     yield Text(f"Prices: catalog of {dates[-1]}; {plan.placement.source} {plan.placement.date}".rstrip() + ".")
-    yield Text(f"Fixed-point rounding changes the objective by at most {answer.outcome.error:.3%}.")
+    if answer.outcome.error:
+        yield Text(f"Fixed-point rounding changes the objective by at most {answer.outcome.error:.3%}.")
 
 
 def _chances(problem: Problem, plan: Plan) -> Iterator[str]:
