@@ -6,6 +6,10 @@ import time
 from dataclasses import dataclass
 
 
+class OutOfTimeError(Exception):
+    """The time to work in is over."""
+
+
 @dataclass
 class Clock:
     """How long work may go on; whoever works asks it, and ends with what is there."""
@@ -31,3 +35,8 @@ class Clock:
     def is_over(self) -> bool:
         """Whether to end."""
         return self.seconds_left == 0.0
+
+    def check(self) -> None:
+        """Raises OutOfTimeError when it is time to end."""
+        if self.is_over:
+            raise OutOfTimeError

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from planner.negotiate.turning import TurningPoint
     from planner.negotiate.worth import Worth
     from planner.problem.problem import Problem
+    from planner.report.page.parts import Page
 
 
 @click.command()
@@ -93,7 +94,6 @@ def _solved(problem: Problem, clock: Clock) -> tuple[Answer, _Around]:
 def _show(found: Answer, around: _Around, *, as_json: bool, out: str | None, html: str | None) -> None:
     """Writes the files, prints the answer, says what was left out, and ends with the exit code."""
     from planner.files import write_whole
-    from planner.report.page.answer import answer_page
 
     document = ""
     if as_json or out is not None:
@@ -101,7 +101,7 @@ def _show(found: Answer, around: _Around, *, as_json: bool, out: str | None, htm
     try:  # files first: whoever reads the answer, such as head, may stop before its end
         if out is not None:
             write_whole(out, document + "\n")
-        write_page(html, lambda: answer_page(found, around.worth, around.gives, around.turning))
+        write_page(html, lambda: _page(found, around))
     finally:
         _tell_left_out(found, around)
         with ending_with(exit_code(found)):
@@ -109,6 +109,13 @@ def _show(found: Answer, around: _Around, *, as_json: bool, out: str | None, htm
                 click.echo(document)
             else:
                 _print(found, around)
+
+
+def _page(found: Answer, around: _Around) -> Page:
+    """The answer as a page."""
+    from planner.report.page.answer import answer_page
+
+    return answer_page(found, around.worth, around.gives, around.turning)
 
 
 def _tell_left_out(found: Answer, around: _Around) -> None:

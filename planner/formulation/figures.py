@@ -77,7 +77,9 @@ def figures_of(choices: Choices, scale: Scale, index: int) -> Figures:
     )
     saved = [one - away for one, away in zip(wall, replaced, strict=True)]
     used_memory = [memory_kib(choices, index, columns, choices.workload.architecture) for _, columns in used]
-    grown = [memory_kib(choices, index, columns, choices.workload.grown()) for _, columns in used]
+    grown = used_memory
+    if choices.workload.growth != 1:
+        grown = [memory_kib(choices, index, columns, choices.workload.grown()) for _, columns in used]
     bought = [int(value) for _, one in used for value in one.bought]
     grounds = tuple(ground for ground, columns in used for _ in range(len(columns)))
     return Figures(

@@ -10,7 +10,7 @@ from typing import Final
 
 from ortools.sat.python import cp_model
 
-from planner.clock import Clock
+from planner.clock import Clock, OutOfTimeError
 from planner.formulation import constraints as rule
 from planner.formulation.choices import Choices, ground_of
 from planner.formulation.confidence import keeps_deadline_surely, loosening
@@ -36,13 +36,17 @@ class Built:
     scale: Scale
 
 
-def build(choices: Choices) -> Built:
-    """The model of all choices, every phase as long as stated, without an objective."""
-    model, scale = cp_model.CpModel(), scale_of(choices)
+def build(choices: Choices, clock: Clock | None = None) -> Built:
+    """The model of all choices, every phase as long as stated, without an objective.
+
+    Raises OutOfTimeError when the clock is over first.
+    """
+    model, scale, clock = cp_model.CpModel(), scale_of(choices), clock or Clock()
     plan = declare(model, choices, scale)
     rule.chooses_one_tender(model, plan)
     rule.tender_has_its_accelerator(model, plan)
     for phase in plan.phases:
+        clock.check()
         rule.chooses_one_layout(model, plan, phase, choices)
         rule.degrees_are_the_layouts(model, phase)
         rule.degrees_keep_to_pins(model, phase, choices.workload.pins)
@@ -88,7 +92,10 @@ def search(choices: Choices, *, clock: Clock | None = None, hint: Decision | Non
     started, clock = time.perf_counter(), clock or Clock()
     if not choices.tenders:
         return Outcome(Status.INFEASIBLE)
-    built = build(choices)
+    try:
+        built = build(choices, clock)
+    except OutOfTimeError:
+        return Outcome(Status.UNKNOWN)
     if hint:
         _begin_at(built, hint)
     built.model.minimize(measure_of(choices.objective)(built.plan))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import comb
+from math import prod
 from typing import Final
 
 import numpy as np
@@ -221,15 +221,23 @@ def _limit_nodes(choices: Choices, machine: Machine) -> int:
 
 def _combinations(choices: Choices, machine: Machine, most_nodes: int, kinds: int) -> int:
     """Layouts of every phase on a machine, each with every way to split its nodes over so many kinds of purchase."""
-    product = 1
-    for space in choices.spaces:
-        in_phase = 0
-        for tensor, counts in space.counts.items():
-            fits = tensor <= machine.domain and (machine.per_node % tensor == 0 or tensor % machine.per_node == 0)
-            for devices in np.flatnonzero(counts) if fits else []:
-                nodes = -(-int(devices) // machine.per_node)
-                whole = devices % machine.per_node == 0 or devices < machine.per_node
-                if whole and nodes <= most_nodes:
-                    in_phase += int(counts[devices]) * comb(nodes + kinds - 1, kinds - 1)
-        product *= in_phase
-    return product
+    return prod(_in_phase(space, machine, most_nodes, kinds) for space in choices.spaces)
+
+
+def _in_phase(space: LayoutSpace, machine: Machine, most_nodes: int, kinds: int) -> int:
+    """Those of one phase."""
+    end = most_nodes * machine.per_node + 1
+    held = [counts[:end] for tensor, counts in space.counts.items() if _is_inside(machine, tensor)]
+    if not held:
+        return 0
+    counts = np.sum(held, axis=0)
+    devices = np.arange(len(counts))
+    nodes = -(-devices // machine.per_node)
+    whole = (devices % machine.per_node == 0) | (devices < machine.per_node)
+    splits = {1: np.ones_like(nodes), 2: nodes + 1, 3: (nodes + 1) * (nodes + 2) // 2}[kinds]
+    return int((counts * splits)[whole].sum())
+
+
+def _is_inside(machine: Machine, tensor: int) -> bool:
+    """Whether a tensor group fills nodes or lies in one, inside the fabric."""
+    return tensor <= machine.domain and (machine.per_node % tensor == 0 or tensor % machine.per_node == 0)

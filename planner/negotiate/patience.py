@@ -6,13 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from planner.clock import Clock
+from planner.clock import Clock, OutOfTimeError
 
 Found = TypeVar("Found")
-
-
-class OutOfTimeError(Exception):
-    """The time to ask in is over."""
 
 
 @dataclass
@@ -25,8 +21,7 @@ class Patience:
 
     def check(self) -> None:
         """Raises OutOfTimeError when the time is over."""
-        if self.clock.is_over:
-            raise OutOfTimeError
+        self.clock.check()
 
     def ask(self, name: str, question: Callable[[], Found]) -> Found | None:
         """The answer to a question, or None when the time is over before it is found."""

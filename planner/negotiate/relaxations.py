@@ -9,6 +9,7 @@ from functools import partial
 from math import ceil, floor, inf, log10
 from typing import Final
 
+from planner.clock import OutOfTimeError
 from planner.errors import InputError
 from planner.formulation.choices import Choices
 from planner.formulation.limits import Limit, limits_of
@@ -16,7 +17,7 @@ from planner.formulation.plan import Plan
 from planner.layouts.degrees import MAX_DEVICES
 from planner.negotiate.least import least_usd
 from planner.negotiate.modes import Bounds, Mode, cheapest, fastest, plan_of_mode, soonest_kept
-from planner.negotiate.patience import OutOfTimeError, Patience
+from planner.negotiate.patience import Patience
 from planner.negotiate.room import Room, with_bounds
 from planner.negotiate.toggles import Toggle, toggles
 from planner.problem.problem import Problem

@@ -8,11 +8,12 @@ from math import inf
 
 import numpy as np
 
+from planner.clock import OutOfTimeError
 from planner.formulation.choices import Choices, Columns, Ground, choices_of, ground_of, is_open
 from planner.formulation.limits import limits_of
 from planner.layouts.degrees import MAX_DEVICES
 from planner.negotiate.modes import Bounds, Mode, bounds_of, undominated_modes
-from planner.negotiate.patience import OutOfTimeError, Patience
+from planner.negotiate.patience import Patience
 from planner.problem.problem import Problem
 
 

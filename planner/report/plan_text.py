@@ -236,7 +236,8 @@ def notes(answer: Answer, plan: Plan) -> Iterator[Text]:
     yield from (Text(line) for line in capacity_lines(plan))
     dates = sorted(one.date for one in load_offers())
     yield Text(f"Prices: catalog of {dates[-1]}; {plan.placement.source} {plan.placement.date}".rstrip() + ".")
-    yield Text(f"Fixed-point rounding changes the objective by at most {answer.outcome.error:.3%}.")
+    if answer.outcome.error:
+        yield Text(f"Fixed-point rounding changes the objective by at most {answer.outcome.error:.3%}.")
 
 
 def _risk(problem: Problem, plan: Plan) -> Iterator[str]:

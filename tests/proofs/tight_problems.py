@@ -1,0 +1,76 @@
+"""Problems made from a seed, on own offers of every kind, and what becomes of them when every limit is set tight."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from typing import Any
+
+from planner.formulation.plan import Plan
+from planner.layouts.workload import workload_of
+from planner.problem.problem import Problem
+from planner.verify.check import kept_seconds
+
+MODELS = ("llama2-7b", "llama3.1-8b", "llama3.2-1b", "mixtral-8x7b")
+ACCELERATORS = ("A100-80GB-SXM4", "H100-80GB-SXM5", "H200-141GB-SXM", "MI300X", "TPUv5p", "L4")
+
+
+def loose(seed: int) -> Problem:
+    """A job of one to three phases on one to three offers; what limits it states, it keeps easily."""
+    draw = random.Random(seed)  # noqa: S311  (a test's dice)
+    limits: dict[str, Any] = {"deadline": draw.choice(["40d", "90d", "200d"])}
+    if draw.random() < 0.3:
+        limits["gpus"] = draw.choice([16, 24, 64])
+    risk: dict[str, Any] = {"spare_nodes": draw.choice(["0%", "0%", "3%", "25%", "50%"])}
+    if draw.random() < 0.25:
+        risk["confidence"] = draw.choice(["60%", "84%", "95%", "99%"])
+    return Problem.model_validate(
+        {
+            "schema": "plan/1",
+            "model": draw.choice(MODELS),
+            "training": {"phases": [_phase(draw, index) for index in range(draw.choice([1, 1, 2, 3]))]},
+            "market": {
+                "clouds": [],
+                "purchase": draw.choice(
+                    [["on_demand"], ["on_demand", "spot"], ["on_demand", "reserved"], ["on_demand", "spot", "reserved"]]
+                ),
+                "offers": [_offer(draw, index) for index in range(draw.choice([1, 1, 2, 3]))],
+            },
+            "limits": limits,
+            "risk": risk,
+            "objective": draw.choice(["cost", "cost", "time", "tokens"]),
+        }
+    )
+
+
+def _phase(draw: random.Random, index: int) -> dict[str, Any]:
+    return {
+        "name": draw.choice(["all", f"p{index}"]) if index == 0 else f"p{index}",
+        "tokens": draw.choice(["1B", "5B", "20B"]),
+        "sequence_length": draw.choice([1000, 1024, 4096]),
+        "global_batch": draw.choice([60, 64, 128]),
+    }
+
+
+def _offer(draw: random.Random, index: int) -> dict[str, Any]:
+    price = round(draw.choice([0.01, 0.37, 1.0, 2.5, 3.9]) * draw.uniform(0.9, 1.1), 4)
+    return {
+        "name": f"o{index}",
+        "accelerator": draw.choice(ACCELERATORS),
+        "gpus_per_node": draw.choice([4, 8, 8]),
+        "network": draw.choice(["25 Gb/s", "100 Gb/s", "400 Gb/s"]),
+        "nodes": draw.randint(1, 13),
+        "on_demand": f"${price}/{draw.choice(['GPU-h', 'GPU-h', 'node-h'])}",
+        "spot": f"${round(price * draw.uniform(0.2, 1.1), 4)}/GPU-h",
+        "reserved": f"${round(price * draw.uniform(0.4, 1.1), 4)}/GPU-h",
+        "availability": draw.choice(["60%", "93%", "97%", "100%"]),
+        "preemptions_per_node_day": draw.choice([0, 0.3, 9]),
+    }
+
+
+def at_the_plan(problem: Problem, plan: Plan, *, cents: int = 0, seconds: float = 0.0) -> Problem:
+    """The problem with every limit at the figures of a plan, less so many cents and seconds."""
+    confidence = problem.risk.confidence
+    kept = plan.wall_seconds if confidence is None else kept_seconds(workload_of(problem), plan, confidence)
+    limits = {"budget": plan.cost_usd - Decimal(cents) / 100, "deadline": kept - seconds, "gpus": plan.gpus}
+    return problem.model_copy(update={"limits": problem.limits.model_copy(update=limits)})
