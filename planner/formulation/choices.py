@@ -16,7 +16,7 @@ from planner.equations.symbols import Array
 from planner.formulation.limits import Limit, limits_of
 from planner.formulation.napkin import napkin
 from planner.layouts.best import BestLayouts, best_layouts
-from planner.layouts.degrees import MAX_DEVICES, degrees_of
+from planner.layouts.degrees import degrees_of, searched_devices
 from planner.layouts.dominance import undominated as undominated_rows
 from planner.layouts.rows import LayoutRows
 from planner.layouts.space import LayoutSpace, layout_space
@@ -168,7 +168,7 @@ def _spaces(problem: Problem, workload: Workload, machines: Sequence[Machine], c
     for phase in workload.phases:
         _stop_with_nothing(clock)
         degrees = degrees_of(workload, phase, widest)
-        yield layout_space(workload, phase, degrees, memories, problem.limits.gpus or MAX_DEVICES)
+        yield layout_space(workload, phase, degrees, memories, searched_devices(problem.limits.gpus))
 
 
 def _stop_with_nothing(clock: Clock) -> None:
@@ -218,7 +218,7 @@ def is_open(problem: Problem, phase: str) -> bool:
 def most_nodes(problem: Problem, tenders: Iterable[Tender], machine: Machine) -> int:
     """Most nodes of a machine that any tender has, within the limit on devices."""
     offered = max(one.placement.nodes for one in tenders if one.placement.machine.key == machine.key)
-    return min(offered, (problem.limits.gpus or MAX_DEVICES) // machine.per_node)
+    return min(offered, searched_devices(problem.limits.gpus) // machine.per_node)
 
 
 def with_spares(problem: Problem, nodes: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:

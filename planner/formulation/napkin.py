@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from planner.equations import flops
-from planner.layouts.degrees import MAX_DEVICES
+from planner.layouts.degrees import searched_devices
 from planner.layouts.workload import PhaseWork, Workload
 from planner.market.placements import Machine
 from planner.market.tenders import Tender
@@ -27,7 +27,7 @@ def napkin(problem: Problem, workload: Workload, tenders: Sequence[Tender], step
     machine = tenders[0].placement.machine
     of_phases = zip(steps, workload.phases, strict=True)
     device_seconds = sum(count * _device_seconds(workload, phase, machine) for count, phase in of_phases)
-    most = min(max(one.placement.nodes for one in tenders) * machine.per_node, problem.limits.gpus or MAX_DEVICES)
+    most = min(max(one.placement.nodes for one in tenders) * machine.per_node, searched_devices(problem.limits.gpus))
     lowest = min(price for one in tenders for price in prices_of(one).values())
     return Napkin(device_seconds / most, device_seconds / machine.per_node * lowest / SECONDS_PER_HOUR)
 

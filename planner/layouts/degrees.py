@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from planner.catalog.records import ModelArchitecture
 from planner.layouts.workload import PhaseWork, Workload
 from planner.problem.pins import Pin
+from planner.problem.problem import LARGEST_CLUSTER
 from planner.problem.run import Recompute
 
-MAX_DEVICES: Final = 65_536
-"""Largest cluster that is considered unless `limits.gpus` states one."""
+UNSTATED_DEVICES: Final = 65_536
+"""Largest cluster that is searched where `limits.gpus` states none; the answer says so where offers have more."""
 RECOMPUTE: Final = (Recompute(kind="none"), Recompute(kind="selective"), Recompute(kind="full"))
 """The recompute choices that are tried unless some are pinned."""
 
@@ -44,6 +46,13 @@ def degrees_of(workload: Workload, phase: PhaseWork, largest_domain: int) -> Deg
         recompute=pins.recompute or RECOMPUTE,
         zero=_allowed((0, 1, 2, 3), pins.zero),
     )
+
+
+def searched_devices(gpus: float | None, stated: int | None = None) -> int:
+    """Most devices that are searched within a bound: without one (or with none that is finite), those `stated`."""
+    if gpus is None or gpus == inf:
+        return max(UNSTATED_DEVICES, stated or 0)
+    return int(min(gpus, LARGEST_CLUSTER))
 
 
 def _allowed(values: Iterable[int], pin: Pin | None) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from planner.equations.symbols import Array, Job, Layout
 from planner.layouts.cuts import CutRules, count_layouts, cuts
-from planner.layouts.degrees import MAX_DEVICES, Degrees
+from planner.layouts.degrees import UNSTATED_DEVICES, Degrees
 from planner.layouts.device_memory import least_activation_bytes, needed_bytes
 from planner.layouts.dominated import MemoryChoices, has_needless_context, memory_classes, undominated_choices
 from planner.layouts.evaluator import LayerGrid, StageShape
@@ -70,7 +70,7 @@ def layout_space(
     phase: PhaseWork,
     degrees: Degrees,
     memories: Sequence[float],
-    max_devices: int = MAX_DEVICES,
+    max_devices: int = UNSTATED_DEVICES,
 ) -> LayoutSpace:
     """Every valid layout of a phase with at most `max_devices` devices, and the rows that may be best.
 

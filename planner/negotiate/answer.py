@@ -15,6 +15,7 @@ from planner.formulation.limits import Limit
 from planner.formulation.outcome import Outcome, Status
 from planner.formulation.plan import Plan
 from planner.layouts.best import held_on
+from planner.layouts.degrees import searched_devices
 from planner.layouts.space import LayoutSpace
 from planner.market.placements import Machine
 from planner.negotiate.enumeration import best_of_each
@@ -198,6 +199,13 @@ def _does_not_fit(machines: list[Machine], space: LayoutSpace, phase: str) -> st
     if space.tightest.needed_bytes <= largest:
         return f"{phase}: no layout fits in memory on the nodes that can be had"
     return f"{phase}: needs {space.tightest.needed_bytes / GIB:.0f} GiB a device, it has {largest / GIB:.0f}"
+
+
+def largest_search(answer: Answer) -> int | None:
+    """Devices at which the search ended although offers have more; None where all of them were searched."""
+    most, stated = searched_devices(answer.problem.limits.gpus), answer.problem.limits.gpus
+    offered = max(one.placement.nodes * one.placement.machine.per_node for one in answer.choices.offered)
+    return most if stated is None and offered > most else None
 
 
 def search_space(choices: Choices) -> int:

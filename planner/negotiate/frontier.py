@@ -13,7 +13,6 @@ from planner.equations.symbols import Array
 from planner.errors import InputError
 from planner.formulation.limits import limits_of
 from planner.formulation.plan import Plan
-from planner.layouts.degrees import MAX_DEVICES
 from planner.layouts.dominance import undominated
 from planner.negotiate.modes import Bounds, Mode, bounds_of, cheapest, plan_of_mode, soonest_kept
 from planner.negotiate.most_tokens import tokens_along
@@ -173,7 +172,7 @@ def _by_devices(room: Room, bounds: Bounds, x: Axis, y: Axis) -> list[tuple[floa
     counts = device_counts(room.choices(bounds.wall_seconds, bounds.gpus))
     found: list[tuple[float, float, Mode]] = []
     least = inf
-    for count in (one for one in counts if one <= min(bounds.gpus, MAX_DEVICES)):
+    for count in (one for one in counts if one <= bounds.gpus):
         modes = room.modes(replace(bounds, gpus=float(count)))
         best = cheapest(modes, bounds) if other == "cost" else soonest_kept(modes, bounds)
         value = figure_of(best, other) if best else inf

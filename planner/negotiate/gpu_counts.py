@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import Final
 
 from planner.errors import InputError, Place
-from planner.layouts.degrees import MAX_DEVICES
+from planner.problem.problem import LARGEST_CLUSTER
 
 MOST_COUNTS: Final = 100
 """Most numbers that are asked about at once."""
@@ -72,8 +72,8 @@ def _check(counts: tuple[int, ...], written: str) -> None:
     """Refuses none and more than any cluster that is considered."""
     if min(counts) < 1:
         raise _refused(f"{written[:60]!r} asks about no GPUs at all")
-    if max(counts) > MAX_DEVICES:
-        raise _refused(f"{max(counts):,} GPUs are more than the {MAX_DEVICES:,} that are considered")
+    if max(counts) > LARGEST_CLUSTER:
+        raise _refused(f"{max(counts):,} GPUs are more than the {LARGEST_CLUSTER:,} that can be asked for")
 
 
 def _refused(message: str, fix: str = "write 128..1024, 128..1024:7 or 128,256,512") -> InputError:

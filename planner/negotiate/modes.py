@@ -225,7 +225,7 @@ def steps_of(choices: Choices, phase: int) -> int:
 
 def most_nodes_of(tender: Tender, bounds: Bounds) -> float:
     """Most nodes that a tender has within the bounds."""
-    return min(tender.placement.nodes, bounds.gpus // tender.placement.machine.per_node)
+    return min(tender.placement.nodes, bounds.gpus / tender.placement.machine.per_node)
 
 
 def _cents(tender: Tender, columns: Columns, steps: int, reserved: int) -> Array:

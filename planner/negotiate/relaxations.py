@@ -14,7 +14,7 @@ from planner.errors import InputError
 from planner.formulation.choices import Choices
 from planner.formulation.limits import Limit, limits_of
 from planner.formulation.plan import Plan
-from planner.layouts.degrees import MAX_DEVICES
+from planner.layouts.degrees import searched_devices
 from planner.negotiate.least import least_usd
 from planner.negotiate.modes import Bounds, Mode, cheapest, fastest, plan_of_mode, soonest_kept
 from planner.negotiate.patience import Patience
@@ -101,16 +101,22 @@ def money_unit(usd: float) -> int:
 
 def _gpus(room: Room, limit: Limit) -> Relaxation:
     """The fewest devices within deadline and budget."""
-    for most in (WIDER * limit.bound, WIDER**3 * limit.bound, float(MAX_DEVICES)):
+    for most in _wider_numbers(limit.bound):
         if most > WIDER * limit.bound and not _helps_further(room, room.bounds):
             break
-        within = replace(room.bounds, gpus=most)
+        within = replace(room.bounds, gpus=float(most))
         if room.modes(within):
             choices = room.choices(within.wall_seconds, most)
             counts = [count for count in device_counts(choices) if limit.bound < count <= most]
             count = _first(counts, lambda count: bool(room.modes(replace(room.bounds, gpus=float(count)))))
             return _relaxed(room, limit, float(count), room.modes(replace(room.bounds, gpus=float(count)))[0])
     return _hopeless(limit)
+
+
+def _wider_numbers(devices: float) -> list[int]:
+    """Numbers of devices to look among, one after another: a little more, then as many as are searched at all."""
+    more = (searched_devices(devices * factor) for factor in (WIDER, WIDER**3))
+    return sorted({*more, searched_devices(None, int(devices))})
 
 
 def _helps_further(room: Room, bounds: Bounds) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from planner.clock import OutOfTimeError
 from planner.formulation.choices import Choices, Columns, Ground, choices_of, ground_of, is_open
 from planner.formulation.limits import limits_of
-from planner.layouts.degrees import MAX_DEVICES
+from planner.layouts.degrees import searched_devices
 from planner.negotiate.modes import Bounds, Mode, bounds_of, undominated_modes
 from planner.negotiate.patience import Patience
 from planner.problem.problem import Problem
@@ -43,7 +43,7 @@ def _tightened(choices: Choices, phase: int, ground: Ground, columns: Columns, b
     work = choices.phases[phase]
     opened = is_open(choices.problem, work.name)
     alone = columns.run.wall.each if opened else columns.step_seconds * work.steps
-    most = min(bounds.gpus, MAX_DEVICES) // ground.machine[1]
+    most = bounds.gpus / ground.machine[1]
     return columns.take(np.flatnonzero((alone <= bounds.wall_seconds) & (columns.nodes <= most)))
 
 
@@ -76,17 +76,21 @@ class Room:
         """The same, or as much of them as can be evaluated before the time is over."""
         if known := self._known(wall_seconds, gpus):
             return known
-        gpus = min(gpus, MAX_DEVICES)
+        gpus = self._searched(gpus)
         wider = replace(Bounds(), wall_seconds=wall_seconds, gpus=gpus)
         found = choices_of(with_bounds(self.problem, wider), clock=self.patience.clock)
         if not found.unsearched:
             self.known[wall_seconds, gpus] = found
         return found
 
+    def _searched(self, gpus: float) -> int:
+        """Most devices that are searched within a bound."""
+        return searched_devices(gpus, self.problem.limits.gpus)
+
     def _known(self, wall_seconds: float, gpus: float) -> Choices | None:
         """What was evaluated for at least so much time and so many devices."""
         for (known_seconds, known_gpus), choices in self.known.items():
-            if known_seconds >= wall_seconds and known_gpus >= min(gpus, MAX_DEVICES):
+            if known_seconds >= wall_seconds and known_gpus >= self._searched(gpus):
                 return choices
         return None
 

@@ -11,7 +11,7 @@ from typing import Final
 from planner.catalog.accelerators import accelerator_from
 from planner.errors import InputError, Place, did_you_mean
 from planner.formulation.plan import PhasePlan, Plan
-from planner.layouts.degrees import MAX_DEVICES
+from planner.layouts.degrees import searched_devices
 from planner.market.placements import Machine, Placement, placements
 from planner.negotiate.gpu_counts import GpuCounts
 from planner.negotiate.modes import bounds_of, plan_of_mode
@@ -159,7 +159,7 @@ def _per_node(offers: list[Placement]) -> int:
 def _usual(problem: Problem, offers: list[Placement]) -> tuple[int, ...]:
     """Powers of two of nodes within what the offers and the limit on devices have."""
     per_node = _per_node(offers)
-    most = min(max(one.nodes for one in offers), (problem.limits.gpus or MAX_DEVICES) // per_node)
+    most = min(max(one.nodes for one in offers), searched_devices(problem.limits.gpus) // per_node)
     return tuple(per_node * 2**power for power in range(most.bit_length()))
 
 

@@ -9,7 +9,7 @@ from math import inf
 
 from planner.catalog.accelerators import load_accelerators
 from planner.formulation.choices import Choices, Ground, choices_of, ground_of, with_spares
-from planner.layouts.degrees import MAX_DEVICES
+from planner.layouts.degrees import searched_devices
 from planner.layouts.workload import workload_of
 from planner.market.placements import placements
 from planner.market.tenders import Tender, tenders_of, undominated
@@ -73,7 +73,7 @@ def shared_choices(problems: Sequence[Problem], offers: Sequence[Offers]) -> Cho
         phase.model_copy(update={"tokens": tokens}) for phase, tokens in zip(first.training.phases, fewest, strict=True)
     ]
     training = first.training.model_copy(update={"phases": tuple(phases)})
-    widest = Bounds(max(one.wall_seconds for one in limits), inf, max(min(one.gpus, MAX_DEVICES) for one in limits))
+    widest = Bounds(max(one.wall_seconds for one in limits), inf, max(searched_devices(one.gpus) for one in limits))
     largest: dict[Ground, Tender] = {}
     for tender in chain.from_iterable(one.tenders for one in offers):
         known = largest.get(ground_of(tender))

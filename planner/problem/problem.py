@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
@@ -124,6 +124,10 @@ class Market(SchemaModel):
                 yield Rule(("market", "offers", index, *rule.path), rule.message, rule.fix)
 
 
+LARGEST_CLUSTER: Final = 1_048_576
+"""Most devices that `limits.gpus` may state."""
+
+
 class Limits(SchemaModel):
     """What the plan must keep to; each is one constraint that can be relaxed, priced and explained."""
 
@@ -131,8 +135,8 @@ class Limits(SchemaModel):
     """Longest wall time of all phases together, such as `60d`; default: none."""
     budget: Money | None = None
     """Highest cost, such as `6 MUSD`; default: none."""
-    gpus: Count | None = None
-    """Most devices at a time; default: what the offers have."""
+    gpus: Annotated[int, Field(ge=1, le=LARGEST_CLUSTER, strict=True, examples=[1024])] | None = None
+    """Most devices at a time; default: what the offers have, searched up to 65,536."""
     memory_headroom: Share = 0.1
     """Share of the device memory that stays free; default 10%."""
     growth: Factor = 1.0

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from planner.catalog.offers import load_offers
 from planner.formulation.plan import PhasePlan, Plan, Purchase
+from planner.layouts.degrees import searched_devices
 from planner.layouts.wall import nuisances
 from planner.market.placements import Placement
 from planner.negotiate.answer import Alternative, Answer, limit_value, objective_value
@@ -184,6 +185,7 @@ def _solver(answer: Answer) -> dict[str, Any]:
     """What the search covered, how long it took and how exact it is."""
     return {
         "search_space": answer.search_space,
+        "largest_gpus": searched_devices(answer.problem.limits.gpus),
         "layouts": sum(int(one.sum()) for space in answer.choices.spaces for one in space.counts.values()),
         "options": sum(len(columns) for phase in answer.choices.columns for columns in phase.values()),
         "tenders": len(answer.choices.offered),

@@ -19,6 +19,7 @@ from planner.negotiate.answer import (
     Alternative,
     Answer,
     accelerators_of,
+    largest_search,
     limit_value,
     why_not,
 )
@@ -234,6 +235,8 @@ def notes(answer: Answer, plan: Plan) -> Iterator[Text]:
         yield Text(_spot_note(plan))
         yield from (Text(line) for line in gang_lines(plan, answer.problem))
     yield from (Text(line) for line in capacity_lines(plan))
+    if searched := largest_search(answer):
+        yield Text(f"Searched up to {searched:,} GPUs: state limits.gpus to search more of what is offered.")
     dates = sorted(one.date for one in load_offers())
     yield Text(f"Prices: catalog of {dates[-1]}; {plan.placement.source} {plan.placement.date}".rstrip() + ".")
     if answer.outcome.error:

@@ -18,7 +18,7 @@ from planner.equations.risk import Growth
 from planner.equations.symbols import Array
 from planner.formulation.choices import Choices, Ground, ground_of, is_open, with_spares
 from planner.layouts.best import rows_on
-from planner.layouts.degrees import MAX_DEVICES, degrees_of
+from planner.layouts.degrees import degrees_of, searched_devices
 from planner.layouts.dominance import undominated
 from planner.layouts.evaluator import Evaluator, LayerGrid, evaluator
 from planner.layouts.rows import LayoutRows
@@ -121,7 +121,7 @@ def _best(
 def _fastest(problem: Problem, workload: Workload, phase: PhaseWork, machine: Machine) -> Ran:
     """The least step time over all layouts of a phase on a machine, by nodes and replicas; every one is evaluated."""
     degrees = degrees_of(workload, phase, machine.domain)
-    devices = problem.limits.gpus or MAX_DEVICES
+    devices = searched_devices(problem.limits.gpus)
     least: dict[tuple[int, int], float] = {}
     for valid in valid_rows(workload, phase, degrees, machine.memory_bytes, devices):
         rows = rows_on(machine, valid, devices)
@@ -188,7 +188,7 @@ def _bought(problem: Problem, tender: Tender, reserved: int, candidates: Candida
     """One phase on every layout that the tender can sell, bought as cheaply as it can be."""
     run, spare = candidates.run, with_spares(problem, candidates.nodes)
     usd = Growth(*(_usd(tender, spare, reserved, *times) for times in _paid_times(run)))
-    limit = min(tender.placement.nodes, (problem.limits.gpus or MAX_DEVICES) // tender.placement.machine.per_node)
+    limit = min(tender.placement.nodes, searched_devices(problem.limits.gpus) // tender.placement.machine.per_node)
     sold = np.flatnonzero(np.isfinite(usd.each) & np.isfinite(run.wall.each) & (spare <= limit))
     return Bought(run.take(sold), Growth(usd.start[sold], usd.each[sold]))
 
