@@ -74,7 +74,7 @@ def build(choices: Choices, clock: Clock | None = None) -> Built:
 
 
 SEED: Final = 1
-MOST_WORK: Final = 60.0
+MOST_WORK: Final = 20.0
 """Deterministic time, in about as many seconds, after which a search ends without a proof."""
 ALMOST: Final = 0.98
 """Part of that time after which an unfinished search counts as out of work rather than interrupted."""
