@@ -16,7 +16,7 @@ from planner.formulation.choices import Choices, ground_of
 from planner.formulation.confidence import keeps_deadline_surely, loosening
 from planner.formulation.objective import measure_of
 from planner.formulation.outcome import Decision, Outcome, PhaseDecision, Status
-from planner.formulation.scale import ROUNDED_USD, Scale, scale_of
+from planner.formulation.scale import Scale, rounded_usd, scale_of
 from planner.formulation.variables import PlanVariables, declare
 
 _STATUS: Final = {
@@ -138,7 +138,7 @@ def bound_of(choices: Choices, scale: Scale, value: float) -> float:
     """The solver's bound in dollars or seconds, less what rounding a bill to whole cents may take off."""
     if choices.objective == "time":
         return value * scale.seconds
-    return max(0.0, value * scale.usd - ROUNDED_USD * (len(choices.phases) + 1))
+    return max(0.0, value * scale.usd - rounded_usd(choices))
 
 
 def _begin_at(built: Built, hint: Decision) -> None:
