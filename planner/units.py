@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -381,6 +382,12 @@ def format_count(count: float) -> str:
     scales = ((1e15, 0.0, ""), (1e12, 1e12, "T"), (1e9, 1e9, "B"), (1e6, 1e6, "M"), (1e3, 1e3, "k"), (0, 1.0, ""))
     size, suffix = next((size, suffix) for limit, size, suffix in scales if abs(count) >= limit)
     return f"{format_number(count / size)}{suffix}" if size else f"{count:.3g}".replace("e+", "e")
+
+
+def format_combinations(count: int) -> str:
+    """How many combinations for people, two digits: `5.3e23`, however many there are."""
+    number = float(count) if count < sys.float_info.max else Decimal(count)
+    return f"{number:.2g}".replace("e+", "e")
 
 
 def format_decimal_rate(per_second: float, unit: str) -> str:

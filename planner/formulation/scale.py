@@ -133,13 +133,18 @@ def affordable_node_seconds(choices: Choices) -> float:
 
 
 ROUNDED_USD: Final = 0.02
-"""Dollars that rounding the lines of a phase to whole cents takes off the bill at most, and off the reservation's."""
+"""Dollars that rounding the lines of a phase to whole cents takes off the bill at most."""
+
+
+def rounded_usd(choices: Choices) -> float:
+    """Dollars that rounding takes off the whole bill at most, the reservation's line included."""
+    return ROUNDED_USD * (len(choices.phases) + 1)
 
 
 def budget_of(choices: Choices) -> float:
     """What a plan may cost before the lines of its bill are rounded to whole cents; endless without a budget."""
     limit = choices.limits.get("cost_usd")
-    return inf if limit is None else limit.bound + ROUNDED_USD * (len(choices.phases) + 1)
+    return inf if limit is None else limit.bound + rounded_usd(choices)
 
 
 def _affordable(choices: Choices, phase: int, tender: Tender, usd: float) -> float:

@@ -16,7 +16,7 @@ from planner.formulation.choices import Choices, ground_of
 from planner.formulation.confidence import keeps_deadline_surely, loosening
 from planner.formulation.objective import measure_of
 from planner.formulation.outcome import Decision, Outcome, PhaseDecision, Status
-from planner.formulation.scale import ROUNDED_USD, Scale, scale_of
+from planner.formulation.scale import Scale, rounded_usd, scale_of
 from planner.formulation.variables import PlanVariables, declare
 
 _STATUS: Final = {
@@ -74,7 +74,7 @@ def build(choices: Choices, clock: Clock | None = None) -> Built:
 
 
 SEED: Final = 1
-MOST_WORK: Final = 60.0
+MOST_WORK: Final = 20.0
 """Deterministic time, in about as many seconds, after which a search ends without a proof."""
 ALMOST: Final = 0.98
 """Part of that time after which an unfinished search counts as out of work rather than interrupted."""
@@ -138,7 +138,7 @@ def bound_of(choices: Choices, scale: Scale, value: float) -> float:
     """The solver's bound in dollars or seconds, less what rounding a bill to whole cents may take off."""
     if choices.objective == "time":
         return value * scale.seconds
-    return max(0.0, value * scale.usd - ROUNDED_USD * (len(choices.phases) + 1))
+    return max(0.0, value * scale.usd - rounded_usd(choices))
 
 
 def _begin_at(built: Built, hint: Decision) -> None:

@@ -13,7 +13,7 @@ from planner.formulation.choices import Choices, is_open
 from planner.formulation.napkin import Napkin, napkin
 from planner.formulation.outcome import Decision, Outcome, Status
 from planner.formulation.plan import Plan, plan_of
-from planner.formulation.scale import least_seconds, least_usd
+from planner.formulation.scale import least_seconds, least_usd, rounded_usd
 from planner.market.tenders import Tender
 from planner.negotiate.enumeration import best_mode
 from planner.negotiate.modes import Bounds, bounds_of, decision_of
@@ -100,7 +100,7 @@ def _is_beyond_a_limit(question: _Question, found: Outcome, decision: Decision) 
 
 def _wider(choices: Choices, found: Outcome) -> Bounds:
     """The limits, wider by what rounding may hide."""
-    stated, cents = bounds_of(choices.problem), 2 * CENT * (len(choices.phases) + 1)
+    stated, cents = bounds_of(choices.problem), rounded_usd(choices)
     return replace(
         stated,
         wall_seconds=stated.wall_seconds * (1 + 2 * found.error + found.loosened),
@@ -147,7 +147,8 @@ def optimistic(choices: Choices) -> float:
     """A value that no plan can beat, of the tenders that no time was left for too: dollars, seconds or tokens."""
     match choices.objective:
         case "cost":
-            return min([*_napkins(choices, "usd"), *([least_usd(choices)] if choices.tenders else [])], default=0.0)
+            usd = [*_napkins(choices, "usd"), *([least_usd(choices)] if choices.tenders else [])]
+            return max(0.0, min(usd, default=0.0) - rounded_usd(choices))
         case "time":
             found = [*_napkins(choices, "seconds"), *([least_seconds(choices)] if choices.tenders else [])]
             return min(found, default=0.0)
@@ -175,7 +176,8 @@ def _most_steps(choices: Choices, tenders: list[Tender]) -> float:
     rest = napkin(choices.problem, choices.workload, tenders, closed)
     step = napkin(choices.problem, choices.workload, tenders, [1, *[0] * (len(closed) - 1)])
     bounds = bounds_of(choices.problem)
-    return max(0.0, min(_left(bounds.wall_seconds, rest, step, "seconds"), _left(bounds.cost_usd, rest, step, "usd")))
+    usd = bounds.cost_usd + rounded_usd(choices)
+    return max(0.0, min(_left(bounds.wall_seconds, rest, step, "seconds"), _left(usd, rest, step, "usd")))
 
 
 def _left(bound: float, rest: Napkin, step: Napkin, figure: str) -> float:

@@ -201,7 +201,8 @@ def _stretched(room: Room, limits: Mapping[str, Limit]) -> Relaxation | None:
             continue
         if room.modes(_times(limits, most * STRETCH_STEPS)):
             steps = _first(
-                list(range(STRETCH_STEPS, most * STRETCH_STEPS + 1)), lambda one: bool(room.modes(_times(limits, one)))
+                list(range(STRETCH_STEPS + 1, most * STRETCH_STEPS + 1)),
+                lambda one: bool(room.modes(_times(limits, one))),
             )
             bounds = _times(limits, steps)
             mode = room.modes(bounds)[0]

@@ -54,7 +54,7 @@ _PHASES = "[{name: pretrain, tokens: 1T, sequence_length: 4096, global_batch: 10
 class ProblemTraining(Training):
     """How the model is trained, in one or more phases."""
 
-    phases: Annotated[tuple[Phase, ...], Field(min_length=1, max_length=20, examples=[_PHASES])]
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1, max_length=50, examples=[_PHASES])]
     """The phases, one after another; each may get its own layout and node count."""
 
 

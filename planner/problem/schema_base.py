@@ -159,6 +159,9 @@ def _issues(
         yield Issue(f"{where} must be a mapping of keys to values, not {_shown(value)}", place, fix)
     elif kind == "too_short" and value:
         return  # its items were refused one by one
+    elif kind == "too_long":
+        has, most = detail["ctx"]["actual_length"], detail["ctx"]["max_length"]
+        yield Issue(f"{where} has {has:,} entries, more than the {most:,} that are accepted", place, "leave some out")
     else:
         message = (
             "must not be empty" if kind == "too_short" else f"{_plain_message(detail['msg'])}, not {_shown(value)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
 from typing import Final
 
 from rich.console import Group, RenderableType
@@ -35,6 +36,7 @@ from planner.report.tables import indented, text_table
 from planner.units import (
     counted,
     format_amount,
+    format_combinations,
     format_count,
     format_duration,
     format_money,
@@ -93,15 +95,20 @@ def _headline(answer: Answer, plan: Plan) -> Text:
     name = answer.problem.name or answer.choices.workload.model.name
     proof = {
         Status.OPTIMAL: "proven best",
-        Status.FEASIBLE: f"not proven: at most {format_share(answer.gap or 0)} from the best",
+        Status.FEASIBLE: f"not proven: {nearness(answer)}",
     }[answer.status]
     return Text(
         f"{name}: {plan.gpus:,} × {plan.accelerator} for {format_duration(plan.wall_seconds)}, "
         f"{format_money(plan.cost_usd)}\n"
         f"{plan.placement.title}, {_nodes(plan)}; {format_count(tokens)} tokens in "
         f"{format_count(plan.gpu_hours)} GPU-hours\n"
-        f"{proof} of {answer.search_space:.2g} combinations, by {answer.choices.objective}".replace("e+", "e")
+        f"{proof} of {format_combinations(answer.search_space)} combinations, by {answer.choices.objective}"
     )
+
+
+def nearness(answer: Answer) -> str:
+    """How far the plan is from the best at most, in tenths of a per cent, never too few."""
+    return f"at most {format_share(ceil((answer.gap or 0) * 1000) / 1000)} from the best"
 
 
 def _bill(plan: Plan) -> Tree:

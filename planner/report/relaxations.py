@@ -58,6 +58,15 @@ def amount(unit: str, value: Value) -> str:
     return value if isinstance(value, str) else format_amount(unit, value)
 
 
+def told_apart(unit: str, before: Value, after: Value) -> tuple[str, str]:
+    """Two amounts for people, with as many digits as tell them apart."""
+    shown = amount(unit, before), amount(unit, after)
+    if shown[0] != shown[1] or not isinstance(before, float) or not isinstance(after, float):
+        return shown
+    exact = {"USD": "${:,.2f}", "s": "{:,.10g} s", "×": "×{:.6g}"}.get(unit, "{:,.0f}")
+    return exact.format(before), exact.format(after)
+
+
 def reason(problem: Problem, found: Sequence[Relaxation]) -> str:
     """Why there is no plan, in a sentence: what it would need, within the other limits."""
     limits = limits_of(problem).values()
@@ -65,12 +74,12 @@ def reason(problem: Problem, found: Sequence[Relaxation]) -> str:
         helps = next((one for one in found if one.limit == limit.name and one.after is not None), None)
         if helps:
             others = " and ".join(f"{one.name} {amount(one.unit, one.bound)}" for one in limits if one != limit)
-            needed = amount(limit.unit, helps.after)
+            stated, needed = told_apart(limit.unit, limit.bound, helps.after)
             sure = problem.risk.confidence
             surely = f" with {format_share(sure)} confidence" if sure is not None and limit.unit == "s" else ""
             return (
                 f"The job needs {limit.name} {needed}{surely}{f' within {others}' if others else ''}, "
-                f"more than {amount(limit.unit, limit.bound)}."
+                f"more than {stated}."
             )
     if not limits:
         return "No limit is binding; change one of the causes listed above: other devices, pins or phases."
@@ -112,7 +121,7 @@ def _rows(found: Sequence[Relaxation]) -> Iterator[Sequence[str]]:
         change = delta(one)
         sign = "+" if change is not None and change > 0 else "−"
         shown = "" if change is None or one.unit == "×" else f"{sign}{amount(one.unit, abs(change))}"
-        yield one.limit, amount(one.unit, one.before), amount(one.unit, one.after), shown, _then(one)
+        yield one.limit, *told_apart(one.unit, one.before, one.after), shown, _then(one)
 
 
 def _then(one: Relaxation) -> str:

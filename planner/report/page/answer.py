@@ -15,11 +15,11 @@ from planner.report.comparison import objective_ratio
 from planner.report.frontier import name_of
 from planner.report.page.parts import Badge, Card, Page, Table
 from planner.report.page.plan_card import plan_card
-from planner.report.plan_text import notes
+from planner.report.plan_text import nearness, notes
 from planner.report.relaxations import amount, in_words, reason
 from planner.report.turning import turning_lines
 from planner.report.worth import worth_lines
-from planner.units import format_duration, format_money, format_share
+from planner.units import format_combinations, format_duration, format_money
 
 
 def answer_page(
@@ -45,12 +45,11 @@ def answer_page(
 
 def _lead(found: Answer) -> Iterator[str]:
     """What is proven."""
-    count = f"{found.search_space:.2g}".replace("e+", "e")
+    count = format_combinations(found.search_space)
     if found.status is Status.OPTIMAL:
         yield f"The proven best of {count} combinations, by {found.choices.objective}; verified by the equations alone."
     else:
-        gap = f"at most {format_share(found.gap or 0)} from the best"
-        yield f"The best that was found of {count} combinations, {gap} by {found.choices.objective}."
+        yield f"The best that was found of {count} combinations, {nearness(found)} by {found.choices.objective}."
 
 
 def _proof(found: Answer) -> tuple[Badge, ...]:
