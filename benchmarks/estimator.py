@@ -24,8 +24,8 @@ from planner.catalog.calibration import load_calibration
 from planner.catalog.models import find_model
 from planner.catalog.precisions import find_precision
 from planner.catalog.software import find_stack
-from planner.equations.evaluate import constants_of, evaluate
-from planner.equations.symbols import Architecture, Array, Device, Job, Layout, Software
+from planner.performance.evaluate import constants_of, evaluate
+from planner.performance.symbols import Architecture, Array, Device, Job, Layout, Software
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = (

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-from planner.negotiate.frontier import frontier
-from planner.negotiate.relaxations import relaxations
-from planner.negotiate.whatif import whatif
+from planner.explore.frontier import frontier
+from planner.explore.relaxations import relaxations
+from planner.explore.whatif import whatif
 from planner.problem.document import read_document
 from planner.problem.problem import load_problem
 

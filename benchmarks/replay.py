@@ -26,18 +26,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "repla
 
 from random_jobs import corner, generated, job_of
 
-from planner.equations.chance import Distribution
-from planner.equations.completion import Moments
-from planner.equations.promise import deviations_of, promised
-from planner.equations.risk import growth
+from planner.availability.chance_constraint import deviations_of, promised
+from planner.availability.completion import Moments
+from planner.availability.distributions import Distribution
+from planner.availability.spot_policies import growth
 from planner.market.spot import SpotFigures
-from planner.replay.capacity import Floats
-from planner.replay.distribution import distribution_of
-from planner.replay.expected import spot_of, work_of
-from planner.replay.job import Job, Policy
-from planner.replay.replay import Outcome, replay
-from planner.replay.statistics import statistics_of
-from planner.replay.traces import Trace, read_traces
+from planner.simulate.capacity import Floats
+from planner.simulate.closed_form import spot_of, work_of
+from planner.simulate.distribution import distribution_of
+from planner.simulate.job import Job, Policy
+from planner.simulate.replay import Solution, replay
+from planner.simulate.statistics import statistics_of
+from planner.simulate.traces import Trace, read_traces
 
 POLICIES: tuple[Policy, ...] = ("steady", "wait", "fallback", "elastic")
 SHARES = (0.5, 0.75, 0.9, 0.95, 0.99)
@@ -45,20 +45,20 @@ Gaps = tuple[float, float, float]
 """Relative differences of mean time and cost, and the difference in probability."""
 
 
-def claimed(outcome: Outcome) -> Moments:
+def claimed(outcome: Solution) -> Moments:
     """What the closed forms say of a policy that has them."""
     if outcome.expectation is None:
         raise ValueError(f"{outcome.policy} has no closed form")
     return outcome.expectation.moments
 
 
-def gaps(outcome: Outcome) -> tuple[float, float]:
+def gaps(outcome: Solution) -> tuple[float, float]:
     """Relative differences of mean time and cost."""
     found = claimed(outcome)
     return float(found.seconds) / outcome.seconds.mean() - 1, float(found.usd) / outcome.usd.mean() - 1
 
 
-def points(outcome: Outcome, found: Distribution) -> float:
+def points(outcome: Solution, found: Distribution) -> float:
     """The largest difference in probability."""
     bounds = np.quantile(outcome.seconds, SHARES)
     kept = np.asarray([(outcome.seconds <= bound).mean() for bound in bounds])

@@ -29,12 +29,12 @@ import numpy as np
 from step_model import Model, build
 
 from planner.catalog.calibration import load_calibration
-from planner.equations.attention import attention_core_seconds
-from planner.equations.layer import elementwise_seconds, layer_products, linear
-from planner.equations.pipeline import micro_batch_tokens, microbatches
-from planner.equations.step import logits_seconds
 from planner.estimate.estimate import estimate
 from planner.estimate.resolve import Symbols, resolve, symbols_of
+from planner.performance.attention import attention_core_seconds
+from planner.performance.layer import elementwise_seconds, layer_products, linear
+from planner.performance.pipeline import micro_batch_tokens, microbatches
+from planner.performance.step import logits_seconds
 from planner.problem.run import Run, load_run
 from planner.units import GIB
 

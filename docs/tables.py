@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from statistics import quantiles
-from typing import Any
+from typing import Any, Final
 
 from click.testing import CliRunner
 
@@ -191,9 +191,13 @@ def stacks() -> Lines:
     yield from table(("`training.software.stack`", "stack", "releases", "attention in its TFLOP/s"), rows)
 
 
+EQUATIONS: Final = ("performance", "availability")
+"""The rooms of the equations."""
+
+
 def equations() -> Lines:
     """Every public function of the equations with what its docstring says."""
-    for path in sorted((ROOT / "planner" / "equations").glob("*.py")):
+    for path in (one for room in EQUATIONS for one in sorted((ROOT / "planner" / room).glob("*.py"))):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         functions = [one for one in tree.body if isinstance(one, ast.FunctionDef) and not one.name.startswith("_")]
         if functions:
@@ -213,7 +217,7 @@ def _told(node: ast.FunctionDef | ast.Module) -> tuple[str, str]:
 
 def _documented_fields(name: str) -> Iterator[tuple[str, str]]:
     """The fields of a record of symbols with their docstrings."""
-    tree = ast.parse((ROOT / "planner" / "equations" / "symbols.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "planner" / "performance" / "symbols.py").read_text(encoding="utf-8"))
     record = next(one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == name)
     for attribute, told in zip(record.body, record.body[1:], strict=False):
         match attribute, told:

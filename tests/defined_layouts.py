@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from planner.equations.evaluate import evaluate
-from planner.equations.symbols import Layout
 from planner.layouts.degrees import RECOMPUTE
-from planner.layouts.wall import Ran
+from planner.layouts.wall_time import TimedLayouts
 from planner.layouts.workload import PhaseWork, Workload
 from planner.market.placements import Machine
+from planner.performance.evaluate import evaluate
+from planner.performance.symbols import Layout
 from planner.problem.problem import Problem
 from planner.verify.validity import is_valid
 
@@ -82,7 +82,7 @@ def _layout(degrees: dict[str, Ints], *, full: bool, selective: bool) -> Layout:
     )
 
 
-def fastest_defined(problem: Problem, workload: Workload, phase: PhaseWork, machine: Machine) -> Ran:
+def fastest_defined(problem: Problem, workload: Workload, phase: PhaseWork, machine: Machine) -> TimedLayouts:
     """The least step time of all layouts that fit, by nodes and replicas."""
     found = evaluated(workload, phase, machine, every_layout(workload, phase, machine, problem.limits.gpus or 0))
     d = found.degrees
@@ -90,4 +90,4 @@ def fastest_defined(problem: Problem, workload: Workload, phase: PhaseWork, mach
     groups, group = np.unique(np.stack((nodes, d["data"]))[:, found.fits], axis=1, return_inverse=True)
     least = np.full(groups.shape[1], np.inf)
     np.minimum.at(least, group.ravel(), found.step_seconds[found.fits])
-    return Ran(groups[0], groups[1], least)
+    return TimedLayouts(groups[0], groups[1], least)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from planner.formulation.outcome import Status
-from planner.negotiate.answer import answer
+from planner.explore.answer import answer
+from planner.plans.solution import Status
 from planner.problem.problem import load_problem
 from planner.verify.oracle import agrees, best_value
 

@@ -53,7 +53,7 @@ class Calibration(SourcedRecord):
     """What `plan calibrate` writes and every estimate reads."""
 
     constants: dict[str, float]
-    """Fields of `planner.equations.symbols.Constants`."""
+    """Fields of `planner.performance.symbols.Constants`."""
     standard_errors: dict[str, float]
     """Standard error of the logarithm of each fitted constant; constants taken from the literature have none."""
     efficiencies: tuple[Efficiency, ...]

@@ -33,7 +33,7 @@ class AttentionKernel(SourcedRecord):
 
 
 class StackProperties(Record):
-    """What a stack does from some release on; documented in `planner.equations.symbols.Software`."""
+    """What a stack does from some release on; documented in `planner.performance.symbols.Software`."""
 
     release: str = Field(pattern=r"^\d{4}-\d{2}$")
     generic: Fraction

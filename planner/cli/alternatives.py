@@ -26,7 +26,7 @@ def alternatives(problem_file: str, sets: tuple[str, ...], within: float, *, as_
     The best of every kind, in order; each is within all limits and verified. Exit code 3: no plan at all.
     """
     problem = problem_of(problem_file, sets)
-    from planner.negotiate.kinds import kinds
+    from planner.explore.alternatives import kinds
     from planner.report.alternatives import alternatives_document, print_alternatives
 
     found = kinds(problem, within)

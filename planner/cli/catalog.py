@@ -205,8 +205,8 @@ def _price(offer: Offer) -> tuple[float, str, str, int]:
 
 def _with_parameters(records: Sequence[ModelArchitecture]) -> list[tuple[ModelArchitecture, float, float]]:
     """The models, each with its total and its active parameters."""
-    from planner.equations.parameters import active_parameters, total_parameters
-    from planner.equations.symbols import Architecture
+    from planner.performance.parameters import active_parameters, total_parameters
+    from planner.performance.symbols import Architecture
 
     models = Architecture.stack([Architecture.of(record) for record in records])
     return list(zip(records, total_parameters(models), active_parameters(models), strict=True))

@@ -70,7 +70,7 @@ def _solved(path: str, content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     from planner.problem.document import document_of
 
     document = document_of(content, path)
-    from planner.negotiate.answer import answer
+    from planner.explore.answer import answer
     from planner.problem.problem import Problem
     from planner.report.plan_json import answer_document
 

@@ -13,7 +13,7 @@ from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 
 if TYPE_CHECKING:
-    from planner.negotiate.frontier import Axis
+    from planner.explore.frontier import Axis
 
 
 @click.command()
@@ -49,9 +49,9 @@ def frontier(
     if x == y:
         raise click.UsageError("--x and --y must differ")
     problem = problem_of(problem_file, sets)
-    from planner.negotiate.frontier import frontier as exact_frontier
-    from planner.negotiate.frontier import room_of
-    from planner.negotiate.rivals import rivals
+    from planner.explore.frontier import frontier as exact_frontier
+    from planner.explore.frontier import room_of
+    from planner.explore.per_accelerator import rivals
     from planner.report.frontier import frontier_document, print_csv, print_frontier
     from planner.report.page.frontier import frontier_page
 

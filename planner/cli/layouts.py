@@ -12,7 +12,7 @@ from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 
 if TYPE_CHECKING:
-    from planner.negotiate.layout_table import LayoutTable
+    from planner.explore.layout_table import LayoutTable
 
 SHOWN = 20
 """Layouts of each phase that people are shown unless they ask for another number."""
@@ -36,8 +36,8 @@ def layouts(problem_file: str, sets: tuple[str, ...], *, as_csv: bool, top: int 
     Deadline and budget are not applied. Exit code 3: no layout at all.
     """
     problem = problem_of(problem_file, sets)
-    from planner.formulation.choices import choices_of
-    from planner.negotiate.layout_table import layout_tables
+    from planner.explore.layout_table import layout_tables
+    from planner.plans.choices import choices_of
     from planner.report.layouts import cheapest, print_csv, print_table, without_limits
 
     choices = choices_of(without_limits(problem))

@@ -32,10 +32,10 @@ def replay(plan_file: str, traces: tuple[str, ...], runs: int, seed: int, svg: s
     recorded traces (`plan trace stats` says which formats), each run from a random time on in one of them.
     """
     from planner.files import write_whole
-    from planner.replay.job import load_job
-    from planner.replay.replay import replay as replayed
-    from planner.replay.traces import read_traces
     from planner.report.replay import Replay, print_replay, replay_document
+    from planner.simulate.job import load_job
+    from planner.simulate.replay import replay as replayed
+    from planner.simulate.traces import read_traces
 
     job = load_job(plan_file)
     recorded = read_traces(traces)

@@ -44,8 +44,8 @@ def scale(
     accelerator on its best fabric, of at most four. Exit code 3: no layout on any number.
     """
     problem = problem_of(problem_file, sets)
-    from planner.negotiate.gpu_counts import parse_gpu_counts
-    from planner.negotiate.scaling import scaling
+    from planner.explore.gpu_counts import parse_gpu_counts
+    from planner.explore.scaling import scaling
     from planner.report.scaling import print_csv, print_scaling, scaling_document
 
     counts = None if gpus is None else parse_gpu_counts(gpus)

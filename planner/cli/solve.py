@@ -19,11 +19,11 @@ from planner.units import parse_duration
 
 if TYPE_CHECKING:
     from planner.clock import Clock
-    from planner.negotiate.answer import Answer
-    from planner.negotiate.relaxations import Relaxation
-    from planner.negotiate.room import Room
-    from planner.negotiate.turning import TurningPoint
-    from planner.negotiate.worth import Worth
+    from planner.explore.answer import Answer
+    from planner.explore.relaxations import Relaxation
+    from planner.explore.room import Room
+    from planner.explore.sensitivity import Sensitivity
+    from planner.explore.spot_break_even import SpotBreakEven
     from planner.problem.problem import Problem
     from planner.report.page.parts import Page
 
@@ -76,13 +76,13 @@ def solve(
 
 def _solved(problem: Problem, clock: Clock) -> tuple[Answer, _Around]:
     """The answer and what was asked around it; a plan that does not hold ends with 70 instead."""
-    from planner.negotiate.answer import answer
-    from planner.negotiate.patience import Patience
-    from planner.negotiate.room import Room
-    from planner.negotiate.worth import prepared
+    from planner.explore.answer import answer
+    from planner.explore.room import Room
+    from planner.explore.sensitivity import prepared
+    from planner.explore.time_budget import TimeBudget
     from planner.verify.check import FaultyPlanError
 
-    room = Room(problem, patience=Patience(clock))
+    room = Room(problem, time_budget=TimeBudget(clock))
     try:
         found = answer(problem, clock=clock, progress=_progress(), prepare=lambda _: prepared(room))
         return found, _negotiated(room, found)
@@ -133,9 +133,9 @@ def _tell_left_out(found: Answer, around: _Around) -> None:
 class _Around:
     """What was asked around an answer."""
 
-    worth: Sequence[Worth] = ()
+    worth: Sequence[Sensitivity] = ()
     gives: Sequence[Relaxation] = ()
-    turning: TurningPoint | None = None
+    turning: SpotBreakEven | None = None
     left_out: Sequence[str] = ()
     """What there was no time to ask."""
 
@@ -144,8 +144,8 @@ def _document(found: Answer, around: _Around) -> dict[str, Any]:
     """The JSON document; `left_out` names what there was no time to ask."""
     from planner.report.plan_json import answer_document
     from planner.report.relaxations import relaxation_documents
-    from planner.report.turning import turning_document
-    from planner.report.worth import limits_with_worth
+    from planner.report.sensitivity import limits_with_worth
+    from planner.report.spot_break_even import turning_document
 
     whole = answer_document(found)
     return whole | {
@@ -160,8 +160,8 @@ def _print(found: Answer, around: _Around) -> None:
     """The answer for people."""
     from planner.report.plan_text import print_answer
     from planner.report.relaxations import print_relaxations
-    from planner.report.turning import turning_lines
-    from planner.report.worth import worth_lines
+    from planner.report.sensitivity import worth_lines
+    from planner.report.spot_break_even import turning_lines
 
     print_answer(found)
     for line in (*worth_lines(around.worth), *turning_lines(around.turning)):
@@ -172,25 +172,25 @@ def _print(found: Answer, around: _Around) -> None:
 
 def _negotiated(room: Room, found: Answer) -> _Around:
     """What a little more of each limit is worth and where spot turns, or what has to give."""
-    from planner.formulation.outcome import Status
-    from planner.negotiate.relaxations import relaxations
-    from planner.negotiate.turning import turning_point
-    from planner.negotiate.worth import worths
+    from planner.explore.relaxations import relaxations
+    from planner.explore.sensitivity import sensitivities
+    from planner.explore.spot_break_even import spot_break_even
+    from planner.plans.solution import Status
 
-    left_out = room.patience.left_out
+    left_out = room.time_budget.left_out
     if found.status is Status.INFEASIBLE:
-        return _Around(gives=relaxations(found.problem, room.patience), left_out=left_out)
+        return _Around(gives=relaxations(found.problem, room.time_budget), left_out=left_out)
     if found.plan is None:
         return _Around()
-    worth, plan, turning = worths(room, found.plan), found.plan, None
+    worth, plan, turning = sensitivities(room, found.plan), found.plan, None
     if found.problem.objective == "cost" and "spot" in found.problem.market.purchase:
-        turning = room.patience.ask("market.spot_price", lambda: turning_point(found.choices, plan))
+        turning = room.time_budget.ask("market.spot_price", lambda: spot_break_even(found.choices, plan))
     return _Around(worth=worth, turning=turning, left_out=left_out)
 
 
 def exit_code(found: Answer) -> ExitCode:
     """What the shell is told."""
-    from planner.formulation.outcome import Status
+    from planner.plans.solution import Status
 
     if found.plan is not None:
         return ExitCode.OK

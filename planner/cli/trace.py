@@ -21,9 +21,9 @@ def stats(files: tuple[str, ...], *, as_json: bool) -> None:
     FILE is JSON of the "Can't Be Late" study (nodes at each tick) or CSV of Bamboo (milliseconds,add|remove,node). The
     last lines are the keys that an offer of a problem file takes.
     """
-    from planner.replay.statistics import statistics_of
-    from planner.replay.traces import read_traces
     from planner.report.trace import print_traces, trace_document
+    from planner.simulate.statistics import statistics_of
+    from planner.simulate.traces import read_traces
 
     found = [statistics_of(one) for one in read_traces(files)]
     if as_json:

@@ -16,7 +16,7 @@ from planner.cli.reading import warn_of_phases
 from planner.errors import ExitCode
 
 if TYPE_CHECKING:
-    from planner.negotiate.whatif import WhatIf
+    from planner.explore.whatif import WhatIf
     from planner.report.whatif import Shown
 
 
@@ -66,7 +66,7 @@ def whatif(
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     document = read_document(problem_file, sets)
-    from planner.negotiate.whatif import whatif as what_if
+    from planner.explore.whatif import whatif as what_if
     from planner.report.page.whatif import whatif_page
     from planner.report.whatif import print_csv, print_whatif, whatif_document
 

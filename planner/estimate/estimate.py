@@ -11,16 +11,16 @@ from planner.catalog.calibration import Calibration
 from planner.catalog.known_runs import KnownRun, known_runs_of
 from planner.catalog.precisions import substitution
 from planner.catalog.records import Accelerator
-from planner.equations import flops
-from planner.equations.evaluate import Evaluation
-from planner.equations.parameters import active_parameters, layer_matrices_active, total_parameters
-from planner.equations.step import StepTime
-from planner.equations.symbols import Architecture, Software
 from planner.estimate.certainty import evidence, expected_deviation, interval
 from planner.estimate.failures import Failures, expected_failures
 from planner.estimate.price import HourlyPrice, catalog_price, stated_price
 from planner.estimate.remedies import Remedy, remedies_of
 from planner.estimate.resolve import Subject, Symbols, resolve, symbols_of
+from planner.performance import flops
+from planner.performance.evaluate import Evaluation
+from planner.performance.parameters import active_parameters, layer_matrices_active, total_parameters
+from planner.performance.step import StepTime
+from planner.performance.symbols import Architecture, Software
 from planner.problem.run import Run
 from planner.units import GIB, SECONDS_PER_DAY, SECONDS_PER_HOUR, round_usd
 

@@ -8,10 +8,10 @@ from typing import Final
 
 import numpy as np
 
+from planner.availability import checkpointing as equations
 from planner.catalog.reliability import Reliability, load_reliability
-from planner.equations import reliability as equations
-from planner.equations.symbols import Array
 from planner.estimate.resolve import Symbols
+from planner.performance.symbols import Array
 from planner.units import SECONDS_PER_DAY
 
 RESTART: Final = "synchronous-job"

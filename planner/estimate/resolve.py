@@ -13,9 +13,9 @@ from planner.catalog.models import model_from
 from planner.catalog.precisions import TrainingPrecision, find_precision, used_precision
 from planner.catalog.records import Accelerator, ModelArchitecture
 from planner.catalog.software import DEFAULT_STACK, Stack, StackProperties, find_stack
-from planner.equations.evaluate import Evaluation, constants_of, evaluate
-from planner.equations.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
 from planner.errors import InputError
+from planner.performance.evaluate import Evaluation, constants_of, evaluate
+from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
 from planner.problem.run import Recompute, Run, check_layout
 
 ADAMW_STATE_BYTES: Final = 12.0

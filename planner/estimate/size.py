@@ -13,12 +13,12 @@ from planner.catalog.precisions import TrainingPrecision
 from planner.catalog.records import Accelerator, ModelArchitecture
 from planner.catalog.software import DEFAULT_STACK, find_stack
 from planner.catalog.utilisation import Utilisation, typical_utilisation
-from planner.equations import sizing
-from planner.equations.flops import attention_flops_per_token, causal_attention
-from planner.equations.parameters import active_parameters, matmul_parameters_active, total_parameters
-from planner.equations.symbols import Architecture, Device
 from planner.errors import InputError, Place, did_you_mean
 from planner.estimate.price import HourlyPrice, catalog_price
+from planner.performance import sizing
+from planner.performance.flops import attention_flops_per_token, causal_attention
+from planner.performance.parameters import active_parameters, matmul_parameters_active, total_parameters
+from planner.performance.symbols import Architecture, Device
 from planner.units import GIB, SECONDS_PER_DAY, SECONDS_PER_HOUR, round_usd
 
 STATED = "stated"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from planner.equations.memory import activation_peak, memory
-from planner.equations.symbols import Array, Job, Layout
 from planner.layouts.workload import Workload
+from planner.performance.memory import activation_peak, memory
+from planner.performance.symbols import Array, Job, Layout
 
 
 def needed_bytes(workload: Workload, job: Job, layout: Layout) -> Array:

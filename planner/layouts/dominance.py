@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from planner.equations.symbols import Array
+from planner.performance.symbols import Array
 
 Index = npt.NDArray[np.int64]
 

@@ -12,11 +12,11 @@ from itertools import permutations
 import numpy as np
 import numpy.typing as npt
 
-from planner.equations.data_parallel import WEIGHT_BYTES
-from planner.equations.pipeline import last_stage_layers
-from planner.equations.symbols import Array, Job, Layout, Software
 from planner.layouts.rows import recomputed_shares
 from planner.layouts.workload import Workload
+from planner.performance.data_parallel import WEIGHT_BYTES
+from planner.performance.pipeline import last_stage_layers
+from planner.performance.symbols import Array, Job, Layout, Software
 from planner.problem.problem import LayoutPins
 from planner.problem.run import Recompute
 

@@ -13,21 +13,21 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from planner.equations.layer import LayerTime, recompute_seconds
-from planner.equations.pipeline import (
+from planner.layouts.caching import Keyed, numbers
+from planner.layouts.degrees import Degrees
+from planner.layouts.rows import Index, LayoutRows, symbols
+from planner.layouts.workload import PhaseWork, Workload
+from planner.market.placements import Machine
+from planner.performance.layer import LayerTime, recompute_seconds
+from planner.performance.pipeline import (
     mean_stage_seconds,
     microbatches,
     schedule_seconds,
     slowest_stage_seconds,
     stage_layers,
 )
-from planner.equations.step import StepTime, assemble_step, logits_seconds, mean_layer_time, one_layer_seconds
-from planner.equations.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
-from planner.layouts.degrees import Degrees
-from planner.layouts.kept import Keyed, numbers
-from planner.layouts.rows import Index, LayoutRows, symbols
-from planner.layouts.workload import PhaseWork, Workload
-from planner.market.placements import Machine
+from planner.performance.step import StepTime, assemble_step, logits_seconds, mean_layer_time, one_layer_seconds
+from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
 from planner.problem.run import Recompute
 
 Subject = tuple[Architecture, Device, Software, Job]

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from planner.equations.symbols import Array, Layout
+from planner.performance.symbols import Array, Layout
 from planner.problem.run import Recompute
 
 Ints = npt.NDArray[np.int32]

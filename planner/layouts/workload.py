@@ -14,10 +14,10 @@ from planner.catalog.models import model_from
 from planner.catalog.precisions import TrainingPrecision, find_precision
 from planner.catalog.records import ModelArchitecture
 from planner.catalog.software import DEFAULT_STACK, StackProperties, find_stack
-from planner.equations.evaluate import constants_of
-from planner.equations.symbols import Architecture, Array, Constants, Device, Job, Software
 from planner.errors import InputError
 from planner.market.placements import Machine
+from planner.performance.evaluate import constants_of
+from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Software
 from planner.problem.problem import LayoutPins, Phase, Problem
 
 STATE_BYTES: Final = {"adamw": 12.0}

@@ -8,21 +8,21 @@ from typing import Final, Literal
 
 import numpy as np
 
-from planner.catalog.offers import SpotHistory
-from planner.catalog.records import Offer
-from planner.catalog.reliability import load_reliability, spot_statistics
-from planner.equations.gang import (
+from planner.availability.checkpointing import gang_preemptions_per_second
+from planner.availability.gang import (
     all_available,
     any_available,
     fitted_correlation,
     fitted_together,
     least_correlation,
 )
-from planner.equations.reliability import gang_preemptions_per_second
-from planner.equations.renewal import mean_length
-from planner.equations.spot import Capacity
-from planner.equations.spot import capacity as periods_of
-from planner.equations.symbols import Array
+from planner.availability.renewal import mean_length
+from planner.availability.spot_cycles import Capacity
+from planner.availability.spot_cycles import capacity as periods_of
+from planner.catalog.offers import SpotHistory
+from planner.catalog.records import Offer
+from planner.catalog.reliability import load_reliability, spot_statistics
+from planner.performance.symbols import Array
 
 HOURS_PER_DAY: Final = 24.0
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
 
-from planner.equations.matmul import tile_quantisation
 from planner.measure.samples import Case, Sample
+from planner.performance.matmul import tile_quantisation
 
 Key = TypeVar("Key", bound=Hashable)
 FORWARD_PRODUCT = "matmul_tn"

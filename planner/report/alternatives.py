@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from planner.formulation.plan import Plan
-from planner.negotiate.kinds import kind_of
+from planner.explore.alternatives import kind_of
+from planner.plans.plan import Plan
 from planner.problem.problem import Problem
 from planner.report.comparison import objective_ratio
 from planner.report.console import wide_console

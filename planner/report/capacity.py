@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from planner.catalog.capacity import capacity_of
-from planner.formulation.plan import Plan
 from planner.market.placements import Placement
+from planner.plans.plan import Plan
 from planner.problem.quantities import UNLIMITED
 
 MUCH: Final = 0.5

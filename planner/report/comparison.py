@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from planner.formulation.plan import Plan
-from planner.negotiate.answer import objective_value
+from planner.explore.answer import objective_value
+from planner.plans.plan import Plan
 from planner.problem.problem import Objective
 
 LEAST: Final = 1e-9

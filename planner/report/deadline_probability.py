@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from planner.equations.chance import Distribution
+from planner.availability.distributions import Distribution
 from planner.estimate.certainty import expected_deviation
-from planner.formulation.plan import Plan
 from planner.layouts.workload import workload_of
+from planner.plans.plan import Plan
 from planner.problem.problem import Problem
-from planner.replay.distribution import JobDistribution, distribution_of
-from planner.replay.planned import job_of_plan
+from planner.simulate.distribution import JobDistribution, distribution_of
+from planner.simulate.planned import job_of_plan
 from planner.units import usd_text
 
 QUANTILES: Final = {"p5": 0.05, "p50": 0.50, "p95": 0.95}

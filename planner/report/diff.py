@@ -64,7 +64,7 @@ def flattened(tree: object, path: str = "") -> dict[str, Plain]:
     return {key: leaf for name, value in named.items() for key, leaf in flattened(value, name).items()}
 
 
-def figures_of(plan: Mapping[str, Any]) -> dict[str, Plain]:
+def mode_columns_of(plan: Mapping[str, Any]) -> dict[str, Plain]:
     """What a plan decides and what follows, by dotted path."""
     phases = {f"phases[{one['name']}]": {key: one.get(key) for key in PHASE_KEYS} for one in plan["phases"]}
     return flattened({key: plan.get(key) for key in PLAN_KEYS}) | flattened(phases)
@@ -81,7 +81,7 @@ def bill_of(plan: Mapping[str, Any]) -> dict[str, Decimal]:
 
 def diff_document(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """The document of `--json`; money is decimal strings."""
-    changed = differences(figures_of(old), figures_of(new))
+    changed = differences(mode_columns_of(old), mode_columns_of(new))
     before, after = bill_of(old), bill_of(new)
     return {
         "changes": [{"key": one.key, "change": one.sign, "from": one.old, "to": one.new} for one in changed],
@@ -99,7 +99,7 @@ def diff_document(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, A
 
 def diff_lines(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     """The differences for people: decisions first, then the bill with its total."""
-    changed = differences(figures_of(old), figures_of(new))
+    changed = differences(mode_columns_of(old), mode_columns_of(new))
     yield from _lines(changed)
     yield from ("", "bill") if changed else ("the same plan", "")
     before, after = bill_of(old), bill_of(new)

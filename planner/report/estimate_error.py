@@ -14,8 +14,8 @@ from planner.estimate.certainty import (
     is_within_error,
     ratio_deviation,
 )
-from planner.formulation.plan import Plan
-from planner.negotiate.answer import Answer
+from planner.explore.answer import Answer
+from planner.plans.plan import Plan
 from planner.report.comparison import objective_ratio
 from planner.report.deadline_probability import plan_distribution
 from planner.units import format_duration, format_range, format_share

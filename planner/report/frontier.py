@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from planner.formulation.plan import Plan
-from planner.negotiate.frontier import Axis, Frontier, Point
+from planner.explore.frontier import Axis, Frontier, Point
+from planner.plans.plan import Plan
 from planner.problem.problem import Problem
 from planner.report.console import wide_console
 from planner.report.plan_json import FORMAT_VERSION, plan_document

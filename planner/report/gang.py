@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from planner.formulation.plan import Plan
-from planner.layouts.wall import Ran, run_time
+from planner.layouts.wall_time import TimedLayouts, run_time
 from planner.layouts.workload import workload_of
 from planner.market.spot import GangAvailability, gang_availability
+from planner.plans.plan import Plan
 from planner.problem.problem import Problem
 from planner.units import format_duration, format_share
 
 
 def gang_document(plan: Plan, problem: Problem) -> dict[str, Any] | None:
     """The largest phase's nodes as one gang of spot nodes, in shares of the time; None without spot nodes."""
-    if plan.tender.regime.policy == "steady":
+    if plan.purchase_option.spot_policy.policy == "steady":
         return None
     gang = _gang(plan)
     return {
@@ -54,7 +54,7 @@ ALWAYS = 1 - 1e-6
 
 def _gang(plan: Plan) -> GangAvailability:
     """The nodes of the plan's largest phase."""
-    return gang_availability(plan.tender.regime.figures, max(phase.nodes for phase in plan.phases))
+    return gang_availability(plan.purchase_option.spot_policy.figures, max(phase.nodes for phase in plan.phases))
 
 
 def _seconds_range(plan: Plan, problem: Problem, gang: GangAvailability) -> tuple[float, float]:
@@ -68,10 +68,12 @@ def _seconds_range(plan: Plan, problem: Problem, gang: GangAvailability) -> tupl
 
 def _seconds_at(plan: Plan, problem: Problem, correlation: float) -> float:
     """Expected wall time of the plan when its spot nodes have another correlation."""
-    workload, regime = workload_of(problem), replace(plan.tender.regime, correlation=correlation)
+    workload, spot_policy = workload_of(problem), replace(plan.purchase_option.spot_policy, correlation=correlation)
     seconds = 0.0
     for index, phase in enumerate(plan.phases):
-        layout = Ran(np.asarray([phase.nodes]), np.asarray([phase.degrees["data"]]), np.asarray([phase.step_seconds]))
-        run = run_time(workload, plan.accelerator, layout, regime, begins=index == 0)
+        layout = TimedLayouts(
+            np.asarray([phase.nodes]), np.asarray([phase.degrees["data"]]), np.asarray([phase.step_seconds])
+        )
+        run = run_time(workload, plan.accelerator, layout, spot_policy, begins=index == 0)
         seconds += float(run.wall.after(phase.steps)[0])
     return seconds

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from planner.negotiate.layout_table import LayoutTable
+from planner.explore.layout_table import LayoutTable
 from planner.problem.problem import Problem
 from planner.report.console import wide_console
 from planner.report.plan_json import recompute_as_written

@@ -11,8 +11,9 @@ from rich.table import Table
 
 from planner.catalog.records import ModelArchitecture
 from planner.catalog.software import DEFAULT_STACK, find_stack
-from planner.equations import flops, footprint, memory, parameters
-from planner.equations.symbols import Architecture, Array, Job, Layout, Software
+from planner.performance import flops, memory, parameters
+from planner.performance import kv_cache as footprint
+from planner.performance.symbols import Architecture, Array, Job, Layout, Software
 from planner.report.tables import text_table
 from planner.units import format_bytes, format_count, format_share
 

@@ -6,11 +6,11 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from planner.catalog.offers import load_offers
-from planner.formulation.plan import PhasePlan, Plan, Purchase
+from planner.explore.answer import Alternative, Answer, limit_value, objective_value
 from planner.layouts.degrees import searched_devices
-from planner.layouts.wall import nuisances
+from planner.layouts.wall_time import interruption_rates
 from planner.market.placements import Placement
-from planner.negotiate.answer import Alternative, Answer, limit_value, objective_value
+from planner.plans.plan import PhasePlan, Plan, Purchase
 from planner.problem.problem import Objective, Problem
 from planner.problem.run import Recompute
 from planner.report.capacity import capacity_document
@@ -52,7 +52,7 @@ def _objective(objective: Objective, value: float | None) -> str | float | None:
 
 def plan_document(plan: Plan, problem: Problem) -> dict[str, Any]:
     """One plan."""
-    placement, figures = plan.placement, nuisances(plan.accelerator)
+    placement, figures = plan.placement, interruption_rates(plan.accelerator)
     return {
         "accelerator": plan.accelerator,
         "placement": place_document(placement),
@@ -65,7 +65,7 @@ def plan_document(plan: Plan, problem: Problem) -> dict[str, Any]:
         "spot_gang": gang_document(plan, problem),
         "capacity": capacity_document(placement),
         "prices": _prices(plan),
-        "committed_seconds": plan.tender.committed_seconds,
+        "committed_seconds": plan.purchase_option.committed_seconds,
         "purchases": [_purchase(one) for one in plan.purchases],
         "phases": [phase_document(one, figures.startup_seconds) for one in plan.phases],
     }
@@ -84,7 +84,7 @@ def place_document(placement: Placement) -> dict[str, str]:
 def totals_document(plan: Plan) -> dict[str, Any]:
     """What a plan takes in all, and the policy of its spot nodes."""
     return {
-        "policy": plan.tender.regime.policy,
+        "policy": plan.purchase_option.spot_policy.policy,
         "gpus": plan.gpus,
         "nodes": plan.nodes,
         "gpu_hours": plan.gpu_hours,
@@ -95,7 +95,7 @@ def totals_document(plan: Plan) -> dict[str, Any]:
 
 def _prices(plan: Plan) -> dict[str, str | None]:
     """What a node costs per hour in each way to buy it; None is not sold or not asked for."""
-    placement, reservation = plan.placement, plan.tender.reservation
+    placement, reservation = plan.placement, plan.purchase_option.reservation
     reserved = reservation.usd_per_node_hour if reservation else None
     asked = {"on_demand": placement.on_demand, "spot": placement.spot, "reserved": reserved}
     return {kind: None if price is None else str(round(price, 6)) for kind, price in asked.items()}
@@ -188,7 +188,7 @@ def _solver(answer: Answer) -> dict[str, Any]:
         "largest_gpus": searched_devices(answer.problem.limits.gpus),
         "layouts": sum(int(one.sum()) for space in answer.choices.spaces for one in space.counts.values()),
         "options": sum(len(columns) for phase in answer.choices.columns for columns in phase.values()),
-        "tenders": len(answer.choices.offered),
+        "purchase options": len(answer.choices.offered),
         "seconds": answer.outcome.seconds,
         "bound": _objective(answer.choices.objective, answer.outcome.bound),
         "rounding_error": answer.outcome.error,

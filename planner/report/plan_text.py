@@ -14,9 +14,7 @@ from rich.tree import Tree
 from planner.catalog.offers import load_offers
 from planner.catalog.precisions import substitution, used_precision
 from planner.catalog.reliability import spot_statement
-from planner.formulation.outcome import Status
-from planner.formulation.plan import PhasePlan, Plan
-from planner.negotiate.answer import (
+from planner.explore.answer import (
     Alternative,
     Answer,
     accelerators_of,
@@ -24,6 +22,8 @@ from planner.negotiate.answer import (
     limit_value,
     why_not,
 )
+from planner.plans.plan import PhasePlan, Plan
+from planner.plans.solution import Status
 from planner.problem.problem import Problem
 from planner.report.capacity import capacity_lines
 from planner.report.comparison import objective_ratio
@@ -238,7 +238,7 @@ def notes(answer: Answer, plan: Plan) -> Iterator[Text]:
         f"({format_share(overhead / plan.wall_seconds)} of the wall time)."
     )
     yield from (Text(line) for line in _risk(answer.problem, plan))
-    if plan.tender.regime.policy != "steady":
+    if plan.purchase_option.spot_policy.policy != "steady":
         yield Text(_spot_note(plan))
         yield from (Text(line) for line in gang_lines(plan, answer.problem))
     yield from (Text(line) for line in capacity_lines(plan))
@@ -278,12 +278,12 @@ def format_probability(share: float) -> str:
 
 def _spot_note(plan: Plan) -> str:
     """What is assumed about spot nodes."""
-    regime = plan.tender.regime
+    spot_policy = plan.purchase_option.spot_policy
     figures = plan.placement.spot_figures
     known = spot_statement(plan.accelerator) if figures is None or not figures.traced else "Figures stated or recorded."
     return (
-        f"Spot, policy {regime.policy}: there {format_share(regime.availability)} of the time, "
-        f"{format_number(regime.preemptions_per_node_day)} preemptions per node and day of up-time. {known}"
+        f"Spot, policy {spot_policy.policy}: there {format_share(spot_policy.availability)} of the time, "
+        f"{format_number(spot_policy.preemptions_per_node_day)} preemptions per node and day of up-time. {known}"
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from planner.catalog.precisions import substitution, used_precision
-from planner.formulation.limits import limits_of
 from planner.layouts.workload import Workload
 from planner.market.placements import Placement
+from planner.plans.limits import limits_of
 from planner.problem.problem import Problem
 from planner.units import counted, format_amount, format_count
 

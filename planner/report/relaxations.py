@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.table import Table
 
-from planner.formulation.limits import limits_of
-from planner.formulation.plan import Plan
-from planner.negotiate.relaxations import Relaxation
+from planner.explore.relaxations import Relaxation
+from planner.plans.limits import limits_of
+from planner.plans.plan import Plan
 from planner.problem.problem import Problem
 from planner.report.console import wide_console
 from planner.report.tables import text_table

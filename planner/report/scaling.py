@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from planner.formulation.plan import PhasePlan
-from planner.layouts.wall import nuisances
+from planner.explore.scaling import Curve, Scaling, ScalingPoint
+from planner.layouts.wall_time import interruption_rates
 from planner.market.placements import Machine
-from planner.negotiate.scaling import Curve, Scaling, ScalingPoint
+from planner.plans.plan import PhasePlan
 from planner.report.console import wide_console
 from planner.report.plan_json import FORMAT_VERSION, catalog_document, phase_document, recompute_as_written
 from planner.report.tables import text_table
@@ -79,7 +79,7 @@ def _curve_document(curve: Curve) -> dict[str, Any]:
 def _point_document(machine: Machine, point: ScalingPoint) -> dict[str, Any]:
     """One number of GPUs."""
     plan, phase = point.plan, point.phase
-    startup = nuisances(machine.accelerator.name).startup_seconds
+    startup = interruption_rates(machine.accelerator.name).startup_seconds
     return {
         "gpus": point.gpus,
         "global_batch": point.global_batch,

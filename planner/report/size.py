@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from planner.equations.sizing import STATE_BYTES
 from planner.estimate.size import Answer, Size
+from planner.performance.sizing import STATE_BYTES
 from planner.units import (
     GIB,
     SECONDS_PER_DAY,

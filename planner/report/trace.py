@@ -8,9 +8,9 @@ from typing import Any, Final
 from rich.console import RenderableType
 from rich.text import Text
 
-from planner.replay.statistics import Lengths, TraceStatistics, autocorrelation, correlation
 from planner.report.console import print_report
 from planner.report.tables import text_table
+from planner.simulate.statistics import Lengths, TraceStatistics, autocorrelation, correlation
 from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, format_duration, format_number, format_share
 
 FORMAT_VERSION: Final = 1

@@ -11,9 +11,9 @@ from typing import Any, Final, Literal
 from rich.measure import Measurement
 from rich.table import Table
 
-from planner.formulation.outcome import Status
-from planner.formulation.plan import Plan
-from planner.negotiate.whatif import Cell, WhatIf
+from planner.explore.whatif import Cell, WhatIf
+from planner.plans.plan import Plan
+from planner.plans.solution import Status
 from planner.report.console import wide_console
 from planner.report.frontier import differences, spot_share
 from planner.report.plan_json import FORMAT_VERSION, place_document, totals_document

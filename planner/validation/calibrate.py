@@ -11,7 +11,7 @@ import numpy as np
 import tomli_w
 
 from planner.catalog.calibration import Accuracy, Calibration, Efficiency
-from planner.equations.symbols import Array, Constants
+from planner.performance.symbols import Array, Constants
 from planner.validation.cases import Case, case_of, group
 from planner.validation.imputation import Skipped
 from planner.validation.memory_fit import fit_memory, margin_of, memory_data, memory_leave_one_source_out, predict_bytes

@@ -14,9 +14,9 @@ from planner.catalog.models import find_model
 from planner.catalog.precisions import TrainingPrecision, find_precision
 from planner.catalog.records import Accelerator
 from planner.catalog.software import StackProperties, stack_of_framework
-from planner.equations.parameters import total_parameters
-from planner.equations.symbols import Architecture, Array, Device, Job, Layout, Software
 from planner.errors import InputError
+from planner.performance.parameters import total_parameters
+from planner.performance.symbols import Architecture, Array, Device, Job, Layout, Software
 from planner.validation.imputation import Known, Skipped, possible_layouts
 from planner.validation.published import PublishedRow
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from planner.catalog.records import Accelerator
 from planner.catalog.software import StackProperties
-from planner.equations.symbols import Architecture, Array, Layout
+from planner.performance.symbols import Architecture, Array, Layout
 from planner.validation.published import PublishedRow
 
 MICRO_BATCHES = (1.0, 2.0, 4.0, 8.0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.equations.symbols import Array, Constants
+from planner.performance.symbols import Array, Constants
 from planner.validation.cases import Case
 from planner.validation.metrics import MEMORIES
 from planner.validation.predict import Labels, Mask, Table, memories, settle, table_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planner.equations.flops import (
+from planner.performance.flops import (
     CAUSAL,
     FULL,
     hardware_flops_per_token,

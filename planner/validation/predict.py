@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from planner.equations.bundles import stack, take
-from planner.equations.memory import Memory, memory
-from planner.equations.step import StepTime, step_time
-from planner.equations.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
+from planner.performance.memory import Memory, memory
+from planner.performance.stacking import stack, take
+from planner.performance.step import StepTime, step_time
+from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
 from planner.validation.cases import Case
 
 Index = npt.NDArray[np.intp]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from planner.equations.symbols import Constants
+from planner.performance.symbols import Constants
 
 HUBER_SCALE = 0.08
 """Relative error from which a residual counts linearly instead of quadratically."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from planner.equations.symbols import Array
+from planner.performance.symbols import Array
 from planner.validation.priors import HUBER_SCALE
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.equations.symbols import Array
+from planner.performance.symbols import Array
 
 NORMAL_FROM_MAD = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""

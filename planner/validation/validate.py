@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from planner.catalog.calibration import Calibration
-from planner.equations.evaluate import constants_of
-from planner.equations.symbols import Constants
+from planner.performance.evaluate import constants_of
+from planner.performance.symbols import Constants
 from planner.validation.cases import Case, case_of, group
 from planner.validation.imputation import Skipped
 from planner.validation.memory_fit import memory_kind

@@ -11,16 +11,16 @@ from typing import Final
 
 import numpy as np
 
+from planner.availability.chance_constraint import deviations_of, promised
 from planner.catalog.capacity import slices_of
-from planner.equations.evaluate import evaluate
-from planner.equations.money import purchase_usd, reservation_usd
-from planner.equations.promise import deviations_of, promised
-from planner.equations.symbols import Layout
-from planner.formulation.plan import PhasePlan, Plan
 from planner.layouts.rows import recomputed_shares
-from planner.layouts.wall import Ran, RunTime, run_time
+from planner.layouts.wall_time import RunTime, TimedLayouts, run_time
 from planner.layouts.workload import PhaseWork, Workload, workload_of
+from planner.market.money import purchase_usd, reservation_usd
 from planner.market.placements import placements
+from planner.performance.evaluate import evaluate
+from planner.performance.symbols import Layout
+from planner.plans.plan import PhasePlan, Plan
 from planner.problem.problem import Problem
 from planner.units import GIB
 
@@ -156,8 +156,8 @@ def _times(workload: Workload, plan: Plan, phase: PhasePlan, *, begins: bool) ->
 def _run(workload: Workload, plan: Plan, phase: PhasePlan, *, begins: bool) -> RunTime:
     """How long the phase takes, by the number of steps."""
     nodes, replicas = np.asarray([phase.nodes]), np.asarray([phase.degrees["data"]])
-    ran = Ran(nodes, replicas, np.asarray([phase.step_seconds]))
-    return run_time(workload, plan.accelerator, ran, plan.tender.regime, begins=begins)
+    ran = TimedLayouts(nodes, replicas, np.asarray([phase.step_seconds]))
+    return run_time(workload, plan.accelerator, ran, plan.purchase_option.spot_policy, begins=begins)
 
 
 def _symbols(workload: Workload, phase: PhasePlan) -> Layout:
@@ -193,7 +193,7 @@ def expected_usd(plan: Plan, phase: PhasePlan) -> float:
 
 def _reservation_usd(plan: Plan) -> float:
     """What reserved nodes cost from the first phase to the last."""
-    reservation = plan.tender.reservation
+    reservation = plan.purchase_option.reservation
     nodes = sum(one.nodes for one in plan.purchases if one.kind == "reserved")
     if reservation is None or not nodes:
         return 0.0

@@ -13,20 +13,20 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from planner.equations.promise import deviations_of, promised
-from planner.equations.risk import Growth
-from planner.equations.symbols import Array
-from planner.formulation.choices import Choices, Ground, ground_of, is_open, with_spares
-from planner.layouts.best import rows_on
+from planner.availability.chance_constraint import deviations_of, promised
+from planner.availability.spot_policies import Growth
 from planner.layouts.degrees import degrees_of, searched_devices
 from planner.layouts.dominance import undominated
 from planner.layouts.evaluator import Evaluator, LayerGrid, evaluator
+from planner.layouts.fastest import rows_on
+from planner.layouts.layout_space import valid_rows
 from planner.layouts.rows import LayoutRows
-from planner.layouts.space import valid_rows
-from planner.layouts.wall import Ran, RunTime, run_time
+from planner.layouts.wall_time import RunTime, TimedLayouts, run_time
 from planner.layouts.workload import PhaseWork, Workload, workload_of
 from planner.market.placements import Machine, placements
-from planner.market.tenders import Tender, tenders_of
+from planner.market.purchase_options import PurchaseOption, purchase_options_of
+from planner.performance.symbols import Array
+from planner.plans.choices import Choices, Site, is_open, site_of, with_spares
 from planner.problem.problem import Problem
 
 CHUNK = 100_000
@@ -35,7 +35,7 @@ CHUNK = 100_000
 
 @dataclass(frozen=True)
 class Candidates:
-    """Layouts of one phase on one ground."""
+    """Layouts of one phase on one site."""
 
     nodes: npt.NDArray[np.int64]
     run: RunTime
@@ -43,7 +43,7 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Bought:
-    """One phase on every layout that a tender can sell: how long it runs, and its cost."""
+    """One phase on every layout that a purchase option can sell: how long it runs, and its cost."""
 
     run: RunTime
     usd: Growth
@@ -59,7 +59,7 @@ SUMS: Final = ("least", "variance", "wall", "usd")
 """What adds up over the phases, in seconds, their squares, and US dollars."""
 WALL, USD = SUMS.index("wall"), SUMS.index("usd")
 
-FastestLayouts = Callable[[Problem, Workload, PhaseWork, Machine], Ran]
+FastestLayouts = Callable[[Problem, Workload, PhaseWork, Machine], TimedLayouts]
 """The least step time of all layouts of a phase on a machine, by nodes and replicas."""
 
 
@@ -70,55 +70,58 @@ def best_value(problem: Problem, fastest: FastestLayouts | None = None) -> float
     """
     layouts_on = fastest or _fastest
     workload = workload_of(problem)
-    tenders = tenders_of(placements(problem))
-    machines = {one.placement.machine.key: one.placement.machine for one in tenders}
+    purchase_options = purchase_options_of(placements(problem))
+    machines = {one.placement.machine.key: one.placement.machine for one in purchase_options}
     layouts = [
         {key: layouts_on(problem, workload, phase, machine) for key, machine in machines.items()}
         for phase in workload.phases
     ]
-    runs: dict[Ground, list[Candidates]] = {}
+    runs: dict[Site, list[Candidates]] = {}
 
-    def candidates(tender: Tender) -> list[Candidates]:
-        ground = ground_of(tender)
-        if ground not in runs:
-            here = [of_phase[ground.machine] for of_phase in layouts]
-            runs[ground] = [_candidates(workload, ground, index, one) for index, one in enumerate(here)]
-        return runs[ground]
+    def candidates(purchase_option: PurchaseOption) -> list[Candidates]:
+        site = site_of(purchase_option)
+        if site not in runs:
+            here = [of_phase[site.machine] for of_phase in layouts]
+            runs[site] = [_candidates(workload, site, index, one) for index, one in enumerate(here)]
+        return runs[site]
 
-    return _best(problem, workload, tenders, candidates)
+    return _best(problem, workload, purchase_options, candidates)
 
 
 def best_of_choices(choices: Choices) -> float | None:
     """The same over the choices that a search had, so without the solver but with their dominance."""
 
-    def candidates(tender: Tender) -> list[Candidates]:
-        columns = [of_phase[ground_of(tender)] for of_phase in choices.columns]
+    def candidates(purchase_option: PurchaseOption) -> list[Candidates]:
+        columns = [of_phase[site_of(purchase_option)] for of_phase in choices.columns]
         return [Candidates(one.nodes, one.run) for one in columns]
 
-    return _best(choices.problem, choices.workload, choices.tenders, candidates)
+    return _best(choices.problem, choices.workload, choices.purchase_options, candidates)
 
 
-def _candidates(workload: Workload, ground: Ground, index: int, layouts: Ran) -> Candidates:
+def _candidates(workload: Workload, site: Site, index: int, layouts: TimedLayouts) -> Candidates:
     """How long one phase takes on each of some layouts."""
-    run = run_time(workload, ground.machine[0], layouts, ground.regime, begins=index == 0)
+    run = run_time(workload, site.machine[0], layouts, site.spot_policy, begins=index == 0)
     return Candidates(layouts.nodes.astype(np.int64), run)
 
 
 def _best(
-    problem: Problem, workload: Workload, tenders: Iterable[Tender], candidates: Callable[[Tender], list[Candidates]]
+    problem: Problem,
+    workload: Workload,
+    purchase_options: Iterable[PurchaseOption],
+    candidates: Callable[[PurchaseOption], list[Candidates]],
 ) -> float | None:
-    """The best value over tenders and reservations."""
+    """The best value over purchase options and reservations."""
     values = (
-        _value(problem, workload, tender, reserved, of_phases)
-        for tender in tenders
-        for of_phases in [candidates(tender)]
-        for reserved in _reservations(problem, tender, of_phases)
+        _value(problem, workload, purchase_option, reserved, of_phases)
+        for purchase_option in purchase_options
+        for of_phases in [candidates(purchase_option)]
+        for reserved in _reservations(problem, purchase_option, of_phases)
     )
     reached = [value for value in values if value is not None]
     return (max if problem.objective == "tokens" else min)(reached, default=None)
 
 
-def _fastest(problem: Problem, workload: Workload, phase: PhaseWork, machine: Machine) -> Ran:
+def _fastest(problem: Problem, workload: Workload, phase: PhaseWork, machine: Machine) -> TimedLayouts:
     """The least step time over all layouts of a phase on a machine, by nodes and replicas; every one is evaluated."""
     degrees = degrees_of(workload, phase, machine.domain)
     devices = searched_devices(problem.limits.gpus)
@@ -130,7 +133,7 @@ def _fastest(problem: Problem, workload: Workload, phase: PhaseWork, machine: Ma
             for start in range(0, len(rows), CHUNK):
                 _lower(least, machine, subject, rows.take(np.arange(start, min(start + CHUNK, len(rows)))))
     nodes, replicas = np.asarray([*least], dtype=np.int64).reshape(-1, 2).T
-    return Ran(nodes, replicas, np.asarray([*least.values()]))
+    return TimedLayouts(nodes, replicas, np.asarray([*least.values()]))
 
 
 def _lower(least: dict[tuple[int, int], float], machine: Machine, subject: Evaluator, rows: LayoutRows) -> None:
@@ -144,24 +147,24 @@ def _lower(least: dict[tuple[int, int], float], machine: Machine, subject: Evalu
         least[nodes, replicas] = min(seconds, least.get((nodes, replicas), inf))
 
 
-def _reservations(problem: Problem, tender: Tender, phases: list[Candidates]) -> Iterator[int]:
+def _reservations(problem: Problem, purchase_option: PurchaseOption, phases: list[Candidates]) -> Iterator[int]:
     """Numbers of reserved nodes that can be best: none, and where some phase's cheaper purchases run out.
 
     For given nodes of each phase the cost is piecewise linear in the reservation and breaks only there.
     """
-    most = tender.placement.nodes
-    if tender.reservation is None:
+    most = purchase_option.placement.nodes
+    if purchase_option.reservation is None:
         yield 0
         return
     needed = {int(n) for one in phases for n in with_spares(problem, one.nodes)}
-    yield from sorted({n for need in needed for n in (0, need, need - tender.spot_nodes) if 0 <= n <= most})
+    yield from sorted({n for need in needed for n in (0, need, need - purchase_option.spot_nodes) if 0 <= n <= most})
 
 
 def _value(
-    problem: Problem, workload: Workload, tender: Tender, reserved: int, candidates: list[Candidates]
+    problem: Problem, workload: Workload, purchase_option: PurchaseOption, reserved: int, candidates: list[Candidates]
 ) -> float | None:
-    """The best value with one tender and a number of reserved nodes."""
-    phases = [_bought(problem, tender, reserved, one) for one in candidates]
+    """The best value with one purchase option and a number of reserved nodes."""
+    phases = [_bought(problem, purchase_option, reserved, one) for one in candidates]
     if not all(len(one.usd.each) for one in phases):
         return None
     opened = is_open(problem, workload.phases[0].name)
@@ -169,9 +172,9 @@ def _value(
     for phase, work in list(zip(phases, workload.phases, strict=True))[1 if opened else 0 :]:
         rest = _joined(problem, rest, phase.after(work.steps))
     if opened:
-        return _most_tokens(problem, workload.phases[0], tender, reserved, phases[0], rest)
+        return _most_tokens(problem, workload.phases[0], purchase_option, reserved, phases[0], rest)
     wall = rest[:, WALL]
-    usd = rest[:, USD] + _reserved_usd(tender, reserved, wall)
+    usd = rest[:, USD] + _reserved_usd(purchase_option, reserved, wall)
     fits = (_kept(problem, rest) <= (problem.limits.deadline or inf)) & (usd <= float(problem.limits.budget or inf))
     values = (usd if problem.objective == "cost" else wall)[fits]
     return float(values.min()) if len(values) else None
@@ -184,11 +187,14 @@ def _kept(problem: Problem, sums: Array) -> Array:
     return wall if confidence is None else promised(least, wall, variance, deviations_of(confidence))
 
 
-def _bought(problem: Problem, tender: Tender, reserved: int, candidates: Candidates) -> Bought:
-    """One phase on every layout that the tender can sell, bought as cheaply as it can be."""
+def _bought(problem: Problem, purchase_option: PurchaseOption, reserved: int, candidates: Candidates) -> Bought:
+    """One phase on every layout that the purchase option can sell, bought as cheaply as it can be."""
     run, spare = candidates.run, with_spares(problem, candidates.nodes)
-    usd = Growth(*(_usd(tender, spare, reserved, *times) for times in _paid_times(run)))
-    limit = min(tender.placement.nodes, searched_devices(problem.limits.gpus) // tender.placement.machine.per_node)
+    usd = Growth(*(_usd(purchase_option, spare, reserved, *times) for times in _paid_times(run)))
+    limit = min(
+        purchase_option.placement.nodes,
+        searched_devices(problem.limits.gpus) // purchase_option.placement.machine.per_node,
+    )
     sold = np.flatnonzero(np.isfinite(usd.each) & np.isfinite(run.wall.each) & (spare <= limit))
     return Bought(run.take(sold), Growth(usd.start[sold], usd.each[sold]))
 
@@ -201,26 +207,31 @@ def _paid_times(run: RunTime) -> tuple[tuple[Array, Array, Array], tuple[Array, 
 
 
 def _usd(
-    tender: Tender, nodes: npt.NDArray[np.int64], reserved: int, wall: Array, spot_time: Array, replaced: Array
+    purchase_option: PurchaseOption,
+    nodes: npt.NDArray[np.int64],
+    reserved: int,
+    wall: Array,
+    spot_time: Array,
+    replaced: Array,
 ) -> Array:
     """Lowest cost of a phase's nodes, what is reserved being paid already; inf when not sold."""
-    on_demand = inf if tender.on_demand_price is None else float(tender.on_demand_price)
-    spot = inf if tender.spot_price is None else float(tender.spot_price)
+    on_demand = inf if purchase_option.on_demand_price is None else float(purchase_option.on_demand_price)
+    spot = inf if purchase_option.spot_price is None else float(purchase_option.spot_price)
     with np.errstate(invalid="ignore"):
         of_on_demand = on_demand * wall / 3600
         of_spot = np.where(replaced > 0, on_demand * replaced, 0.0) / 3600 + spot * spot_time / 3600
         left = np.maximum(nodes - reserved, 0)
-        as_spot = np.minimum(left, np.where(of_spot < of_on_demand, tender.spot_nodes, 0))
+        as_spot = np.minimum(left, np.where(of_spot < of_on_demand, purchase_option.spot_nodes, 0))
         rest = left - as_spot
         return np.where(as_spot > 0, as_spot * of_spot, 0.0) + np.where(rest > 0, rest * of_on_demand, 0.0)
 
 
-def _reserved_usd(tender: Tender, reserved: int, wall: Array) -> Array:
+def _reserved_usd(purchase_option: PurchaseOption, reserved: int, wall: Array) -> Array:
     """What the reservation costs for a wall time."""
-    if tender.reservation is None or not reserved:
+    if purchase_option.reservation is None or not reserved:
         return np.zeros_like(wall)
-    paid = np.maximum(wall, tender.reservation.committed_seconds)
-    return reserved * float(tender.reservation.usd_per_node_hour) * paid / 3600
+    paid = np.maximum(wall, purchase_option.reservation.committed_seconds)
+    return reserved * float(purchase_option.reservation.usd_per_node_hour) * paid / 3600
 
 
 def _joined(problem: Problem, first: Array, second: Array) -> Array:
@@ -231,12 +242,12 @@ def _joined(problem: Problem, first: Array, second: Array) -> Array:
 
 
 def _most_tokens(
-    problem: Problem, phase: PhaseWork, tender: Tender, reserved: int, bought: Bought, rest: Array
+    problem: Problem, phase: PhaseWork, purchase_option: PurchaseOption, reserved: int, bought: Bought, rest: Array
 ) -> float | None:
     """Most tokens of the first phase within deadline and budget, whatever the others take."""
     budget = float(problem.limits.budget or inf)
-    price = float(tender.reservation.usd_per_node_hour) / 3600 if tender.reservation else 0.0
-    term, wall = tender.committed_seconds, bought.run.wall
+    price = float(purchase_option.reservation.usd_per_node_hour) / 3600 if purchase_option.reservation else 0.0
+    term, wall = purchase_option.committed_seconds, bought.run.wall
     most = 0.0
     for others in rest:
         left = budget - others[USD] - bought.usd.start

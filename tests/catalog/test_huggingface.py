@@ -19,8 +19,8 @@ from planner.catalog.huggingface import architecture_from_config, architecture_f
 from planner.catalog.json_file import MAX_BYTES
 from planner.catalog.models import find_model
 from planner.catalog.records import ModelArchitecture
-from planner.equations.symbols import Architecture
 from planner.errors import InputError
+from planner.performance.symbols import Architecture
 
 Config = Mapping[str, object]
 

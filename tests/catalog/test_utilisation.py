@@ -11,7 +11,7 @@ import pytest
 
 from planner.catalog.accelerators import find_accelerator
 from planner.catalog.utilisation import ANY, load_utilisation, typical_utilisation
-from planner.equations.flops import causal_attention
+from planner.performance.flops import causal_attention
 from planner.validation.cases import Case, case_of, group
 from planner.validation.imputation import Skipped
 from planner.validation.metrics import measured_seconds

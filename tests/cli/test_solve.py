@@ -18,9 +18,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from planner.cli import main
-from planner.formulation.outcome import Outcome, Status
-from planner.negotiate import answer as answers
-from planner.negotiate import enumeration, modes
+from planner.explore import answer as answers
+from planner.explore import enumeration
+from planner.explore import job_modes as modes
+from planner.plans.solution import Solution, Status
 
 SMALL = """\
 schema: plan/1
@@ -410,8 +411,8 @@ def test_two_methods_that_differ_are_not_shown(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_bound_that_a_plan_beats_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """When the solver proves that nothing is as good as the plan in hand, or that there is none, that is a bug."""
-    for proven in (Outcome(Status.OPTIMAL, bound=1e9), Outcome(Status.INFEASIBLE)):
-        monkeypatch.setattr("planner.formulation.solve.search", lambda *_, **__: proven)  # noqa: B023
+    for proven in (Solution(Status.OPTIMAL, bound=1e9), Solution(Status.INFEASIBLE)):
+        monkeypatch.setattr("planner.cpsat.search.search", lambda *_, **__: proven)  # noqa: B023
         assert plan("solve", "-").exit_code == 70
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from planner.catalog.calibration import load_calibration
 from planner.catalog.software import DEFAULT_STACK
-from planner.equations.symbols import Job, Layout
 from planner.errors import InputError
 from planner.estimate.resolve import Subject, Symbols, recomputed_shares, resolve, symbols_of
+from planner.performance.symbols import Job, Layout
 from planner.problem.run import Recompute, load_run
 
 RUN = """\

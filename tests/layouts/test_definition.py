@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from defined_layouts import DEGREES, evaluated, every_layout
 
-from planner.layouts.best import best_layouts
 from planner.layouts.degrees import degrees_of
-from planner.layouts.space import layout_space, valid_rows
-from planner.layouts.wall import replicas_left
+from planner.layouts.fastest import best_layouts
+from planner.layouts.layout_space import layout_space, valid_rows
+from planner.layouts.wall_time import replicas_left
 from planner.layouts.workload import Workload, workload_of
 from planner.market.placements import Machine, placements
 from planner.problem.problem import Problem

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from planner.equations.symbols import Array
 from planner.layouts.dominance import undominated
+from planner.performance.symbols import Array
 
 
 def by_loops(values: Array) -> set[int]:

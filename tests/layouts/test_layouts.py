@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from planner.equations.evaluate import evaluate
 from planner.layouts import evaluator as evaluators
-from planner.layouts import space as spaces
-from planner.layouts.best import best_layouts, rows_on
+from planner.layouts import layout_space as spaces
 from planner.layouts.degrees import context_degrees, degrees_of, divisors, tensor_degrees
 from planner.layouts.device_memory import headroom_kept_anyway
 from planner.layouts.evaluator import Evaluator, evaluator, layout_of
-from planner.layouts.space import LayoutSpace, layout_space
+from planner.layouts.fastest import best_layouts, rows_on
+from planner.layouts.layout_space import LayoutSpace, layout_space
 from planner.layouts.workload import Workload, workload_of
 from planner.market.placements import Machine, machine_of, placements
+from planner.performance.evaluate import evaluate
 from planner.problem.problem import Problem
 
 

@@ -13,9 +13,9 @@ from planner.catalog.offers import load_offers, load_spot_history, usable
 from planner.catalog.reliability import load_reliability
 from planner.errors import InputError
 from planner.market.placements import placements
+from planner.market.purchase_options import purchase_options_of, undominated
 from planner.market.slices import is_sold
 from planner.market.spot import gang_availability, gang_law, spot_figures
-from planner.market.tenders import tenders_of, undominated
 from planner.problem.problem import Problem
 from planner.problem.quantities import UNLIMITED
 
@@ -95,12 +95,14 @@ def test_spot_prices_move_with_factor_and_percentile() -> None:
 def test_policies_need_their_prices() -> None:
     """Falling back needs on-demand nodes; nodes that are always there need no policy."""
     spot = OWN | {"spot": "$1/GPU-h", "availability": "80%"}
-    both = tenders_of(placements(problem_of({"clouds": [], "purchase": ["on_demand", "spot"], "offers": [spot]})))
-    alone = tenders_of(placements(problem_of({"clouds": [], "purchase": ["spot"], "offers": [spot]})))
-    assert {one.regime.policy for one in both} == {"steady", "wait", "elastic", "fallback"}
-    assert {one.regime.policy for one in alone} == {"wait", "elastic"}
+    both = purchase_options_of(
+        placements(problem_of({"clouds": [], "purchase": ["on_demand", "spot"], "offers": [spot]}))
+    )
+    alone = purchase_options_of(placements(problem_of({"clouds": [], "purchase": ["spot"], "offers": [spot]})))
+    assert {one.spot_policy.policy for one in both} == {"steady", "wait", "elastic", "fallback"}
+    assert {one.spot_policy.policy for one in alone} == {"wait", "elastic"}
     always = problem_of({"clouds": [], "purchase": ["spot"], "offers": [spot | {"availability": "100%"}]})
-    assert {one.regime.policy for one in tenders_of(placements(always))} == {"wait"}
+    assert {one.spot_policy.policy for one in purchase_options_of(placements(always))} == {"wait"}
 
 
 def test_dominance_keeps_every_price_that_can_be_best() -> None:
@@ -112,13 +114,13 @@ def test_dominance_keeps_every_price_that_can_be_best() -> None:
         OWN | {"name": "twin", "nodes": 8, "on_demand": "$2/GPU-h"},
         OWN | {"name": "fast", "nodes": 2, "on_demand": "$3/GPU-h", "network": "800 Gb/s"},
     ]
-    kept = undominated(tenders_of(placements(problem_of({"clouds": [], "offers": offers}))))
+    kept = undominated(purchase_options_of(placements(problem_of({"clouds": [], "offers": offers}))))
     assert sorted(one.placement.title for one in kept) == ["cheap", "fast", "large"]
 
 
 def test_reservations_have_their_terms() -> None:
     """The catalogs' yearly prices bind for years, blocks and own reservations for the job."""
-    found = tenders_of(placements(problem_of({"purchase": ["reserved"]})))
+    found = purchase_options_of(placements(problem_of({"purchase": ["reserved"]})))
     terms = {one.reservation.term: one.committed_seconds for one in found if one.reservation}
     assert terms["1 year"] == 365 * 86400
     assert terms["block"] == 0

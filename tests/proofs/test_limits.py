@@ -8,11 +8,11 @@ import pytest
 from tight_problems import faults, loose, pressed
 
 from planner.clock import Clock
-from planner.formulation.outcome import Status
-from planner.negotiate.answer import Answer, answer
-from planner.negotiate.modes import bounds_of
-from planner.negotiate.relaxations import relaxations
-from planner.negotiate.room import with_bounds
+from planner.explore.answer import Answer, answer
+from planner.explore.job_modes import bounds_of
+from planner.explore.relaxations import relaxations
+from planner.explore.room import with_bounds
+from planner.plans.solution import Status
 from planner.problem.problem import Problem
 
 WIDER = ("wall_seconds", "cost_usd", "gpus")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from planner.clock import Clock
-from planner.formulation.outcome import Status
-from planner.negotiate.answer import Answer, answer
-from planner.negotiate.relaxations import relaxations
+from planner.explore.answer import Answer, answer
+from planner.explore.relaxations import relaxations
+from planner.plans.solution import Status
 from planner.problem.problem import Problem, load_problem
 
 HERE = Path(__file__).parent

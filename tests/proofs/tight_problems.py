@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from planner.formulation.plan import Plan
+from planner.explore.answer import answer
 from planner.layouts.workload import workload_of
-from planner.negotiate.answer import answer
+from planner.plans.plan import Plan
 from planner.problem.problem import Problem
 from planner.verify.check import kept_seconds, limits_broken
 

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from planner.cli import main
-from planner.negotiate.frontier import Frontier, frontier, room_of
-from planner.negotiate.rivals import rivals
+from planner.explore.frontier import Frontier, frontier, room_of
+from planner.explore.per_accelerator import rivals
 from planner.problem.problem import Problem, load_problem
 from planner.report.page.axes import Ruler, log_ticks
 from planner.report.page.frontier import frontier_page

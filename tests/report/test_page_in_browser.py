@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from planner.cli import main
-from planner.negotiate.frontier import Frontier, frontier
+from planner.explore.frontier import Frontier, frontier
 from planner.problem.problem import load_problem
 from planner.units import format_money
 

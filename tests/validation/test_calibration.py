@@ -13,8 +13,8 @@ import pytest
 from written_runs import case, rows
 
 from planner.catalog.calibration import Accuracy, Calibration, load_calibration, read_calibration
-from planner.equations.evaluate import constants_of
-from planner.equations.symbols import Constants
+from planner.performance.evaluate import constants_of
+from planner.performance.symbols import Constants
 from planner.validation.calibrate import calibration_of, calibration_toml, constants_as_numbers, usable_cases
 from planner.validation.cases import Case
 from planner.validation.memory_fit import (

@@ -9,8 +9,8 @@ from written_runs import SHAPE, case, rows
 
 from planner.catalog.precisions import find_precision, load_precisions
 from planner.catalog.software import DEFAULT_STACK, find_stack
-from planner.equations.parameters import total_parameters
-from planner.equations.symbols import Array
+from planner.performance.parameters import total_parameters
+from planner.performance.symbols import Array
 from planner.validation.cases import ADAPTER_RANK, UNSTATED_ROUNDS, Case, case_of, group
 from planner.validation.imputation import MICRO_BATCHES, Skipped
 from planner.validation.predict import FITS_WITHIN, memories, settle, table_of, times

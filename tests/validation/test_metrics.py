@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from written_runs import case
 
-from planner.equations.flops import (
+from planner.performance.flops import (
     causal_attention,
     full_attention,
     full_attention_with_full_recompute,

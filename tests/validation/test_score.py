@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from planner.equations.symbols import Array
+from planner.performance.symbols import Array
 from planner.validation.score import by_group, log_deviation, summarise
 
 ERRORS = arrays(np.float64, st.integers(1, 50), elements=st.floats(-0.99, 10))

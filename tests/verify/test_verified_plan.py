@@ -8,8 +8,8 @@ from functools import cache
 
 import pytest
 
-from planner.formulation.plan import PhasePlan, Plan
-from planner.negotiate.answer import answer
+from planner.explore.answer import answer
+from planner.plans.plan import PhasePlan, Plan
 from planner.problem.problem import Problem
 from planner.verify.check import violations
 
@@ -96,9 +96,11 @@ def test_no_slice_that_nobody_sells() -> None:
     _, plan = solved()
     placement = plan.placement
     tpu = replace(placement.machine, accelerator=placement.machine.accelerator.model_copy(update={"name": "TPUv6e"}))
-    tender = replace(plan.tender, placement=replace(placement, machine=tpu))
-    assert "slice that is sold" in faults(tender=tender, phases=(replace(plan.phases[0], nodes=9),))
-    assert "slice that is sold" not in faults(tender=tender, phases=(replace(plan.phases[0], nodes=64),))
+    purchase_option = replace(plan.purchase_option, placement=replace(placement, machine=tpu))
+    assert "slice that is sold" in faults(purchase_option=purchase_option, phases=(replace(plan.phases[0], nodes=9),))
+    assert "slice that is sold" not in faults(
+        purchase_option=purchase_option, phases=(replace(plan.phases[0], nodes=64),)
+    )
 
 
 def test_a_wrong_bill_is_told() -> None:

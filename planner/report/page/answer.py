@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from planner.formulation.limits import Limit, limits_of
-from planner.formulation.outcome import Status
-from planner.formulation.plan import Plan
-from planner.negotiate.answer import Alternative, Answer, limit_value
-from planner.negotiate.relaxations import Relaxation
-from planner.negotiate.turning import TurningPoint
-from planner.negotiate.worth import Worth
+from planner.explore.answer import Alternative, Answer, limit_value
+from planner.explore.relaxations import Relaxation
+from planner.explore.sensitivity import Sensitivity
+from planner.explore.spot_break_even import SpotBreakEven
+from planner.plans.limits import Limit, limits_of
+from planner.plans.plan import Plan
+from planner.plans.solution import Status
 from planner.report.comparison import objective_ratio
 from planner.report.frontier import name_of
 from planner.report.page.parts import Badge, Card, Page, Table
 from planner.report.page.plan_card import plan_card
 from planner.report.plan_text import nearness, notes
 from planner.report.relaxations import amount, in_words, reason
-from planner.report.turning import turning_lines
-from planner.report.worth import worth_lines
+from planner.report.sensitivity import worth_lines
+from planner.report.spot_break_even import turning_lines
 from planner.units import format_combinations, format_duration, format_money
 
 
 def answer_page(
-    found: Answer, worth: Sequence[Worth], gives: Sequence[Relaxation], turning: TurningPoint | None = None
+    found: Answer, worth: Sequence[Sensitivity], gives: Sequence[Relaxation], turning: SpotBreakEven | None = None
 ) -> Page:
     """The page of an answer, with what a little more is worth and where it turns, or with the smallest relaxations."""
     plan = found.plan

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import Any, Final
 
-from planner.negotiate.frontier import Axis
+from planner.explore.frontier import Axis
 from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 
 WIDE_RANGE: Final = 5.0

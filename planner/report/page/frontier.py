@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from planner.catalog.offers import load_offers
-from planner.negotiate.frontier import Axis, Frontier, Point
-from planner.negotiate.rivals import Rival
+from planner.explore.frontier import Axis, Frontier, Point
+from planner.explore.per_accelerator import Rival
 from planner.report.frontier import (
     amount,
     axis_name,

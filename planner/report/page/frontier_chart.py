@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from planner.negotiate.frontier import Frontier
-from planner.negotiate.rivals import Rival
+from planner.explore.frontier import Frontier
+from planner.explore.per_accelerator import Rival
 from planner.report.frontier import amount, axis_name
 from planner.report.page.axes import Ruler
 from planner.report.page.parts import Chart

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from planner.formulation.plan import PhasePlan, Plan
+from planner.plans.plan import PhasePlan, Plan
 from planner.report.frontier import spot_share
 from planner.report.page.parts import Badge, Bar, BillLine, Card, Fact, Part, Table
 from planner.report.plan_json import recompute_as_written
@@ -48,8 +48,8 @@ def _facts(plan: Plan) -> Iterator[Fact]:
     yield Fact("tokens", format_count(sum(phase.tokens for phase in plan.phases)))
     yield Fact("GPU-hours", format_count(plan.gpu_hours))
     yield Fact("bought as spot", format_share(spot_share(plan)))
-    if plan.tender.regime.policy != "steady":
-        yield Fact("while spot is away", plan.tender.regime.policy)
+    if plan.purchase_option.spot_policy.policy != "steady":
+        yield Fact("while spot is away", plan.purchase_option.spot_policy.policy)
 
 
 def _bill(plan: Plan) -> Iterator[BillLine]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final, Literal
 
-from planner.formulation.outcome import Status
-from planner.negotiate.whatif import Cell, WhatIf
+from planner.explore.whatif import Cell, WhatIf
+from planner.plans.solution import Status
 from planner.report.page.heat_map import HeatCell, HeatMap, heat_map_chart
 from planner.report.page.parts import Badge, Card, Page
 from planner.report.page.plan_card import plan_card

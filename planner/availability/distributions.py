@@ -1,0 +1,206 @@
+"""From moments to quantiles and probabilities, in closed form.
+
+What a run takes beyond its least time is a sum of many delays, each at least zero: a gamma distribution matched to mean
+and variance, and begun where it has the skewness too. It is exact for one exponential delay, nearly so for a compound
+Poisson sum of many losses, and normal in the limit; `Delays` is for few losses.
+Arguments broadcast.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+import numpy as np
+
+from planner.performance.symbols import Array
+
+ROUNDING = 1e-9
+"""Relative, of a bound that is compared with the time of a run without losses."""
+QUADRATURE = 63
+"""Points of a Gauss-Hermite quadrature over a probability that may jump from 0 to 1."""
+MANY = 50.0
+"""Losses from which on their number no longer matters beside the three cumulants."""
+
+_POINTS, _WEIGHTS = np.polynomial.hermite_e.hermegauss(QUADRATURE)
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+_NUMERATOR = (2.515517, 0.802853, 0.010328)
+_DENOMINATOR = (1.0, 1.432788, 0.189269, 0.001308)
+
+
+def normal_probability(deviations: Array) -> Array:
+    """P(Z ≤ z) of a standard normal variable: (1 + erf(z/√2))/2."""
+    return np.asarray((1 + _erf(np.asarray(deviations) / math.sqrt(2))) / 2, dtype=np.float64)
+
+
+def normal_density(deviations: Array) -> Array:
+    """Density of a standard normal variable: e^(−z²/2)/√(2π)."""
+    return np.exp(-(np.asarray(deviations) ** 2) / 2) / math.sqrt(2 * math.pi)
+
+
+def normal_quantile(probability: Array) -> Array:
+    """Z with P(Z ≤ z) = p: Hastings' rational approximation, then two Newton steps; 10 digits for 10⁻⁶ < p < 1 − 10⁻⁶.
+
+    Source: Abramowitz and Stegun 1964, equation 26.2.23.
+    """
+    p = np.clip(np.asarray(probability, dtype=np.float64), 1e-9, 1 - 1e-9)
+    t = np.sqrt(-2 * np.log(np.minimum(p, 1 - p)))
+    upper = t - np.polynomial.polynomial.polyval(t, _NUMERATOR) / np.polynomial.polynomial.polyval(t, _DENOMINATOR)
+    z = np.where(p < 0.5, -upper, upper)
+    for _ in range(2):
+        z = z - (normal_probability(z) - p) / normal_density(z)
+    return np.asarray(z, dtype=np.float64)
+
+
+def quantile_beyond(least: Array, mean: Array, variance: Array, probability: Array) -> Array:
+    """Quantile of least + gamma, by mean and variance: least + m·(1 − 1/(9k) + z/(3√k))³, m = mean − least, k = m²/var.
+
+    The deterministic equivalent of "no more than this with probability p". Non-decreasing in the mean and, for p above
+    the median, in the variance. Source: Wilson and Hilferty 1931, PNAS 17 (12).
+    """
+    beyond: Array = np.maximum(mean - least, 1e-9)
+    shape = beyond**2 / np.maximum(variance, 1e-18)
+    root = 1 - 1 / (9 * shape) + normal_quantile(probability) / (3 * np.sqrt(shape))
+    factor: Array = np.maximum(root, 0) ** 3
+    return least + beyond * factor
+
+
+def probability_within(least: Array, mean: Array, variance: Array, bound: Array) -> Array:
+    """Probability that least + gamma stays within a bound: the inverse of `quantile_beyond`."""
+    beyond: Array = np.maximum(mean - least, 1e-9)
+    shape = beyond**2 / np.maximum(variance, 1e-18)
+    root = np.cbrt(np.maximum(np.asarray(bound) - least, 0) / beyond)
+    return np.where(bound < least, 0.0, normal_probability((root - 1 + 1 / (9 * shape)) * 3 * np.sqrt(shape)))
+
+
+class Distribution(Protocol):
+    """A random time or cost."""
+
+    def within(self, bound: Array) -> Array:
+        """Probability of no more than this."""
+
+    def within_uncertain(self, bound: Array, log_deviation: float) -> Array:
+        """The same when all is only known up to a log-normal factor e^(σ·x), x standard normal."""
+
+    def quantile(self, probability: Array) -> Array:
+        """The least bound that holds with a probability."""
+
+    def quantile_uncertain(self, probability: float, log_deviation: float) -> Array:
+        """The least bound that holds with a probability when all is only known up to such a factor."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A distribution by values that were drawn from it, in ascending order; shape (draws,)."""
+
+    values: Array
+
+    def within(self, bound: Array) -> Array:
+        """Share of the values that are no more than this."""
+        found = np.searchsorted(self.values, np.asarray(bound) * (1 + ROUNDING), side="right")
+        return np.asarray(found / len(self.values), dtype=np.float64)
+
+    def within_uncertain(self, bound: Array, log_deviation: float) -> Array:
+        """The same when all values are only known up to a log-normal factor, by Gauss-Hermite quadrature."""
+        found = self.within(np.asarray(bound)[..., None] * np.exp(-log_deviation * _POINTS))
+        return np.asarray((found * _WEIGHTS).sum(axis=-1) / _WEIGHTS.sum(), dtype=np.float64)
+
+    def quantile(self, probability: Array) -> Array:
+        """The quantile of the values."""
+        return np.asarray(np.quantile(self.values, probability), dtype=np.float64)
+
+    def quantile_uncertain(self, probability: float, log_deviation: float) -> Array:
+        """The same when all values are only known up to such a factor, by bisection."""
+        low, high = np.zeros(()), self.values[-1] * np.exp(6 * log_deviation)
+        for _ in range(60):
+            middle = (low + high) / 2
+            enough = self.within_uncertain(middle, log_deviation) >= probability
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        return np.asarray(high, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Delays:
+    """A time that is `bare` plus a Poisson number of losses, by the moments of the whole; shape (…)."""
+
+    bare: Array
+    losses: Array
+    """Mean number: none comes with probability e^(−losses)."""
+    least: Array
+    """Where the gamma distribution begins that has the mean, the variance and the skewness of the whole."""
+    mean: Array
+    variance: Array
+
+    def within(self, bound: Array) -> Array:
+        """Probability of no more than this: none, one, or more losses.
+
+        A single loss is uniform where it spreads no more than evenly from nothing to twice its mean, else a gamma
+        variable; the sum of two or more is a gamma variable with the first three cumulants of such a sum.
+        """
+        count, bare = np.clip(self.losses, 1e-12, 700), np.asarray(self.bare)
+        none, single = np.exp(-count), count * np.exp(-count)
+        limit = np.asarray(bound) * (1 + ROUNDING)
+        mean = np.maximum(self.mean - bare, 1e-9) / count
+        spread = np.maximum(self.variance / count - mean**2, 1e-6 * mean**2)
+        even = (limit - bare - mean) / np.sqrt(12 * spread) + 0.5
+        one = np.where(spread <= mean**2 / 3, np.clip(even, 0, 1), probability_within(bare, bare + mean, spread, limit))
+        many = probability_within(*self._several(count, mean, spread), limit)
+        more = np.maximum(1 - none - single, 0)
+        few = none * (limit >= bare) + single * one * (limit >= bare) + more * many
+        return np.where(count > MANY, probability_within(self.least, self.mean, self.variance, limit), few)
+
+    def within_uncertain(self, bound: Array, log_deviation: float) -> Array:
+        """The same when all times are only known up to a log-normal factor e^(σ·x), x standard normal.
+
+        The mean over x by Gauss-Hermite quadrature.
+        """
+        known = Delays(*(np.asarray(getattr(self, one.name))[..., None] for one in fields(Delays)))
+        found = known.within(np.asarray(bound)[..., None] * np.exp(-log_deviation * _POINTS))
+        return np.asarray((found * _WEIGHTS).sum(axis=-1) / _WEIGHTS.sum(), dtype=np.float64)
+
+    def quantile_uncertain(self, probability: float, log_deviation: float) -> Array:
+        """The least bound that holds with a probability when all times are only known up to such a factor."""
+        high = np.asarray((self.mean + 40 * np.sqrt(self.variance)) * np.exp(6 * log_deviation), dtype=np.float64)
+        low = np.zeros_like(high)
+        for _ in range(60):
+            middle = (low + high) / 2
+            enough = self.within_uncertain(middle, log_deviation) >= probability
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        return high
+
+    def scaled(self, factor: Array) -> Delays:
+        """The same for a part of the work."""
+        return Delays(*(getattr(self, one.name) * factor for one in fields(Delays)))
+
+    def quantile(self, probability: Array) -> Array:
+        """The least bound that holds with a probability; by bisection where the number of losses matters."""
+        smooth = quantile_beyond(self.least, self.mean, self.variance, probability)
+        if np.all(self.losses > MANY):
+            return smooth
+        high = self.mean + 40 * np.sqrt(self.variance) + 0 * np.asarray(probability)
+        low = np.zeros_like(high)
+        for _ in range(80):
+            middle = (low + high) / 2
+            enough = self.within(middle) >= probability
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        return np.where(self.losses > MANY, smooth, high)
+
+    def _several(self, count: Array, mean: Array, spread: Array) -> tuple[Array, Array, Array]:
+        """Begin, mean and variance of the gamma variable that stands for two losses or more."""
+        third = 2 * self.variance**2 / np.maximum(self.mean - self.least, 1e-9) / count
+        third = np.maximum(third - 3 * spread * mean - mean**3, -mean * spread)
+        number, scatter, skew = _two_or_more(count)
+        variance = number * spread + scatter * mean**2
+        cubes = np.maximum(number * third + 3 * scatter * mean * spread + skew * mean**3, 1e-9 * mean**3)
+        middle = self.bare + number * mean
+        return middle - 2 * variance**2 / cubes, middle, variance
+
+
+def _two_or_more(mean: Array) -> tuple[Array, Array, Array]:
+    """First three cumulants of a Poisson number that is two or more."""
+    single = mean * np.exp(-mean)
+    rest = np.where(mean < 1e-2, mean**2 / 2 * (1 - 2 * mean / 3), -np.expm1(-mean) - single)
+    first, second, third = ((raw - single) / rest for raw in (mean, mean + mean**2, mean + 3 * mean**2 + mean**3))
+    scatter = second - first**2
+    return first, scatter, third - 3 * first * second + 2 * first**3

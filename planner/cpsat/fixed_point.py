@@ -1,0 +1,153 @@
+"""Fixed-point numbers: seconds and dollars as integers that are fine enough and do not overflow.
+
+Times and prices are rounded down and limits up, so a plan that is feasible is feasible in the integers too, and costs
+and takes no more there: what the integers prove holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil, floor, inf
+from typing import Final
+
+import numpy as np
+
+from planner.market.purchase_options import PurchaseOption
+from planner.plans.choices import Choices, PhaseModes, site_of
+from planner.plans.lower_bounds import least_seconds, least_usd, rounded_usd
+from planner.plans.node_cost import node_cost
+from planner.plans.peak_bound import prices_of
+
+TIME_STEPS: Final = 25_000
+"""Units in the shortest possible wall time of the plan: the relative rounding error of a time is at most 1/this."""
+PRICE_STEPS: Final = 25_000
+"""Units in the lowest price."""
+COST_STEPS: Final = 1_000_000
+"""Units in the lowest possible cost."""
+LARGEST: Final = 2**61
+"""Largest value of a variable and of a limit: two of them still add up within 64 bits."""
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """What one integer stands for."""
+
+    seconds: float
+    usd_per_node_hour: float
+    cost_ratio: int
+    """Units of price · time · nodes in one unit of cost."""
+    error: float
+    """Bound of the relative rounding error of time and cost."""
+
+    @property
+    def usd(self) -> float:
+        """Dollars in one unit of cost."""
+        return self.cost_ratio * self.usd_per_node_hour * self.seconds / 3600
+
+    def time_bound(self, seconds: float) -> int:
+        """A limit on time in units, rounded up."""
+        return min(ceil(seconds / self.seconds), LARGEST)
+
+    def price(self, usd_per_node_hour: float) -> int:
+        """A price in units, rounded down."""
+        return floor(usd_per_node_hour / self.usd_per_node_hour)
+
+    def prices(self, purchase_option: PurchaseOption) -> Mapping[str, int]:
+        """What a purchase option sells, by way to buy, in units."""
+        return {kind: self.price(price) for kind, price in prices_of(purchase_option).items()}
+
+    def commitment(self, purchase_option: PurchaseOption) -> int:
+        """What a reserved node costs for the term that it is committed for, in units, rounded down."""
+        if purchase_option.reservation is None:
+            return 0
+        usd = float(purchase_option.reservation.usd_per_node_hour) * purchase_option.committed_seconds / 3600
+        return floor(usd / self.usd)
+
+    def cost_bound(self, usd: float) -> int:
+        """A limit on cost in units, rounded up."""
+        return min(ceil(usd / self.usd), LARGEST)
+
+
+LARGEST_PRODUCT: Final = 2**50
+"""Most that price · time · nodes may come to: far above it, CP-SAT 9.15 was seen to call plans optimal that are not."""
+COARSEST: Final = 6
+"""How often the units are doubled at most to stay below."""
+
+
+def fixed_point_of(choices: Choices) -> FixedPoint:
+    """The finest integers whose products stay within bounds; each doubling of the units doubles the stated error."""
+    for doublings in range(COARSEST + 1):
+        scale = _scale(choices, 2**doublings)
+        if _largest_product(choices, scale) <= LARGEST_PRODUCT:
+            break
+    return scale
+
+
+def _scale(choices: Choices, coarse: int) -> FixedPoint:
+    """Integers of the promised fineness, divided by `coarse`."""
+    prices = [price for purchase_option in choices.purchase_options for price in prices_of(purchase_option).values()]
+    price_unit = min((price for price in prices if price > 0), default=1.0) * coarse / PRICE_STEPS
+    phases = len(choices.phases)
+    seconds = least_seconds(choices) * coarse / (TIME_STEPS * phases)
+    ratio = max(1, floor(least_usd(choices) / COST_STEPS / (price_unit * seconds / 3600)))
+    error = coarse * _weight_of_rounding(choices) / TIME_STEPS + coarse / PRICE_STEPS + (phases + 1) / COST_STEPS
+    return FixedPoint(seconds, price_unit, ratio, error)
+
+
+def _weight_of_rounding(choices: Choices) -> float:
+    """Rounding both times of a spot node by a unit costs at most so many times its cost in a unit of wall time."""
+    return max(_weight(choices, index, one) for index in range(len(choices.phases)) for one in choices.purchase_options)
+
+
+def _weight(choices: Choices, phase: int, purchase_option: PurchaseOption) -> float:
+    """That of one phase with one purchase option; 1 without spot nodes."""
+    columns = choices.columns[phase][site_of(purchase_option)]
+    spot, stand_in = (float(price or 0) for price in (purchase_option.spot_price, purchase_option.on_demand_price))
+    if not spot:
+        return 1.0
+    run = columns.run
+    rounded = spot + np.where(run.replaced.each > 0, stand_in, 0.0)
+    return float((rounded * run.wall.each / (spot * run.spot.each + stand_in * run.replaced.each)).max())
+
+
+def _largest_product(choices: Choices, scale: FixedPoint) -> float:
+    """Most that the dearest price times the nodes and the wall time of all phases can come to in time, in units."""
+    deadline = choices.limits["wall_seconds"].bound if "wall_seconds" in choices.limits else inf
+    dearest = (
+        max(price for one in choices.purchase_options for price in prices_of(one).values()) / scale.usd_per_node_hour
+    )
+    total = 0.0
+    for index, work in enumerate(choices.phases):
+        walls = [(one.bought, np.minimum(one.wall_seconds(work.steps), deadline)) for one in _used(choices, index)]
+        total += max(float((bought * wall).max()) for bought, wall in walls)
+    reserved = any(purchase_option.reservation for purchase_option in choices.purchase_options)
+    return dearest * min(total, affordable_node_seconds(choices)) / scale.seconds * (2 if reserved else 1)
+
+
+def affordable_node_seconds(choices: Choices) -> float:
+    """Node-seconds of wall time that the budget buys at most, in the cheapest way of all."""
+    budget = budget_of(choices)
+    return max(
+        _affordable(choices, index, purchase_option, budget)
+        for index in range(len(choices.phases))
+        for purchase_option in choices.purchase_options
+    )
+
+
+def budget_of(choices: Choices) -> float:
+    """What a plan may cost before the lines of its bill are rounded to whole cents; endless without a budget."""
+    limit = choices.limits.get("cost_usd")
+    return inf if limit is None else limit.bound + rounded_usd(choices)
+
+
+def _affordable(choices: Choices, phase: int, purchase_option: PurchaseOption, usd: float) -> float:
+    """Node-seconds of one phase."""
+    columns, steps = choices.columns[phase][site_of(purchase_option)], choices.phases[phase].steps
+    rate = node_cost(purchase_option, columns, steps).least / columns.wall_seconds(steps)
+    with np.errstate(divide="ignore"):
+        return float((usd / rate).max())
+
+
+def _used(choices: Choices, phase: int) -> list[PhaseModes]:
+    return [choices.columns[phase][site] for site in choices.sites]

@@ -1,0 +1,193 @@
+"""Building the model and searching it: data, variables, constraints, objective, result."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from ortools.sat.python import cp_model
+
+from planner.clock import Clock, OutOfTimeError
+from planner.cpsat import constraints as rule
+from planner.cpsat.chance_constraint import keeps_deadline_surely, loosening
+from planner.cpsat.fixed_point import FixedPoint, fixed_point_of
+from planner.cpsat.objective import measure_of
+from planner.cpsat.variables import PlanVariables, declare
+from planner.plans.choices import Choices, site_of
+from planner.plans.lower_bounds import rounded_usd
+from planner.plans.solution import Decision, PhaseDecision, Solution, Status
+
+_STATUS: Final = {
+    cp_model.OPTIMAL: Status.OPTIMAL,
+    cp_model.FEASIBLE: Status.FEASIBLE,
+    cp_model.INFEASIBLE: Status.INFEASIBLE,
+    cp_model.UNKNOWN: Status.UNKNOWN,
+}
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model with what is needed to read its answer."""
+
+    model: cp_model.CpModel
+    plan: PlanVariables
+    scale: FixedPoint
+
+
+def build(choices: Choices, clock: Clock | None = None) -> Built:
+    """The model of all choices, every phase as long as stated, without an objective.
+
+    Raises OutOfTimeError when the clock is over first.
+    """
+    model, scale, clock = cp_model.CpModel(), fixed_point_of(choices), clock or Clock()
+    plan = declare(model, choices, scale)
+    rule.chooses_one_purchase_option(model, plan)
+    rule.purchase_option_has_its_accelerator(model, plan)
+    for phase in plan.phases:
+        clock.check()
+        rule.chooses_one_layout(model, plan, phase, choices)
+        rule.degrees_are_the_layouts(model, phase)
+        rule.degrees_keep_to_pins(model, phase, choices.workload.pins)
+        rule.degrees_multiply_to_devices(model, phase)
+        rule.memory_adds_up(model, phase)
+        rule.fits_memory(model, plan, phase, choices)
+        rule.leaves_headroom(model, plan, phase, choices)
+        rule.leaves_room_to_grow(model, plan, phase, choices)
+        rule.step_adds_up(model, phase)
+        rule.nodes_are_the_layouts(model, phase)
+        rule.every_node_is_bought(model, phase)
+        rule.reservation_covers_phase(model, plan, phase)
+        rule.buys_what_is_sold(model, plan, phase)
+        rule.times_are_the_layouts(model, phase)
+        rule.purchases_last_the_phase(model, phase)
+        rule.phase_costs(model, plan, phase, scale)
+    rule.reservation_costs(model, plan, scale)
+    rule.phases_add_up(model, plan)
+    rule.costs_at_least_the_lowest_price(model, plan, scale)
+    for limit in choices.limits.values():
+        rule.keeps_limit(model, plan, choices, limit, scale)
+    if deadline := choices.limits.get("wall_seconds"):
+        keeps_deadline_surely(model, plan, choices, deadline, scale)
+    return Built(model, plan, scale)
+
+
+SEED: Final = 1
+MOST_WORK: Final = 20.0
+"""Deterministic time, in about as many seconds, after which a search ends without a proof."""
+ALMOST: Final = 0.98
+"""Part of that time after which an unfinished search counts as out of work rather than interrupted."""
+ENOUGH: Final = 0.25
+"""A proof ends at this part of the rounding error: beyond, it would tell plans apart that rounding does not."""
+
+
+def search(choices: Choices, *, clock: Clock | None = None, hint: Decision | None = None) -> Solution:
+    """The least cost or time among the choices, or that they hold no plan; every phase is as long as stated.
+
+    One worker makes the search deterministic. Ctrl-C, the clock or a bound on the work end it with what is proven by
+    then; Ctrl-C stops the clock. `hint`: where the search begins; it saves time and decides nothing. Raises
+    RuntimeError when the model is not well formed, which would be a bug.
+    """
+    started, clock = time.perf_counter(), clock or Clock()
+    if not choices.purchase_options:
+        return Solution(Status.INFEASIBLE)
+    try:
+        built = build(choices, clock)
+    except OutOfTimeError:
+        return Solution(Status.UNKNOWN)
+    if hint:
+        _begin_at(built, hint)
+    built.model.minimize(measure_of(choices.objective)(built.plan))
+    if fault := built.model.validate():
+        raise RuntimeError(f"the model is not valid: {fault}")
+    solver = _solver(built.scale, clock)
+    try:
+        status = _STATUS[solver.solve(built.model)]
+    finally:
+        _take_back_interrupts()
+    if status in {Status.FEASIBLE, Status.UNKNOWN} and not clock.is_over:
+        clock.is_interrupted = solver.response_proto.deterministic_time < ALMOST * MOST_WORK
+    has_plan = status in {Status.OPTIMAL, Status.FEASIBLE}
+    return Solution(
+        status=status,
+        decision=decode(built, choices, solver) if has_plan else None,
+        bound=None if status is Status.INFEASIBLE else bound_of(choices, built.scale, solver.best_objective_bound),
+        error=built.scale.error,
+        loosened=loosening(choices),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _solver(scale: FixedPoint, clock: Clock) -> cp_model.CpSolver:
+    """The solver, so that the same model always gives the same answer, and never works without end."""
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.random_seed = SEED
+    solver.parameters.relative_gap_limit = ENOUGH * scale.error
+    solver.parameters.max_deterministic_time = MOST_WORK
+    if (left := clock.seconds_left) is not None:
+        solver.parameters.max_time_in_seconds = left
+    # Looking for constraints inside others, and probing, take several times as long as all the rest of the search.
+    solver.parameters.presolve_inclusion_work_limit = 0
+    solver.parameters.cp_model_probing_level = 0
+    return solver
+
+
+def bound_of(choices: Choices, scale: FixedPoint, value: float) -> float:
+    """The solver's bound in dollars or seconds, less what rounding a bill to whole cents may take off."""
+    if choices.objective == "time":
+        return value * scale.seconds
+    return max(0.0, value * scale.usd - rounded_usd(choices))
+
+
+def _begin_at(built: Built, hint: Decision) -> None:
+    """Hints at the decisions; all other figures follow from them."""
+    model, plan, site = built.model, built.plan, site_of(hint.purchase_option)
+    for purchase_option, chosen in plan.purchase_options:
+        model.add_hint(chosen, purchase_option == hint.purchase_option)
+    model.add_hint(plan.reserved, hint.reserved)
+    for phase, decided in zip(plan.phases, hint.phases, strict=True):
+        places = zip(phase.figures.sites, phase.figures.indices, strict=True)
+        for option, place in zip(phase.options, places, strict=True):
+            model.add_hint(option, place == (site, decided.index))
+        for variable, nodes in (
+            (phase.on_demand, decided.on_demand),
+            (phase.spot, decided.spot),
+            (phase.reserved, decided.reserved),
+        ):
+            model.add_hint(variable, nodes)
+
+
+def _take_back_interrupts() -> None:
+    """Gives Ctrl-C back to Python: the solver handles it while it runs and leaves the system's default behind."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
+
+
+def decode(built: Built, choices: Choices, solver: cp_model.CpSolver) -> Decision:
+    """The decisions of the solver's plan."""
+    plan = built.plan
+    purchase_option = next(
+        purchase_option for purchase_option, chosen in plan.purchase_options if solver.boolean_value(chosen)
+    )
+    return Decision(
+        purchase_option=purchase_option,
+        phases=tuple(_phase(built, choices, solver, index) for index in range(len(plan.phases))),
+        reserved=solver.value(plan.reserved),
+    )
+
+
+def _phase(built: Built, choices: Choices, solver: cp_model.CpSolver, index: int) -> PhaseDecision:
+    phase, work = built.plan.phases[index], choices.phases[index]
+    option = next(place for place, chosen in enumerate(phase.options) if solver.boolean_value(chosen))
+    site = phase.figures.sites[option]
+    return PhaseDecision(
+        columns=choices.columns[index][site],
+        index=phase.figures.indices[option],
+        steps=work.steps,
+        on_demand=solver.value(phase.on_demand),
+        spot=solver.value(phase.spot),
+        reserved=solver.value(phase.reserved),
+    )

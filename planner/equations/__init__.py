@@ -1,1 +1,0 @@
-"""The physics and the money: pure functions over broadcast arrays; no input or output, no solver, no state."""

@@ -1,0 +1,1 @@
+"""Answers around the optimum: alternatives, frontier, relaxations, sensitivity, what-if tables, scaling."""

@@ -1,0 +1,137 @@
+"""Every feasible layout with its evaluation, so that anyone can check the optimum with a spreadsheet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from planner.layouts.evaluator import LayerGrid, evaluator, layout_of
+from planner.layouts.fastest import rows_on
+from planner.layouts.layout_space import valid_rows
+from planner.layouts.rows import LayoutRows
+from planner.layouts.wall_time import TimedLayouts, run_time
+from planner.market.placements import Machine, Placement
+from planner.market.purchase_options import STEADY
+from planner.performance.memory import memory
+from planner.performance.symbols import Array
+from planner.plans.choices import Choices, Site, most_nodes, with_spares
+from planner.problem.run import Recompute
+from planner.units import GIB, SECONDS_PER_DAY, SECONDS_PER_HOUR
+
+CHUNK: Final = 50_000
+"""Layouts that are evaluated at a time."""
+
+
+@dataclass(frozen=True)
+class LayoutTable:
+    """Layouts of one phase on one machine, each on its cheapest on-demand offer that has room."""
+
+    phase: str
+    machine: Machine
+    recompute: tuple[Recompute, ...]
+    rows: LayoutRows
+    nodes: npt.NDArray[np.int64]
+    """Whole nodes that are bought, spares included."""
+    step_seconds: Array
+    memory_gib: Array
+    """At the peak, with everything that must be set aside."""
+    wall_days: Array
+    cost_usd: Array
+    """Infinite where no on-demand offer has room."""
+    offers: tuple[Placement, ...]
+    offer: npt.NDArray[np.int64]
+    """Index of each layout's offer."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, index: npt.NDArray[np.int64]) -> LayoutTable:
+        """Some of the layouts."""
+        return LayoutTable(
+            self.phase,
+            self.machine,
+            self.recompute,
+            self.rows.take(index),
+            self.nodes[index],
+            self.step_seconds[index],
+            self.memory_gib[index],
+            self.wall_days[index],
+            self.cost_usd[index],
+            self.offers,
+            self.offer[index],
+        )
+
+
+def layout_tables(choices: Choices, *, undominated: bool = False) -> Iterator[LayoutTable]:
+    """Every layout that some machine holds, phase by phase and machine by machine, in pieces of bounded size.
+
+    `undominated`: only those that the solver chooses from when everything is bought on demand.
+    """
+    for index in range(len(choices.phases)):
+        for machine in choices.machines.values():
+            for rows in _rows(choices, index, machine, undominated=undominated):
+                yield _table(choices, index, machine, rows)
+
+
+def _rows(choices: Choices, index: int, machine: Machine, *, undominated: bool) -> Iterator[LayoutRows]:
+    """The layouts of a phase on a machine in pieces."""
+    if undominated:
+        columns = choices.columns[index].get(Site(machine.key, STEADY))
+        if columns is not None and len(columns):
+            yield columns.rows
+        return
+    most = most_nodes(choices.problem, choices.offered, machine)
+    degrees, memory_bytes = choices.spaces[index].degrees, machine.memory_bytes
+    work, devices = choices.phases[index], most * machine.per_node
+    for valid in valid_rows(choices.workload, work, degrees, memory_bytes, devices):
+        rows = rows_on(machine, valid, most)
+        for start in range(0, len(rows), CHUNK):
+            yield rows.take(np.arange(start, min(start + CHUNK, len(rows))))
+
+
+def _table(choices: Choices, index: int, machine: Machine, rows: LayoutRows) -> LayoutTable:
+    """The evaluation of some layouts of a phase on a machine."""
+    workload, work, space = choices.workload, choices.phases[index], choices.spaces[index]
+    subject = evaluator(workload, work, machine, space.degrees.recompute, LayerGrid.of(space.degrees, rows))
+    step = subject.steps(rows).total
+    architecture, _, software, job = subject.subject
+    layout = layout_of(workload, space.degrees.recompute, rows)
+    used = memory(architecture, software, job, layout, workload.constants).reserved
+    nodes = -(-rows.devices.astype(np.int64) // machine.per_node)
+    bought = with_spares(choices.problem, nodes)
+    ran = TimedLayouts(nodes, rows.data.astype(np.int64), step)
+    seconds = run_time(workload, machine.accelerator.name, ran, STEADY, begins=index == 0).wall.after(work.steps)
+    offers = _offers(choices, machine)
+    offer = _cheapest_with_room(offers, bought)
+    prices = np.asarray([float(one.on_demand or np.inf) for one in offers] or [np.inf])
+    price = np.where(offer < len(offers), prices[np.minimum(offer, len(prices) - 1)], np.inf)
+    return LayoutTable(
+        phase=work.name,
+        machine=machine,
+        recompute=space.degrees.recompute,
+        rows=rows,
+        nodes=bought,
+        step_seconds=step,
+        memory_gib=used / GIB,
+        wall_days=seconds / SECONDS_PER_DAY,
+        cost_usd=bought * price * seconds / SECONDS_PER_HOUR,
+        offers=offers,
+        offer=offer,
+    )
+
+
+def _offers(choices: Choices, machine: Machine) -> tuple[Placement, ...]:
+    """The on-demand offers of a machine, cheapest first."""
+    placements = {one.placement.key: one.placement for one in choices.offered}
+    sold = [one for one in placements.values() if one.machine.key == machine.key and one.on_demand is not None]
+    return tuple(sorted(sold, key=lambda one: (one.on_demand or 0, one.key)))
+
+
+def _cheapest_with_room(offers: tuple[Placement, ...], bought: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Index of the first offer that has so many nodes; one past the last where none has."""
+    room = np.maximum.accumulate(np.asarray([one.nodes for one in offers] or [0]))
+    return np.searchsorted(room, bought, side="left").astype(np.int64)

@@ -1,0 +1,180 @@
+"""What if: the best plan for every combination of values of one or two keys of a problem."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+
+from planner.errors import InputError, Issue
+from planner.explore.answer import objective_value
+from planner.explore.enumeration import best_plan
+from planner.explore.shared import Offers, layout_key, market_key, narrowed, shared_choices
+from planner.explore.sweep_option import Varied, naming, varied
+from planner.explore.workers import Stopped, Task, gathered
+from planner.layouts.workload import workload_of
+from planner.plans.choices import Choices
+from planner.plans.plan import Plan
+from planner.plans.solution import Status
+from planner.problem.document import Document, with_overrides
+from planner.problem.problem import Problem
+
+Progress = Callable[[int, int], None]
+"""Told how many cells are done, and of how many."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of values."""
+
+    sets: tuple[str, ...]
+    """The `--set` arguments that give it."""
+    problem: Problem
+    status: Status
+    """Optimal, infeasible, or unknown when it was not reached."""
+    plan: Plan | None
+    """The best one; None when there is none, or it is unknown."""
+
+    @property
+    def value(self) -> float | None:
+        """The objective's value: dollars, seconds or tokens."""
+        return None if self.plan is None else objective_value(self.problem.objective, self.plan)
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """The table: rows are the values of the first key, columns those of the second, or one when a single key varies."""
+
+    axes: tuple[Varied, ...]
+    cells: tuple[tuple[Cell, ...], ...]
+    stopped: Stopped = ""
+    """Why some cells are unknown."""
+
+    @property
+    def flat(self) -> tuple[Cell, ...]:
+        """Every cell, row by row."""
+        return tuple(cell for row in self.cells for cell in row)
+
+    @property
+    def missing(self) -> tuple[Cell, ...]:
+        """The cells that were not reached."""
+        return tuple(cell for cell in self.flat if cell.status is Status.UNKNOWN)
+
+
+def usual_jobs() -> int:
+    """As many processes as there are processors for this one."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def whatif(
+    document: Document, vary: Sequence[str], *, jobs: int | None = None, progress: Progress | None = None
+) -> WhatIf:
+    """The best plan of every cell by the problem's objective, proven and verified, in so many processes.
+
+    Cells whose layouts are the same share their evaluation. Ctrl-C, or a process that dies, ends it with the cells
+    that are done. Raises InputError, which names the `--vary` at fault, KeyboardInterrupt before the first cell is
+    done, and FaultyPlanError when a plan fails its verification.
+    """
+    axes = varied(document, vary)
+    cells = _cells(document, axes)
+    tell = progress or _silent
+    tell(0, len(cells))
+    tasks = _Work.of(document, axes, cells).tasks()
+    found, stopped = gathered(tasks, min(jobs or usual_jobs(), len(tasks)), lambda done: tell(done, len(cells)))
+    if stopped == "interrupted" and not found:
+        raise KeyboardInterrupt
+    whole = [Cell(sets, problem, *_result(found, index)) for index, (sets, problem) in enumerate(cells)]
+    width = len(cells) // len(axes[0].values)
+    rows = tuple(tuple(whole[start : start + width]) for start in range(0, len(whole), width))
+    return WhatIf(axes, rows, stopped)
+
+
+def _silent(_done: int, _total: int) -> None:
+    """No progress."""
+
+
+_Given = tuple[tuple[str, ...], Problem]
+"""A cell before it is solved: its `--set` arguments and its problem."""
+
+
+def _cells(document: Document, axes: Sequence[Varied]) -> list[_Given]:
+    """The problem of every cell, row by row. Raises InputError."""
+    found = []
+    for sets in product(*(axis.sets for axis in axes)):
+        with _naming(document, axes, sets):
+            found.append((sets, Problem.of(with_overrides(document, sets))))
+    return found
+
+
+def _naming(document: Document, axes: Sequence[Varied], sets: Sequence[str]) -> AbstractContextManager[None]:
+    """Lets errors of a cell name the `--vary`; what is wrong without any stays as it is."""
+    return naming(zip(sets, (axis.written for axis in axes), strict=True), lambda: _issues(document))
+
+
+def _issues(document: Document) -> Sequence[Issue]:
+    """What is wrong with a document itself."""
+    try:
+        Problem.of(document)
+    except InputError as error:
+        return error.issues
+    return ()
+
+
+def _result(found: Mapping[int, Plan | None], index: int) -> tuple[Status, Plan | None]:
+    """How a cell ended."""
+    if index not in found:
+        return Status.UNKNOWN, None
+    plan = found[index]
+    return (Status.INFEASIBLE if plan is None else Status.OPTIMAL), plan
+
+
+@dataclass(frozen=True)
+class _Work:
+    """All cells, with what each shares with others."""
+
+    problems: tuple[Problem, ...]
+    offers: tuple[Offers, ...]
+    """By cell; one object for equal markets."""
+    groups: tuple[tuple[int, ...], ...]
+    """Cells that share their layouts."""
+
+    @classmethod
+    def of(cls, document: Document, axes: Sequence[Varied], cells: Sequence[_Given]) -> _Work:
+        """The work that cells are. Raises InputError when a cell's market is empty or its model unknown."""
+        markets: dict[str, Offers] = {}
+        groups: dict[tuple[str, frozenset[str]], list[int]] = {}
+        for index, (sets, problem) in enumerate(cells):
+            key = market_key(problem)
+            if key not in markets:
+                with _naming(document, axes, sets):
+                    markets[key] = Offers.of(problem)
+            group = (layout_key(problem), markets[key].own_devices)
+            if group not in groups:
+                with _naming(document, axes, sets):
+                    workload_of(problem)
+            groups.setdefault(group, []).append(index)
+        problems = tuple(problem for _, problem in cells)
+        offers = tuple(markets[market_key(problem)] for problem in problems)
+        return cls(problems, offers, tuple(map(tuple, groups.values())))
+
+    def tasks(self) -> Sequence[Task]:
+        """A task per group; where all cells share their layouts these are evaluated now, and each cell is a task."""
+        if len(self.groups) > 1:
+            return [partial(self.solved, group) for group in self.groups]
+        (group,) = self.groups
+        shared = self.shared(group)
+        return [partial(self.solved, (index,), shared) for index in group]
+
+    def solved(self, group: Sequence[int], shared: Choices | None = None) -> Iterator[tuple[int, Plan | None]]:
+        """The best plan of each cell, with its number; cells of a group are narrowed from the same layouts."""
+        layouts = shared or self.shared(group)
+        for index in group:
+            yield index, best_plan(narrowed(layouts, self.problems[index], self.offers[index]))
+
+    def shared(self, group: Sequence[int]) -> Choices:
+        """The layouts of a group's cells."""
+        offers = {id(self.offers[index]): self.offers[index] for index in group}
+        return shared_choices([self.problems[index] for index in group], tuple(offers.values()))

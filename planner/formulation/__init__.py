@@ -1,1 +1,0 @@
-"""The constraint model: variables, one function per constraint, objective. Only this package imports ortools."""

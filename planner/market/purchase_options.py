@@ -1,0 +1,146 @@
+"""Purchase options: a placement with a policy for spot and a term of reservation; the model chooses exactly one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from itertools import groupby
+from typing import Final, Literal
+
+import numpy as np
+
+from planner.market.placements import Placement, Reservation
+from planner.market.spot import SpotFigures
+
+Policy = Literal["steady", "wait", "fallback", "elastic"]
+"""`steady`: no spot nodes; `wait`: stall until spot returns; `fallback`: on-demand nodes replace what is lost;
+`elastic`: go on with the data-parallel replicas that are left."""
+
+
+@dataclass(frozen=True, order=True)
+class SpotPolicy:
+    """How the job is interrupted besides hardware failures, and what it does then."""
+
+    policy: Policy
+    preemptions_per_node_day: float = 0.0
+    availability: float = 1.0
+    together: float = 1.0
+    """How far nodes go together, see `gang_preemptions_per_second`."""
+    correlation: float = 1.0
+    """Of any two nodes being there, see `all_available`."""
+
+    @property
+    def figures(self) -> SpotFigures:
+        """How spot nodes come and go."""
+        return SpotFigures(
+            availability=self.availability,
+            preemptions_per_node_day=self.preemptions_per_node_day,
+            together=self.together,
+            correlation=self.correlation,
+            traced=True,
+        )
+
+
+STEADY: Final = SpotPolicy("steady")
+
+
+@dataclass(frozen=True)
+class PurchaseOption:
+    """One way to buy nodes in one place. Prices are US dollars per node-hour that is paid; None is not sold."""
+
+    placement: Placement
+    spot_policy: SpotPolicy
+    reservation: Reservation | None
+
+    @property
+    def on_demand_price(self) -> Decimal | None:
+        """Of an on-demand node."""
+        return self.placement.on_demand
+
+    @property
+    def spot_price(self) -> Decimal | None:
+        """Of a spot node; None without spot."""
+        return None if self.spot_policy.policy == "steady" else self.placement.spot
+
+    @property
+    def spot_nodes(self) -> int:
+        """Most spot nodes."""
+        return 0 if self.spot_policy.policy == "steady" else self.placement.spot_nodes
+
+    @property
+    def committed_seconds(self) -> float:
+        """Time for which reserved nodes are paid at least."""
+        return self.reservation.committed_seconds if self.reservation else 0.0
+
+    @cached_property
+    def dominance_key(self) -> tuple[float, ...]:
+        """All that the rest of the model sees of a purchase option, each the less the better."""
+        reserved = self.reservation
+        return (
+            _or_infinite(self.on_demand_price),
+            _or_infinite(self.spot_price),
+            _or_infinite(reserved.usd_per_node_hour if reserved else None),
+            self.committed_seconds if reserved else np.inf,
+            -float(self.placement.nodes),
+            -float(self.spot_nodes),
+            -self.placement.machine.network_gbit_s,
+        )
+
+    @property
+    def group(self) -> tuple[str, int, int, SpotPolicy]:
+        """Purchase options of one group differ in nothing but their burdens."""
+        name, per_node, domain, _ = self.placement.machine.key
+        return (name, per_node, domain, self.spot_policy)
+
+
+def _or_infinite(price: Decimal | float | None) -> float:
+    return np.inf if price is None else float(price)
+
+
+def purchase_options_of(placements: Iterable[Placement]) -> tuple[PurchaseOption, ...]:
+    """Every way to buy in every placement."""
+    return tuple(purchase_option for placement in placements for purchase_option in _purchase_options(placement))
+
+
+def _purchase_options(placement: Placement) -> Iterator[PurchaseOption]:
+    """Every policy that the placement's prices allow, with every term of reservation and with none."""
+    for spot_policy in _spot_policies(placement):
+        for reservation in (None, *placement.reservations):
+            bought = placement.on_demand is not None or reservation is not None or spot_policy.policy != "steady"
+            if bought:
+                yield PurchaseOption(placement, spot_policy, reservation)
+
+
+def _spot_policies(placement: Placement) -> Iterator[SpotPolicy]:
+    """Steady, and with spot nodes each policy: without absences all are alike; falling back needs on-demand nodes."""
+    yield STEADY
+    figures = placement.spot_figures
+    if placement.spot is None or figures is None:
+        return
+    spot = (figures.preemptions_per_node_day, figures.availability, figures.together, figures.correlation)
+    yield SpotPolicy("wait", *spot)
+    if figures.availability < 1:
+        yield SpotPolicy("elastic", *spot)
+        if placement.on_demand is not None:
+            yield SpotPolicy("fallback", *spot)
+
+
+def undominated(purchase_options: Iterable[PurchaseOption]) -> tuple[PurchaseOption, ...]:
+    """The purchase options that none of the same group beats: as cheap in every way, as large, on as fast a network.
+
+    Exact: step time never grows with the network's bandwidth. Among equals the first by name stays.
+    """
+    ordered = sorted(purchase_options, key=lambda one: (one.group, one.dominance_key, one.placement.key))
+    return tuple(one for _, group in groupby(ordered, key=lambda one: one.group) for one in _undominated(list(group)))
+
+
+def _undominated(group: list[PurchaseOption]) -> Iterator[PurchaseOption]:
+    """Of purchase options in ascending order of their burdens, those that no earlier one beats."""
+    kept = np.empty((0, len(group[0].dominance_key)))
+    for purchase_option in group:
+        dominance_key = np.asarray(purchase_option.dominance_key)
+        if not (kept <= dominance_key).all(axis=1).any():
+            kept = np.vstack((kept, dominance_key))
+            yield purchase_option

@@ -1,0 +1,176 @@
+"""How much arithmetic one token costs, and what publishers mean when they print TFLOP/s.
+
+A multiply-add is 2 FLOP. Every function takes an `Architecture` and a sequence length in tokens, broadcasts, and
+returns FLOP per token of the whole model. Norms, activations and softmax are not counted, as is customary
+(Narayanan et al. 2021, arXiv 2104.04473, appendix; Chowdhery et al. 2022, arXiv 2204.02311, appendix B).
+
+`attention_share` says how the attention scores are counted: 1 as if every query met every key of the sequence (or of
+its window), 0.5 as a causal kernel does it, which skips the masked half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from planner.performance.parameters import layer_matrices_active, matmul_parameters_active, total_parameters
+from planner.performance.symbols import Architecture, Array
+
+CAUSAL: Array = np.asarray(0.5)
+"""The `attention_share` of a causal kernel that skips the masked half."""
+FULL: Array = np.asarray(1.0)
+"""The `attention_share` of the convention that counts the whole score matrix."""
+
+_NONE: Array = np.asarray(0.0)
+_ALL: Array = np.asarray(1.0)
+
+
+def keys_per_query(sequence: Array, window: Array, attention_share: Array | float) -> Array:
+    """Keys that a query meets under a sliding window, on average over the sequence.
+
+    Counted in full, min(s, w). Causal, the mean over i = 1 … s of min(i, w), less one half because the diagonal counts
+    half: w − w·(w − 1)/(2s) − 1/2, which is the customary s/2 for a window of the whole sequence.
+    Tokens in, keys out; shares between 0.5 and 1 interpolate.
+    """
+    seen: Array = np.minimum(sequence, window)
+    causal = seen - seen * (seen - 1) / (2 * sequence) - 0.5
+    return causal + (2 * attention_share - 1) * (seen - causal)
+
+
+def keys_per_query_in_chunks(sequence: Array, chunk: Array, attention_share: Array | float) -> Array:
+    """Keys that a query meets when it sees its own chunk only, on average: share·(⌊s/w⌋·w² + (s mod w)²)/s.
+
+    Tokens in, keys out. Source: Llama 4's chunked attention.
+    """
+    size: Array = np.minimum(sequence, chunk)
+    whole: Array = np.floor(sequence / size)
+    return attention_share * (whole * np.square(size) + np.square(sequence - whole * size)) / sequence
+
+
+def mean_keys_per_query(a: Architecture, sequence: Array, attention_share: Array | float = CAUSAL) -> Array:
+    """Keys that a query meets, averaged over the sequence and over full and local layers."""
+    sliding = keys_per_query(sequence, a.window, attention_share)
+    chunked = keys_per_query_in_chunks(sequence, a.window, attention_share)
+    local = np.where(a.chunked > 0, chunked, sliding)
+    return a.full_attention_share * sequence * attention_share + (1 - a.full_attention_share) * local
+
+
+def attention_flops_per_token(a: Architecture, sequence: Array, attention_share: Array | float = CAUSAL) -> Array:
+    """Forward FLOP of scores and weighted values in all layers: 2·L·a·(d + d_v)·keys."""
+    width = a.heads * (a.query_key_head + a.value_head)
+    return 2 * a.layers * width * mean_keys_per_query(a, sequence, attention_share)
+
+
+def forward_matmul_flops_per_token(a: Architecture) -> Array:
+    """Forward FLOP of all weights, logits included: 2 per active weight."""
+    return 2 * matmul_parameters_active(a)
+
+
+def model_flops_per_token(a: Architecture, sequence: Array, attention_share: Array | float = CAUSAL) -> Array:
+    """Forward and backward FLOP that training needs, without any recomputation: three times the forward pass."""
+    return 3 * (forward_matmul_flops_per_token(a) + attention_flops_per_token(a, sequence, attention_share))
+
+
+def lora_model_flops_per_token(a: Architecture, sequence: Array, attention_share: Array | float = CAUSAL) -> Array:
+    """Model FLOP when the base is frozen: its weights need no gradient, so 2× forward; attention stays at 3×.
+
+    The adapters' own FLOP (6 per adapter parameter, under 1 % at customary ranks) are left out, as publishers do.
+    """
+    return 2 * forward_matmul_flops_per_token(a) + 3 * attention_flops_per_token(a, sequence, attention_share)
+
+
+def recomputed_flops_per_token(
+    a: Architecture, sequence: Array, selective: Array, full: Array, attention_share: Array | float = CAUSAL
+) -> Array:
+    """FLOP of the second forward pass under activation recomputation.
+
+    `selective` and `full` are the shares of the layers that repeat only their attention core, or everything; logits
+    are never repeated. Source: Korthikanti et al. 2022, arXiv 2205.05198, section 5 and appendix A.
+    """
+    attention = attention_flops_per_token(a, sequence, attention_share)
+    return selective * attention + full * (2 * layer_matrices_active(a) + attention)
+
+
+def hardware_flops_per_token(
+    a: Architecture, sequence: Array, selective: Array, full: Array, attention_share: Array | float = CAUSAL
+) -> Array:
+    """Model FLOP plus what recomputation repeats: the numerator of hardware FLOPs utilisation (HFU)."""
+    model = model_flops_per_token(a, sequence, attention_share)
+    return model + recomputed_flops_per_token(a, sequence, selective, full, attention_share)
+
+
+Convention = Callable[[Architecture, Array], Array]
+"""From architecture and sequence length to the FLOP per token that a publisher divides by time."""
+
+
+def causal_attention(a: Architecture, sequence: Array) -> Array:
+    """Model FLOP, causal attention counted half: Megatron-Bridge 25.09 on, MaxText since August 2025, this program."""
+    return model_flops_per_token(a, sequence, CAUSAL)
+
+
+def full_attention(a: Architecture, sequence: Array) -> Array:
+    """Model FLOP, attention counted whole: Korthikanti 2022, Megatron-LM's H100 table, NeMo, torchtitan, nanotron."""
+    return model_flops_per_token(a, sequence, FULL)
+
+
+def full_attention_with_full_recompute(a: Architecture, sequence: Array) -> Array:
+    """Hardware FLOP under full recomputation: Narayanan et al. 2021, BLOOM, OPT, GLM-130B, MT-NLG, InternEvo."""
+    return hardware_flops_per_token(a, sequence, _NONE, _ALL, FULL)
+
+
+def full_attention_with_selective_recompute(a: Architecture, sequence: Array) -> Array:
+    """Hardware FLOP when the attention core is recomputed: HFU of Korthikanti et al. 2022."""
+    return hardware_flops_per_token(a, sequence, _ALL, _NONE, FULL)
+
+
+def all_parameters(a: Architecture, sequence: Array) -> Array:
+    """6·N + 12·L·a·d·s with N all parameters, the token table too: llm-foundry's MFU."""
+    return 6 * total_parameters(a) + 3 * attention_flops_per_token(a, sequence, FULL)
+
+
+def all_parameters_with_full_recompute(a: Architecture, sequence: Array) -> Array:
+    """4/3 of the former: llm-foundry's HFU with activation checkpointing."""
+    return all_parameters(a, sequence) * 4 / 3
+
+
+def layer_weights_with_full_recompute(a: Architecture, sequence: Array) -> Array:
+    """8 per layer weight, neither attention scores nor logits: BLOOM's first tables (8·12·L·h²)."""
+    return 8 * layer_matrices_active(a) + 0 * sequence
+
+
+def lora_causal_attention(a: Architecture, sequence: Array) -> Array:
+    """Model FLOP with a frozen base, causal attention counted half: Megatron-Bridge's LoRA rows."""
+    return lora_model_flops_per_token(a, sequence, CAUSAL)
+
+
+def lora_full_attention(a: Architecture, sequence: Array) -> Array:
+    """Model FLOP with a frozen base, attention counted whole: NeMo's LoRA rows."""
+    return lora_model_flops_per_token(a, sequence, FULL)
+
+
+CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
+    {
+        rule.__name__: rule
+        for rule in (
+            causal_attention,
+            full_attention,
+            full_attention_with_full_recompute,
+            full_attention_with_selective_recompute,
+            all_parameters,
+            all_parameters_with_full_recompute,
+            layer_weights_with_full_recompute,
+            lora_causal_attention,
+            lora_full_attention,
+        )
+    }
+)
+"""Every published meaning of FLOP per token by name; a rate converts by the ratio of two of them."""
+
+
+def convert_rate(
+    rate: Array, published_as: Convention, wanted_as: Convention, a: Architecture, sequence: Array
+) -> Array:
+    """Express a FLOP rate (or utilisation) of one convention in another: the time is the same, the FLOP differ."""
+    return rate * wanted_as(a, sequence) / published_as(a, sequence)

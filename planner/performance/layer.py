@@ -1,0 +1,231 @@
+"""Forward and backward time of one layer for one micro-batch on one device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from planner.performance.attention import attention_core_seconds
+from planner.performance.layer_communication import context_seconds, expert_seconds, tensor_seconds
+from planner.performance.matmul import BANDWIDTH_SHARE, matmul_seconds
+from planner.performance.pipeline import micro_batch_tokens
+from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
+
+DENSE_KERNELS = 20.0
+"""Kernel launches of a dense layer's forward pass."""
+GROUPED_ROWS = 130.0
+"""Rows per expert at which the weight gradient of a grouped product takes twice the time that its shape explains.
+
+With its shape it then runs at 0.18, 0.54 and 0.83 of a large product's rate at 64, 256 and 1,024 rows; measured on one
+H200: 0.21, 0.55 and 0.84. A forward product needs no more than its shape says: 0.82 at 256 rows, measured 0.80.
+"""
+
+
+@dataclass(frozen=True)
+class LayerTime:
+    """Seconds of one layer and one micro-batch, by what they are spent on."""
+
+    compute_forward: Array
+    compute_backward: Array
+    """Without recompute."""
+    attention_core_forward: Array
+    """The part of `compute_forward` in the attention core."""
+    linear_forward: Array
+    """The part of `compute_forward` in linear layers."""
+    tensor_forward: Array
+    """Exposed tensor-parallel communication of the forward pass; the backward pass has as much."""
+    context_forward: Array
+    context_backward: Array
+    expert_forward: Array
+    """Exposed dispatch and combine of the forward pass; the backward pass has as much."""
+
+
+@dataclass(frozen=True)
+class Products:
+    """Seconds of a set of matrix products, by pass."""
+
+    forward: Array
+    data_gradient: Array
+    weight_gradient: Array
+
+    def __add__(self, other: Products) -> Products:
+        """Sum pass by pass."""
+        return Products(
+            self.forward + other.forward,
+            self.data_gradient + other.data_gradient,
+            self.weight_gradient + other.weight_gradient,
+        )
+
+
+def linear(
+    rows: Array,
+    columns: Array,
+    inner: Array,
+    device: Device,
+    constants: Constants,
+    *,
+    count: Array | float = 1.0,
+    flops_s: Array | None = None,
+) -> Products:
+    """`count` linear layers of inner → columns on `rows` tokens: forward, data gradient, weight gradient."""
+    rate = device.low_matmul_flops_s if flops_s is None else flops_s
+
+    def seconds(m: Array, n: Array, k: Array) -> Array:
+        return count * matmul_seconds(
+            m,
+            n,
+            k,
+            flops_s=rate,
+            bytes_s=device.memory_bytes_s,
+            units=device.compute_units,
+            shape_elements=constants.shape_elements,
+        )
+
+    present = np.where((columns > 0) & (inner > 0) & (rows > 0), 1.0, 0.0)
+    return Products(
+        present * seconds(rows, columns, inner),
+        present * seconds(rows, inner, columns),
+        present * seconds(columns, inner, rows),
+    )
+
+
+def attention_projections(arch: Architecture, device: Device, layout: Layout, tokens: Array, c: Constants) -> Products:
+    """Query, key, value and output projections, sharded over heads; low-rank ones (MLA) are not sharded."""
+    heads = arch.heads / layout.tensor
+    kv_heads = np.maximum(arch.kv_heads / layout.tensor, 1.0)
+    latent = arch.kv_rank > 0
+    head, value = arch.query_key_head, arch.value_head
+    fused_qkv = np.where(latent, 0.0, heads * head + kv_heads * (head + value))
+    low_rank_query = latent & (arch.query_rank > 0)
+    query_inner = np.where(low_rank_query, arch.query_rank, arch.hidden)
+    plain = linear(tokens, fused_qkv, arch.hidden, device, c) + linear(tokens, arch.hidden, heads * value, device, c)
+    low_rank = (
+        linear(tokens, np.where(low_rank_query, arch.query_rank, 0.0), arch.hidden, device, c)
+        + linear(tokens, np.where(latent, heads * head, 0.0), query_inner, device, c)
+        + linear(tokens, np.where(latent, arch.kv_rank + arch.rope_head, 0.0), arch.hidden, device, c)
+        + linear(tokens, np.where(latent, heads * (head - arch.rope_head + value), 0.0), arch.kv_rank, device, c)
+    )
+    return plain + low_rank if np.any(latent) else plain
+
+
+def mlp(arch: Architecture, device: Device, width: Array, tokens: Array, c: Constants, scale: Array) -> Products:
+    """A gated or plain MLP of `width` (already sharded) on `tokens` rows; gate and up run as one product."""
+    up = linear(tokens, (1 + arch.gated) * width, arch.hidden, device, c, count=scale)
+    down = linear(tokens, arch.hidden, width, device, c, count=scale)
+    return up + down
+
+
+def routed_experts(arch: Architecture, device: Device, layout: Layout, tokens: Array, c: Constants) -> Products:
+    """The experts of one device as grouped products: rows per expert = tokens that all group members send it.
+
+    Forward products and data gradients run like single ones of an expert's rows; the sums of weight gradients, over few
+    rows each, start up for every expert.
+    """
+    local = arch.experts / layout.expert
+    copies = tokens / layout.tensor * layout.expert_tensor * arch.top_k
+    rows = np.where(arch.experts > 0, copies / np.maximum(local, 1e-9), 0.0)
+    width = arch.expert_ffn / layout.expert_tensor
+    together = replace(device, compute_units=np.asarray(0.0))
+    rate = together.low_matmul_flops_s / (1 + GROUPED_ROWS / np.maximum(rows, 1.0))
+    starting = replace(together, low_matmul_flops_s=rate)
+    weight_gradient = mlp(arch, starting, width, rows, c, local).weight_gradient
+    return replace(mlp(arch, together, width, rows, c, local), weight_gradient=weight_gradient)
+
+
+def elementwise_bytes(
+    arch: Architecture,
+    software: Software,
+    job: Job,
+    layout: Layout,
+    *,
+    width: Array,
+    moe: Array | float,
+    traffic: Array,
+) -> Array:
+    """Memory traffic of norms, residuals, rotary, activation and routing in one forward pass, bytes.
+
+    Per token 20·h (sharded under sequence parallelism), 4·(a + g)·d, 6·f gated or 4·f plain, the quantising casts
+    in 8 bit, and for experts 12 bytes per element of each token copy, times what permutation and padding cost.
+    """
+    t = layout.tensor
+    residual = 20 * arch.hidden / np.where(software.sequence_parallel > 0, t, 1.0)
+    heads = 4 * (arch.heads + arch.kv_heads) * arch.query_key_head / t
+    activation = (4 + 2 * arch.gated) * width
+    casts = (
+        software.cast_traffic * job.cast_bytes * (2 * arch.hidden + 2 * arch.heads * arch.value_head / t + 3 * width)
+    )
+    copies = moe * 12 * arch.top_k * arch.hidden / t * (1 + layout.expert_tensor) / 2 * traffic
+    return micro_batch_tokens(job, layout) * (residual + heads + activation + casts + copies)
+
+
+def smooth_max(first: Array, second: Array) -> Array:
+    """(x⁴ + y⁴)^¼: the larger of device time and host time, a little more where they are close."""
+    scale = np.maximum(np.maximum(first, second), 1e-30)
+    return scale * ((first / scale) ** 4 + (second / scale) ** 4) ** 0.25
+
+
+def layer_products(
+    arch: Architecture, device: Device, layout: Layout, tokens: Array, c: Constants, *, moe: bool
+) -> Products:
+    """All matrix products of one layer outside the attention core: projections, MLPs, router and experts."""
+    width = (arch.shared_ffn if moe else arch.dense_ffn) / layout.tensor
+    always = attention_projections(arch, device, layout, tokens, c)
+    always = always + mlp(arch, device, width, tokens, c, np.asarray(1.0))
+    if not moe:
+        return always
+    router = linear(tokens, arch.experts, arch.hidden, device, c, flops_s=device.matmul_flops_s)
+    return always + routed_experts(arch, device, layout, tokens, c) + router
+
+
+def elementwise_seconds(
+    arch: Architecture, device: Device, software: Software, job: Job, layout: Layout, c: Constants, *, moe: bool
+) -> Array:
+    """Memory-bound operators of one layer's forward pass; the backward pass takes twice as long."""
+    routed = arch.top_k * arch.expert_ffn + arch.shared_ffn
+    width = (routed if moe else arch.dense_ffn) / layout.tensor
+    traffic = c.moe_traffic * software.moe_traffic
+    moved = elementwise_bytes(arch, software, job, layout, width=width, moe=float(moe), traffic=traffic)
+    return software.elementwise_traffic * c.elementwise * moved / (BANDWIDTH_SHARE * device.memory_bytes_s)
+
+
+def sharded_blocks(arch: Architecture, layout: Layout, *, moe: bool) -> Array:
+    """Blocks of a layer that tensor parallelism shards: attention, and the MLP unless its experts are whole."""
+    whole_experts = (arch.shared_ffn <= 0) & (layout.expert_tensor <= 1)
+    return np.where(moe & whole_experts, 1.0, 2.0)
+
+
+def layer_time(
+    arch: Architecture, device: Device, software: Software, job: Job, layout: Layout, c: Constants, *, moe: bool
+) -> LayerTime:
+    """All times of one dense (`moe` false) or mixture-of-experts layer, each of the arguments' broadcast shape.
+
+    Kernels take `Constants.generic_stack` times as long on generic stacks, and a pass no less than its launches.
+    """
+    products = layer_products(arch, device, layout, micro_batch_tokens(job, layout), c, moe=moe)
+    slow = c.generic_stack**software.generic
+    core_forward, core_backward = (slow * x for x in attention_core_seconds(arch, device, software, job, layout, c))
+    stream = elementwise_seconds(arch, device, software, job, layout, c, moe=moe)
+    gradients = products.data_gradient + job.trains_base * products.weight_gradient
+    host = c.host * software.host_seconds * (DENSE_KERNELS + moe * software.moe_host_kernels)
+    return LayerTime(
+        compute_forward=smooth_max(slow * products.forward + core_forward + stream, host),
+        compute_backward=smooth_max(slow * gradients + core_backward + 2 * stream, 2 * host),
+        attention_core_forward=core_forward,
+        linear_forward=slow * products.forward,
+        tensor_forward=tensor_seconds(
+            arch, device, software, job, layout, c, blocks=sharded_blocks(arch, layout, moe=moe)
+        ),
+        context_forward=context_seconds(arch, device, layout, job, core_forward, c, passes=1.0),
+        context_backward=context_seconds(arch, device, layout, job, core_backward, c, passes=2.0),
+        expert_forward=moe * expert_seconds(arch, device, software, job, layout, c),
+    )
+
+
+def recompute_seconds(layer: LayerTime, software: Software, layout: Layout) -> Array:
+    """What one layer's backward pass runs again, communication included (Korthikanti et al. 2022, section 5)."""
+    again = layer.compute_forward + layer.tensor_forward + layer.context_forward + layer.expert_forward
+    selective = (
+        software.selective_linear * layer.linear_forward + software.selective_attention * layer.attention_core_forward
+    )
+    return layout.recompute_full * again + layout.recompute_selective * selective

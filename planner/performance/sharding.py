@@ -1,0 +1,84 @@
+"""What parameters a device holds and trains, and over how many replicas their states are sharded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from planner.performance.parameters import (
+    attention_parameters,
+    dense_adapter_parameters,
+    dense_mlp_parameters,
+    expert_adapter_parameters,
+    expert_parameters,
+    norm_parameters,
+    router_parameters,
+    shared_expert_parameters,
+)
+from planner.performance.pipeline import largest_stage_layers
+from planner.performance.symbols import Architecture, Array, Job, Layout, Software
+
+
+def dense_parameters_per_device(arch: Architecture, layout: Layout) -> Array:
+    """Parameters of a middle stage that every replica holds: attention, dense MLPs, routers, norms; 1/(t·p) of them."""
+    moe = arch.layers - arch.dense_layers
+    every_layer = arch.layers * (attention_parameters(arch) + norm_parameters(arch))
+    dense = arch.dense_layers * dense_mlp_parameters(arch)
+    shared = moe * (shared_expert_parameters(arch) + router_parameters(arch))
+    return (every_layer + dense + shared) / (layout.tensor * layout.pipeline)
+
+
+def expert_parameters_per_device(arch: Architecture, layout: Layout) -> Array:
+    """Routed-expert parameters of one device: 1/(e·etp·p) of them."""
+    moe = arch.layers - arch.dense_layers
+    return moe * arch.experts * expert_parameters(arch) / (layout.expert * layout.expert_tensor * layout.pipeline)
+
+
+def embedding_parameters_per_device(arch: Architecture, layout: Layout) -> Array:
+    """One vocabulary table's share of a device that has it: the first or the last stage."""
+    return arch.vocabulary * arch.hidden / layout.tensor
+
+
+def expert_replicas(layout: Layout) -> Array:
+    """Devices that hold the same experts: DP·CP·TP/(EP·ETP), at least 1."""
+    return np.maximum(layout.data * layout.context * layout.tensor / (layout.expert * layout.expert_tensor), 1.0)
+
+
+def state_shards(layout: Layout) -> tuple[Array, Array]:
+    """Ways that dense and expert states are sharded over data parallelism when they are at all."""
+    dense = np.minimum(layout.shard, layout.data * layout.context)
+    return dense, np.minimum(expert_replicas(layout), dense)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Parameters on the fullest stage's device, before any sharding over replicas."""
+
+    dense: Array
+    """Layers' parameters outside routed experts, the vocabulary tables, and adapters."""
+    experts: Array
+    trained_dense: Array
+    """Those with gradients and optimizer states: all, or the adapters alone."""
+    trained_experts: Array
+    largest_layer: Array
+    """Parameters of one layer on this device."""
+
+
+def held_parameters(arch: Architecture, software: Software, job: Job, layout: Layout) -> Held:
+    """What the fullest stage holds: its layers, a vocabulary table (both without pipelining), and adapters."""
+    full = largest_stage_layers(arch, software, layout)
+    balance = full * layout.pipeline / arch.layers
+    layers = dense_parameters_per_device(arch, layout) * balance
+    experts = expert_parameters_per_device(arch, layout) * balance
+    tables = np.where(layout.pipeline > 1, 1.0, 2.0 - arch.tied) * embedding_parameters_per_device(arch, layout)
+    stage = layout.pipeline / balance
+    dense_adapters = dense_adapter_parameters(arch, job.adapter_rank) / (layout.tensor * stage)
+    of_experts = expert_adapter_parameters(arch, job.adapter_rank) / (layout.expert * layout.expert_tensor * stage)
+    return Held(
+        dense=layers + tables + dense_adapters,
+        experts=experts + of_experts,
+        trained_dense=job.trains_base * (layers + tables) + dense_adapters,
+        trained_experts=job.trains_base * experts + of_experts,
+        largest_layer=(layers + experts) / full,
+    )

@@ -1,0 +1,258 @@
+"""What the model chooses from: purchase options, and per phase and site the layouts that can be best, as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import ceil, inf
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from planner.clock import Clock
+from planner.layouts.degrees import degrees_of, searched_devices
+from planner.layouts.dominance import undominated as undominated_rows
+from planner.layouts.fastest import BestLayouts, best_layouts
+from planner.layouts.layout_space import LayoutSpace, layout_space
+from planner.layouts.rows import LayoutRows
+from planner.layouts.wall_time import RunTime, TimedLayouts, run_time
+from planner.layouts.workload import PhaseWork, Workload, workload_of
+from planner.market.placements import Machine, placements
+from planner.market.purchase_options import PurchaseOption, SpotPolicy, purchase_options_of, undominated
+from planner.performance.symbols import Array
+from planner.plans.limits import Limit, limits_of
+from planner.plans.peak_bound import peak_bound
+from planner.problem.problem import Objective, Problem
+
+MachineKey = tuple[str, int, int, float]
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a layout runs: a machine under a spot policy. Wall times depend on nothing else of a purchase option."""
+
+    machine: MachineKey
+    spot_policy: SpotPolicy
+
+    @property
+    def has_spot(self) -> bool:
+        """Whether spot nodes are bought there."""
+        return self.spot_policy.policy != "steady"
+
+
+@dataclass(frozen=True)
+class PhaseModes:
+    """Layouts of one phase on one site, fewest nodes first, none worse than another in all that the model sees."""
+
+    rows: LayoutRows
+    nodes: npt.NDArray[np.int64]
+    """That compute."""
+    bought: npt.NDArray[np.int64]
+    """With spares."""
+    step_seconds: Array
+    time: Mapping[str, Array]
+    """What a step is spent on, by part; seconds."""
+    run: RunTime
+    """How long it takes, by steps."""
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def wall_seconds(self, steps: int) -> Array:
+        """Expected wall time of so many steps."""
+        return self.run.wall.after(steps)
+
+    def take(self, index: npt.NDArray[np.int64]) -> PhaseModes:
+        """Some of the layouts."""
+        return PhaseModes(
+            rows=self.rows.take(index),
+            nodes=self.nodes[index],
+            bought=self.bought[index],
+            step_seconds=self.step_seconds[index],
+            time={part: values[index] for part, values in self.time.items()},
+            run=self.run.take(index),
+        )
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Everything that the model is built from."""
+
+    problem: Problem
+    workload: Workload
+    limits: Mapping[str, Limit]
+    objective: Objective
+    machines: Mapping[MachineKey, Machine]
+    offered: tuple[PurchaseOption, ...]
+    """Every purchase option, before dominance."""
+    purchase_options: tuple[PurchaseOption, ...]
+    """Those that can be best, and on whose site every phase has a layout."""
+    spaces: tuple[LayoutSpace, ...]
+    """All valid layouts, by phase."""
+    columns: tuple[Mapping[Site, PhaseModes], ...]
+    """The layouts that can be best, by phase."""
+    unsearched: tuple[PurchaseOption, ...] = ()
+    """Those whose layouts the time was too short for."""
+
+    @property
+    def phases(self) -> tuple[PhaseWork, ...]:
+        """The phases of the job."""
+        return self.workload.phases
+
+    @property
+    def accelerators(self) -> tuple[str, ...]:
+        """Names of the accelerators that some plan may use."""
+        return tuple(
+            dict.fromkeys(
+                purchase_option.placement.machine.accelerator.name for purchase_option in self.purchase_options
+            )
+        )
+
+    def only(self, accelerator: str) -> Choices:
+        """The choices that one accelerator leaves."""
+        kept = tuple(t for t in self.purchase_options if t.placement.machine.accelerator.name == accelerator)
+        return replace(self, purchase_options=kept)
+
+    def without(self, accelerator: str) -> Choices:
+        """The choices that are left without one accelerator."""
+        kept = tuple(t for t in self.purchase_options if t.placement.machine.accelerator.name != accelerator)
+        return replace(self, purchase_options=kept)
+
+    @cached_property
+    def sites(self) -> tuple[Site, ...]:
+        """The sites of the purchase options, each once, in their order."""
+        return tuple(dict.fromkeys(site_of(purchase_option) for purchase_option in self.purchase_options))
+
+
+def site_of(purchase_option: PurchaseOption) -> Site:
+    """Where a purchase option's layouts run."""
+    return Site(purchase_option.placement.machine.key, purchase_option.spot_policy)
+
+
+def choices_of(problem: Problem, among: Sequence[PurchaseOption] | None = None, clock: Clock | None = None) -> Choices:
+    """All purchase options and layouts that a problem allows, reduced by exact dominance. Raises InputError.
+
+    A layout that alone misses the deadline is left out; one that fits no memory too. Nothing else is lost. `among`:
+    what is on offer instead of the problem's market, each of them kept. Machines are evaluated one after another, the
+    most promising first; those for which no time is left on the clock are named. Raises KeyboardInterrupt when the
+    clock is stopped before the first.
+    """
+    workload, clock = workload_of(problem), clock or Clock()
+    offered = purchase_options_of(placements(problem)) if among is None else tuple(among)
+    purchase_options = undominated(offered) if among is None else offered
+    by_machine: dict[MachineKey, list[PurchaseOption]] = {}
+    for purchase_option in purchase_options:
+        by_machine.setdefault(purchase_option.placement.machine.key, []).append(purchase_option)
+    machines = {key: some[0].placement.machine for key, some in by_machine.items()}
+    spaces = tuple(_spaces(problem, workload, list(machines.values()), clock))
+    columns: tuple[dict[Site, PhaseModes], ...] = tuple({} for _ in spaces)
+    unsearched = sorted(by_machine.values(), key=lambda some: _promise(problem, workload, some), reverse=True)
+    while unsearched and not (clock.is_over and columns[0]):
+        _stop_with_nothing(clock)
+        _evaluate(problem, workload, spaces, unsearched.pop(), columns)
+    return Choices(
+        problem=problem,
+        workload=workload,
+        limits=limits_of(problem),
+        objective=problem.objective,
+        machines=machines,
+        offered=offered,
+        purchase_options=tuple(one for one in purchase_options if all(len(of.get(site_of(one), ())) for of in columns)),
+        spaces=spaces,
+        columns=columns,
+        unsearched=tuple(one for some in unsearched for one in some),
+    )
+
+
+def _spaces(problem: Problem, workload: Workload, machines: Sequence[Machine], clock: Clock) -> Iterator[LayoutSpace]:
+    """All valid layouts of each phase on any of the machines."""
+    memories, widest = [one.memory_bytes for one in machines], max(one.domain for one in machines)
+    for phase in workload.phases:
+        _stop_with_nothing(clock)
+        degrees = degrees_of(workload, phase, widest)
+        yield layout_space(workload, phase, degrees, memories, searched_devices(problem.limits.gpus))
+
+
+def _stop_with_nothing(clock: Clock) -> None:
+    """Raises KeyboardInterrupt when the user wants an end."""
+    if clock.is_interrupted:
+        raise KeyboardInterrupt
+
+
+def _promise(problem: Problem, workload: Workload, purchase_options: Sequence[PurchaseOption]) -> tuple[bool, float]:
+    """The least that a job may take on a machine, by the objective; last where that is beyond the deadline."""
+    least = peak_bound(problem, workload, purchase_options, [phase.steps for phase in workload.phases])
+    late = least.seconds > (problem.limits.deadline or inf)
+    return late, least.seconds if problem.objective == "time" else least.usd
+
+
+def _evaluate(
+    problem: Problem,
+    workload: Workload,
+    spaces: Sequence[LayoutSpace],
+    purchase_options: Sequence[PurchaseOption],
+    columns: Sequence[dict[Site, PhaseModes]],
+) -> None:
+    """Adds the layouts of one machine that can be best, phase by phase while every phase so far has one."""
+    machine = purchase_options[0].placement.machine
+    for index, (phase, space, found) in enumerate(zip(workload.phases, spaces, columns, strict=True)):
+        best = best_layouts(
+            workload,
+            phase,
+            machine,
+            space,
+            max_nodes=most_nodes(problem, purchase_options, machine),
+            max_step_seconds=(problem.limits.deadline or inf) / (1 if is_open(problem, phase.name) else phase.steps),
+            loses_replicas=any(one.spot_policy.policy == "elastic" for one in purchase_options),
+        )
+        for site in dict.fromkeys(map(site_of, purchase_options)):
+            found[site] = _that_can_be_best(problem, workload, index, best, site)
+        purchase_options = [one for one in purchase_options if len(found[site_of(one)])]
+        if not purchase_options:
+            return
+
+
+def is_open(problem: Problem, phase: str) -> bool:
+    """Whether the tokens of a phase are what is maximised."""
+    return problem.objective == "tokens" and phase == problem.training.phases[0].name
+
+
+def most_nodes(problem: Problem, purchase_options: Iterable[PurchaseOption], machine: Machine) -> int:
+    """Most nodes of a machine that any purchase option has, within the limit on devices."""
+    offered = max(one.placement.nodes for one in purchase_options if one.placement.machine.key == machine.key)
+    return min(offered, searched_devices(problem.limits.gpus) // machine.per_node)
+
+
+def with_spares(problem: Problem, nodes: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
+    """Nodes to buy so that spares stand by."""
+    spares: npt.NDArray[np.int64] = np.ceil(problem.risk.spare_nodes * nodes - SPARE_ROUNDING).astype(np.int64)
+    return nodes.astype(np.int64) + spares
+
+
+def _that_can_be_best(problem: Problem, workload: Workload, index: int, best: BestLayouts, site: Site) -> PhaseModes:
+    """Of the fastest layouts, those that no smaller one beats in all that the model sees of them."""
+    ran = TimedLayouts(best.nodes, best.rows.data, best.step_seconds)
+    run = run_time(workload, site.machine[0], ran, site.spot_policy, begins=index == 0)
+    columns = PhaseModes(best.rows, best.nodes, with_spares(problem, best.nodes), best.step_seconds, best.time, run)
+    return columns.take(undominated_rows(_seen(problem, workload.phases[index], columns)))
+
+
+def _seen(problem: Problem, phase: PhaseWork, columns: PhaseModes) -> Array:
+    """What the model sees of layouts, each the less the better; shape (layouts, figures).
+
+    After a part of the steps and per step, so that none is lost for as many steps or more.
+    """
+    run = columns.run
+    figures = [run.spot, run.replaced, run.wall]
+    if problem.risk.confidence is not None:
+        figures = [run.least, run.variance, *figures]
+    fewest = 1 if is_open(problem, phase.name) else ceil(phase.steps / FEWER)
+    return np.column_stack([columns.nodes, *(seen for one in figures for seen in (one.after(fewest), one.each))])
+
+
+FEWER: Final = 4
+"""Layouts that can be best with so many times fewer tokens are kept too."""
+SPARE_ROUNDING: Final = 1e-9
+"""Part of a spare node that rounding of the share may add."""

@@ -1,0 +1,62 @@
+"""What one node costs for a phase in each way to buy it: a purchase option's prices times a layout's times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+
+from planner.availability.spot_policies import Growth
+from planner.layouts.wall_time import RunTime
+from planner.market.money import node_hours_usd, purchase_usd
+from planner.market.purchase_options import PurchaseOption
+from planner.performance.symbols import Array
+from planner.plans.choices import PhaseModes
+
+
+@dataclass(frozen=True)
+class NodeCost:
+    """US dollars of a node for the whole phase, on each layout; infinite where it is not sold. Shape (layouts,)."""
+
+    on_demand: Array
+    spot: Array
+    reserved: Array
+
+    @property
+    def least(self) -> Array:
+        """In the cheapest way."""
+        return np.minimum(np.minimum(self.on_demand, self.spot), self.reserved)
+
+
+def node_cost(purchase_option: PurchaseOption, columns: PhaseModes, steps: int) -> NodeCost:
+    """What a node costs on each layout for so many steps."""
+    return _bill(purchase_option, *(one.after(steps) for one in _times(columns.run)))
+
+
+def node_cost_per_step(purchase_option: PurchaseOption, columns: PhaseModes) -> NodeCost:
+    """What a node costs for one step more."""
+    return _bill(purchase_option, *(one.each for one in _times(columns.run)))
+
+
+def _times(run: RunTime) -> tuple[Growth, Growth, Growth]:
+    return run.wall, run.spot, run.replaced
+
+
+def _bill(purchase_option: PurchaseOption, wall: Array, spot: Array, replaced: Array) -> NodeCost:
+    """A spot node is paid while it is there, and so is the on-demand node that stands in for it."""
+    on_demand, spot_price = _price(purchase_option.on_demand_price), _price(purchase_option.spot_price)
+    reserved = _price(purchase_option.reservation.usd_per_node_hour if purchase_option.reservation else None)
+    one = np.ones(())
+    stand_in = np.asarray(float(purchase_option.on_demand_price or 0))
+    return NodeCost(
+        on_demand=node_hours_usd(one, on_demand, wall),
+        spot=purchase_usd(replaced, stand_in, spot, spot_price)
+        if purchase_option.spot_price is not None
+        else wall + np.inf,
+        reserved=node_hours_usd(one, reserved, wall),
+    )
+
+
+def _price(usd_per_node_hour: Decimal | None) -> Array:
+    return np.asarray(np.inf if usd_per_node_hour is None else float(usd_per_node_hour))

@@ -1,0 +1,287 @@
+"""A plan: what was decided, and every figure that follows from it by the equations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import Final
+
+import numpy as np
+
+from planner.availability.completion import Moments, with_reservation
+from planner.availability.spot_cycles import Rates
+from planner.catalog.precisions import used_precision
+from planner.layouts.evaluator import layout_of
+from planner.layouts.wall_time import TimedLayouts, checkpoint_and_restart_seconds, interruption_rates, run_moments
+from planner.layouts.workload import Workload
+from planner.market.money import line_cents
+from planner.market.placements import Machine, Placement
+from planner.market.purchase_options import PurchaseOption
+from planner.performance import flops
+from planner.performance.evaluate import evaluate
+from planner.performance.step import StepTime
+from planner.plans.choices import Choices
+from planner.plans.solution import Decision, PhaseDecision
+from planner.problem.problem import Purchase as Kind
+from planner.problem.run import Recompute
+from planner.units import GIB, SECONDS_PER_HOUR, round_usd
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """One line of the bill."""
+
+    phase: str | None
+    """None for what is reserved from the first phase to the last."""
+    offer: str
+    kind: Kind
+    nodes: int
+    usd_per_gpu_hour: Decimal
+    hours: float
+    """That each node is paid for."""
+    cost_usd: Decimal
+    """Whole cents."""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PhasePlan:
+    """One phase on its nodes."""
+
+    name: str
+    nodes: int
+    """That compute; spares are bought on top."""
+    spare_nodes: int
+    gpus: int
+    degrees: Mapping[str, int]
+    microbatches: int
+    recompute: Recompute
+    precision: str
+    """That the device computes in."""
+    steps: int
+    tokens: int
+    step_seconds: float
+    wall_seconds: float
+    checkpoint_seconds: float
+    """To write one checkpoint."""
+    restart_seconds: float
+    """From an interruption until the phase computes again."""
+    spot_seconds: float
+    """For which a spot node is paid, as expected."""
+    replaced_seconds: float
+    """In which an on-demand node stands in for a spot node."""
+    moments: Moments
+    """Mean and spread of its wall time, and of the cost of what is not reserved; each of shape ()."""
+    mfu: float
+    memory_gib: Mapping[str, float]
+    """By part; they add up to what must be set aside at the peak."""
+    memory_limit_gib: float
+    """Usable memory of the device."""
+    memory_allocated_gib: float
+    """What the framework itself allocates."""
+    time: Mapping[str, float]
+    """Seconds of a step by part."""
+
+    @property
+    def memory_total_gib(self) -> float:
+        """What must be set aside at the peak."""
+        return sum(self.memory_gib.values())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where, on what, how and for how much."""
+
+    purchase_option: PurchaseOption
+    phases: tuple[PhasePlan, ...]
+    purchases: tuple[Purchase, ...]
+
+    @property
+    def placement(self) -> Placement:
+        """Where the job runs."""
+        return self.purchase_option.placement
+
+    @property
+    def machine(self) -> Machine:
+        """What it runs on."""
+        return self.purchase_option.placement.machine
+
+    @property
+    def accelerator(self) -> str:
+        """Name of the device."""
+        return self.machine.accelerator.name
+
+    @property
+    def nodes(self) -> int:
+        """Most nodes at a time, spares included."""
+        return max(phase.nodes + phase.spare_nodes for phase in self.phases)
+
+    @property
+    def gpus(self) -> int:
+        """Their devices."""
+        return self.nodes * self.machine.per_node
+
+    @property
+    def wall_seconds(self) -> float:
+        """Of all phases, one after another, as expected."""
+        return sum(phase.wall_seconds for phase in self.phases)
+
+    @property
+    def gpu_hours(self) -> float:
+        """Device-hours of the nodes bought, from start to end of each phase."""
+        return sum(
+            (phase.nodes + phase.spare_nodes) * self.machine.per_node * phase.wall_seconds / SECONDS_PER_HOUR
+            for phase in self.phases
+        )
+
+    @property
+    def cost_usd(self) -> Decimal:
+        """The bill's total."""
+        return sum((purchase.cost_usd for purchase in self.purchases), start=Decimal(0))
+
+    @property
+    def moments(self) -> Moments:
+        """Mean and spread of the whole job's wall time and cost, each of shape ()."""
+        parts = [phase.moments for phase in self.phases]
+        total = Moments(*(np.asarray(sum(getattr(part, one.name) for part in parts)) for one in fields(Moments)))
+        reservation = self.purchase_option.reservation
+        nodes = sum(one.nodes for one in self.purchases if one.kind == "reserved")
+        if reservation is None or not nodes:
+            return total
+        rate = np.asarray(nodes * float(reservation.usd_per_node_hour) / SECONDS_PER_HOUR)
+        return with_reservation(total, rate, np.asarray(reservation.committed_seconds))
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the first phase."""
+        return self.phases[0].tokens
+
+
+def plan_of(choices: Choices, decision: Decision) -> Plan:
+    """The plan that follows from a decision."""
+    purchase_option = decision.purchase_option
+    phases = tuple(
+        _phase_plan(choices, purchase_option, index, decided) for index, decided in enumerate(decision.phases)
+    )
+    return Plan(decision.purchase_option, phases, tuple(_bill(decision, phases)))
+
+
+def _phase_plan(choices: Choices, purchase_option: PurchaseOption, index: int, decided: PhaseDecision) -> PhasePlan:
+    """The figures of one phase."""
+    machine = purchase_option.placement.machine
+    work, workload, space = choices.phases[index], choices.workload, choices.spaces[index]
+    columns, rows = decided.columns, decided.columns.rows.take(np.asarray([decided.index]))
+    architecture, device, job = workload.architecture, workload.device(machine), workload.job(work)
+    layout = layout_of(workload, space.degrees.recompute, rows)
+    found = evaluate(architecture, device, workload.software, job, layout, workload.constants)
+    time, used = found.time, found.memory
+    parts = {part: _only(getattr(used, part)) / GIB for part in ("weights", "gradients", "optimizer", "activations")}
+    parts["other"] = _only(used.other + used.reserve + used.margin) / GIB
+    degrees = {name: int(values[0]) for name, values in rows.degrees.items() if name != "recompute"}
+    gpus = int(rows.devices[0])
+    step_seconds = _only(time.total)
+    counted = flops.causal_attention if workload.trains_base else flops.lora_causal_attention
+    done = float(counted(architecture, job.sequence)) * work.tokens_per_step / step_seconds
+    nodes = columns.nodes[[decided.index]]
+    write, restart = checkpoint_and_restart_seconds(workload, interruption_rates(machine.accelerator.name), nodes)
+    run = columns.run.take(np.asarray([decided.index]))
+    return PhasePlan(
+        name=work.name,
+        nodes=int(columns.nodes[decided.index]),
+        spare_nodes=int(columns.bought[decided.index] - columns.nodes[decided.index]),
+        gpus=gpus,
+        degrees=degrees,
+        microbatches=work.global_batch // (degrees["data"] * degrees["micro_batch"]),
+        recompute=space.degrees.recompute[int(rows.recompute[0])],
+        precision=used_precision(workload.precision, machine.accelerator).name,
+        steps=decided.steps,
+        tokens=work.tokens if decided.steps == work.steps else decided.steps * work.tokens_per_step,
+        step_seconds=step_seconds,
+        wall_seconds=_only(run.wall.after(decided.steps)),
+        checkpoint_seconds=_only(write),
+        restart_seconds=_only(restart),
+        spot_seconds=_only(run.spot.after(decided.steps)),
+        replaced_seconds=_only(run.replaced.after(decided.steps)),
+        moments=_moments(workload, purchase_option, index, decided),
+        mfu=done / (gpus * float(device.peak_flops_s)),
+        memory_gib=parts,
+        memory_limit_gib=machine.accelerator.memory_usable_gib,
+        memory_allocated_gib=_only(used.allocated) / GIB,
+        time={part.name: _only(getattr(time, part.name)) for part in fields(StepTime)},
+    )
+
+
+def _moments(workload: Workload, purchase_option: PurchaseOption, index: int, decided: PhaseDecision) -> Moments:
+    """Mean and spread of one phase with what it buys on demand and as spot."""
+    columns, placement = decided.columns.take(np.asarray([decided.index])), purchase_option.placement
+    on_demand, spot = (float(price or 0) / SECONDS_PER_HOUR for price in (placement.on_demand, placement.spot))
+    rates = Rates(
+        spot=np.asarray(decided.spot * spot),
+        on_demand=np.asarray(decided.spot * on_demand),
+        fixed=np.asarray(decided.on_demand * on_demand),
+    )
+    ran = TimedLayouts(columns.nodes, columns.rows.data, columns.step_seconds)
+    device = placement.machine.accelerator.name
+    found = run_moments(
+        workload, device, ran, purchase_option.spot_policy, rates, steps=decided.steps, begins=index == 0
+    )
+    return Moments(*(np.asarray(_only(getattr(found, one.name))) for one in fields(Moments)))
+
+
+def _only(values: object) -> float:
+    """The only value of an array that may have kept a size of one, or none at all."""
+    return float(np.ravel(np.asarray(values))[0])
+
+
+def _bill(decision: Decision, phases: tuple[PhasePlan, ...]) -> Iterator[Purchase]:
+    """Every purchase: the reservation, then phase by phase."""
+    purchase_option = decision.purchase_option
+    if decision.reserved and purchase_option.reservation:
+        seconds = max(sum(phase.wall_seconds for phase in phases), purchase_option.committed_seconds)
+        yield _purchase(
+            purchase_option, None, "reserved", decision.reserved, purchase_option.reservation.usd_per_node_hour, seconds
+        )
+    for phase, decided in zip(phases, decision.phases, strict=True):
+        yield from _phase_bill(purchase_option, phase, decided)
+
+
+def _phase_bill(purchase_option: PurchaseOption, phase: PhasePlan, decided: PhaseDecision) -> Iterator[Purchase]:
+    """What one phase buys on top of the reservation."""
+    placement, wall = purchase_option.placement, phase.wall_seconds
+    if decided.on_demand and placement.on_demand is not None:
+        yield _purchase(purchase_option, phase.name, "on_demand", decided.on_demand, placement.on_demand, wall)
+    if decided.spot and placement.spot is not None:
+        yield _purchase(purchase_option, phase.name, "spot", decided.spot, placement.spot, phase.spot_seconds)
+        if phase.replaced_seconds and placement.on_demand is not None:
+            away = phase.replaced_seconds
+            yield _purchase(
+                purchase_option, phase.name, "on_demand", decided.spot, placement.on_demand, away, WHILE_AWAY
+            )
+
+
+WHILE_AWAY: Final = "while spot is away"
+"""Note on nodes that replace spot nodes and are not bought on top of them."""
+
+
+def _purchase(
+    purchase_option: PurchaseOption,
+    phase: str | None,
+    kind: Kind,
+    nodes: int,
+    usd_per_node_hour: Decimal,
+    seconds: float,
+    note: str = "",
+) -> Purchase:
+    """One line: nodes · price · hours, in whole cents as they are counted among the ways to run the job."""
+    cents = line_cents(np.asarray(float(nodes)), np.asarray(float(usd_per_node_hour)), np.asarray(seconds))
+    return Purchase(
+        phase=phase,
+        offer=purchase_option.placement.title,
+        kind=kind,
+        nodes=nodes,
+        usd_per_gpu_hour=usd_per_node_hour / purchase_option.placement.machine.per_node,
+        hours=seconds / SECONDS_PER_HOUR,
+        cost_usd=round_usd(Decimal(int(cents)) / 100),
+        note=note,
+    )

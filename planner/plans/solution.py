@@ -1,0 +1,60 @@
+"""What came out of the search: decisions in whole numbers, and how good they provably are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from planner.market.purchase_options import PurchaseOption
+from planner.plans.choices import PhaseModes
+
+
+class Status(Enum):
+    """How far the search got."""
+
+    OPTIMAL = "optimal"
+    FEASIBLE = "feasible"
+    """A plan, not proven best: a time limit or an interruption came first."""
+    INFEASIBLE = "infeasible"
+    UNKNOWN = "unknown"
+    """Neither a plan nor a proof."""
+
+
+@dataclass(frozen=True)
+class PhaseDecision:
+    """What was decided for one phase."""
+
+    columns: PhaseModes
+    index: int
+    """The layout among the columns."""
+    steps: int
+    on_demand: int
+    spot: int
+    reserved: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided; every figure of the plan follows from it by the equations."""
+
+    purchase_option: PurchaseOption
+    phases: tuple[PhaseDecision, ...]
+    reserved: int
+    """Nodes reserved from the first phase to the last."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The end of a search."""
+
+    status: Status
+    decision: Decision | None = None
+    """In integers, whose limits are a little wider: the plan may be beyond a limit by what rounding hides."""
+    bound: float | None = None
+    """No plan costs less dollars or takes fewer seconds; None where there is none, or nothing is known."""
+    error: float = 0.0
+    """Bound of the relative rounding error."""
+    loosened: float = 0.0
+    """Part of the deadline by which posting its probability by cases may loosen it."""
+    seconds: float = 0.0
+    """Time that the search took."""

@@ -1,1 +1,0 @@
-"""A plan against recorded or generated capacity, run by run."""

@@ -1,0 +1,71 @@
+"""What a little more of each limit would change, for people and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from planner.explore.sensitivity import Sensitivity
+from planner.plans.limits import limits_of
+from planner.problem.problem import Problem
+from planner.units import figure_in_document, format_count, format_duration, format_money, usd_text
+
+
+def limits_with_worth(
+    problem: Problem, limits: list[dict[str, Any]], found: Sequence[Sensitivity]
+) -> list[dict[str, Any]]:
+    """The `limits` of the JSON document, each with what more of it is worth."""
+    by_name = {limits_of(problem)[one.quantity].name: one for one in found if one.quantity in limits_of(problem)}
+    return [one | {"worth": _document(by_name[one["name"]]) if one["name"] in by_name else None} for one in limits]
+
+
+def _document(worth: Sensitivity) -> dict[str, Any]:
+    """Money is decimal strings; `next`, beside money that buys time, is null where no amount buys any."""
+    document = {
+        "more": figure_in_document(worth.more, is_usd=worth.quantity == "cost_usd"),
+        "gain": figure_in_document(worth.gain, is_usd=worth.unit == "USD"),
+        "unit": worth.unit,
+    }
+    if not _buys_time(worth):
+        return document
+    step = worth.next_point
+    following = step and {"more": usd_text(step.more_usd), "gain": step.seconds_sooner, "unit": "s"}
+    return document | {"next": following}
+
+
+def _buys_time(worth: Sensitivity) -> bool:
+    """Whether it is money for time."""
+    return (worth.quantity, worth.unit) == ("cost_usd", "s")
+
+
+def worth_lines(found: Sequence[Sensitivity]) -> Iterator[str]:
+    """After a gap, a line for everything that was asked about."""
+    if found:
+        yield ""
+    more = {"wall_seconds": "1 day more", "cost_usd": "$100k more", "gpus": "64 GPUs more"}
+    for worth in found:
+        line = f"{more[worth.quantity]}: {_gain(worth)}"
+        yield f"{_next_point(worth, line)}" if _buys_time(worth) else line
+
+
+def _next_point(worth: Sensitivity, line: str) -> str:
+    """A line on money with the next plan on the frontier, the lesser amount first."""
+    step = worth.next_point
+    if step is None:
+        return f"{line}, nor for any other amount"
+    following = (
+        f"{format_money(step.more_usd)} more: {format_duration(step.seconds_sooner)} sooner"
+        " (the next plan on the frontier)"
+    )
+    return f"{following}; {line}" if step.more_usd <= worth.more else f"{line}; {following}"
+
+
+def _gain(worth: Sensitivity) -> str:
+    """What is gained, in words."""
+    match worth.unit:
+        case "USD":
+            return f"{format_money(worth.gain)} less" if worth.gain >= 1 else "saves nothing"
+        case "s":
+            return f"{format_duration(worth.gain)} sooner" if worth.gain >= 1 else "no sooner"
+        case "tokens":
+            return f"{format_count(worth.gain)} tokens more" if worth.gain >= 1 else "no more tokens"

@@ -1,0 +1,1 @@
+"""A plan run by run against generated or recorded capacity."""

@@ -1,0 +1,126 @@
+"""What a limit is worth is the difference of two optima, each found from scratch; more room never hurts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from math import inf
+
+import pytest
+from negotiated_problems import generated, is_possible
+
+from planner.clock import Clock
+from planner.explore.answer import answer
+from planner.explore.job_modes import Bounds, bounds_of, cheapest, fastest, undominated_job_modes
+from planner.explore.room import Room, with_bounds
+from planner.explore.sensitivity import MORE, NextPoint, Sensitivity, prepared, sensitivities
+from planner.explore.time_budget import TimeBudget
+from planner.plans.limits import limits_of
+from planner.problem.problem import Problem
+from planner.report.sensitivity import worth_lines
+from planner.verify.oracle import best_value
+
+ROUNDING = 2e-4
+"""Of two searches."""
+PENNIES = 0.02
+"""Dollars that rounding the lines of a bill to cents may add."""
+FEASIBLE = list(islice((one for one in map(generated, range(10_000, 20_000)) if is_possible(one)), 12))
+
+
+def more(problem: Problem, quantity: str) -> Problem:
+    """The problem with one limit wider by what the worth asks about."""
+    bounds = bounds_of(problem)
+    wider = {quantity: getattr(bounds, quantity) + MORE[quantity]}
+    return with_bounds(problem, Bounds(**{name: getattr(bounds, name) for name in MORE} | wider))
+
+
+@pytest.mark.parametrize("problem", FEASIBLE)
+def test_worth_is_the_difference_of_two_searches(problem: Problem) -> None:
+    """More of each limit gains what solving both problems from scratch says, and never less than nothing."""
+    room = Room(problem)
+    found = answer(problem, prepare=lambda _: prepared(room))
+    assert found.plan
+    for worth in sensitivities(room, found.plan):
+        assert worth.gain >= 0
+        if (worth.quantity, problem.objective) == ("cost_usd", "cost"):
+            continue
+        base, wider = answer(problem).value, answer(more(problem, worth.quantity)).value
+        assert base
+        assert wider
+        assert worth.gain == pytest.approx(base - wider, abs=2 * ROUNDING * base + 0.05)
+
+
+@pytest.mark.parametrize("problem", FEASIBLE)
+def test_next_point_is_the_least_money_that_ends_sooner(problem: Problem) -> None:
+    """With the money of the next point the fastest plan is as much sooner as it says, with a little less none is."""
+    room = Room(problem)
+    found = answer(problem, prepare=lambda _: prepared(room))
+    assert found.plan
+    spent = bounds_of(problem).cost_usd if problem.objective == "time" else float(found.plan.cost_usd)
+    fast = problem.model_copy(update={"objective": "time"})
+
+    def soonest(usd: float) -> float:
+        """The least wall time for so much money, by enumeration of every layout."""
+        value = best_value(with_bounds(fast, replace(bounds_of(problem), cost_usd=usd)))
+        return inf if value is None else value
+
+    for worth in sensitivities(room, found.plan):
+        if worth.quantity != "cost_usd":
+            assert worth.next_point is None
+        elif step := worth.next_point:
+            assert step.more_usd > 0
+            assert soonest(spent + step.more_usd + PENNIES) == pytest.approx(
+                found.plan.wall_seconds - step.seconds_sooner, rel=2 * ROUNDING
+            )
+            assert soonest(spent + step.more_usd - PENNIES) > found.plan.wall_seconds - step.seconds_sooner
+            assert (worth.gain >= step.seconds_sooner) == (worth.more >= step.more_usd)
+        else:
+            assert soonest(inf) >= found.plan.wall_seconds * (1 - ROUNDING) - 1
+
+
+def test_lines_put_the_lesser_amount_first() -> None:
+    """The next plan on the frontier stands before $100k when it costs less, and after when it costs more."""
+    near, far = NextPoint(443.0, 104_000.0), NextPoint(212_000.0, 104_000.0)
+    worth = Sensitivity("cost_usd", 100_000.0, 363_000.0, "s", near)
+    lines = [list(worth_lines([one]))[1] for one in (worth, replace(worth, gain=0.0, next_point=far))]
+    assert lines == [
+        "$443 more: 28.9 h sooner (the next plan on the frontier); $100k more: 4.2 d sooner",
+        "$100k more: no sooner; $212,000 more: 28.9 h sooner (the next plan on the frontier)",
+    ]
+    assert list(worth_lines([replace(worth, gain=0.0, next_point=None)]))[1].endswith("nor for any other amount")
+
+
+def test_what_is_not_asked_in_time_is_named() -> None:
+    """When the time is over nothing more is asked, and every limit that was not is named."""
+    problem = FEASIBLE[0]
+    room = Room(problem)
+    found = answer(problem, prepare=lambda _: prepared(room))
+    assert found.plan
+    late = replace(room, time_budget=TimeBudget(Clock(until=0.0)))
+    assert sensitivities(late, found.plan) == ()
+    asked = {one.name for one in limits_of(problem).values()}
+    assert set(late.time_budget.left_out) >= asked
+
+
+@pytest.mark.parametrize("problem", FEASIBLE)
+def test_prepared_layouts_give_the_same_plan(problem: Problem) -> None:
+    """Choosing among layouts that were evaluated for wider limits changes nothing about the answer."""
+    assert answer(problem, prepare=lambda _: prepared(Room(problem))).plan == answer(problem).plan
+
+
+@pytest.mark.parametrize("seed", range(20_000, 20_100))
+def test_relaxing_a_limit_never_makes_it_worse(seed: int) -> None:
+    """On generated problems, half as much again of any limit never costs more nor takes longer."""
+    problem = generated(seed)
+    wide = {name: 1.5 * getattr(bounds_of(problem), name) for name in MORE}
+    room = Room(problem)
+    choices = room.choices(wide["wall_seconds"], wide["gpus"])
+    tight = {name: getattr(bounds_of(problem), name) for name in MORE}
+    for name in MORE:
+        best = [
+            undominated_job_modes(choices, Bounds(**tight)),
+            undominated_job_modes(choices, Bounds(**tight | {name: wide[name]})),
+        ]
+        for least, figure in ((cheapest, "cost_usd"), (fastest, "wall_seconds")):
+            before, after = (getattr(least(one, Bounds()), figure, inf) for one in best)
+            assert after <= before
