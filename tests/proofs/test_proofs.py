@@ -42,6 +42,9 @@ def test_what_has_to_give_is_told_and_holds(name: str) -> None:
     for limit in ("limits.deadline", "limits.budget"):
         assert not found[limit].sets or solved(name, *found[limit].sets).plan
     hours = found["limits.deadline"].after
+    if name == "budget_3004":  # its TPUs are never bought with spare nodes, so no time is long enough for the budget
+        assert hours is None
+        return
     assert isinstance(hours, float)
     assert solved(name, f"limits.deadline={hours / 3600 - 1:.0f}h").status is Status.INFEASIBLE
 
