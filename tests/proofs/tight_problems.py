@@ -15,7 +15,7 @@ from planner.verify.check import kept_seconds, limits_broken
 
 MODELS = ("llama2-7b", "llama3.1-8b", "llama3.2-1b", "mixtral-8x7b")
 CENT = Decimal("0.01")
-ACCELERATORS = ("A100-80GB-SXM4", "H100-80GB-SXM5", "H200-141GB-SXM", "MI300X", "TPUv5p", "L4")
+ACCELERATORS = ("A100-80GB-SXM4", "H100-80GB-SXM5", "H200-141GB-SXM", "MI300X", "L40S", "L4")
 
 
 def loose(seed: int) -> Problem:
