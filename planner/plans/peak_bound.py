@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from planner.layouts.degrees import searched_devices
 from planner.layouts.workload import PhaseWork, Workload
@@ -33,7 +34,8 @@ def peak_bound(
         max(one.placement.nodes for one in purchase_options) * machine.per_node, searched_devices(problem.limits.gpus)
     )
     lowest = min(price for one in purchase_options for price in prices_of(one).values())
-    return PeakBound(device_seconds / most, device_seconds / machine.per_node * lowest / SECONDS_PER_HOUR)
+    seconds = device_seconds / most if most else inf
+    return PeakBound(seconds, device_seconds / machine.per_node * lowest / SECONDS_PER_HOUR)
 
 
 def _device_seconds(workload: Workload, phase: PhaseWork, machine: Machine) -> float:
