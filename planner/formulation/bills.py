@@ -8,10 +8,8 @@ from decimal import Decimal
 import numpy as np
 
 from planner.equations.money import node_hours_usd, purchase_usd
-from planner.equations.risk import Growth
 from planner.equations.symbols import Array
 from planner.formulation.choices import Columns
-from planner.layouts.wall import RunTime
 from planner.market.tenders import Tender
 
 
@@ -30,22 +28,12 @@ class NodeBill:
 
 
 def node_bill(tender: Tender, columns: Columns, steps: int) -> NodeBill:
-    """What a node costs on each layout for so many steps."""
-    return _bill(tender, *(one.after(steps) for one in _times(columns.run)))
+    """What a node costs on each layout for so many steps.
 
-
-def node_bill_per_step(tender: Tender, columns: Columns) -> NodeBill:
-    """What a node costs for one step more."""
-    return _bill(tender, *(one.each for one in _times(columns.run)))
-
-
-def _times(run: RunTime) -> tuple[Growth, Growth, Growth]:
-    return run.wall, run.spot, run.replaced
-
-
-def _bill(tender: Tender, wall: Array, spot: Array, replaced: Array) -> NodeBill:
-    """A spot node is paid while it is there, and so is the on-demand node that stands in for it."""
+    A spot node is paid while it is there, and so is the on-demand node that stands in for it.
+    """
     on_demand, spot_price = _price(tender.on_demand_price), _price(tender.spot_price)
+    wall, spot, replaced = (one.after(steps) for one in (columns.run.wall, columns.run.spot, columns.run.replaced))
     reserved = _price(tender.reservation.usd_per_node_hour if tender.reservation else None)
     one = np.ones(())
     stand_in = np.asarray(float(tender.on_demand_price or 0))

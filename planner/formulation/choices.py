@@ -110,11 +110,6 @@ class Choices:
         kept = tuple(t for t in self.tenders if t.placement.machine.accelerator.name == accelerator)
         return replace(self, tenders=kept)
 
-    def without(self, accelerator: str) -> Choices:
-        """The choices that are left without one accelerator."""
-        kept = tuple(t for t in self.tenders if t.placement.machine.accelerator.name != accelerator)
-        return replace(self, tenders=kept)
-
     @cached_property
     def grounds(self) -> tuple[Ground, ...]:
         """The grounds of the tenders, each once, in their order."""
