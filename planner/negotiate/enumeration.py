@@ -2,19 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from planner.clock import Clock
 from planner.formulation.choices import Choices
 from planner.formulation.plan import Plan
-from planner.negotiate.modes import Bounds, Mode, bounds_of, cheapest, fastest, plan_of_mode, undominated_modes
+from planner.negotiate.modes import (
+    Bounds,
+    Mode,
+    bounds_of,
+    cheapest,
+    fastest,
+    plan_of_mode,
+    undominated_modes,
+    usd_per_device_hour,
+)
 from planner.negotiate.most_tokens import plan_of_most_tokens
 
 
 def best_mode(choices: Choices, bounds: Bounds, clock: Clock | None = None) -> Mode | None:
-    """The fastest way to run the job within bounds when time is what is minimised, else the cheapest."""
-    better = fastest if choices.objective == "time" else cheapest
-    return better(undominated_modes(choices, bounds, clock), bounds)
+    """The fastest way to run the job within bounds when time is what is minimised, else the cheapest.
+
+    Tender by tender, the cheapest first, each within what the best so far takes: fewer ways are then worth listing.
+    """
+    best: Mode | None = None
+    for tender in sorted(choices.tenders, key=usd_per_device_hour):
+        if best and clock and clock.is_over:
+            break
+        within = bounds if best is None else _tighter(choices, bounds, best)
+        found = _better(choices)(undominated_modes(replace(choices, tenders=(tender,)), within), within)
+        if found and (best is None or _figures(choices, found) < _figures(choices, best)):
+            best = found
+    return best
+
+
+def _better(choices: Choices) -> Callable[[tuple[Mode, ...], Bounds], Mode | None]:
+    return fastest if choices.objective == "time" else cheapest
+
+
+def _figures(choices: Choices, mode: Mode) -> tuple[float, float]:
+    """What is best, and what decides between equals."""
+    wall, cost = mode.wall_seconds, mode.cost_usd
+    return (wall, cost) if choices.objective == "time" else (cost, wall)
+
+
+def _tighter(choices: Choices, bounds: Bounds, best: Mode) -> Bounds:
+    """The bounds within which something may be as good; a time that is kept surely says nothing of the expected one."""
+    if choices.objective != "time":
+        return replace(bounds, cost_usd=min(bounds.cost_usd, best.cost_usd))
+    if choices.problem.risk.confidence is not None:
+        return bounds
+    return replace(bounds, wall_seconds=min(bounds.wall_seconds, best.wall_seconds))
 
 
 def best_plan(choices: Choices, clock: Clock | None = None) -> Plan | None:

@@ -105,10 +105,10 @@ class _Sums:
         wall, least, variance = self.values[:, :CENTS].T
         return wall if confidence is None else promised(least, wall, variance, deviations_of(confidence))
 
-    def joined(self, other: _Sums, bounds: Bounds, *, sure: bool) -> _Sums:
-        """All sums with one phase more, within the bounds, without those that another beats."""
+    def joined(self, other: _Sums, room: _Left, *, sure: bool) -> _Sums:
+        """All sums with one phase more, within what is left for them, without those that another beats."""
         values = (self.values[:, None, :] + other.values[None, :, :]).reshape(-1, len(SUMS))
-        kept = _within(values, bounds, sure=sure)
+        kept = _within(values, room, sure=sure)
         first, second = np.divmod(kept, max(len(other.values), 1))
         return _Sums(values[kept], np.hstack((self.picks[first], other.picks[second])))
 
@@ -117,9 +117,26 @@ class _Sums:
         return _Sums(self.values[index], self.picks[index])
 
 
-def _within(values: Array, bounds: Bounds, *, sure: bool) -> Counts:
-    """Index of what is within the bounds by expected values and beaten by nothing, fastest first."""
-    fits = np.flatnonzero((values[:, WALL] <= bounds.wall_seconds) & (values[:, CENTS] <= bounds.cents))
+@dataclass(frozen=True)
+class _Left:
+    """What the bounds leave for some phases."""
+
+    wall_seconds: float
+    cents: float
+
+    def beside(self, others: Array) -> _Left:
+        """The same when other phases, of shape (layouts, columns of `SUMS`), take their least too."""
+        wall, cents = (float(others[:, column].min(initial=inf)) for column in (WALL, CENTS))
+        return _Left(self.wall_seconds - wall + ROUNDING * wall, self.cents - cents)
+
+
+ROUNDING: Final = 1e-9
+"""Relative slack of walls that are added in another order; the sum of all phases is compared without any."""
+
+
+def _within(values: Array, room: _Left, *, sure: bool) -> Counts:
+    """Index of what is within what is left by expected values and beaten by nothing, fastest first."""
+    fits = np.flatnonzero((values[:, WALL] <= room.wall_seconds) & (values[:, CENTS] <= room.cents))
     return fits[undominated(values[fits] if sure else values[fits][:, [WALL, CENTS]])]
 
 
@@ -131,10 +148,12 @@ def undominated_modes(choices: Choices, bounds: Bounds, clock: Clock | None = No
     has one step.
     """
     known, found = np.empty((0, 2 if choices.problem.risk.confidence is None else 3)), list[Mode]()
-    for tender in sorted(choices.tenders, key=_usd_per_device_hour):
+    for tender in sorted(choices.tenders, key=usd_per_device_hour):
         if found and clock and clock.is_over:
             break
-        if not _may_add(known, _goals(choices, _sums(choices, tender, bounds, 0, optimistic=True))):
+        if tender.reservation and not _may_add(
+            known, _goals(choices, _sums(choices, tender, bounds, 0, optimistic=True))
+        ):
             continue
         for reserved in _reservations(choices, tender, bounds):
             sums = _in_time(choices, _paid(tender, reserved, _sums(choices, tender, bounds, reserved), bounds), bounds)
@@ -152,7 +171,7 @@ def undominated_modes(choices: Choices, bounds: Bounds, clock: Clock | None = No
     return tuple(found)
 
 
-def _usd_per_device_hour(tender: Tender) -> float:
+def usd_per_device_hour(tender: Tender) -> float:
     """The lowest price of a tender."""
     return min(prices_of(tender).values()) / tender.placement.machine.per_node
 
@@ -190,22 +209,33 @@ def _in_time(choices: Choices, sums: _Sums, bounds: Bounds) -> _Sums:
 
 
 def _sums(choices: Choices, tender: Tender, bounds: Bounds, reserved: int, *, optimistic: bool = False) -> _Sums:
-    """All phases together with so many reserved nodes, which are not counted; `optimistic`: in the cheapest way."""
-    sure = choices.problem.risk.confidence is not None
+    """All phases together with so many reserved nodes, which are not counted; `optimistic`: in the cheapest way.
+
+    Phase by phase, as far as the bounds leave room for the least that the others take.
+    """
+    sure, most = choices.problem.risk.confidence is not None, most_nodes_of(tender, bounds)
+    bought = [_values(choices, tender, index, reserved, optimistic=optimistic) for index in range(len(choices.phases))]
+    phases = [np.where(nodes[:, None] <= most, values, inf) for nodes, values in bought]
     sums = _Sums(np.zeros((1, len(SUMS))), np.empty((1, 0), dtype=np.int64))
-    for index in range(len(choices.phases)):
-        columns, steps = columns_of(choices, tender, index), steps_of(choices, index)
-        bill = node_bill(tender, columns, steps)
-        if optimistic:
-            cents = np.maximum(np.floor(100 * columns.bought * bill.least) - MOST_ROUNDED, 0)
-        else:
-            cents = _cents(tender, columns, steps, reserved)
-        cents = np.where(columns.bought <= most_nodes_of(tender, bounds), cents, np.inf)
-        run = columns.run
-        values = np.column_stack([one.after(steps) for one in (run.wall, run.least, run.variance)] + [cents])
-        alone = _within(values, bounds, sure=sure)
-        sums = sums.joined(_Sums(values[alone], alone[:, None]), bounds, sure=sure)
+    rooms = [_Left(bounds.wall_seconds, bounds.cents)]
+    for values in phases[:0:-1]:
+        rooms.append(rooms[-1].beside(values))
+    for values, room in zip(phases, reversed(rooms), strict=True):
+        alone = _within(values, room, sure=sure)
+        sums = sums.joined(_Sums(values[alone], alone[:, None]), room, sure=sure)
     return sums
+
+
+def _values(choices: Choices, tender: Tender, index: int, reserved: int, *, optimistic: bool) -> tuple[Counts, Array]:
+    """Nodes that one phase buys on each layout, and its figures, of shape (layouts, columns of `SUMS`)."""
+    columns, steps = columns_of(choices, tender, index), steps_of(choices, index)
+    if optimistic:
+        bill = node_bill(tender, columns, steps)
+        cents = np.maximum(np.floor(100 * columns.bought * bill.least) - MOST_ROUNDED, 0)
+    else:
+        cents = _cents(tender, columns, steps, reserved)
+    run = columns.run
+    return columns.bought, np.column_stack([one.after(steps) for one in (run.wall, run.least, run.variance)] + [cents])
 
 
 MOST_ROUNDED: Final = 2
