@@ -2,23 +2,71 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
+
 import numpy as np
 
-from planner.equations.memory import activation_peak, memory
-from planner.equations.symbols import Array, Job, Layout
+from planner.equations.bundles import take
+from planner.equations.memory import States, activation_peak, model_states, peak_memory
+from planner.equations.symbols import Architecture, Array, Job, Layout
+from planner.layouts.rows import Index
 from planner.layouts.workload import Workload
 
 
-def needed_bytes(workload: Workload, job: Job, layout: Layout) -> Array:
-    """Smallest device memory that holds a layout.
+@dataclass(frozen=True)
+class Contents:
+    """What devices hold of one model at the peak; layouts that differ in nothing but experts and ZeRO keep as much."""
 
-    The peak with everything that is reserved fits the device, what the framework allocates leaves the headroom free,
-    and where there must be room to grow, the same holds for the larger model.
-    """
-    models = [workload.architecture] if workload.growth == 1 else [workload.architecture, workload.grown()]
-    used = [memory(model, workload.software, job, layout, workload.constants) for model in models]
-    needs = [np.maximum(one.reserved, one.allocated / (1 - workload.headroom)) for one in used]
-    return needs[0] if len(needs) == 1 else np.maximum(*needs)
+    workload: Workload
+    states: States
+    """Shape (layouts, ZeRO stages, 1) each."""
+    activations: Array
+    """Shape (layouts alike, 1, recompute choices)."""
+    logits: Array
+    """Of that shape."""
+    alike: Index
+    """Where each layout's activations stand."""
+
+    @classmethod
+    def of(
+        cls, workload: Workload, job: Job, model: Architecture, of_states: Layout, of_alike: Layout, alike: Index
+    ) -> Contents:
+        """Those of layouts with degrees of shapes (layouts, ZeRO stages, 1) and (layouts alike, 1, choices)."""
+        states = model_states(model, workload.software, job, of_states)
+        shape = (len(alike), of_states.zero.size, 1)
+        held = States(**{one.name: np.broadcast_to(getattr(states, one.name), shape) for one in fields(States)})
+        peak = activation_peak(model, workload.software, job, of_alike, workload.constants)
+        kept = np.broadcast_shapes(*(one.shape for one in peak), of_alike.recompute_full.shape)
+        return cls(workload, held, *(np.broadcast_to(one, kept) for one in peak), alike)
+
+    def take(self, index: Index) -> Contents:
+        """Those of some of the layouts."""
+        return Contents(self.workload, take(self.states, index), self.activations, self.logits, self.alike[index])
+
+    def needed_bytes(self) -> Array:
+        """Smallest device memory that holds each, of shape (layouts, ZeRO stages, recompute choices).
+
+        The peak with everything that is reserved fits the device, and what the framework allocates leaves the headroom
+        free.
+        """
+        return self._needed_bytes(self.states, self.activations, self.logits)
+
+    def least_needed_bytes(self) -> Array:
+        """What no ZeRO stage and recompute choice of a layout stays below, but for rounding; shape (layouts,)."""
+        nothing = np.zeros(())
+        held = sum(getattr(self.states, one.name) for one in fields(States))
+        states = States(np.min(held, axis=1, keepdims=True), nothing, nothing, nothing)
+        kept = np.min(self.activations + self.logits, axis=2, keepdims=True)
+        return self._needed_bytes(states, kept, np.zeros_like(kept))[:, 0, 0]
+
+    def _needed_bytes(self, states: States, activations: Array, logits: Array) -> Array:
+        used = peak_memory(states, activations[self.alike], logits[self.alike], self.workload.constants)
+        return np.maximum(used.reserved, used.allocated / (1 - self.workload.headroom))
+
+
+def models_held(workload: Workload) -> list[Architecture]:
+    """What must fit a device: the model, and where there must be room to grow, the larger one too."""
+    return [workload.architecture] if workload.growth == 1 else [workload.architecture, workload.grown()]
 
 
 def least_activation_bytes(workload: Workload, job: Job, layout: Layout) -> Array:

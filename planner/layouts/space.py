@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.equations.symbols import Array, Job, Layout
-from planner.layouts.cuts import CutRules, count_layouts, cuts
+from planner.layouts.cuts import CutRules, count_layouts, cuts, expert_degrees
 from planner.layouts.degrees import MAX_DEVICES, Degrees
-from planner.layouts.device_memory import least_activation_bytes, needed_bytes
+from planner.layouts.device_memory import Contents, least_activation_bytes, models_held
 from planner.layouts.dominated import MemoryChoices, has_needless_context, memory_classes, undominated_choices
 from planner.layouts.evaluator import LayerGrid, StageShape
 from planner.layouts.kept import Keyed, numbers
-from planner.layouts.rows import DEGREES, Index, LayoutRows, joined, symbols
+from planner.layouts.rows import Index, Ints, LayoutRows, joined, symbols
 from planner.layouts.workload import PhaseWork, Workload
 
 Columns = npt.NDArray[np.int64]
@@ -124,19 +124,27 @@ class _Block:
     workload: Workload
     job: Job
     columns: Mapping[str, Columns]
-    """By degree, of shapes that broadcast to (cuts, stages, recompute choices)."""
+    """By degree but the expert degree, of cuts alike in all of these; shape (alike,) each."""
+    expert: Columns
+    """Of each cut."""
     choices: MemoryChoices
     needed: Array
-    """Smallest device memory that holds a layout, of that shape."""
+    """Smallest device memory that holds a layout, of shape (cuts, stages, recompute choices)."""
     fits: npt.NDArray[np.bool_]
     """Whether it is no more than the largest memory, of that shape."""
 
     def rows(self, chosen: npt.NDArray[np.bool_]) -> LayoutRows:
         """Some of the layouts as rows."""
         places = np.nonzero(chosen)
-        shape = self.needed.shape
-        columns = {name: np.broadcast_to(self.columns[name], shape)[places].astype(np.int32) for name in DEGREES}
-        return LayoutRows(**columns, needed_bytes=self.needed[places])
+        return LayoutRows(**self._degrees(*places), needed_bytes=self.needed[places])
+
+    def _degrees(self, cut: Index, zero: Index, recompute: Index) -> dict[str, Ints]:
+        """The degrees of layouts at some places of the shape."""
+        alike = self.choices.alike[cut]
+        columns = {name: values.astype(np.int32)[alike] for name, values in self.columns.items()}
+        stages = np.asarray(self.choices.zero, dtype=np.int32)
+        others = {"expert": self.expert[cut], "zero": stages[zero], "recompute": recompute}
+        return columns | {name: values.astype(np.int32) for name, values in others.items()}
 
     def undominated_rows(self) -> LayoutRows:
         """The layouts that fit some memory and that no other choice of the same cut beats."""
@@ -145,7 +153,7 @@ class _Block:
     def tightest(self) -> Tightest:
         """The layout that fills least memory."""
         least = int(np.argmin(self.needed))
-        where = {n: np.asarray(np.broadcast_to(v, self.needed.shape).flat[least]) for n, v in self.columns.items()}
+        where = self._degrees(*(np.asarray(one) for one in np.unravel_index(least, self.needed.shape)))
         layers = self.workload.model.num_hidden_layers
         return Tightest(float(self.needed.flat[least]), symbols(where, layers, self.choices.recompute))
 
@@ -173,8 +181,9 @@ def _blocks(
         held = _may_fit(workload, phase, rules, tensor, pairs, memories[-1])
         for some in rules.by_pipelining():
             for columns in cuts(some, tensor, *(one[held] for one in pairs)) if some.zero_stages() else ():
-                if len(columns["data"]):
-                    yield _block(workload, phase, some, columns, memories)
+                block = _block(workload, phase, some, columns, memories)
+                if len(block.needed):
+                    yield block
 
 
 def _may_fit(
@@ -202,14 +211,32 @@ def _may_fit(
 def _block(
     workload: Workload, phase: PhaseWork, rules: CutRules, found: Mapping[str, Columns], memories: tuple[float, ...]
 ) -> _Block:
-    """Some cuts with the memory of every ZeRO stage and recompute choice."""
-    job, zero, recompute = workload.job(phase), rules.zero_stages(), rules.degrees.recompute
-    columns = {name: values[:, None, None] for name, values in found.items()}
-    columns["zero"] = np.asarray(zero, dtype=np.int64)[None, :, None]
-    columns["recompute"] = np.arange(len(recompute))[None, None, :]
-    layout = symbols(columns, workload.model.num_hidden_layers, recompute)
-    shape = (len(found["data"]), len(zero), len(recompute))
-    needed = np.broadcast_to(needed_bytes(workload, job, layout), shape)
+    """Some cuts with the memory of every expert degree, ZeRO stage and recompute choice, where any of them may fit."""
+    zero, recompute = rules.zero_stages(), rules.degrees.recompute
+    alike, expert = expert_degrees(rules, found)
+    of_alike = _layout(workload, rules, found, expert=np.asarray(1), zero=np.asarray(0))
+    cuts_found = {name: values[alike] for name, values in found.items()}
+    of_states = _layout(workload, rules, cuts_found, expert=expert[:, None, None], zero=np.asarray(zero)[:, None])
+    contents = [
+        Contents.of(workload, workload.job(phase), model, of_states, of_alike, alike) for model in models_held(workload)
+    ]
+    least = np.max([one.least_needed_bytes() for one in contents], axis=0)
+    may_fit = np.flatnonzero(least <= memories[-1] * (1 + ROUNDING))
+    needed = np.max([one.take(may_fit).needed_bytes() for one in contents], axis=0)
     classes = memory_classes(needed, memories)
-    choices = MemoryChoices(zero, recompute, layout, classes)
-    return _Block(workload, job, columns, choices, needed, classes < len(memories))
+    choices = MemoryChoices(zero, recompute, of_alike, alike[may_fit], classes)
+    return _Block(workload, workload.job(phase), found, expert[may_fit], choices, needed, classes < len(memories))
+
+
+ROUNDING: Final = 1e-9
+"""Relative slack of a bound on memory, whose parts are added in another order."""
+
+
+def _layout(
+    workload: Workload, rules: CutRules, found: Mapping[str, Columns], *, expert: Columns, zero: Columns
+) -> Layout:
+    """Cuts as the equations take them: shapes (cuts, 1, 1), and the recompute choices on the last axis."""
+    columns = {name: values[:, None, None] for name, values in found.items()}
+    recompute = rules.degrees.recompute
+    degrees = columns | {"expert": expert, "zero": zero, "recompute": np.arange(len(recompute))}
+    return symbols(degrees, workload.model.num_hidden_layers, recompute)
