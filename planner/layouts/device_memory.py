@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from planner.equations.bundles import take
 from planner.equations.memory import States, activation_peak, model_states, peak_memory
 from planner.equations.symbols import Architecture, Array, Job, Layout
 from planner.layouts.rows import Index
@@ -19,9 +18,9 @@ class Contents:
 
     workload: Workload
     states: States
-    """Shape (layouts, ZeRO stages, 1) each."""
+    """Shape (ZeRO stages, 1, layouts) each: NumPy is quick along the last axis if that is the long one."""
     activations: Array
-    """Shape (layouts alike, 1, recompute choices)."""
+    """Shape (recompute choices, layouts alike)."""
     logits: Array
     """Of that shape."""
     alike: Index
@@ -31,9 +30,9 @@ class Contents:
     def of(
         cls, workload: Workload, job: Job, model: Architecture, of_states: Layout, of_alike: Layout, alike: Index
     ) -> Contents:
-        """Those of layouts with degrees of shapes (layouts, ZeRO stages, 1) and (layouts alike, 1, choices)."""
+        """Those of layouts with degrees of shapes (ZeRO stages, 1, layouts) and (recompute choices, layouts alike)."""
         states = model_states(model, workload.software, job, of_states)
-        shape = (len(alike), of_states.zero.size, 1)
+        shape = (of_states.zero.size, 1, len(alike))
         held = States(**{one.name: np.broadcast_to(getattr(states, one.name), shape) for one in fields(States)})
         peak = activation_peak(model, workload.software, job, of_alike, workload.constants)
         kept = np.broadcast_shapes(*(one.shape for one in peak), of_alike.recompute_full.shape)
@@ -41,10 +40,11 @@ class Contents:
 
     def take(self, index: Index) -> Contents:
         """Those of some of the layouts."""
-        return Contents(self.workload, take(self.states, index), self.activations, self.logits, self.alike[index])
+        states = States(**{one.name: getattr(self.states, one.name)[..., index] for one in fields(States)})
+        return replace(self, states=states, alike=self.alike[index])
 
     def needed_bytes(self) -> Array:
-        """Smallest device memory that holds each, of shape (layouts, ZeRO stages, recompute choices).
+        """Smallest device memory that holds each, of shape (ZeRO stages, recompute choices, layouts).
 
         The peak with everything that is reserved fits the device, and what the framework allocates leaves the headroom
         free.
@@ -55,12 +55,12 @@ class Contents:
         """What no ZeRO stage and recompute choice of a layout stays below, but for rounding; shape (layouts,)."""
         nothing = np.zeros(())
         held = sum(getattr(self.states, one.name) for one in fields(States))
-        states = States(np.min(held, axis=1, keepdims=True), nothing, nothing, nothing)
-        kept = np.min(self.activations + self.logits, axis=2, keepdims=True)
-        return self._needed_bytes(states, kept, np.zeros_like(kept))[:, 0, 0]
+        states = States(np.min(held, axis=0), nothing, nothing, nothing)
+        kept = np.min(self.activations + self.logits, axis=0)
+        return self._needed_bytes(states, kept, np.zeros_like(kept))[0]
 
     def _needed_bytes(self, states: States, activations: Array, logits: Array) -> Array:
-        used = peak_memory(states, activations[self.alike], logits[self.alike], self.workload.constants)
+        used = peak_memory(states, activations[..., self.alike], logits[..., self.alike], self.workload.constants)
         return np.maximum(used.reserved, used.allocated / (1 - self.workload.headroom))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, reduce
 from math import inf
 from typing import Final
 
@@ -129,16 +129,17 @@ class _Block:
     """Of each cut."""
     choices: MemoryChoices
     needed: Array
-    """Smallest device memory that holds a layout, of shape (cuts, stages, recompute choices)."""
+    """Smallest device memory that holds a layout, of shape (stages, recompute choices, cuts)."""
     fits: npt.NDArray[np.bool_]
     """Whether it is no more than the largest memory, of that shape."""
 
     def rows(self, chosen: npt.NDArray[np.bool_]) -> LayoutRows:
-        """Some of the layouts as rows."""
-        places = np.nonzero(chosen)
-        return LayoutRows(**self._degrees(*places), needed_bytes=self.needed[places])
+        """Some of the layouts as rows, cut by cut."""
+        cut, zero, recompute = np.nonzero(np.ascontiguousarray(np.moveaxis(chosen, -1, 0)))
+        needed = self.needed[zero, recompute, cut]
+        return LayoutRows(**self._degrees(zero, recompute, cut), needed_bytes=needed)
 
-    def _degrees(self, cut: Index, zero: Index, recompute: Index) -> dict[str, Ints]:
+    def _degrees(self, zero: Index, recompute: Index, cut: Index) -> dict[str, Ints]:
         """The degrees of layouts at some places of the shape."""
         alike = self.choices.alike[cut]
         columns = {name: values.astype(np.int32)[alike] for name, values in self.columns.items()}
@@ -182,7 +183,7 @@ def _blocks(
         for some in rules.by_pipelining():
             for columns in cuts(some, tensor, *(one[held] for one in pairs)) if some.zero_stages() else ():
                 block = _block(workload, phase, some, columns, memories)
-                if len(block.needed):
+                if block.needed.size:
                     yield block
 
 
@@ -216,13 +217,13 @@ def _block(
     alike, expert = expert_degrees(rules, found)
     of_alike = _layout(workload, rules, found, expert=np.asarray(1), zero=np.asarray(0))
     cuts_found = {name: values[alike] for name, values in found.items()}
-    of_states = _layout(workload, rules, cuts_found, expert=expert[:, None, None], zero=np.asarray(zero)[:, None])
+    of_states = _layout(workload, rules, cuts_found, expert=expert, zero=np.asarray(zero)[:, None, None])
     contents = [
         Contents.of(workload, workload.job(phase), model, of_states, of_alike, alike) for model in models_held(workload)
     ]
-    least = np.max([one.least_needed_bytes() for one in contents], axis=0)
+    least = reduce(np.maximum, [one.least_needed_bytes() for one in contents])
     may_fit = np.flatnonzero(least <= memories[-1] * (1 + ROUNDING))
-    needed = np.max([one.take(may_fit).needed_bytes() for one in contents], axis=0)
+    needed = reduce(np.maximum, [one.take(may_fit).needed_bytes() for one in contents])
     classes = memory_classes(needed, memories)
     choices = MemoryChoices(zero, recompute, of_alike, alike[may_fit], classes)
     return _Block(workload, workload.job(phase), found, expert[may_fit], choices, needed, classes < len(memories))
@@ -235,8 +236,7 @@ ROUNDING: Final = 1e-9
 def _layout(
     workload: Workload, rules: CutRules, found: Mapping[str, Columns], *, expert: Columns, zero: Columns
 ) -> Layout:
-    """Cuts as the equations take them: shapes (cuts, 1, 1), and the recompute choices on the last axis."""
-    columns = {name: values[:, None, None] for name, values in found.items()}
+    """Cuts as the equations take them: shapes (cuts,), and the recompute choices on an axis before."""
     recompute = rules.degrees.recompute
-    degrees = columns | {"expert": expert, "zero": zero, "recompute": np.arange(len(recompute))}
+    degrees = {**found, "expert": expert, "zero": zero, "recompute": np.arange(len(recompute))[:, None]}
     return symbols(degrees, workload.model.num_hidden_layers, recompute)
