@@ -25,7 +25,7 @@ from planner.equations.step import StepTime, assemble_step, logits_seconds, mean
 from planner.equations.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
 from planner.layouts.degrees import Degrees
 from planner.layouts.kept import Keyed, numbers
-from planner.layouts.rows import Index, LayoutRows, symbols
+from planner.layouts.rows import Index, LayoutRows, distinct_pairs, places, symbols
 from planner.layouts.workload import PhaseWork, Workload
 from planner.market.placements import Machine
 from planner.problem.run import Recompute
@@ -52,10 +52,10 @@ class LayerGrid:
     def of(cls, degrees: Degrees, rows: LayoutRows) -> LayerGrid:
         """The grid that holds rows with some degrees, and no pair that none of them has."""
         here = np.zeros((len(degrees.context), len(degrees.micro_batch)), dtype=np.bool_)
-        here[np.searchsorted(degrees.context, rows.context), np.searchsorted(degrees.micro_batch, rows.micro_batch)] = 1
+        here[places(degrees.context, rows.context), places(degrees.micro_batch, rows.micro_batch)] = True
         context, micro_batch = (
-            tuple(values[one] for one in places)
-            for values, places in zip((degrees.context, degrees.micro_batch), np.nonzero(here), strict=True)
+            tuple(values[one] for one in found)
+            for values, found in zip((degrees.context, degrees.micro_batch), np.nonzero(here), strict=True)
         )
         return cls(degrees.tensor, degrees.expert, context, micro_batch)
 
@@ -65,10 +65,14 @@ class LayerGrid:
 
     def cells(self, rows: LayoutRows) -> Index:
         """The number of each row's cell, shape (rows,)."""
-        pairs = np.asarray(self.context, dtype=np.int64) << 32 | np.asarray(self.micro_batch, dtype=np.int64)
-        pair = np.searchsorted(pairs, rows.context.astype(np.int64) << 32 | rows.micro_batch)
-        tensor, expert = np.searchsorted(self.tensor, rows.tensor), np.searchsorted(self.expert, rows.expert)
-        cells: Index = (tensor * len(self.expert) + expert) * len(pairs) + pair
+        context, micro_batch = sorted(set(self.context)), sorted(set(self.micro_batch))
+        pairs = np.zeros((len(context), len(micro_batch)), dtype=np.int64)
+        pairs[places(context, np.asarray(self.context)), places(micro_batch, np.asarray(self.micro_batch))] = np.arange(
+            len(self.context)
+        )
+        pair = pairs[places(context, rows.context), places(micro_batch, rows.micro_batch)]
+        tensor, expert = places(self.tensor, rows.tensor), places(self.expert, rows.expert)
+        cells: Index = (tensor * len(self.expert) + expert) * len(self.context) + pair
         return cells
 
     def layout(self, recompute: tuple[Recompute, ...], layers: int) -> Layout:
@@ -103,9 +107,13 @@ class StageShape:
     @classmethod
     def of(cls, workload: Workload, phase: PhaseWork, recompute: tuple[Recompute, ...], rows: LayoutRows) -> StageShape:
         """The shape of some rows."""
-        layout = layout_of(workload, recompute, rows)
-        full, last = stage_layers(workload.architecture, workload.software, layout)
-        return cls(microbatches(workload.job(phase), layout), full, last, layout.pipeline, layout.virtual)
+        columns = {name: getattr(rows, name).astype(np.float64) for name in ("pipeline", "virtual", "micro_batch", "data")}
+        pairs, pair = distinct_pairs(rows.pipeline, rows.virtual)
+        of_pairs = layout_of(workload, recompute, rows.take(pairs))
+        full, last = stage_layers(workload.architecture, workload.software, of_pairs)
+        shared = replace(layout_of(workload, recompute, rows.take(pairs[:1])), **columns)
+        m = microbatches(workload.job(phase), shared)
+        return cls(m, full[pair], last[pair], columns["pipeline"], columns["virtual"])
 
     def take(self, index: Index) -> StageShape:
         """That of some of the rows."""

@@ -72,7 +72,13 @@ def joined(parts: Iterable[LayoutRows]) -> LayoutRows:
         none = np.empty(0, dtype=np.int32)
         return LayoutRows(**dict.fromkeys(DEGREES, none), needed_bytes=np.empty(0))
     rows = LayoutRows(**{f.name: np.concatenate([getattr(one, f.name) for one in known]) for f in fields(LayoutRows)})
-    return rows.take(np.argsort(rows.devices, kind="stable"))
+    return rows.take(np.argsort(narrow(rows.devices), kind="stable"))
+
+
+def narrow(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Positive numbers less one, in 16 bit where that holds them all: what NumPy sorts many times faster."""
+    less = values - 1
+    return less.astype(np.uint16) if less.max(initial=0) < 1 << 16 else less
 
 
 def on_axes(values: Mapping[str, Sequence[int]]) -> dict[str, npt.NDArray[np.int64]]:
@@ -106,3 +112,22 @@ def recomputed_shares(recompute: Recompute, layers_per_stage: Array) -> tuple[Ar
     if recompute.full_layers:
         return np.minimum(recompute.full_layers / layers_per_stage, 1.0), 0.0
     return np.asarray(float(recompute.kind == "full")), float(recompute.kind == "selective")
+
+
+def places(values: Sequence[int], column: npt.NDArray[np.integer[Any]]) -> Index:
+    """Where each number of a column stands among some values, which hold them all; by a table, so values are small."""
+    table = np.zeros(max(values, default=0) + 1, dtype=np.int64)
+    table[np.asarray(values, dtype=np.int64)] = np.arange(len(values))
+    return table[column]
+
+
+def distinct_pairs(first: Ints, second: Ints) -> tuple[Index, Index]:
+    """Rows in which each pair of small numbers stands once, and the place among them of each row's pair."""
+    width = int(second.max(initial=0)) + 1
+    keys = first.astype(np.int64) * width + second
+    row_of = np.full(int(keys.max(initial=-1)) + 1, -1, dtype=np.int64)
+    row_of[keys] = np.arange(len(keys))
+    known = np.flatnonzero(row_of >= 0)
+    place = np.zeros(len(row_of), dtype=np.int64)
+    place[known] = np.arange(len(known))
+    return row_of[known], place[keys]
