@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from planner.equations.symbols import Array
 from planner.formulation.limits import Limit, limits_of
-from planner.layouts.best import BestLayouts, best_layouts
+from planner.layouts.best import Asked, BestLayouts, best_layouts, prepare
 from planner.layouts.degrees import MAX_DEVICES, degrees_of
 from planner.layouts.dominance import undominated as undominated_rows
 from planner.layouts.rows import LayoutRows
@@ -167,17 +167,22 @@ def _columns(
     machines = {one.placement.machine.key: one.placement.machine for one in tenders}
     elastic = {one.placement.machine.key for one in tenders if one.regime.policy == "elastic"}
     limit = (problem.limits.deadline or inf) / (1 if is_open(problem, phase.name) else phase.steps)
+    asked = [
+        Asked(machine, most_nodes(problem, tenders, machine), loses_replicas=key in elastic)
+        for key, machine in machines.items()
+    ]
+    prepare(workload, phase, space, asked)
     best = {
-        key: best_layouts(
+        one.machine.key: best_layouts(
             workload,
             phase,
-            machine,
+            one.machine,
             space,
-            max_nodes=most_nodes(problem, tenders, machine),
+            max_nodes=one.max_nodes,
             max_step_seconds=limit,
-            loses_replicas=key in elastic,
+            loses_replicas=one.loses_replicas,
         )
-        for key, machine in machines.items()
+        for one in asked
     }
     grounds = dict.fromkeys(map(ground_of, tenders))
     return {ground: _that_can_be_best(problem, workload, index, best[ground.machine], ground) for ground in grounds}

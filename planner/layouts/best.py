@@ -5,7 +5,7 @@ Evaluating all rows in full costs seconds, so those whose lower bound shows that
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from planner.equations.step import StepTime
 from planner.equations.symbols import Array
-from planner.layouts.evaluator import evaluator
+from planner.layouts.evaluator import Evaluator, Evaluators, evaluators
+from planner.layouts.kept import Kept, numbers
 from planner.layouts.rows import Index, LayoutRows
 from planner.layouts.space import LayoutSpace
 from planner.layouts.wall import replicas_left
@@ -34,6 +35,15 @@ class BestLayouts:
 
     def __len__(self) -> int:
         return len(self.nodes)
+
+    def take(self, index: Index) -> BestLayouts:
+        """Some of them."""
+        parts = {name: values[index] for name, values in self.time.items()}
+        return BestLayouts(self.rows.take(index), self.nodes[index], self.step_seconds[index], parts)
+
+    def within(self, max_step_seconds: float) -> BestLayouts:
+        """Those that take at most so many seconds a step."""
+        return self.take(np.flatnonzero(self.step_seconds <= max_step_seconds))
 
 
 def rows_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> LayoutRows:
@@ -75,29 +85,125 @@ def best_layouts(
 
     `loses_replicas`: for each share of the replicas that goes on when nodes are lost, too.
     """
-    rows = space.rows
-    held = held_on(machine, rows, max_nodes)
-    if not len(held):
-        return BestLayouts(rows.take(held), np.empty(0, dtype=np.int64), np.empty(0), {})
-    subject = evaluator(workload, phase, machine, space.degrees.recompute, space.grid)
-    bound = subject.bound(space.cells[held], rows.recompute[held], space.stage_shape.take(held))
-    quick = np.flatnonzero(bound <= max_step_seconds)
-    held, bound = held[quick], bound[quick]
-    keys = _group_keys(machine, rows, held, loses_replicas=loses_replicas)
-    order = np.argsort(keys, kind="stable")
-    held, bound, keys = held[order], bound[order], keys[order]
+    asked = Asked(machine, max_nodes, loses_replicas=loses_replicas)
+    return _kept_tables(workload, phase, space, [asked])[0].within(max_step_seconds)
 
-    def steps(places: Index) -> StepTime:
-        return subject.steps(rows.take(held[places]))
 
-    seconds = _least_per_group(rows.zero[held], bound, keys, steps)
-    best = _first_least(seconds, *groups(keys))
-    best = best[seconds[best] <= max_step_seconds]
-    time = steps(best)
+@dataclass(frozen=True)
+class Asked:
+    """Which fastest layouts are wanted: see `best_layouts`."""
+
+    machine: Machine
+    max_nodes: int
+    loses_replicas: bool
+
+
+def prepare(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Sequence[Asked]) -> None:
+    """Finds fastest layouts on several machines together, which is quicker; `best_layouts` then has them at hand."""
+    _kept_tables(workload, phase, space, asked)
+
+
+KEPT: Final = 1024
+"""Tables of fastest layouts that are kept: of one phase on one machine, up to some 100 kB each."""
+
+kept_tables: Kept[BestLayouts] = Kept(KEPT)
+
+
+def _kept_tables(
+    workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Sequence[Asked]
+) -> list[BestLayouts]:
+    """The fastest layouts on several machines, however long their steps."""
+    keys = [_key(workload, space, one) for one in asked]
+    found = {key: table for key in keys if (table := kept_tables.get(key))}
+    new = {key: one for key, one in zip(keys, asked, strict=True) if key not in found}
+    found |= zip(new, _tables(workload, phase, space, list(new.values())), strict=True)
+    for key in new:
+        kept_tables.put(key, found[key])
+    return [found[key] for key in keys]
+
+
+def _key(workload: Workload, space: LayoutSpace, asked: Asked) -> Hashable:
+    """All that the fastest layouts on a machine depend on."""
+    device = numbers(workload.device(asked.machine))
+    return space.numbers, device, asked.machine.accelerator.name, asked.max_nodes, asked.loses_replicas
+
+
+TOGETHER: Final = 1_000_000
+"""Rows on machines whose bounds are held at a time: what limits the memory that they take."""
+
+
+def _tables(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Sequence[Asked]) -> Iterator[BestLayouts]:
+    """The fastest layouts on several machines; as many are evaluated together as memory is meant for."""
+    grouped, some, rows = _Grouped(space), list[Asked](), 0
+    for one in asked:
+        count = len(grouped.of(one).place)
+        if rows + count > TOGETHER:
+            yield from _tables_together(workload, phase, some, grouped)
+            some, rows = [], 0
+        some.append(one)
+        rows += count
+    yield from _tables_together(workload, phase, some, grouped)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows that a machine can hold, by what they are alike in for the rest of the model."""
+
+    place: Index
+    keys: npt.NDArray[np.int64]
+    """Ascending."""
+
+
+class _Grouped:
+    """The rows that machines hold, found once for all that are alike but for their speed."""
+
+    def __init__(self, space: LayoutSpace) -> None:
+        self.space = space
+        self._known: dict[Hashable, _Rows] = {}
+
+    def of(self, asked: Asked) -> _Rows:
+        """Those of one machine."""
+        machine = asked.machine
+        key = (machine.per_node, machine.domain, machine.memory_bytes, asked.max_nodes, asked.loses_replicas)
+        if key not in self._known:
+            held = held_on(machine, self.space.rows, asked.max_nodes)
+            keys = _group_keys(machine, self.space.rows, held, loses_replicas=asked.loses_replicas)
+            order = np.argsort(keys, kind="stable") if asked.loses_replicas else slice(None)
+            self._known[key] = _Rows(held[order], keys[order])
+        return self._known[key]
+
+
+def _tables_together(
+    workload: Workload, phase: PhaseWork, asked: Sequence[Asked], grouped: _Grouped
+) -> list[BestLayouts]:
+    """The fastest layouts on some machines, which follow one another in all arrays."""
+    if not asked:
+        return []
+    space, held = grouped.space, [grouped.of(one) for one in asked]
+    machines = [one.machine for one in asked]
+    subjects = evaluators(workload, phase, machines, space.degrees.recompute, space.grid)
+    machine = np.repeat(np.arange(len(asked)), [len(one.place) for one in held])
+    place, keys = (np.concatenate([getattr(one, name) for one in held]) for name in ("place", "keys"))
+    keys += machine * (keys.max(initial=0) + 1)
+    bound = np.concatenate([_bound(one, space, some.place) for one, some in zip(subjects, held, strict=True)])
+    together, rows = Evaluators(subjects), space.rows
+
+    def steps(some: Index) -> StepTime:
+        """Of rows on machines."""
+        return together.steps(machine[some], space.cells[place[some]], rows.take(place[some]))
+
+    best, time = _least_per_group(rows.zero[place], bound, keys, steps)
+    kept = rows.take(place[best])
     parts = {part.name: np.broadcast_to(getattr(time, part.name), len(best)) for part in fields(StepTime)}
-    kept = rows.take(held[best])
-    nodes = -(-kept.devices // machine.per_node).astype(np.int64)
-    return BestLayouts(kept, nodes, seconds[best], parts)
+    per_node = np.asarray([one.per_node for one in machines])[machine[best]]
+    whole = BestLayouts(kept, -(-kept.devices // per_node), time.total, parts)
+    ends = np.searchsorted(machine[best], np.arange(len(asked) + 1))
+    return [whole.take(np.arange(*ends[one : one + 2])) for one in range(len(asked))]
+
+
+def _bound(subject: Evaluator, space: LayoutSpace, place: Index) -> Array:
+    """What the steps of rows on a machine take at least."""
+    return subject.bound(space.cells[place], space.rows.recompute[place], space.stage_shape.take(place))
 
 
 def _group_keys(machine: Machine, rows: LayoutRows, held: Index, *, loses_replicas: bool) -> npt.NDArray[np.int64]:
@@ -115,15 +221,13 @@ FIRST_BATCH, BATCH_GROWTH = 2, 4
 
 def _least_per_group(
     zero: npt.NDArray[np.int32], bound: Array, keys: npt.NDArray[np.int64], steps: Callable[[Index], StepTime]
-) -> Array:
-    """Step seconds of the rows that may be the fastest of their group, infinite for those that provably are not.
+) -> tuple[Index, StepTime]:
+    """The fastest row of each group, and its step time.
 
     Best bound first: rows whose bound exceeds a time that was reached in their group are never evaluated. Overhead
     per busy second depends on the nodes alone and falls with the busy time, so the least ratio seen scales the bound.
     """
     seconds = np.full(len(bound), np.inf)
-    if not len(bound):
-        return seconds
     starts, group = groups(keys)
     reached, scale = np.full(len(starts), np.inf), np.full(len(starts), np.inf)
     batch = np.union1d(
@@ -141,7 +245,8 @@ def _least_per_group(
         first, member = groups(group[left])
         rank = np.arange(len(left)) - first[member]
         batch, left, size = left[rank < size], left[rank >= size], size * BATCH_GROWTH
-    return seconds
+    best = _first_least(seconds, starts, group)
+    return best, steps(best)
 
 
 ROUNDING: Final = 1e-9

@@ -6,13 +6,15 @@ passes of all micro-batches, which the layer's time gives, bound the step.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from planner.equations.bundles import stack, take
 from planner.equations.layer import LayerTime, recompute_seconds
 from planner.equations.pipeline import (
     mean_stage_seconds,
@@ -22,9 +24,9 @@ from planner.equations.pipeline import (
     stage_layers,
 )
 from planner.equations.step import StepTime, assemble_step, logits_seconds, mean_layer_time, one_layer_seconds
-from planner.equations.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
+from planner.equations.symbols import Architecture, Array, Device, Job, Layout, Software
 from planner.layouts.degrees import Degrees
-from planner.layouts.kept import Keyed, numbers
+from planner.layouts.kept import Kept, numbers
 from planner.layouts.rows import Index, LayoutRows, distinct_pairs, places, symbols
 from planner.layouts.workload import PhaseWork, Workload
 from planner.market.placements import Machine
@@ -167,6 +169,42 @@ class Evaluator:
         return float(job.global_batch * (devices[:, None, :] * passes.reshape(shape)).min(initial=np.inf))
 
 
+
+@dataclass(frozen=True)
+class Evaluators:
+    """One phase on several machines, of which each row names one."""
+
+    machines: Sequence[Evaluator]
+
+    @cached_property
+    def _starts(self) -> Index:
+        """Where each machine's cells begin when all stand in one row."""
+        return np.cumsum([0, *(len(one.logits) for one in self.machines[:-1])])
+
+    @cached_property
+    def _cells(self) -> tuple[LayerTime, Array]:
+        """The layer and the logits by cell, machine by machine."""
+        layer = {
+            part.name: np.concatenate([getattr(one.layer, part.name) for one in self.machines])
+            for part in fields(LayerTime)
+        }
+        return LayerTime(**layer), np.concatenate([one.logits for one in self.machines])
+
+    @cached_property
+    def _devices(self) -> Device:
+        return stack([one.subject[1] for one in self.machines])
+
+    def steps(self, machine: Index, cells: Index, rows: LayoutRows) -> StepTime:
+        """Step times of rows in some cells, each on one of the machines."""
+        first = self.machines[0]
+        architecture, _, software, job = first.subject
+        place = self._starts[machine] + cells
+        layer, logits = take(self._cells[0], place), self._cells[1][place]
+        layout = layout_of(first.workload, first.recompute, rows)
+        constants = first.workload.constants
+        return assemble_step(layer, logits, architecture, take(self._devices, machine), software, job, layout, constants)
+
+
 @dataclass(frozen=True)
 class _Grids:
     """What an evaluator holds by cell, see there."""
@@ -175,43 +213,89 @@ class _Grids:
     logits: Array
     whole_layer: Array
 
+    def of(self, place: int) -> _Grids:
+        """One machine's, where several stand on the first axis."""
+        return _Grids(take(self.layer, np.asarray(place)), self.logits[place], self.whole_layer[place])
+
 
 KEPT: Final = 128
 """Grids that are kept, since a problem with other limits or prices asks for the same; one takes about 1 MB."""
+TOGETHER: Final = 1 << 17
+"""Cells that are evaluated together: few enough for a processor's cache, so many that calls of NumPy cost little."""
 
-
-@lru_cache(KEPT)
-def _grids(
-    known: Keyed[tuple[Subject, Constants]], layers: int, recompute: tuple[Recompute, ...], grid: LayerGrid
-) -> _Grids:
-    """The times of a phase on a machine, cell by cell."""
-    subject, constants = known.value
-    architecture, device, software, job = subject
-    layout = grid.layout(recompute, layers)
-    layer = mean_layer_time(*subject, layout, constants)
-    logits = logits_seconds(architecture, device, job, layout, constants)
-    whole = one_layer_seconds(layer, recompute_seconds(layer, software, layout))
-    cells = (len(grid.tensor), len(grid.expert), len(grid.context))
-
-    def by_cell(values: Array) -> Array:
-        return np.broadcast_to(values, (*cells, 1)).ravel()
-
-    return _Grids(
-        layer=LayerTime(**{part.name: by_cell(getattr(layer, part.name)) for part in fields(LayerTime)}),
-        logits=by_cell(logits),
-        whole_layer=np.broadcast_to(whole, (*cells, len(recompute))).reshape(-1, len(recompute)),
-    )
+_kept: Kept[_Grids] = Kept(KEPT)
 
 
 def evaluator(
     workload: Workload, phase: PhaseWork, machine: Machine, recompute: tuple[Recompute, ...], grid: LayerGrid
 ) -> Evaluator:
     """Everything that rows of one phase on one machine share, computed once; rows stay inside its scale-up domain."""
-    here = grid.within(machine.domain)
-    subject = (workload.architecture, workload.device(machine), workload.software, workload.job(phase))
-    known = Keyed(numbers(*subject, workload.constants), (subject, workload.constants))
-    grids = _grids(known, workload.model.num_hidden_layers, recompute, here)
-    return Evaluator(subject, workload, recompute, here, grids.layer, grids.logits, grids.whole_layer)
+    return evaluators(workload, phase, [machine], recompute, grid)[0]
+
+
+def evaluators(
+    workload: Workload,
+    phase: PhaseWork,
+    machines: Sequence[Machine],
+    recompute: tuple[Recompute, ...],
+    grid: LayerGrid,
+) -> list[Evaluator]:
+    """The same of several machines, whose grids are computed together."""
+    here = [grid.within(machine.domain) for machine in machines]
+    subjects = [
+        (workload.architecture, workload.device(machine), workload.software, workload.job(phase))
+        for machine in machines
+    ]
+    keys = [
+        (numbers(*subject, workload.constants), workload.model.num_hidden_layers, recompute, one)
+        for subject, one in zip(subjects, here, strict=True)
+    ]
+    grids = {key: found for key in keys if (found := _kept.get(key))}
+    new = {key: (one, subject[1]) for key, one, subject in zip(keys, here, subjects, strict=True) if key not in grids}
+    for one in dict.fromkeys(one for one, _ in new.values()):
+        alike = {key: device for key, (its, device) in new.items() if its == one}
+        grids |= zip(alike, _grids(workload, phase, list(alike.values()), recompute, one), strict=True)
+    for key in new:
+        _kept.put(key, grids[key])
+    return [
+        Evaluator(subject, workload, recompute, one, grids[key].layer, grids[key].logits, grids[key].whole_layer)
+        for key, subject, one in zip(keys, subjects, here, strict=True)
+    ]
+
+
+def _grids(
+    workload: Workload, phase: PhaseWork, devices: Sequence[Device], recompute: tuple[Recompute, ...], grid: LayerGrid
+) -> Iterator[_Grids]:
+    """The times of a phase on some devices, cell by cell; so many at a time that they stay in the cache."""
+    cells = len(grid.tensor) * len(grid.expert) * len(grid.context)
+    most = max(TOGETHER // max(cells, 1), 1)
+    for start in range(0, len(devices), most):
+        some = devices[start : start + most]
+        on_axis = take(stack(some), np.arange(len(some)).reshape(-1, 1, 1, 1, 1))
+        found = _grids_together(workload, phase, on_axis, recompute, grid)
+        yield from (found.of(place) for place in range(len(some)))
+
+
+def _grids_together(
+    workload: Workload, phase: PhaseWork, devices: Device, recompute: tuple[Recompute, ...], grid: LayerGrid
+) -> _Grids:
+    """The times of a phase on some devices, which stand on the first axis of all results."""
+    architecture, software, job = workload.architecture, workload.software, workload.job(phase)
+    layout = grid.layout(recompute, workload.model.num_hidden_layers)
+    layer = mean_layer_time(architecture, devices, software, job, layout, workload.constants)
+    logits = logits_seconds(architecture, devices, job, layout, workload.constants)
+    whole = one_layer_seconds(layer, recompute_seconds(layer, software, layout))
+    count = devices.node.size
+    cells = (count, len(grid.tensor), len(grid.expert), len(grid.context))
+
+    def by_cell(values: Array) -> Array:
+        return np.broadcast_to(values, (*cells, 1)).reshape(count, -1)
+
+    return _Grids(
+        layer=LayerTime(**{part.name: by_cell(getattr(layer, part.name)) for part in fields(LayerTime)}),
+        logits=by_cell(logits),
+        whole_layer=np.broadcast_to(whole, (*cells, len(recompute))).reshape(count, -1, len(recompute)),
+    )
 
 
 def layout_of(workload: Workload, recompute: tuple[Recompute, ...], rows: LayoutRows) -> Layout:

@@ -5,9 +5,9 @@ Validity and memory hardly depend on the machine, so rows are made once per phas
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache, reduce
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
 from math import inf
 from typing import Final
 
@@ -20,7 +20,7 @@ from planner.layouts.degrees import MAX_DEVICES, Degrees
 from planner.layouts.device_memory import Contents, least_activation_bytes, models_held
 from planner.layouts.dominated import MemoryChoices, has_needless_context, memory_classes, undominated_choices
 from planner.layouts.evaluator import LayerGrid, StageShape
-from planner.layouts.kept import Keyed, numbers
+from planner.layouts.kept import Kept, numbers
 from planner.layouts.rows import Index, Ints, LayoutRows, joined, symbols
 from planner.layouts.workload import PhaseWork, Workload
 
@@ -37,17 +37,56 @@ class Tightest:
 
 @dataclass(frozen=True)
 class LayoutSpace:
-    """All valid layouts of one phase."""
+    """All valid layouts of one phase, enumerated when they are first asked for."""
 
     made_for: tuple[Workload, PhaseWork]
     """What they were made for; jobs with the same numbers share them."""
     degrees: Degrees
-    rows: LayoutRows
-    """Those that fit the largest memory and that no other one provably beats, in the order of their devices."""
-    counts: Mapping[int, npt.NDArray[np.int64]]
-    """Valid layouts, fitting and beaten or not, by tensor degree and number of devices."""
-    tightest: Tightest | None
-    """None when no layout is valid at all."""
+    memories: tuple[float, ...]
+    """The machines' memory sizes in bytes, ascending."""
+    max_devices: int
+    numbers: Hashable
+    """All that the rows depend on."""
+    part: tuple[LayoutSpace, tuple[int, ...]] | None = None
+    """The space of which it has the rows on some numbers of devices alone."""
+
+    def on(self, devices: Iterable[int]) -> LayoutSpace:
+        """Its part on some numbers of devices."""
+        some = tuple(sorted(set(devices)))
+        return replace(self, numbers=(self.numbers, some), part=(self, some))
+
+    @property
+    def rows(self) -> LayoutRows:
+        """Those that fit the largest memory and that no other one provably beats, in the order of their devices."""
+        return self._found[0]
+
+    @property
+    def tightest(self) -> Tightest | None:
+        """None when no layout is valid at all."""
+        return self._found[1]
+
+    @cached_property
+    def _found(self) -> tuple[LayoutRows, Tightest | None]:
+        """The rows, and the layout that fills least memory."""
+        if self.part:
+            whole, devices = self.part
+            return whole.rows.take(np.flatnonzero(np.isin(whole.rows.devices, devices))), whole.tightest
+        rows, tightest = [], list[Tightest]()
+        for block in _blocks(*self.made_for, self._rules, self.memories):
+            rows.append(block.undominated_rows())
+            tightest.append(block.tightest())
+        if not any(len(one) for one in rows):
+            tightest = [block.tightest() for block in _blocks(*self.made_for, self._rules, (inf,))]
+        return joined(rows), min(tightest, key=lambda one: one.needed_bytes, default=None)
+
+    @cached_property
+    def counts(self) -> Mapping[int, npt.NDArray[np.int64]]:
+        """Valid layouts, fitting and beaten or not, by tensor degree and number of devices."""
+        return {tensor: count_layouts(self._rules, tensor) for tensor in self.degrees.tensor}
+
+    @cached_property
+    def _rules(self) -> CutRules:
+        return CutRules.of(*self.made_for, self.degrees, self.max_devices)
 
     @cached_property
     def grid(self) -> LayerGrid:
@@ -65,6 +104,12 @@ class LayoutSpace:
         return StageShape.of(*self.made_for, self.degrees.recompute, self.rows)
 
 
+KEPT: Final = 8
+"""Spaces that are kept, since a problem with other offers, prices or budgets asks for the same; up to 30 MB each."""
+
+kept_spaces: Kept[LayoutSpace] = Kept(KEPT)
+
+
 def layout_space(
     workload: Workload,
     phase: PhaseWork,
@@ -76,36 +121,13 @@ def layout_space(
 
     `memories`: the machines' memory sizes in bytes; a layout that fits none of them is no row.
     """
+    sizes = tuple(sorted(set(memories)))
     known = (workload.architecture, workload.software, workload.job(phase), workload.constants)
     pins = repr(workload.pins)
-    key = (numbers(*known), workload.stack.counts_embedding, pins, workload.headroom, workload.growth)
-    return _space(Keyed(key, (workload, phase)), degrees, tuple(sorted(set(memories))), max_devices)
-
-
-KEPT: Final = 8
-"""Spaces that are kept, since a problem with other offers, prices or budgets asks for the same; up to 30 MB each."""
-
-
-@lru_cache(KEPT)
-def _space(
-    known: Keyed[tuple[Workload, PhaseWork]], degrees: Degrees, memories: tuple[float, ...], max_devices: int
-) -> LayoutSpace:
-    """Every valid layout, in the order of its devices."""
-    workload, phase = known.value
-    rules = CutRules.of(workload, phase, degrees, max_devices)
-    rows, tightest = [], list[Tightest]()
-    for block in _blocks(workload, phase, rules, memories):
-        rows.append(block.undominated_rows())
-        tightest.append(block.tightest())
-    if not any(len(one) for one in rows):
-        tightest = [block.tightest() for block in _blocks(workload, phase, rules, (inf,))]
-    return LayoutSpace(
-        known.value,
-        degrees,
-        joined(rows),
-        {tensor: count_layouts(rules, tensor) for tensor in degrees.tensor},
-        min(tightest, key=lambda one: one.needed_bytes, default=None),
-    )
+    job = (numbers(*known), workload.stack.counts_embedding, pins, workload.headroom, workload.growth)
+    key = (job, degrees, sizes, max_devices)
+    space = kept_spaces.get(key)
+    return space or kept_spaces.put(key, LayoutSpace((workload, phase), degrees, sizes, max_devices, key))
 
 
 def valid_rows(
