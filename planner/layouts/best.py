@@ -114,7 +114,7 @@ def _kept_tables(
 ) -> list[BestLayouts]:
     """The fastest layouts on several machines, however long their steps."""
     keys = [_key(workload, space, one) for one in asked]
-    found = {key: table for key in keys if (table := kept_tables.get(key))}
+    found = {key: table for key in keys if (table := kept_tables.get(key)) is not None}
     new = {key: one for key, one in zip(keys, asked, strict=True) if key not in found}
     found |= zip(new, _tables(workload, phase, space, list(new.values())), strict=True)
     for key in new:
@@ -166,7 +166,8 @@ class _Grouped:
         machine = asked.machine
         key = (machine.per_node, machine.domain, machine.memory_bytes, asked.max_nodes, asked.loses_replicas)
         if key not in self._known:
-            held = held_on(machine, self.space.rows, asked.max_nodes)
+            few = np.searchsorted(self.space.rows.devices, asked.max_nodes * machine.per_node, side="right")
+            held = held_on(machine, self.space.rows.take(slice(few)), asked.max_nodes)
             keys = _group_keys(machine, self.space.rows, held, loses_replicas=asked.loses_replicas)
             order = np.argsort(keys, kind="stable") if asked.loses_replicas else slice(None)
             self._known[key] = _Rows(held[order], keys[order])
@@ -227,24 +228,27 @@ def _least_per_group(
     Best bound first: rows whose bound exceeds a time that was reached in their group are never evaluated. Overhead
     per busy second depends on the nodes alone and falls with the busy time, so the least ratio seen scales the bound.
     """
-    seconds = np.full(len(bound), np.inf)
     starts, group = groups(keys)
+    seconds = np.full(len(bound), np.inf)
     reached, scale = np.full(len(starts), np.inf), np.full(len(starts), np.inf)
-    batch = np.union1d(
-        _first_least(bound, starts, group), _first_least(np.where(zero < 3, bound, np.inf), starts, group)
-    )
-    left = np.setdiff1d(np.arange(len(bound)), batch, assume_unique=True)
-    size = FIRST_BATCH
-    while len(batch):
+
+    def evaluate(batch: Index) -> None:
         time = steps(batch)
         seconds[batch] = time.total
         np.minimum.at(reached, group[batch], time.total)
         np.minimum.at(scale, group[batch], time.total / (time.total - time.overhead))
-        left = left[bound[left] * scale[group[left]] <= reached[group[left]] * (1 + ROUNDING)]
-        left = left[np.lexsort((bound[left], group[left]))]
+
+    sharded_weights = np.where(zero < 3, bound, np.inf)
+    evaluate(np.union1d(_first_least(bound, starts, group), _first_least(sharded_weights, starts, group)))
+    left = np.flatnonzero((bound <= (reached * (1 + ROUNDING) / scale)[group]) & np.isinf(seconds))
+    left = left[np.lexsort((bound[left], group[left]))]
+    size = FIRST_BATCH
+    while len(left):
         first, member = groups(group[left])
         rank = np.arange(len(left)) - first[member]
-        batch, left, size = left[rank < size], left[rank >= size], size * BATCH_GROWTH
+        evaluate(left[rank < size])
+        left, size = left[rank >= size], size * BATCH_GROWTH
+        left = left[bound[left] <= (reached * (1 + ROUNDING) / scale)[group[left]]]
     best = _first_least(seconds, starts, group)
     return best, steps(best)
 

@@ -250,7 +250,7 @@ def evaluators(
         (numbers(*subject, workload.constants), workload.model.num_hidden_layers, recompute, one)
         for subject, one in zip(subjects, here, strict=True)
     ]
-    grids = {key: found for key in keys if (found := _kept.get(key))}
+    grids = {key: found for key in keys if (found := _kept.get(key)) is not None}
     new = {key: (one, subject[1]) for key, one, subject in zip(keys, here, subjects, strict=True) if key not in grids}
     for one in dict.fromkeys(one for one, _ in new.values()):
         alike = {key: device for key, (its, device) in new.items() if its == one}

@@ -60,7 +60,7 @@ class LayoutRows:
         """The columns of degrees by name."""
         return {name: getattr(self, name) for name in DEGREES}
 
-    def take(self, index: Index) -> LayoutRows:
+    def take(self, index: Index | slice) -> LayoutRows:
         """Some of the rows."""
         return LayoutRows(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
