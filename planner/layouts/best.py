@@ -5,16 +5,17 @@ Evaluating all rows in full costs seconds, so those whose lower bound shows that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from planner.equations.step import StepTime
 from planner.equations.symbols import Array
-from planner.layouts.evaluator import Evaluator, Evaluators, evaluators
+from planner.layouts.evaluator import Evaluators, evaluators
+from planner.layouts.fastest import HeldRows, Race
 from planner.layouts.kept import Kept, numbers
 from planner.layouts.rows import Index, LayoutRows
 from planner.layouts.space import LayoutSpace
@@ -36,7 +37,7 @@ class BestLayouts:
     def __len__(self) -> int:
         return len(self.nodes)
 
-    def take(self, index: Index) -> BestLayouts:
+    def take(self, index: Index | slice) -> BestLayouts:
         """Some of them."""
         parts = {name: values[index] for name, values in self.time.items()}
         return BestLayouts(self.rows.take(index), self.nodes[index], self.step_seconds[index], parts)
@@ -129,143 +130,52 @@ def _key(workload: Workload, space: LayoutSpace, asked: Asked) -> Hashable:
 
 
 TOGETHER: Final = 1_000_000
-"""Rows on machines whose bounds are held at a time: what limits the memory that they take."""
+"""Rows on machines that are compared at a time: what limits the memory that they take."""
 
 
 def _tables(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Sequence[Asked]) -> Iterator[BestLayouts]:
     """The fastest layouts on several machines; as many are evaluated together as memory is meant for."""
-    grouped, some, rows = _Grouped(space), list[Asked](), 0
+    known: dict[Hashable, HeldRows] = {}
+    some, families = list[tuple[Machine, HeldRows]](), 0
     for one in asked:
-        count = len(grouped.of(one).place)
-        if rows + count > TOGETHER:
-            yield from _tables_together(workload, phase, some, grouped)
-            some, rows = [], 0
-        some.append(one)
-        rows += count
-    yield from _tables_together(workload, phase, some, grouped)
+        key = (one.machine.per_node, one.machine.domain, one.machine.memory_bytes, one.max_nodes, one.loses_replicas)
+        held = known.get(key) or known.setdefault(key, _held_rows(space, one))
+        if families + len(held.keys) > TOGETHER:
+            yield from _tables_together(workload, phase, space, some)
+            some, families = [], 0
+        some.append((one.machine, held))
+        families += len(held.keys)
+    yield from _tables_together(workload, phase, space, some)
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Rows that a machine can hold, by what they are alike in for the rest of the model."""
+def _held_rows(space: LayoutSpace, asked: Asked) -> HeldRows:
+    """Rows that the nodes of a machine can hold, by what the rest of the model tells layouts apart by.
 
-    place: Index
-    keys: npt.NDArray[np.int64]
-    """Ascending."""
-
-
-class _Grouped:
-    """The rows that machines hold, found once for all that are alike but for their speed."""
-
-    def __init__(self, space: LayoutSpace) -> None:
-        self.space = space
-        self._known: dict[Hashable, _Rows] = {}
-
-    def of(self, asked: Asked) -> _Rows:
-        """Those of one machine."""
-        machine = asked.machine
-        key = (machine.per_node, machine.domain, machine.memory_bytes, asked.max_nodes, asked.loses_replicas)
-        if key not in self._known:
-            few = np.searchsorted(self.space.rows.devices, asked.max_nodes * machine.per_node, side="right")
-            held = held_on(machine, self.space.rows.take(slice(few)), asked.max_nodes)
-            keys = _group_keys(machine, self.space.rows, held, loses_replicas=asked.loses_replicas)
-            order = np.argsort(keys, kind="stable") if asked.loses_replicas else slice(None)
-            self._known[key] = _Rows(held[order], keys[order])
-        return self._known[key]
+    That is their nodes, and if asked the share of replicas that goes on.
+    """
+    rows, machine = space.rows, asked.machine
+    few = np.searchsorted(rows.devices, asked.max_nodes * machine.per_node, side="right")
+    held = held_on(machine, rows.take(slice(few)), asked.max_nodes)
+    keys = -(-rows.devices[held] // machine.per_node).astype(np.int64)
+    if asked.loses_replicas:
+        shares, share = np.unique(replicas_left(rows.data[held]), return_inverse=True)
+        keys = keys * len(shares) + share
+    return HeldRows.of(space, held, keys)
 
 
 def _tables_together(
-    workload: Workload, phase: PhaseWork, asked: Sequence[Asked], grouped: _Grouped
-) -> list[BestLayouts]:
-    """The fastest layouts on some machines, which follow one another in all arrays."""
-    if not asked:
-        return []
-    space, held = grouped.space, [grouped.of(one) for one in asked]
-    machines = [one.machine for one in asked]
+    workload: Workload, phase: PhaseWork, space: LayoutSpace, some: Sequence[tuple[Machine, HeldRows]]
+) -> Iterator[BestLayouts]:
+    """The fastest layouts on some machines, one after the other."""
+    machines, held = [machine for machine, _ in some], [rows for _, rows in some]
+    if not any(len(one.keys) for one in held):
+        yield from (BestLayouts(space.rows.take(slice(0)), np.empty(0, dtype=np.int64), np.empty(0), {}) for _ in some)
+        return
     subjects = evaluators(workload, phase, machines, space.degrees.recompute, space.grid)
-    machine = np.repeat(np.arange(len(asked)), [len(one.place) for one in held])
-    place, keys = (np.concatenate([getattr(one, name) for one in held]) for name in ("place", "keys"))
-    keys += machine * (keys.max(initial=0) + 1)
-    bound = np.concatenate([_bound(one, space, some.place) for one, some in zip(subjects, held, strict=True)])
-    together, rows = Evaluators(subjects), space.rows
-
-    def steps(some: Index) -> StepTime:
-        """Of rows on machines."""
-        return together.steps(machine[some], space.cells[place[some]], rows.take(place[some]))
-
-    best, time = _least_per_group(rows.zero[place], bound, keys, steps)
-    kept = rows.take(place[best])
-    parts = {part.name: np.broadcast_to(getattr(time, part.name), len(best)) for part in fields(StepTime)}
-    per_node = np.asarray([one.per_node for one in machines])[machine[best]]
-    whole = BestLayouts(kept, -(-kept.devices // per_node), time.total, parts)
-    ends = np.searchsorted(machine[best], np.arange(len(asked) + 1))
-    return [whole.take(np.arange(*ends[one : one + 2])) for one in range(len(asked))]
-
-
-def _bound(subject: Evaluator, space: LayoutSpace, place: Index) -> Array:
-    """What the steps of rows on a machine take at least."""
-    return subject.bound(space.cells[place], space.rows.recompute[place], space.stage_shape.take(place))
-
-
-def _group_keys(machine: Machine, rows: LayoutRows, held: Index, *, loses_replicas: bool) -> npt.NDArray[np.int64]:
-    """What rows are alike in for the rest of the model: nodes, and if asked the share of replicas that goes on."""
-    nodes = -(-rows.devices[held] // machine.per_node).astype(np.int64)
-    if not loses_replicas:
-        return nodes
-    shares, share = np.unique(replicas_left(rows.data[held]), return_inverse=True)
-    return nodes * len(shares) + share.astype(np.int64)
-
-
-FIRST_BATCH, BATCH_GROWTH = 2, 4
-"""Rows per number of nodes that are evaluated at first, and how many times more in each next round."""
-
-
-def _least_per_group(
-    zero: npt.NDArray[np.int32], bound: Array, keys: npt.NDArray[np.int64], steps: Callable[[Index], StepTime]
-) -> tuple[Index, StepTime]:
-    """The fastest row of each group, and its step time.
-
-    Best bound first: rows whose bound exceeds a time that was reached in their group are never evaluated. Overhead
-    per busy second depends on the nodes alone and falls with the busy time, so the least ratio seen scales the bound.
-    """
-    starts, group = groups(keys)
-    seconds = np.full(len(bound), np.inf)
-    reached, scale = np.full(len(starts), np.inf), np.full(len(starts), np.inf)
-
-    def evaluate(batch: Index) -> None:
-        time = steps(batch)
-        seconds[batch] = time.total
-        np.minimum.at(reached, group[batch], time.total)
-        np.minimum.at(scale, group[batch], time.total / (time.total - time.overhead))
-
-    sharded_weights = np.where(zero < 3, bound, np.inf)
-    evaluate(np.union1d(_first_least(bound, starts, group), _first_least(sharded_weights, starts, group)))
-    left = np.flatnonzero((bound <= (reached * (1 + ROUNDING) / scale)[group]) & np.isinf(seconds))
-    left = left[np.lexsort((bound[left], group[left]))]
-    size = FIRST_BATCH
-    while len(left):
-        first, member = groups(group[left])
-        rank = np.arange(len(left)) - first[member]
-        evaluate(left[rank < size])
-        left, size = left[rank >= size], size * BATCH_GROWTH
-        left = left[bound[left] <= (reached * (1 + ROUNDING) / scale)[group[left]]]
-    best = _first_least(seconds, starts, group)
-    return best, steps(best)
-
-
-ROUNDING: Final = 1e-9
-"""Relative slack of comparisons between sums of floats that were added in another order."""
-
-
-def groups(keys: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Where each run of equal keys starts, and the run that each key belongs to; keys ascend."""
-    first = np.concatenate(([True], keys[1:] != keys[:-1])) if len(keys) else np.empty(0, dtype=np.bool_)
-    return np.flatnonzero(first), np.cumsum(first) - 1
-
-
-def _first_least(values: Array, starts: npt.NDArray[np.int64], group: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Index of the first least value of each group."""
-    if not len(values):
-        return np.empty(0, dtype=np.int64)
-    least = np.flatnonzero(values == np.minimum.reduceat(values, starts)[group])
-    return least[groups(group[least])[0]]
+    machine, place, time = Race(space, Evaluators(subjects), held).winners()
+    rows = space.rows.take(place)
+    parts = {part.name: np.broadcast_to(getattr(time, part.name), len(place)) for part in fields(StepTime)}
+    nodes = -(-rows.devices // np.asarray([one.per_node for one in machines])[machine])
+    whole = BestLayouts(rows, nodes, time.total, parts)
+    ends = np.searchsorted(machine, np.arange(len(machines) + 1))
+    yield from (whole.take(slice(*ends[one : one + 2])) for one in range(len(machines)))

@@ -68,7 +68,7 @@ class CutRules:
 
 
 def cuts(rules: CutRules, tensor: int, context: Columns, micro_batch: Columns) -> Iterator[Mapping[str, Columns]]:
-    """Valid combinations of all but the expert degree, with one tensor degree and some pairs of context and micro-batch.
+    """Valid combinations of all degrees but experts', with one tensor degree and some pairs of context and micro-batch.
 
     The batch is whole micro-batches on every replica; interleaving runs whole rounds of micro-batches (Narayanan et al.
     2021, section 2.2). In pieces; each column has the shape (cuts,).

@@ -36,7 +36,8 @@ class Contents:
         held = States(**{one.name: np.broadcast_to(getattr(states, one.name), shape) for one in fields(States)})
         peak = activation_peak(model, workload.software, job, of_alike, workload.constants)
         kept = np.broadcast_shapes(*(one.shape for one in peak), of_alike.recompute_full.shape)
-        return cls(workload, held, *(np.broadcast_to(one, kept) for one in peak), alike)
+        activations, logits = (np.broadcast_to(one, kept) for one in peak)
+        return cls(workload, held, activations, logits, alike)
 
     def take(self, index: Index) -> Contents:
         """Those of some of the layouts."""
@@ -57,7 +58,8 @@ class Contents:
         held = sum(getattr(self.states, one.name) for one in fields(States))
         states = States(np.min(held, axis=0), nothing, nothing, nothing)
         kept = np.min(self.activations + self.logits, axis=0)
-        return self._needed_bytes(states, kept, np.zeros_like(kept))[0]
+        needed: Array = self._needed_bytes(states, kept, np.zeros_like(kept))[0]
+        return needed
 
     def _needed_bytes(self, states: States, activations: Array, logits: Array) -> Array:
         used = peak_memory(states, activations[..., self.alike], logits[..., self.alike], self.workload.constants)

@@ -109,7 +109,8 @@ class StageShape:
     @classmethod
     def of(cls, workload: Workload, phase: PhaseWork, recompute: tuple[Recompute, ...], rows: LayoutRows) -> StageShape:
         """The shape of some rows."""
-        columns = {name: getattr(rows, name).astype(np.float64) for name in ("pipeline", "virtual", "micro_batch", "data")}
+        names = ("pipeline", "virtual", "micro_batch", "data")
+        columns = {name: getattr(rows, name).astype(np.float64) for name in names}
         pairs, pair = distinct_pairs(rows.pipeline, rows.virtual)
         of_pairs = layout_of(workload, recompute, rows.take(pairs))
         full, last = stage_layers(workload.architecture, workload.software, of_pairs)
@@ -146,11 +147,28 @@ class Evaluator:
 
     def bound(self, cells: Index, recompute: npt.NDArray[np.int32], shape: StageShape) -> Array:
         """A lower bound of step times: the passes of all micro-batches under the pipeline schedule."""
+        return self._passes(self.whole_layer[cells, recompute], self.logits[cells], shape)
+
+    def family_bound(self, cells: Index, recompute: npt.NDArray[np.int32], shape: StageShape) -> Array:
+        """The least bound of rows that differ from these in their expert degree alone."""
+        experts = self._least_of_experts
+        return self._passes(experts.whole_layer[cells, recompute], experts.logits[cells], shape)
+
+    def _passes(self, layer: Array, head: Array, shape: StageShape) -> Array:
         architecture, _, software, _ = self.subject
-        layer, head = self.whole_layer[cells, recompute], self.logits[cells]
         slowest = slowest_stage_seconds(layer, head, shape.full, shape.last)
         mean = mean_stage_seconds(layer, head, architecture.layers, shape.pipeline)
         return schedule_seconds(shape.microbatches, slowest, mean, software, shape.pipeline, shape.virtual)
+
+    @cached_property
+    def _least_of_experts(self) -> Evaluator:
+        """The same with the least time of all expert degrees in every cell."""
+
+        def least(values: Array) -> Array:
+            by_expert = values.reshape(len(self.grid.tensor), len(self.grid.expert), len(self.grid.context), -1)
+            return np.broadcast_to(by_expert.min(axis=1, keepdims=True), by_expert.shape).reshape(values.shape)
+
+        return replace(self, whole_layer=least(self.whole_layer), logits=least(self.logits))
 
     def bound_of(self, phase: PhaseWork, rows: LayoutRows) -> Array:
         """That bound of some rows."""
@@ -200,9 +218,8 @@ class Evaluators:
         architecture, _, software, job = first.subject
         place = self._starts[machine] + cells
         layer, logits = take(self._cells[0], place), self._cells[1][place]
-        layout = layout_of(first.workload, first.recompute, rows)
-        constants = first.workload.constants
-        return assemble_step(layer, logits, architecture, take(self._devices, machine), software, job, layout, constants)
+        device, layout = take(self._devices, machine), layout_of(first.workload, first.recompute, rows)
+        return assemble_step(layer, logits, architecture, device, software, job, layout, first.workload.constants)
 
 
 @dataclass(frozen=True)

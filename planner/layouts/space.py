@@ -99,6 +99,18 @@ class LayoutSpace:
         return self.grid.cells(self.rows)
 
     @cached_property
+    def family(self) -> Index:
+        """What rows have in common that differ in expert degree and ZeRO alone: as many numbers as families, or more.
+
+        Such rows of one recompute choice are generated one after another.
+        """
+        apart = np.zeros(len(self.rows), dtype=np.bool_)
+        for name in ("tensor", "pipeline", "virtual", "context", "micro_batch", "data"):
+            column = getattr(self.rows, name)
+            apart[1:] |= column[1:] != column[:-1]
+        return np.cumsum(apart) * len(self.degrees.recompute) + self.rows.recompute
+
+    @cached_property
     def stage_shape(self) -> StageShape:
         """What a bound takes of the rows."""
         return StageShape.of(*self.made_for, self.degrees.recompute, self.rows)
@@ -165,9 +177,10 @@ class _Block:
         """The degrees of layouts at some places of the shape."""
         alike = self.choices.alike[cut]
         columns = {name: values.astype(np.int32)[alike] for name, values in self.columns.items()}
-        stages = np.asarray(self.choices.zero, dtype=np.int32)
-        others = {"expert": self.expert[cut], "zero": stages[zero], "recompute": recompute}
-        return columns | {name: values.astype(np.int32) for name, values in others.items()}
+        columns["expert"] = self.expert[cut].astype(np.int32)
+        columns["zero"] = np.asarray(self.choices.zero, dtype=np.int32)[zero]
+        columns["recompute"] = recompute.astype(np.int32)
+        return columns
 
     def undominated_rows(self) -> LayoutRows:
         """The layouts that fit some memory and that no other choice of the same cut beats."""
