@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from planner.equations.symbols import Array
 from planner.formulation.limits import Limit, limits_of
-from planner.layouts.best import Asked, BestLayouts, best_layouts, prepare
+from planner.layouts.best import Asked, best_layouts, prepare
 from planner.layouts.degrees import MAX_DEVICES, degrees_of
 from planner.layouts.dominance import undominated as undominated_rows
 from planner.layouts.rows import LayoutRows
 from planner.layouts.space import LayoutSpace, layout_space
+from planner.layouts.tables import BestLayouts
 from planner.layouts.wall import Ran, RunTime, run_time
 from planner.layouts.workload import PhaseWork, Workload, workload_of
 from planner.market.placements import Machine, placements

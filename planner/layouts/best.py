@@ -6,45 +6,23 @@ Evaluating all rows in full costs seconds, so those whose lower bound shows that
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from planner.equations.step import StepTime
-from planner.equations.symbols import Array
+from planner.layouts.caching import digest_of
 from planner.layouts.evaluator import Evaluators, evaluators
 from planner.layouts.fastest import HeldRows, Race
 from planner.layouts.kept import Kept, numbers
 from planner.layouts.rows import Index, LayoutRows
 from planner.layouts.space import LayoutSpace
+from planner.layouts.tables import TIME, BestLayouts, read_tables, write_tables
 from planner.layouts.wall import replicas_left
 from planner.layouts.workload import PhaseWork, Workload
 from planner.market.placements import Machine
-
-
-@dataclass(frozen=True)
-class BestLayouts:
-    """The fastest layouts of one phase on one machine with their step times, fewest nodes first."""
-
-    rows: LayoutRows
-    nodes: npt.NDArray[np.int64]
-    step_seconds: Array
-    time: dict[str, Array]
-    """What a step is spent on, by part; seconds."""
-
-    def __len__(self) -> int:
-        return len(self.nodes)
-
-    def take(self, index: Index | slice) -> BestLayouts:
-        """Some of them."""
-        parts = {name: values[index] for name, values in self.time.items()}
-        return BestLayouts(self.rows.take(index), self.nodes[index], self.step_seconds[index], parts)
-
-    def within(self, max_step_seconds: float) -> BestLayouts:
-        """Those that take at most so many seconds a step."""
-        return self.take(np.flatnonzero(self.step_seconds <= max_step_seconds))
+from planner.market.spot import kept_of_gang
 
 
 def rows_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> LayoutRows:
@@ -116,17 +94,27 @@ def _kept_tables(
     """The fastest layouts on several machines, however long their steps."""
     keys = [_key(workload, space, one) for one in asked]
     found = {key: table for key in keys if (table := kept_tables.get(key)) is not None}
-    new = {key: one for key, one in zip(keys, asked, strict=True) if key not in found}
-    found |= zip(new, _tables(workload, phase, space, list(new.values())), strict=True)
-    for key in new:
-        kept_tables.put(key, found[key])
+    known: dict[bytes, BestLayouts] = {}
+    if any(key not in found for key in keys):
+        known = {} if space.part else read_tables(space.digest)
+        found |= known
+    if new := {key: one for key, one in zip(keys, asked, strict=True) if key not in found}:
+        computed = dict(zip(new, _tables(workload, phase, space, list(new.values())), strict=True))
+        found |= computed
+        if not space.part:
+            write_tables(space.digest, computed | known)
+    for key, table in found.items():
+        kept_tables.put(key, table)
     return [found[key] for key in keys]
 
 
-def _key(workload: Workload, space: LayoutSpace, asked: Asked) -> Hashable:
+def _key(workload: Workload, space: LayoutSpace, asked: Asked) -> bytes:
     """All that the fastest layouts on a machine depend on."""
-    device = numbers(workload.device(asked.machine))
-    return space.numbers, device, asked.machine.accelerator.name, asked.max_nodes, asked.loses_replicas
+    machine = asked.machine
+    kept = kept_of_gang() if asked.loses_replicas else 1.0
+    return digest_of(
+        space.digest, numbers(workload.device(machine)), machine.accelerator.name, asked.max_nodes, kept
+    )
 
 
 TOGETHER: Final = 1_000_000
@@ -169,12 +157,16 @@ def _tables_together(
     """The fastest layouts on some machines, one after the other."""
     machines, held = [machine for machine, _ in some], [rows for _, rows in some]
     if not any(len(one.keys) for one in held):
-        yield from (BestLayouts(space.rows.take(slice(0)), np.empty(0, dtype=np.int64), np.empty(0), {}) for _ in some)
+        nothing = np.empty(0)
+        none = BestLayouts(
+            space.rows.take(slice(0)), np.empty(0, dtype=np.int64), nothing, dict.fromkeys(TIME, nothing)
+        )
+        yield from [none] * len(some)
         return
     subjects = evaluators(workload, phase, machines, space.degrees.recompute, space.grid)
     machine, place, time = Race(space, Evaluators(subjects), held).winners()
     rows = space.rows.take(place)
-    parts = {part.name: np.broadcast_to(getattr(time, part.name), len(place)) for part in fields(StepTime)}
+    parts = {name: np.broadcast_to(getattr(time, name), len(place)) for name in TIME}
     nodes = -(-rows.devices // np.asarray([one.per_node for one in machines])[machine])
     whole = BestLayouts(rows, nodes, time.total, parts)
     ends = np.searchsorted(machine, np.arange(len(machines) + 1))

@@ -240,7 +240,7 @@ KEPT: Final = 128
 TOGETHER: Final = 1 << 17
 """Cells that are evaluated together: few enough for a processor's cache, so many that calls of NumPy cost little."""
 
-_kept: Kept[_Grids] = Kept(KEPT)
+kept_grids: Kept[_Grids] = Kept(KEPT)
 
 
 def evaluator(
@@ -267,13 +267,13 @@ def evaluators(
         (numbers(*subject, workload.constants), workload.model.num_hidden_layers, recompute, one)
         for subject, one in zip(subjects, here, strict=True)
     ]
-    grids = {key: found for key in keys if (found := _kept.get(key)) is not None}
+    grids = {key: found for key in keys if (found := kept_grids.get(key)) is not None}
     new = {key: (one, subject[1]) for key, one, subject in zip(keys, here, subjects, strict=True) if key not in grids}
     for one in dict.fromkeys(one for one, _ in new.values()):
         alike = {key: device for key, (its, device) in new.items() if its == one}
         grids |= zip(alike, _grids(workload, phase, list(alike.values()), recompute, one), strict=True)
     for key in new:
-        _kept.put(key, grids[key])
+        kept_grids.put(key, grids[key])
     return [
         Evaluator(subject, workload, recompute, one, grids[key].layer, grids[key].logits, grids[key].whole_layer)
         for key, subject, one in zip(keys, subjects, here, strict=True)

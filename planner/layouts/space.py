@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.equations.symbols import Array, Job, Layout
+from planner.layouts.caching import digest_of
 from planner.layouts.cuts import CutRules, count_layouts, cuts, expert_degrees
 from planner.layouts.degrees import MAX_DEVICES, Degrees
 from planner.layouts.device_memory import Contents, least_activation_bytes, models_held
@@ -54,6 +55,11 @@ class LayoutSpace:
         """Its part on some numbers of devices."""
         some = tuple(sorted(set(devices)))
         return replace(self, numbers=(self.numbers, some), part=(self, some))
+
+    @cached_property
+    def digest(self) -> bytes:
+        """The same as 32 bytes."""
+        return digest_of(self.numbers)
 
     @property
     def rows(self) -> LayoutRows:

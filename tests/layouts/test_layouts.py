@@ -152,8 +152,8 @@ def test_what_is_kept_is_never_mistaken() -> None:
 
     def alone(changes: dict[str, Any]) -> tuple[list[float], list[float]]:
         """The same when nothing is kept from before."""
-        spaces._space.cache_clear()
-        evaluators._grids.cache_clear()
+        spaces.kept_spaces.clear()
+        evaluators.kept_grids.clear()
         return evaluated(changes)
 
     expected = [alone(one) for one in VARIANTS]
