@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from planner.equations.symbols import Array
 from planner.formulation.limits import Limit, limits_of
-from planner.layouts.best import Asked, best_layouts, prepare
+from planner.layouts.best import Asked, best_layouts, best_layouts_on
 from planner.layouts.degrees import MAX_DEVICES, degrees_of
 from planner.layouts.dominance import undominated as undominated_rows
 from planner.layouts.rows import LayoutRows
@@ -172,7 +172,7 @@ def _columns(
         Asked(machine, most_nodes(problem, tenders, machine), loses_replicas=key in elastic)
         for key, machine in machines.items()
     ]
-    prepare(workload, phase, space, asked)
+    best_layouts_on(workload, phase, space, asked)
     best = {
         one.machine.key: best_layouts(
             workload,

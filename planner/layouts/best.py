@@ -65,7 +65,7 @@ def best_layouts(
     `loses_replicas`: for each share of the replicas that goes on when nodes are lost, too.
     """
     asked = Asked(machine, max_nodes, loses_replicas=loses_replicas)
-    return _kept_tables(workload, phase, space, [asked])[0].within(max_step_seconds)
+    return best_layouts_on(workload, phase, space, [asked])[0].within(max_step_seconds)
 
 
 @dataclass(frozen=True)
@@ -77,21 +77,19 @@ class Asked:
     loses_replicas: bool
 
 
-def prepare(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Sequence[Asked]) -> None:
-    """Finds fastest layouts on several machines together, which is quicker; `best_layouts` then has them at hand."""
-    _kept_tables(workload, phase, space, asked)
-
-
 KEPT: Final = 1024
 """Tables of fastest layouts that are kept: of one phase on one machine, up to some 100 kB each."""
 
 kept_tables: Kept[BestLayouts] = Kept(KEPT)
 
 
-def _kept_tables(
+def best_layouts_on(
     workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Sequence[Asked]
 ) -> list[BestLayouts]:
-    """The fastest layouts on several machines, however long their steps."""
+    """The fastest layouts on several machines, however long their steps.
+
+    Finding them together is quicker than one after the other, and `best_layouts` then has them at hand.
+    """
     keys = [_key(workload, space, one) for one in asked]
     found = {key: table for key in keys if (table := kept_tables.get(key)) is not None}
     known: dict[bytes, BestLayouts] = {}

@@ -1,8 +1,8 @@
 """What was evaluated, kept for the next process: arrays in files under the numbers that they depend on.
 
 Files lie in `plan-training/layouts` of the user's cache folder (XDG Base Directory Specification). Each begins with the
-SHA-256 of the rest, which is arrays in NumPy's own format, so that nothing in them can run and a damaged one is as if it
-were not there. They are written whole and renamed; several processes may read and write at once, and the last one
+SHA-256 of the rest, which is arrays in NumPy's own format, so that nothing in them can run and a damaged one is as if
+it were not there. They are written whole and renamed; several processes may read and write at once, and the last one
 wins. Where nothing can be written, nothing is kept: that is never an error, and never changes an answer.
 """
 
@@ -97,7 +97,7 @@ def _packed(arrays: Arrays) -> bytes:
     """Names, and then arrays in their order."""
     stream = BytesIO()
     for one in (np.asarray(list(arrays)), *arrays.values()):
-        np.lib.format.write_array(stream, np.ascontiguousarray(one), allow_pickle=False)
+        np.lib.format.write_array(stream, one, allow_pickle=False)
     return stream.getvalue()
 
 

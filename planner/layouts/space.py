@@ -6,16 +6,16 @@ Validity and memory hardly depend on the machine, so rows are made once per phas
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, reduce
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from planner.equations.symbols import Array, Job, Layout
-from planner.layouts.caching import digest_of
+from planner.layouts.caching import digest_of, store, stored
 from planner.layouts.cuts import CutRules, count_layouts, cuts, expert_degrees
 from planner.layouts.degrees import MAX_DEVICES, Degrees
 from planner.layouts.device_memory import Contents, least_activation_bytes, models_held
@@ -29,11 +29,15 @@ Columns = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Tightest:
-    """The valid layout that fills least memory: what to show when nothing fits."""
+class Outline:
+    """What is asked of all layouts of a phase when their fastest ones are known; little enough to be kept on disk."""
 
-    needed_bytes: float
-    layout: Layout
+    leanest: LayoutRows
+    """The row that needs least memory, for each number of devices and tensor degree."""
+    tightest_bytes: float
+    """What the valid layout needs that fills least memory, fitting or not; infinite when no layout is valid at all."""
+    grid: LayerGrid
+    """The degrees of the rows that the time of a layer depends on."""
 
 
 @dataclass(frozen=True)
@@ -66,24 +70,36 @@ class LayoutSpace:
         """Those that fit the largest memory and that no other one provably beats, in the order of their devices."""
         return self._found[0]
 
-    @property
-    def tightest(self) -> Tightest | None:
-        """None when no layout is valid at all."""
-        return self._found[1]
-
     @cached_property
-    def _found(self) -> tuple[LayoutRows, Tightest | None]:
-        """The rows, and the layout that fills least memory."""
+    def _found(self) -> tuple[LayoutRows, float]:
+        """The rows, and what the layout needs that fills least memory."""
         if self.part:
             whole, devices = self.part
-            return whole.rows.take(np.flatnonzero(np.isin(whole.rows.devices, devices))), whole.tightest
-        rows, tightest = [], list[Tightest]()
+            return whole.rows.take(np.flatnonzero(np.isin(whole.rows.devices, devices))), whole.outline.tightest_bytes
+        rows, least = [], [inf]
         for block in _blocks(*self.made_for, self._rules, self.memories):
             rows.append(block.undominated_rows())
-            tightest.append(block.tightest())
+            least.append(float(block.needed.min()))
         if not any(len(one) for one in rows):
-            tightest = [block.tightest() for block in _blocks(*self.made_for, self._rules, (inf,))]
-        return joined(rows), min(tightest, key=lambda one: one.needed_bytes, default=None)
+            least += [float(block.needed.min()) for block in _blocks(*self.made_for, self._rules, (inf,))]
+        return joined(rows), min(least)
+
+    @cached_property
+    def outline(self) -> Outline:
+        """What is kept on disk of it."""
+        key = digest_of(self.digest, "outline")
+        arrays = None if self.part else stored(key)
+        if arrays is None:
+            rows, tightest_bytes = self._found
+            arrays = _outlined(self.degrees, rows) | {"tightest_bytes": np.asarray(tightest_bytes)}
+            if not self.part:
+                store(key, arrays)
+        context, micro_batch = (tuple(arrays[f"grid {name}"].tolist()) for name in ("context", "micro_batch"))
+        return Outline(
+            LayoutRows(**{one.name: arrays[f"leanest {one.name}"] for one in fields(LayoutRows)}),
+            float(arrays["tightest_bytes"]),
+            LayerGrid(self.degrees.tensor, self.degrees.expert, context, micro_batch),
+        )
 
     @cached_property
     def counts(self) -> Mapping[int, npt.NDArray[np.int64]]:
@@ -94,10 +110,10 @@ class LayoutSpace:
     def _rules(self) -> CutRules:
         return CutRules.of(*self.made_for, self.degrees, self.max_devices)
 
-    @cached_property
+    @property
     def grid(self) -> LayerGrid:
         """The degrees of the rows that the time of a layer depends on."""
-        return LayerGrid.of(self.degrees, self.rows)
+        return self.outline.grid
 
     @cached_property
     def cells(self) -> Index:
@@ -120,6 +136,16 @@ class LayoutSpace:
     def stage_shape(self) -> StageShape:
         """What a bound takes of the rows."""
         return StageShape.of(*self.made_for, self.degrees.recompute, self.rows)
+
+
+def _outlined(degrees: Degrees, rows: LayoutRows) -> dict[str, npt.NDArray[Any]]:
+    """The leanest rows and the grid of some rows as arrays."""
+    order = np.lexsort((rows.needed_bytes, rows.tensor, rows.devices))
+    pair = rows.devices[order].astype(np.int64) << 32 | rows.tensor[order]
+    leanest = rows.take(order[np.flatnonzero(np.diff(pair, prepend=-1))])
+    grid = LayerGrid.of(degrees, rows)
+    of_rows = {f"leanest {one.name}": getattr(leanest, one.name) for one in fields(LayoutRows)}
+    return of_rows | {"grid context": np.asarray(grid.context), "grid micro_batch": np.asarray(grid.micro_batch)}
 
 
 KEPT: Final = 8
@@ -191,13 +217,6 @@ class _Block:
     def undominated_rows(self) -> LayoutRows:
         """The layouts that fit some memory and that no other choice of the same cut beats."""
         return self.rows(self.fits & undominated_choices(self.workload, self.job, self.choices))
-
-    def tightest(self) -> Tightest:
-        """The layout that fills least memory."""
-        least = int(np.argmin(self.needed))
-        where = self._degrees(*(np.asarray(one) for one in np.unravel_index(least, self.needed.shape)))
-        layers = self.workload.model.num_hidden_layers
-        return Tightest(float(self.needed.flat[least]), symbols(where, layers, self.choices.recompute))
 
 
 def _blocks(
