@@ -14,6 +14,8 @@ from typing import Final
 
 from planner.errors import InputError, Place
 
+NO_CACHE: Final = "PLAN_NO_CACHE"
+"""Environment variable that, set and not empty, keeps commands from reading and writing the user's cache folder."""
 PATIENCE: Final = 10.0
 """Seconds in which all of a named pipe must have arrived."""
 CHUNK: Final = 2**16

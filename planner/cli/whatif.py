@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from planner.cli.options import html_option, set_option, write_page
+from planner.cli.options import cache_option, html_option, set_option, write_page
 from planner.cli.reading import warn_of_phases
 from planner.errors import ExitCode
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     "May be given twice; at most 100 values each and 2,500 cells.",
 )
 @set_option
+@cache_option
 @click.option(
     "--show",
     type=click.Choice(["cost", "time", "tokens", "gpus", "accelerator"]),

@@ -110,9 +110,7 @@ def _key(workload: Workload, space: LayoutSpace, asked: Asked) -> bytes:
     """All that the fastest layouts on a machine depend on."""
     machine = asked.machine
     kept = kept_of_gang() if asked.loses_replicas else 1.0
-    return digest_of(
-        space.digest, numbers(workload.device(machine)), machine.accelerator.name, asked.max_nodes, kept
-    )
+    return digest_of(space.digest, numbers(workload.device(machine)), machine.accelerator.name, asked.max_nodes, kept)
 
 
 TOGETHER: Final = 1_000_000

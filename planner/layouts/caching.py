@@ -21,12 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.catalog.files import catalog_directory
-from planner.files import replace_whole
+from planner.files import NO_CACHE, replace_whole
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
-NO_CACHE: Final = "PLAN_NO_CACHE"
-"""Environment variable that switches the files off when it is set and not empty."""
 MOST_BYTES: Final = 256 * 2**20
 """Of all files together: those that were not read for longest are removed beyond it."""
 DIGEST: Final = 32

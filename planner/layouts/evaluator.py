@@ -187,7 +187,6 @@ class Evaluator:
         return float(job.global_batch * (devices[:, None, :] * passes.reshape(shape)).min(initial=np.inf))
 
 
-
 @dataclass(frozen=True)
 class Evaluators:
     """One phase on several machines, of which each row names one."""
