@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class Memory:
     margin: Array
     """What 95 % of published peaks stay under, beyond the expectation."""
 
-    @property
+    @cached_property
     def allocated(self) -> Array:
         """Peak of what the framework itself allocates."""
         return self.weights + self.gradients + self.optimizer + self.activations + self.other

@@ -120,7 +120,7 @@ class StageShape:
 
     def take(self, index: Index) -> StageShape:
         """That of some of the rows."""
-        return StageShape(*(getattr(self, one.name)[index] for one in fields(self)))
+        return StageShape(*(getattr(self, one.name).take(index) for one in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -147,18 +147,16 @@ class Evaluator:
 
     def bound(self, cells: Index, recompute: npt.NDArray[np.int32], shape: StageShape) -> Array:
         """A lower bound of step times: the passes of all micro-batches under the pipeline schedule."""
-        return self._passes(self.whole_layer[cells, recompute], self.logits[cells], shape)
-
-    def family_bound(self, cells: Index, recompute: npt.NDArray[np.int32], shape: StageShape) -> Array:
-        """The least bound of rows that differ from these in their expert degree alone."""
-        experts = self._least_of_experts
-        return self._passes(experts.whole_layer[cells, recompute], experts.logits[cells], shape)
-
-    def _passes(self, layer: Array, head: Array, shape: StageShape) -> Array:
         architecture, _, software, _ = self.subject
+        layer = self.whole_layer.ravel().take(cells * len(self.recompute) + recompute)
+        head = self.logits.take(cells)
         slowest = slowest_stage_seconds(layer, head, shape.full, shape.last)
         mean = mean_stage_seconds(layer, head, architecture.layers, shape.pipeline)
         return schedule_seconds(shape.microbatches, slowest, mean, software, shape.pipeline, shape.virtual)
+
+    def family_bound(self, cells: Index, recompute: npt.NDArray[np.int32], shape: StageShape) -> Array:
+        """The least bound of rows that differ from these in their expert degree alone."""
+        return self._least_of_experts.bound(cells, recompute, shape)
 
     @cached_property
     def _least_of_experts(self) -> Evaluator:

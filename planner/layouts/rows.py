@@ -62,7 +62,10 @@ class LayoutRows:
 
     def take(self, index: Index | slice) -> LayoutRows:
         """Some of the rows."""
-        return LayoutRows(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        taken = LayoutRows(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        if "devices" in vars(self):  # known, so not to be multiplied again
+            vars(taken)["devices"] = self.devices[index]
+        return taken
 
 
 def joined(parts: Iterable[LayoutRows]) -> LayoutRows:
