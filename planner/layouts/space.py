@@ -22,7 +22,7 @@ from planner.layouts.device_memory import Contents, least_activation_bytes, mode
 from planner.layouts.dominated import MemoryChoices, has_needless_context, memory_classes, undominated_choices
 from planner.layouts.evaluator import LayerGrid, StageShape
 from planner.layouts.kept import Kept, numbers
-from planner.layouts.rows import Index, Ints, LayoutRows, joined, symbols
+from planner.layouts.rows import Index, Ints, LayoutRows, joined, places, symbols
 from planner.layouts.workload import PhaseWork, Workload
 
 Columns = npt.NDArray[np.int64]
@@ -140,9 +140,11 @@ class LayoutSpace:
 
 def _outlined(degrees: Degrees, rows: LayoutRows) -> dict[str, npt.NDArray[Any]]:
     """The leanest rows and the grid of some rows as arrays."""
-    order = np.lexsort((rows.needed_bytes, rows.tensor, rows.devices))
-    pair = rows.devices[order].astype(np.int64) << 32 | rows.tensor[order]
-    leanest = rows.take(order[np.flatnonzero(np.diff(pair, prepend=-1))])
+    pair = rows.devices.astype(np.int64) * len(degrees.tensor) + places(degrees.tensor, rows.tensor)
+    least = np.full(int(pair.max(initial=-1)) + 1, inf)
+    np.minimum.at(least, pair, rows.needed_bytes)
+    as_lean = np.flatnonzero(rows.needed_bytes == least[pair])
+    leanest = rows.take(as_lean[np.unique(pair[as_lean], return_index=True)[1]])
     grid = LayerGrid.of(degrees, rows)
     of_rows = {f"leanest {one.name}": getattr(leanest, one.name) for one in fields(LayoutRows)}
     return of_rows | {"grid context": np.asarray(grid.context), "grid micro_batch": np.asarray(grid.micro_batch)}

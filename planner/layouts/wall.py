@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from planner.catalog.reliability import FailureRate, load_reliability
 from planner.equations.completion import Moments
-from planner.equations.reliability import checkpoint_bytes, failures_per_second, transfer_seconds
+from planner.equations.reliability import failures_per_second, transfer_seconds
 from planner.equations.risk import Growth, growth, moments
 from planner.equations.spot import Capacity, Rates, Work
 from planner.equations.symbols import Array
@@ -150,7 +150,7 @@ ROUNDING: Final = 1e-9
 
 def standstills(workload: Workload, figures: Nuisances, nodes: Whole) -> tuple[Array, Array]:
     """Seconds to write a checkpoint, and from an interruption until the job computes again, on so many nodes."""
-    size = checkpoint_bytes(workload.architecture, workload.job(workload.phases[0]))
+    size = workload.checkpoint_bytes
     count, total = np.asarray(nodes, dtype=np.float64), np.asarray(figures.storage_bytes_s)
     write = transfer_seconds(size, count, np.asarray(figures.write_bytes_s_per_node), total)
     read = transfer_seconds(size, count, np.asarray(figures.read_bytes_s_per_node), total)

@@ -15,6 +15,7 @@ from planner.catalog.precisions import TrainingPrecision, find_precision
 from planner.catalog.records import ModelArchitecture
 from planner.catalog.software import DEFAULT_STACK, StackProperties, find_stack
 from planner.equations.evaluate import constants_of
+from planner.equations.reliability import checkpoint_bytes
 from planner.equations.symbols import Architecture, Array, Constants, Device, Job, Software
 from planner.errors import InputError
 from planner.market.placements import Machine
@@ -69,6 +70,11 @@ class Workload:
     def software(self) -> Software:
         """The stack as the equations take it."""
         return Software.of(self.stack, self.precision)
+
+    @cached_property
+    def checkpoint_bytes(self) -> Array:
+        """What is written so that the job can begin again: weights and optimizer states."""
+        return checkpoint_bytes(self.architecture, self.job(self.phases[0]))
 
     def grown(self) -> Architecture:
         """The model `growth` times larger: as many times more layers."""
