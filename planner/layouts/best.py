@@ -16,7 +16,7 @@ from planner.layouts.caching import digest_of
 from planner.layouts.evaluator import Evaluators, evaluators
 from planner.layouts.fastest import HeldRows, Race
 from planner.layouts.kept import Kept, numbers
-from planner.layouts.rows import Index, LayoutRows
+from planner.layouts.rows import Index, Ints, LayoutRows, renumbered
 from planner.layouts.space import LayoutSpace
 from planner.layouts.tables import TIME, BestLayouts, read_tables, write_tables
 from planner.layouts.wall import replicas_left
@@ -33,20 +33,23 @@ def rows_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> LayoutRows:
 def held_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> Index:
     """Which rows at most so many nodes can hold: memory, whole nodes (or part of one), tensor groups in the fabric."""
     small = rows.devices <= max_nodes * machine.per_node
-    return np.flatnonzero(small & (rows.needed_bytes <= machine.memory_bytes) & is_placeable(machine, rows))
+    held = np.flatnonzero(small & (rows.needed_bytes <= machine.memory_bytes))
+    return held[_is_placeable(machine, rows.devices[held], rows.tensor[held])]
 
 
 def is_placeable(machine: Machine, rows: LayoutRows) -> npt.NDArray[np.bool_]:
-    """Whether rows can be laid on a machine's nodes, whatever memory they need; shape (rows,).
+    """Whether rows can be laid on a machine's nodes, whatever memory they need; shape (rows,)."""
+    return _is_placeable(machine, rows.devices, rows.tensor)
 
-    Looked up by devices and by tensor degree, of which there are far fewer than rows.
-    """
+
+def _is_placeable(machine: Machine, of_rows: Ints, tensor_of_rows: Ints) -> npt.NDArray[np.bool_]:
+    """The same of devices and tensor degrees, of which there are far fewer values than rows: so by looking them up."""
     per_node = machine.per_node
-    devices = np.arange(rows.devices.max(initial=0) + 1)
+    devices = np.arange(of_rows.max(initial=0) + 1)
     whole = (devices % per_node == 0) | (devices < per_node)
-    tensor = np.maximum(np.arange(rows.tensor.max(initial=0) + 1), 1)
+    tensor = np.maximum(np.arange(tensor_of_rows.max(initial=0) + 1), 1)
     inside = (tensor <= machine.domain) & ((per_node % tensor == 0) | (tensor % per_node == 0))
-    placeable: npt.NDArray[np.bool_] = whole[rows.devices] & inside[rows.tensor]
+    placeable: npt.NDArray[np.bool_] = whole[of_rows] & inside[tensor_of_rows]
     return placeable
 
 
@@ -142,8 +145,9 @@ def _held_rows(space: LayoutSpace, asked: Asked) -> HeldRows:
     held = held_on(machine, rows.take(slice(few)), asked.max_nodes)
     keys = -(-rows.devices[held] // machine.per_node).astype(np.int64)
     if asked.loses_replicas:
-        shares, share = np.unique(replicas_left(rows.data[held]), return_inverse=True)
-        keys = keys * len(shares) + share
+        data, first = renumbered(rows.data[held])
+        shares, share = np.unique(replicas_left(rows.data[held][first]), return_inverse=True)
+        keys = keys * len(shares) + share[data]
     return HeldRows.of(space, held, keys)
 
 

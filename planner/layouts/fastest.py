@@ -41,7 +41,7 @@ class HeldRows:
     def of(cls, space: LayoutSpace, place: Index, keys: Index) -> HeldRows:
         """Rows of a space in their groups; rows of a family are of one group."""
         family, first = renumbered(space.family[place])
-        order = np.argsort(keys[first], kind="stable")
+        order = np.argsort(narrow(keys[first]), kind="stable")
         rank = np.empty_like(order)
         rank[order] = np.arange(len(order))
         family, first = rank[family], first[order]
@@ -142,7 +142,7 @@ class Race:
             group = self._group[begin:end][held.family[rows]]
             found.append(Entrants(np.full(len(rows), number), held.place[rows], group))
         whole = joined(found)
-        return whole.take(np.argsort(whole.group, kind="stable"))
+        return whole.take(np.argsort(narrow(whole.group), kind="stable"))
 
     def _bound(self, rows: Entrants) -> Array:
         """What rows take at least."""
