@@ -19,7 +19,7 @@ from planner.layouts.dominance import undominated as undominated_rows
 from planner.layouts.rows import LayoutRows
 from planner.layouts.space import LayoutSpace, layout_space
 from planner.layouts.tables import BestLayouts
-from planner.layouts.wall import Ran, RunTime, run_time
+from planner.layouts.wall import Ran, RunTime, run_times
 from planner.layouts.workload import PhaseWork, Workload, workload_of
 from planner.market.placements import Machine, placements
 from planner.market.tenders import Regime, Tender, tenders_of, undominated
@@ -185,8 +185,19 @@ def _columns(
         )
         for one in asked
     }
-    grounds = dict.fromkeys(map(ground_of, tenders))
-    return {ground: _that_can_be_best(problem, workload, index, best[ground.machine], ground) for ground in grounds}
+    grounds = list(dict.fromkeys(map(ground_of, tenders)))
+    ran = [_ran(best[ground.machine]) for ground in grounds]
+    on_grounds = [(ground.machine[0], layouts, ground.regime) for ground, layouts in zip(grounds, ran, strict=True)]
+    runs = run_times(workload, on_grounds, begins=index == 0)
+    return {
+        ground: _that_can_be_best(problem, phase, best[ground.machine], run)
+        for ground, run in zip(grounds, runs, strict=True)
+    }
+
+
+def _ran(best: BestLayouts) -> Ran:
+    """Layouts as the time of a run depends on them."""
+    return Ran(best.nodes, best.rows.data, best.step_seconds)
 
 
 def is_open(problem: Problem, phase: str) -> bool:
@@ -206,12 +217,10 @@ def with_spares(problem: Problem, nodes: npt.NDArray[np.integer[Any]]) -> npt.ND
     return nodes.astype(np.int64) + spares
 
 
-def _that_can_be_best(problem: Problem, workload: Workload, index: int, best: BestLayouts, ground: Ground) -> Columns:
+def _that_can_be_best(problem: Problem, phase: PhaseWork, best: BestLayouts, run: RunTime) -> Columns:
     """Of the fastest layouts, those that no smaller one beats in all that the model sees of them."""
-    ran = Ran(best.nodes, best.rows.data, best.step_seconds)
-    run = run_time(workload, ground.machine[0], ran, ground.regime, begins=index == 0)
     columns = Columns(best.rows, best.nodes, with_spares(problem, best.nodes), best.step_seconds, best.time, run)
-    return columns.take(undominated_rows(_seen(problem, workload.phases[index], columns)))
+    return columns.take(undominated_rows(_seen(problem, phase, columns)))
 
 
 def _seen(problem: Problem, phase: PhaseWork, columns: Columns) -> Array:

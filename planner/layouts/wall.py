@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, Final
 
@@ -81,7 +82,7 @@ class RunTime:
         """Expected wall time beyond where its distribution begins."""
         return Growth(self.wall.start - self.least.start, self.wall.each - self.least.each)
 
-    def take(self, index: Ints) -> RunTime:
+    def take(self, index: Ints | slice) -> RunTime:
         """Of some of the layouts."""
         return RunTime(*(Growth(one.start[index], one.each[index]) for one in self.figures))
 
@@ -108,7 +109,31 @@ class Ran:
 
 def run_time(workload: Workload, accelerator: str, layouts: Ran, regime: Regime, *, begins: bool) -> RunTime:
     """How long a phase takes on each layout under a regime; `begins`: it starts the job, at a random time."""
-    work = _work(workload, nuisances(accelerator), layouts.nodes)
+    return run_times(workload, [(accelerator, layouts, regime)], begins=begins)[0]
+
+
+def run_times(workload: Workload, asked: Sequence[tuple[str, Ran, Regime]], *, begins: bool) -> list[RunTime]:
+    """The same of layouts on several accelerators; those that are interrupted alike are evaluated together."""
+    alike: dict[tuple[Nuisances, Regime], list[int]] = {}
+    for number, (accelerator, _, regime) in enumerate(asked):
+        alike.setdefault((nuisances(accelerator), regime), []).append(number)
+    found: dict[int, RunTime] = {}
+    for (figures, regime), numbers in alike.items():
+        some = [asked[number][1] for number in numbers]
+        whole = _run_time(workload, figures, joined(some), regime, begins=begins)
+        ends = np.cumsum([0, *(len(one.nodes) for one in some)])
+        for place, number in enumerate(numbers):
+            found[number] = whole.take(slice(*ends[place : place + 2]))
+    return [found[number] for number in range(len(asked))]
+
+
+def joined(parts: Sequence[Ran]) -> Ran:
+    """The layouts of all of them."""
+    return Ran(*(np.concatenate([getattr(one, name.name) for one in parts]) for name in fields(Ran)))
+
+
+def _run_time(workload: Workload, figures: Nuisances, layouts: Ran, regime: Regime, *, begins: bool) -> RunTime:
+    work = _work(workload, figures, layouts.nodes)
     grown = growth(regime.policy, work, _capacity(regime, layouts), begins=begins)
     found = (grown.wall, grown.least, grown.variance, grown.spot, grown.replaced)
     return RunTime(*(Growth(one.start, one.each * layouts.step_seconds) for one in found))
