@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from planner.equations.step import StepTime
 from planner.equations.symbols import Array
-from planner.layouts.evaluator import Evaluators
+from planner.layouts.evaluator import Evaluators, StageShape
 from planner.layouts.rows import Index, narrow, renumbered
 from planner.layouts.space import LayoutSpace
 
@@ -30,12 +30,16 @@ class HeldRows:
     """Of the rows in the space."""
     family: Index
     """Of each of them."""
-    first: Index
-    """Place of a row of each family."""
     keys: Index
     """The group of each family, ascending: rows of a group compete."""
     plain: Flags
     """Families with a row that keeps its weights whole, which is the quicker one."""
+    cells: Index
+    """Of a row of each family in the space's grid, see `LayoutSpace.cells`."""
+    recompute: npt.NDArray[np.int32]
+    """Of each family."""
+    shape: StageShape
+    """Of each family."""
 
     @classmethod
     def of(cls, space: LayoutSpace, place: Index, keys: Index) -> HeldRows:
@@ -47,7 +51,9 @@ class HeldRows:
         family, first = rank[family], first[order]
         plain = np.zeros(len(first), dtype=np.bool_)
         plain[family[space.rows.zero[place] < SHARDED_WEIGHTS]] = True
-        return cls(place, family, place[first], keys[first], plain)
+        rows = place[first]
+        shape = space.stage_shape.take(rows)
+        return cls(place, family, keys[first], plain, space.cells[rows], space.rows.recompute[rows], shape)
 
 
 SHARDED_WEIGHTS: Final = 3
@@ -95,7 +101,12 @@ class Race:
 
     def winners(self) -> tuple[Index, Index, StepTime]:
         """The fastest row of each group: its machine, its place in the space, and its step time."""
-        bound = np.concatenate([self._family_bound(number) for number in range(len(self._held))])
+        bound = np.concatenate(
+            [
+                one.family_bound(held.cells, held.recompute, held.shape)
+                for one, held in zip(self._evaluators.machines, self._held, strict=True)
+            ]
+        )
         likely = self._rows(self._likely(bound))
         evaluated = [likely.take(first_least(self._bound(likely), *groups(likely.group)))]
         seconds = [self._seconds(evaluated[0])]
@@ -118,12 +129,6 @@ class Race:
             yield left.take(now)
             may_win = ~now & (bound <= self._most()[left.group])
             left, bound, size = left.take(may_win), bound[may_win], size * BATCH_GROWTH
-
-    def _family_bound(self, number: int) -> Array:
-        """What no row of a family takes less than, on one of the machines."""
-        first = self._held[number].first
-        recompute, shape = self._space.rows.recompute[first], self._space.stage_shape.take(first)
-        return self._evaluators.machines[number].family_bound(self._space.cells[first], recompute, shape)
 
     def _likely(self, bound: Array) -> Flags:
         """The families with the least bound of each group: of all, and of those that keep their weights whole."""
