@@ -163,7 +163,8 @@ class Evaluator:
         """The same with the least time of all expert degrees in every cell."""
 
         def least(values: Array) -> Array:
-            by_expert = values.reshape(len(self.grid.tensor), len(self.grid.expert), len(self.grid.context), -1)
+            shape = (len(self.grid.tensor), len(self.grid.expert), len(self.grid.context), *values.shape[1:])
+            by_expert = values.reshape(shape)
             return np.broadcast_to(by_expert.min(axis=1, keepdims=True), by_expert.shape).reshape(values.shape)
 
         return replace(self, whole_layer=least(self.whole_layer), logits=least(self.logits))
