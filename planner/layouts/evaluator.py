@@ -69,9 +69,9 @@ class LayerGrid:
         """The number of each row's cell, shape (rows,)."""
         context, micro_batch = sorted(set(self.context)), sorted(set(self.micro_batch))
         pairs = np.zeros((len(context), len(micro_batch)), dtype=np.int64)
-        pairs[places(context, np.asarray(self.context)), places(micro_batch, np.asarray(self.micro_batch))] = np.arange(
-            len(self.context)
-        )
+        columns, values = (self.context, self.micro_batch), (context, micro_batch)
+        known = (places(of, np.asarray(one, dtype=np.int64)) for of, one in zip(values, columns, strict=True))
+        pairs[tuple(known)] = np.arange(len(self.context))
         pair = pairs[places(context, rows.context), places(micro_batch, rows.micro_batch)]
         tensor, expert = places(self.tensor, rows.tensor), places(self.expert, rows.expert)
         cells: Index = (tensor * len(self.expert) + expert) * len(self.context) + pair

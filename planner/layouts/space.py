@@ -147,7 +147,8 @@ def _outlined(degrees: Degrees, rows: LayoutRows) -> dict[str, npt.NDArray[Any]]
     leanest = rows.take(as_lean[np.unique(pair[as_lean], return_index=True)[1]])
     grid = LayerGrid.of(degrees, rows)
     of_rows = {f"leanest {one.name}": getattr(leanest, one.name) for one in fields(LayoutRows)}
-    return of_rows | {"grid context": np.asarray(grid.context), "grid micro_batch": np.asarray(grid.micro_batch)}
+    of_grid = {f"grid {name}": np.asarray(getattr(grid, name), dtype=np.int64) for name in ("context", "micro_batch")}
+    return of_rows | of_grid
 
 
 KEPT: Final = 8

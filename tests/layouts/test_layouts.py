@@ -278,3 +278,12 @@ def test_lora_needs_less_memory() -> None:
     lora = space_of(problem_of("llama3.1-70b", training={"method": "lora"}), max_devices=8)[2]
     assert len(full.rows) == 0
     assert len(lora.rows) > 0
+
+
+def test_a_model_that_fits_nowhere_has_no_layouts() -> None:
+    """Without any row the tables are empty, and what the closest layout would need is still known."""
+    workload, machine, space = space_of(problem_of("llama3.1-405b", offer={"accelerator": "L4"}), max_devices=8)
+    assert len(space.rows) == len(space.outline.leanest) == 0
+    assert machine.memory_bytes < space.outline.tightest_bytes < np.inf
+    assert len(best_layouts(workload, workload.phases[0], machine, space, max_nodes=1)) == 0
+    assert evaluator_of(workload, machine, space).least_device_seconds() == np.inf
