@@ -26,6 +26,8 @@ class AttentionKernel(SourcedRecord):
 
     name: str
     shares: dict[str, Share]
+    skips_window: bool
+    """Whether blocks of keys beyond a sliding window are left out, instead of computed and masked."""
 
     def share_on(self, architecture: str) -> float:
         """Share on an accelerator architecture, or the kernel's default where none was published."""
@@ -52,6 +54,9 @@ class StackProperties(Record):
     """Host time per kernel launch; 0 where whole steps are compiled."""
     moe_traffic: NonNegative
     moe_host_kernels: NonNegative
+    expert_host_kernels: NonNegative
+    fused_experts: dict[str, Fraction]
+    """Share of runs, by accelerator architecture, whose kernels permute, quantise and activate inside the products."""
     selective_linear: Fraction
     selective_attention: Fraction
     stores_low_precision: bool

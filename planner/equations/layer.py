@@ -14,6 +14,9 @@ from planner.equations.symbols import Architecture, Array, Constants, Device, Jo
 
 DENSE_KERNELS = 20.0
 """Kernel launches of a dense layer's forward pass."""
+EXPERT_BIAS_BYTES = 44.0
+COPY_BYTES = 12.0
+"""Memory traffic per element of a token copy: permuted forth and back, weighted and added."""
 GROUPED_ROWS = 130.0
 """Rows per expert at which the weight gradient of a grouped product takes twice the time that its shape explains.
 
@@ -140,6 +143,8 @@ def elementwise_bytes(
     layout: Layout,
     *,
     width: Array,
+    quantised: Array,
+    biased: Array,
     moe: Array | float,
     traffic: Array,
 ) -> Array:
@@ -153,10 +158,12 @@ def elementwise_bytes(
     heads = 4 * (arch.heads + arch.kv_heads) * arch.query_key_head / t
     activation = (4 + 2 * arch.gated) * width
     casts = (
-        software.cast_traffic * job.cast_bytes * (2 * arch.hidden + 2 * arch.heads * arch.value_head / t + 3 * width)
+        software.cast_traffic * job.cast_bytes * (2 * arch.hidden + 2 * arch.heads * arch.value_head / t + 3 * quantised)
     )
-    copies = moe * 12 * arch.top_k * arch.hidden / t * (1 + layout.expert_tensor) / 2 * traffic
-    return micro_batch_tokens(job, layout) * (residual + heads + activation + casts + copies)
+    copies = moe * COPY_BYTES * arch.top_k * arch.hidden / t * (1 + layout.expert_tensor) / 2 * traffic
+    biases = moe * arch.expert_bias * biased * arch.top_k / t
+    added = biases * (EXPERT_BIAS_BYTES * arch.expert_ffn + 10 * arch.hidden)
+    return micro_batch_tokens(job, layout) * (residual + heads + activation + casts + copies + added)
 
 
 def smooth_max(first: Array, second: Array) -> Array:
@@ -182,10 +189,12 @@ def elementwise_seconds(
     arch: Architecture, device: Device, software: Software, job: Job, layout: Layout, c: Constants, *, moe: bool
 ) -> Array:
     """Memory-bound operators of one layer's forward pass; the backward pass takes twice as long."""
-    routed = arch.top_k * arch.expert_ffn + arch.shared_ffn
-    width = (routed if moe else arch.dense_ffn) / layout.tensor
-    traffic = c.moe_traffic * software.moe_traffic
-    moved = elementwise_bytes(arch, software, job, layout, width=width, moe=float(moe), traffic=traffic)
+    routed = arch.top_k * arch.expert_ffn
+    width = (routed + arch.shared_ffn if moe else arch.dense_ffn) / layout.tensor
+    fused = device.fused_experts
+    traffic = fused + (1 - fused) * c.moe_traffic * software.moe_traffic
+    quantised = width - moe * fused * routed / layout.tensor
+    moved = elementwise_bytes(arch, software, job, layout, width=width, quantised=quantised, biased=1 - fused, moe=float(moe), traffic=traffic)
     return software.elementwise_traffic * c.elementwise * moved / (BANDWIDTH_SHARE * device.memory_bytes_s)
 
 
@@ -193,6 +202,20 @@ def sharded_blocks(arch: Architecture, layout: Layout, *, moe: bool) -> Array:
     """Blocks of a layer that tensor parallelism shards: attention, and the MLP unless its experts are whole."""
     whole_experts = (arch.shared_ffn <= 0) & (layout.expert_tensor <= 1)
     return np.where(moe & whole_experts, 1.0, 2.0)
+
+
+def host_seconds(
+    arch: Architecture, device: Device, software: Software, layout: Layout, c: Constants, *, moe: bool
+) -> Array:
+    """Kernel launches of one layer's forward pass; the backward pass has twice as many.
+
+    Experts are launched one by one unless fused kernels take the number of rows of each from the device: then the host
+    need not wait for it, and whole steps are replayed as one graph.
+    """
+    local = arch.experts / layout.expert
+    of_experts = software.moe_host_kernels + software.expert_host_kernels * local
+    kernels = (DENSE_KERNELS + of_experts) * (1 - device.fused_experts) if moe else DENSE_KERNELS
+    return np.asarray(c.host * software.host_seconds * kernels)
 
 
 def layer_time(
@@ -207,7 +230,7 @@ def layer_time(
     core_forward, core_backward = (slow * x for x in attention_core_seconds(arch, device, software, job, layout, c))
     stream = elementwise_seconds(arch, device, software, job, layout, c, moe=moe)
     gradients = products.data_gradient + job.trains_base * products.weight_gradient
-    host = c.host * software.host_seconds * (DENSE_KERNELS + moe * software.moe_host_kernels)
+    host = host_seconds(arch, device, software, layout, c, moe=moe)
     return LayerTime(
         compute_forward=smooth_max(slow * products.forward + core_forward + stream, host),
         compute_backward=smooth_max(slow * gradients + core_backward + 2 * stream, 2 * host),
