@@ -11,6 +11,9 @@ SCALE_UP_SHARE = 0.75
 NETWORK_SHARE = 0.73
 """The same across nodes: share of the wire rate that large collectives reach."""
 
+HOP_SECONDS, NETWORK_HOP_SECONDS = 3.4e-6, 14e-6
+"""Latency of a ring's step inside a scale-up domain and between two. Source: NCCL, src/graph/tuning.cc, ring, Simple."""
+
 
 def group_bandwidth(device: Device, group: Array, stride: Array) -> Array:
     """Bus bandwidth per device of a collective over `group` devices that stand `stride` ranks apart, bytes/s.
@@ -31,6 +34,17 @@ def gather_seconds(size: Array, group: Array, bandwidth: Array, latency: float) 
     size·(g − 1)/g / bandwidth + latency·log2 g. Source: Thakur, Rabenseifner, Gropp 2005, section 4.1.
     """
     return np.where(group > 1, size * (group - 1) / group / bandwidth + latency * np.log2(np.maximum(group, 1)), 0.0)
+
+
+def ring_seconds(device: Device, group: Array, stride: Array) -> Array:
+    """Latency of one all-gather or reduce-scatter in a ring over `group` devices that stand `stride` ranks apart.
+
+    One step per member but the first, slower where it leaves a scale-up domain: it grows with the group, not with its
+    logarithm, and comes on top of the bytes once per collective. Shapes broadcast.
+    """
+    members = np.clip(device.scale_up_domain / stride, 1.0, np.maximum(group, 1.0))
+    domains = np.maximum(group, 1.0) / members
+    return HOP_SECONDS * (np.maximum(group, 1.0) - domains) + NETWORK_HOP_SECONDS * (domains - 1)
 
 
 def exchange_seconds(crossing: Array, local: Array, group: Array, device: Device, latency: float) -> Array:

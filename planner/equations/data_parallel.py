@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.equations.collectives import exposed, gather_seconds, group_bandwidth
+from planner.equations.collectives import exposed, gather_seconds, group_bandwidth, ring_seconds
 from planner.equations.held import Held, expert_replicas, held_parameters
 from planner.equations.matmul import BANDWIDTH_SHARE
 from planner.equations.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
 
 WEIGHT_BYTES = 2.0
 """The 16-bit copy of a parameter that is gathered and that the passes read."""
+BUCKET, BUCKET_PER_MEMBER = 40e6, 1e6
+"""Parameters of one collective: the larger of these, the latter times the group. Source: Megatron-Core, `bucket_size`."""
 COMPRESSED_BYTES = 1.0
 """A gradient compressed to 8 bit on the wire."""
 COMPRESSION_TRAFFIC = 8.0
@@ -35,7 +37,7 @@ class Exchange:
     """Reduce-scatter of gradients over all replicas."""
 
 
-def exchange(held: Held, device: Device, software: Software, job: Job, layout: Layout, c: Constants) -> Exchange:
+def exchange(arch: Architecture, held: Held, device: Device, software: Software, job: Job, layout: Layout, c: Constants) -> Exchange:
     """The collectives of one step on the fullest stage; experts have their own, smaller group.
 
     A frozen base has no gradients and does not change: only its adapters do.
@@ -43,11 +45,15 @@ def exchange(held: Held, device: Device, software: Software, job: Job, layout: L
     replicas = layout.data * layout.context
     group = np.minimum(layout.shard, replicas)
     trained = held.trained_dense, held.trained_experts
+    layers = np.maximum(arch.layers / layout.pipeline, 1.0)
     wire = np.where(job.compressed_gradients > 0, COMPRESSED_BYTES, software.gradient_wire_bytes)
 
     def one(members: Array, stride: Array, parameters: Array, bytes_each: Array | float) -> Array:
         bandwidth = group_bandwidth(device, members, stride)
-        return gather_seconds(parameters * bytes_each, members, bandwidth, c.collective_seconds)
+        buckets = np.clip(parameters / np.maximum(BUCKET, BUCKET_PER_MEMBER * members), 1.0, layers)
+        rounds = np.where(layout.zero >= 3, layers, buckets)
+        waiting = np.where(parameters > 0, rounds * ring_seconds(device, members, stride), 0.0)
+        return gather_seconds(parameters * bytes_each, members, bandwidth, c.collective_seconds) + waiting
 
     def both(members: Array, dense: Array, experts: Array, bytes_each: Array | float) -> Array:
         expert_members = np.minimum(expert_replicas(layout), members)
@@ -92,7 +98,7 @@ def gradient_exchange_seconds(
     Source: Rajbhandari et al. 2020, section 7; Zhao et al. 2023 (FSDP), section 3.
     """
     held = held_parameters(arch, software, job, layout)
-    parts = exchange(held, device, software, job, layout, c)
+    parts = exchange(arch, held, device, software, job, layout, c)
     sharded_states = parts.reduce + parts.update
     once = np.where(layout.zero > 0, sharded_states, 2 * parts.reduce)
     hidden = np.where(software.data_overlap > 0, exposed(once, micro_batch_seconds, c.overlap_leak), once)
