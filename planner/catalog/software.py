@@ -41,6 +41,8 @@ class StackProperties(Record):
     generic: Fraction
     elementwise_traffic: Positive
     cast_traffic: NonNegative
+    untuned_share: dict[str, Share] = Field(default_factory=dict)
+    """Share of a device's matmul rate that the stack's libraries reach on architectures they are not tuned for."""
     attention: str
     sequence_parallel: bool
     keeps_gathered: bool
@@ -87,6 +89,11 @@ class Stack(SourcedRecord):
     """Beginnings of the framework names under which published runs appear."""
     default_release: str = Field(pattern=r"^\d{4}-\d{2}$")
     since: tuple[dict[str, Any], ...]
+
+    @property
+    def latest(self) -> str:
+        """The last release of which anything is known."""
+        return max(self.default_release, *(str(entry["release"]) for entry in self.since))
 
     def at(self, release: str | None = None) -> StackProperties:
         """The properties in force at a release (`2025-03`); the default release when none is given."""

@@ -11,8 +11,8 @@ SCALE_UP_SHARE = 0.75
 NETWORK_SHARE = 0.73
 """The same across nodes: share of the wire rate that large collectives reach."""
 
-HOP_SECONDS, NETWORK_HOP_SECONDS = 3.4e-6, 14e-6
-"""Latency of a ring's step inside a scale-up domain and between two. Source: NCCL, src/graph/tuning.cc, ring, Simple."""
+NETWORK_HOP_SECONDS = 14e-6
+"""Latency of a ring's step between scale-up domains. Source: NCCL, src/graph/tuning.cc, ring over a network, Simple."""
 
 
 def group_bandwidth(device: Device, group: Array, stride: Array) -> Array:
@@ -39,12 +39,11 @@ def gather_seconds(size: Array, group: Array, bandwidth: Array, latency: float) 
 def ring_seconds(device: Device, group: Array, stride: Array) -> Array:
     """Latency of one all-gather or reduce-scatter in a ring over `group` devices that stand `stride` ranks apart.
 
-    One step per member but the first, slower where it leaves a scale-up domain: it grows with the group, not with its
-    logarithm, and comes on top of the bytes once per collective. Shapes broadcast.
+    One step per scale-up domain but the first: it grows with their number, not with its logarithm, and comes on top of
+    the bytes once per collective. Shapes broadcast.
     """
     members = np.clip(device.scale_up_domain / stride, 1.0, np.maximum(group, 1.0))
-    domains = np.maximum(group, 1.0) / members
-    return HOP_SECONDS * (np.maximum(group, 1.0) - domains) + NETWORK_HOP_SECONDS * (domains - 1)
+    return NETWORK_HOP_SECONDS * (np.maximum(group, 1.0) / members - 1)
 
 
 def exchange_seconds(crossing: Array, local: Array, group: Array, device: Device, latency: float) -> Array:

@@ -14,7 +14,10 @@ from planner.equations.symbols import Architecture, Array, Constants, Device, Jo
 WEIGHT_BYTES = 2.0
 """The 16-bit copy of a parameter that is gathered and that the passes read."""
 BUCKET, BUCKET_PER_MEMBER = 40e6, 1e6
-"""Parameters of one collective: the larger of these, the latter times the group. Source: Megatron-Core, `bucket_size`."""
+"""Parameters of one collective: the larger of these, the latter times the group.
+
+Source: Megatron-Core, DistributedDataParallelConfig, `bucket_size`.
+"""
 COMPRESSED_BYTES = 1.0
 """A gradient compressed to 8 bit on the wire."""
 COMPRESSION_TRAFFIC = 8.0
@@ -37,10 +40,13 @@ class Exchange:
     """Reduce-scatter of gradients over all replicas."""
 
 
-def exchange(arch: Architecture, held: Held, device: Device, software: Software, job: Job, layout: Layout, c: Constants) -> Exchange:
+def exchange(
+    arch: Architecture, held: Held, device: Device, software: Software, job: Job, layout: Layout, c: Constants
+) -> Exchange:
     """The collectives of one step on the fullest stage; experts have their own, smaller group.
 
-    A frozen base has no gradients and does not change: only its adapters do.
+    A frozen base has no gradients and does not change: only its adapters do. Each bucket, or each layer under ZeRO-3,
+    is a collective of its own that waits for its ring.
     """
     replicas = layout.data * layout.context
     group = np.minimum(layout.shard, replicas)

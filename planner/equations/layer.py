@@ -14,7 +14,14 @@ from planner.equations.symbols import Architecture, Array, Constants, Device, Jo
 
 DENSE_KERNELS = 20.0
 """Kernel launches of a dense layer's forward pass."""
-EXPERT_BIAS_BYTES = 44.0
+FREE_HOST, WAITING_HOST = 4.0, 2.0
+"""Sharpness of the larger of device and host time: a host that runs ahead, and one that waits once a layer."""
+EXPERT_BIAS_BYTES, EXPERT_BIAS_HIDDEN_BYTES = 44.0, 10.0
+"""Memory traffic per element of experts' inner and outer width where biases and clamps are kernels of their own.
+
+Inner: the bias of both halves in and out (8 each), two clamps, sigmoid and products, 4 to 6 bytes each; outer: the
+weighted bias and its sum.
+"""
 COPY_BYTES = 12.0
 """Memory traffic per element of a token copy: permuted forth and back, weighted and added."""
 GROUPED_ROWS = 130.0
@@ -151,25 +158,25 @@ def elementwise_bytes(
     """Memory traffic of norms, residuals, rotary, activation and routing in one forward pass, bytes.
 
     Per token 20·h (sharded under sequence parallelism), 4·(a + g)·d, 6·f gated or 4·f plain, the quantising casts
-    in 8 bit, and for experts 12 bytes per element of each token copy, times what permutation and padding cost.
+    in 8 bit of `quantised` columns, and for experts 12 bytes per element of each token copy, times what permutation and
+    padding cost, and 44·f + 10·h per copy where biases of experts are kernels of their own (`biased`).
     """
     t = layout.tensor
     residual = 20 * arch.hidden / np.where(software.sequence_parallel > 0, t, 1.0)
     heads = 4 * (arch.heads + arch.kv_heads) * arch.query_key_head / t
     activation = (4 + 2 * arch.gated) * width
-    casts = (
-        software.cast_traffic * job.cast_bytes * (2 * arch.hidden + 2 * arch.heads * arch.value_head / t + 3 * quantised)
-    )
+    attention = 2 * arch.hidden + 2 * arch.heads * arch.value_head / t
+    casts = software.cast_traffic * job.cast_bytes * (attention + 3 * quantised)
     copies = moe * COPY_BYTES * arch.top_k * arch.hidden / t * (1 + layout.expert_tensor) / 2 * traffic
     biases = moe * arch.expert_bias * biased * arch.top_k / t
-    added = biases * (EXPERT_BIAS_BYTES * arch.expert_ffn + 10 * arch.hidden)
+    added = biases * (EXPERT_BIAS_BYTES * arch.expert_ffn + EXPERT_BIAS_HIDDEN_BYTES * arch.hidden)
     return micro_batch_tokens(job, layout) * (residual + heads + activation + casts + copies + added)
 
 
-def smooth_max(first: Array, second: Array) -> Array:
-    """(x⁴ + y⁴)^¼: the larger of device time and host time, a little more where they are close."""
+def smooth_max(first: Array, second: Array, sharpness: float) -> Array:
+    """(xⁿ + yⁿ)^(1/n): the larger of device time and host time, more where they are close and n is low."""
     scale = np.maximum(np.maximum(first, second), 1e-30)
-    return scale * ((first / scale) ** 4 + (second / scale) ** 4) ** 0.25
+    return scale * ((first / scale) ** sharpness + (second / scale) ** sharpness) ** (1 / sharpness)
 
 
 def layer_products(
@@ -194,7 +201,17 @@ def elementwise_seconds(
     fused = device.fused_experts
     traffic = fused + (1 - fused) * c.moe_traffic * software.moe_traffic
     quantised = width - moe * fused * routed / layout.tensor
-    moved = elementwise_bytes(arch, software, job, layout, width=width, quantised=quantised, biased=1 - fused, moe=float(moe), traffic=traffic)
+    moved = elementwise_bytes(
+        arch,
+        software,
+        job,
+        layout,
+        width=width,
+        quantised=quantised,
+        biased=1 - fused,
+        moe=float(moe),
+        traffic=traffic,
+    )
     return software.elementwise_traffic * c.elementwise * moved / (BANDWIDTH_SHARE * device.memory_bytes_s)
 
 
@@ -223,7 +240,8 @@ def layer_time(
 ) -> LayerTime:
     """All times of one dense (`moe` false) or mixture-of-experts layer, each of the arguments' broadcast shape.
 
-    Kernels take `Constants.generic_stack` times as long on generic stacks, and a pass no less than its launches.
+    Kernels take `Constants.generic_stack` times as long on generic stacks, and a pass no less than its launches. The
+    host runs ahead of the device, but in a mixture it waits for the device to say how many rows each expert has.
     """
     products = layer_products(arch, device, layout, micro_batch_tokens(job, layout), c, moe=moe)
     slow = c.generic_stack**software.generic
@@ -231,9 +249,10 @@ def layer_time(
     stream = elementwise_seconds(arch, device, software, job, layout, c, moe=moe)
     gradients = products.data_gradient + job.trains_base * products.weight_gradient
     host = host_seconds(arch, device, software, layout, c, moe=moe)
+    sharpness = WAITING_HOST if moe else FREE_HOST
     return LayerTime(
-        compute_forward=smooth_max(slow * products.forward + core_forward + stream, host),
-        compute_backward=smooth_max(slow * gradients + core_backward + 2 * stream, 2 * host),
+        compute_forward=smooth_max(slow * products.forward + core_forward + stream, host, sharpness),
+        compute_backward=smooth_max(slow * gradients + core_backward + 2 * stream, 2 * host, sharpness),
         attention_core_forward=core_forward,
         linear_forward=slow * products.forward,
         tensor_forward=tensor_seconds(

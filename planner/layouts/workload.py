@@ -53,6 +53,8 @@ class Workload:
     precision: TrainingPrecision
     stack_name: str
     stack: StackProperties
+    release: str
+    """Year and month of the software."""
     calibration: Calibration
     constants: Constants
     phases: tuple[PhaseWork, ...]
@@ -121,13 +123,14 @@ def workload_of(problem: Problem) -> Workload:
         place = problem.place("training", "rank")
         raise InputError(f"rank {training.rank} is more than the hidden size of {model.name}", place=place)
     calibration = load_calibration()
-    stack_name, stack = _stack(problem)
+    stack_name, stack, release = _stack(problem)
     return Workload(
         model=model,
         architecture=Architecture.of(model),
         precision=find_precision(training.precision),
         stack_name=stack_name,
         stack=stack,
+        release=release,
         calibration=calibration,
         constants=constants_of(calibration),
         phases=tuple(_phase(phase) for phase in training.phases),
@@ -141,13 +144,15 @@ def workload_of(problem: Problem) -> Workload:
     )
 
 
-def _stack(problem: Problem) -> tuple[str, StackProperties]:
-    """The stack that the problem names, or the default one."""
+def _stack(problem: Problem) -> tuple[str, StackProperties, str]:
+    """The stack that the problem names, or the default one, its properties and its release."""
     software = problem.training.software
     if software is None:
-        return DEFAULT_STACK, find_stack(DEFAULT_STACK).at()
+        usual = find_stack(DEFAULT_STACK)
+        return DEFAULT_STACK, usual.at(), usual.default_release
     with problem.at("training", "software", "stack"):
-        return software.stack, find_stack(software.stack).at(software.release)
+        stack = find_stack(software.stack)
+    return software.stack, stack.at(software.release), software.release or stack.default_release
 
 
 def _phase(phase: Phase) -> PhaseWork:

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from planner.catalog.known_devices import device_deviation
 from planner.catalog.utilisation import typical_utilisation
-from planner.estimate.certainty import (
-    CONFIDENCE,
-    evidence,
-    expected_deviation,
-    interval,
-    is_within_error,
-    ratio_deviation,
-)
+from planner.equations.predictive import CONFIDENCE, Predictive, Unseen, predictive
+from planner.estimate.certainty import evidence, interval, is_within_error, kind_of, ratio_deviation
 from planner.formulation.plan import Plan
+from planner.layouts.workload import Workload
 from planner.negotiate.answer import Answer, objective_value
 from planner.units import format_duration, format_share
 
@@ -25,7 +21,7 @@ def certainty_document(answer: Answer, plan: Plan) -> dict[str, Any]:
     low, high = real_range(answer, plan)
     return {
         "confidence": CONFIDENCE,
-        "log_deviation": deviation_of(answer, plan),
+        "log_deviation": error_of(answer.choices.workload, plan).deviation,
         "wall_seconds": [low, high],
         "published_runs_on_device": calibration.is_fitted(device),
     }
@@ -50,8 +46,8 @@ def certainty_lines(answer: Answer, best: Plan) -> Iterator[str]:
 
 def real_range(answer: Answer, plan: Plan) -> tuple[float, float]:
     """Wall times between which real runs end with `CONFIDENCE`: the estimate's error and failures and preemptions."""
-    deviation, rest = deviation_of(answer, plan), (1 - CONFIDENCE) / 2
-    low, high = (float(plan.moments.delays.quantile_uncertain(one, deviation)) for one in (rest, 1 - rest))
+    error, rest = error_of(answer.choices.workload, plan), (1 - CONFIDENCE) / 2
+    low, high = (float(plan.moments.delays.quantile_uncertain(one, error)) for one in (rest, 1 - rest))
     return low, high
 
 
@@ -65,15 +61,25 @@ def within_error(answer: Answer, best: Plan, other: Plan) -> bool:
     return is_within_error(ratio, _deviation_between(answer, best, other))
 
 
-def deviation_of(answer: Answer, plan: Plan) -> float:
-    """Standard deviation of the logarithm of a plan's time and cost."""
-    workload = answer.choices.workload
-    return expected_deviation(workload.calibration, plan.machine.accelerator, moe=workload.model.is_moe)
+def error_of(workload: Workload, plan: Plan) -> Predictive:
+    """Of a plan's real over its estimated time and cost; a search chose its layouts."""
+    return predictive(workload.calibration.spread, _unseen(workload, plan))
+
+
+def _unseen(workload: Workload, plan: Plan) -> Unseen:
+    """What decides how well the plan's time is known."""
+    return Unseen(
+        kind_of(moe=workload.model.is_moe, adapters=not workload.trains_base),
+        plan.gpus,
+        workload.release,
+        device_deviation=device_deviation(workload.calibration, plan.machine.accelerator),
+        is_searched=True,
+    )
 
 
 def _deviation_between(answer: Answer, best: Plan, other: Plan) -> float:
-    workload, devices = answer.choices.workload, [plan.machine.accelerator for plan in (best, other)]
-    return ratio_deviation(workload.calibration, *devices, moe=workload.model.is_moe)
+    workload = answer.choices.workload
+    return ratio_deviation(workload.calibration, *(_unseen(workload, plan) for plan in (best, other)))
 
 
 def _kind_of_figure(answer: Answer, best: Plan) -> str:

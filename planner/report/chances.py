@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 
 from planner.equations.chance import Delays
-from planner.estimate.certainty import expected_deviation
 from planner.formulation.plan import Plan
 from planner.layouts.workload import workload_of
 from planner.problem.problem import Problem
+from planner.report.certainty import error_of
 from planner.units import usd_text
 
 QUANTILES: Final = {"p5": 0.05, "p50": 0.50, "p95": 0.95}
@@ -37,9 +37,8 @@ def chances_of(plan: Plan, problem: Problem) -> Chances:
     in_time = both = None
     if deadline is not None:
         workload, bound = workload_of(problem), np.asarray(deadline)
-        deviation = expected_deviation(workload.calibration, plan.machine.accelerator, moe=workload.model.is_moe)
         in_time = float(found.delays.within(bound))
-        both = float(found.delays.within_uncertain(bound, deviation))
+        both = float(found.delays.within_uncertain(bound, error_of(workload, plan)))
     return Chances(_quantiles(found.delays), _quantiles(found.bill), in_time, both)
 
 

@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from planner.catalog.known_runs import KnownRun
-from planner.estimate.certainty import CONFIDENCE
+from planner.equations.predictive import CONFIDENCE
 from planner.estimate.estimate import Estimate
 from planner.units import (
     SECONDS_PER_DAY,

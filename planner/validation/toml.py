@@ -24,7 +24,9 @@ def calibration_toml(calibration: Calibration) -> str:
     ]
     lines += _table("constants", calibration.constants)
     lines += _table("standard_errors", calibration.standard_errors)
+    lines += ["", "[spread]", *(f"{key} = {_value(value)}" for key, value in calibration.spread.model_dump().items())]
     lines += _records("efficiencies", calibration.efficiencies) + _records("accuracies", calibration.accuracies)
+    lines += _records("reliability", calibration.reliability)
     return "\n".join(lines) + "\n"
 
 

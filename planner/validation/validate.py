@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from planner.catalog.calibration import Calibration
+from planner.catalog.known_devices import device_deviation
 from planner.equations.evaluate import constants_of
+from planner.equations.predictive import Predictive, predictive
 from planner.equations.symbols import Constants
 from planner.validation.cases import Case, case_of, group
 from planner.validation.gaps import Skipped
@@ -21,10 +23,9 @@ from planner.validation.peaks import memory_kind
 from planner.validation.predict import memories, settle, table_of, times
 from planner.validation.published import PublishedRow, read_published
 from planner.validation.score import Summary, by_group, summarise
+from planner.validation.spread import unseen_of
 
 FORMAT_VERSION = 1
-CENTRAL_80 = 1.2816
-"""Standard deviations on either side of the middle 80 % of a normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Prediction:
     seconds: float
     bytes_by_kind: dict[str, float]
     """Peak as allocated by the framework, reserved by its allocator, shown by the driver, and set aside in a plan."""
-    log_deviation: float
+    error: Predictive
 
 
 def predict_cases(cases: Sequence[Case], constants: Constants, calibration: Calibration) -> list[Prediction]:
@@ -89,13 +90,22 @@ def predict_cases(cases: Sequence[Case], constants: Constants, calibration: Cali
         "device": peak.expected,
         "plan": peak.reserved,
     }
-    spread = {moe: calibration.log_deviation(moe=moe) for moe in (False, True)}
     return [
         Prediction(
-            case, float(seconds[i]), {kind: float(values[i]) for kind, values in kinds.items()}, spread[_is_moe(case)]
+            case,
+            float(seconds[i]),
+            {kind: float(values[i]) for kind, values in kinds.items()},
+            _error(case, calibration),
         )
         for i, case in enumerate(settled)
     ]
+
+
+def _error(case: Case, calibration: Calibration) -> Predictive:
+    """Of the case's real over its predicted time."""
+    unknown = device_deviation(calibration, case.accelerator)
+    run = replace(unseen_of(case), release=case.rows[0].text["date"][:7], device_deviation=unknown)
+    return predictive(calibration.spread, run)
 
 
 def _is_moe(case: Case) -> bool:
@@ -114,8 +124,9 @@ def predict_row(prediction: Prediction, row: PublishedRow) -> RowPrediction:
     value = value_from(prediction.case, row.metric, prediction.seconds) if row.metric in TIMES else None
     if value is None:
         return RowPrediction(row, None, None, why_not_given(row.metric))
-    spread = math.exp(CENTRAL_80 * prediction.log_deviation)
-    return RowPrediction(row, value, (value / spread, value * spread), "")
+    seconds = [prediction.seconds * factor for factor in prediction.error.interval()]
+    low, high = sorted(value_from(prediction.case, row.metric, one) or value for one in seconds)
+    return RowPrediction(row, value, (low, high), "")
 
 
 def _efficient(case: Case, calibration: Calibration) -> Case:

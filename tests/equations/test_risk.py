@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from planner.equations import risk
+from planner.equations.predictive import Predictive
 from planner.equations.chance import Delays, normal_quantile, probability_within, quantile_beyond
 from planner.equations.chase import probability_in_time, seconds_in_time
 from planner.equations.completion import steady_moments
@@ -174,7 +175,7 @@ def test_nodes_that_are_hardly_ever_there_never_end_a_run() -> None:
 def test_an_uncertain_estimate_makes_sure_times_less_sure() -> None:
     """Certainty about failures alone becomes a coin's toss at the estimate itself, and is kept far from it."""
     sure = Delays(*(np.asarray(one) for one in (100.0, 1e-9, 100.0, 100.0, 1e-6)))
-    at, far = (float(sure.within_uncertain(np.asarray(bound), 0.1)) for bound in (100.0001, 200.0))
+    at, far = (float(sure.within_uncertain(np.asarray(bound), Predictive(0.1))) for bound in (100.0001, 200.0))
     assert at == pytest.approx(0.5, abs=0.1)
     assert far > 0.999
 
