@@ -118,12 +118,18 @@ MEASURED: Final = (
 """Best model FLOPs utilisation that anyone measured: name, model, device, precision, devices, sequence, batch, MFU."""
 
 
+STACKS: Final = ("typical", "megatron")
+"""Stacks that are assumed: none stated, and the one that its vendor tunes."""
+
+
 def curse() -> None:
     """What the optimum claims against the best that anyone measured: searches pick what the estimator flatters."""
-    for name, model, device, precision, gpus, sequence, batch, best in MEASURED:
-        found = fastest(model, device, precision, gpus, sequence, batch)
-        mfu = found["plan"]["phases"][0]["mfu"]
-        line(f"optimum's MFU, {name} (measured {best})", f"{mfu:.3f} = {mfu / best:.2f}×", "≤ 1.10×", "≤ 1.0×")
+    for stack in STACKS:
+        for name, model, device, precision, gpus, sequence, batch, best in MEASURED:
+            found = fastest(model, device, precision, gpus, sequence, batch, stack)
+            mfu = found["plan"]["phases"][0]["mfu"]
+            told = f"optimum's MFU, {name}, {stack} (measured {best})"
+            line(told, f"{mfu:.3f} = {mfu / best:.2f}×", "≤ 1.10×", "≤ 1.0×")
     found = fastest("deepseek-v3", "H800-80GB", "fp8", 2048, 4096, 15360, "dualpipe")
     hours = found["plan"]["gpus"] * found["plan"]["phases"][0]["step_seconds"] / 3600 / (15360 * 4096) * 1e12
     line("DeepSeek-V3 on 2,048 H800 (measured 180K)", f"{hours / 1e3:.0f}K = {180e3 / hours:.2f}×", "≤ 1.10×", "≤ 1.0×")

@@ -25,6 +25,7 @@ from planner.catalog.calibration import Accuracy, load_calibration
 from planner.catalog.offers import load_offers, usable
 from planner.catalog.software import load_stacks
 from planner.cli import COMMANDS, main
+from planner.equations.predictive import LARGE, NORMAL_80
 from planner.units import format_number
 from planner.validation.priors import MEMORY_PRIORS, TIME_PRIORS, Prior
 from planner.validation.published import builtin_runs
@@ -37,6 +38,8 @@ KINDS = {
     "all": "step time",
     "dense": "– dense models",
     "moe": "– mixtures of experts",
+    "adapters": "– adapters on a frozen base",
+    "large": "– on more than 1,000 devices",
     "launch-bound": "launch-bound: tiny models on one node, scored apart",
     "memory": "peak memory",
 }
@@ -114,7 +117,8 @@ def accuracy() -> Lines:
 
     heading = ("of unseen sources", "configurations:", "median:", "mean:", "within 10 %:", "within 20 %:")
     known = load_calibration()
-    yield from table((*heading, "median of the fit:", "ratio:", "in the 80 % range:"), (cells(one) for one in known.accuracies))
+    more = ("median of the fit:", "ratio:", "in the 80 % range:")
+    yield from table((*heading, *more), (cells(one) for one in known.accuracies))
     yield from ("", f"Calibration of {known.date}.")
 
 
@@ -155,10 +159,8 @@ def intervals() -> Lines:
         ((name, f"{one:.3f}", f"{math.exp(NORMAL_80 * one):.2f}") for name, one in parts),
     )
     yield ""
-    yield (
-        f"Newest run in the fit: {spread.newest}. Software a year newer moves the middle by {100 * spread.drift:+.1f} %, "
-        f"a search's choice by {100 * spread.choice:+.1f} %."
-    )
+    moved = f"Software a year newer moves the middle by {100 * spread.drift:+.1f} %"
+    yield f"Newest run in the fit: {spread.newest}. {moved}, a search's choice by {100 * spread.choice:+.1f} %."
 
 
 def reliability() -> Lines:

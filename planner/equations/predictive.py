@@ -76,6 +76,8 @@ class Unseen:
     """Whether parts of its layout are guessed."""
     device_deviation: float = 0.0
     """Deviation of the logarithm that comes with an accelerator without published runs."""
+    software_deviation: float = 0.0
+    """The same of a stack that is not stated, see `software_deviation`."""
     is_searched: bool = False
     """Whether its layout is the best of many by the same estimate, which flatters it."""
 
@@ -83,8 +85,8 @@ class Unseen:
 def predictive(spread: Spread, run: Unseen) -> Predictive:
     """Real over estimated time of an unseen run: the spread between publishers, and what else is not known of it.
 
-    Added in quadrature: that of many devices, guessed parts of the layout, an unseen device and software newer than the
-    fit; newer software and a search's choice move the median.
+    Added in quadrature: that of many devices, guessed parts of the layout, an unseen device, an unstated stack and
+    software newer than the fit; newer software and a search's choice move the median.
     """
     years = years_newer(spread.newest, run.release)
     deviation = math.hypot(
@@ -93,8 +95,17 @@ def predictive(spread: Spread, run: Unseen) -> Predictive:
         spread.gaps * run.has_gaps,
         spread.drift_deviation * math.sqrt(years),
         run.device_deviation,
+        run.software_deviation,
     )
     return Predictive(deviation * NORMAL_80 / STUDENT_80, spread.drift * years + spread.choice * run.is_searched)
+
+
+def software_deviation(generic: float, generic_stack: float) -> float:
+    """Deviation of log(time) where a stack is vendor-tuned or generic, nobody says which: √(g·(1 − g))·log(factor).
+
+    `generic` is the chance that it is generic, `generic_stack` the factor on its kernels' time then.
+    """
+    return math.sqrt(generic * (1 - generic)) * math.log(generic_stack)
 
 
 def years_newer(newest: str, release: str) -> float:

@@ -15,7 +15,7 @@ from planner.catalog.records import Accelerator
 from planner.equations import flops
 from planner.equations.evaluate import Evaluation
 from planner.equations.parameters import active_parameters, layer_matrices_active, total_parameters
-from planner.equations.predictive import Predictive, Unseen, predictive
+from planner.equations.predictive import Predictive, Unseen, predictive, software_deviation
 from planner.equations.step import StepTime
 from planner.equations.symbols import Architecture, Software
 from planner.estimate.certainty import beyond_what_is_known, evidence, kind_of
@@ -219,6 +219,7 @@ def _unseen(subject: Subject, calibration: Calibration) -> Unseen:
         run.cluster.gpus,
         subject.release,
         device_deviation=device_deviation(calibration, subject.accelerator),
+        software_deviation=software_deviation(subject.software.generic, calibration.constants["generic_stack"]),
     )
 
 

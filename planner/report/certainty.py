@@ -7,7 +7,7 @@ from typing import Any
 
 from planner.catalog.known_devices import device_deviation
 from planner.catalog.utilisation import typical_utilisation
-from planner.equations.predictive import CONFIDENCE, Predictive, Unseen, predictive
+from planner.equations.predictive import CONFIDENCE, Predictive, Unseen, predictive, software_deviation
 from planner.estimate.certainty import evidence, interval, is_within_error, kind_of, ratio_deviation
 from planner.formulation.plan import Plan
 from planner.layouts.workload import Workload
@@ -73,6 +73,7 @@ def _unseen(workload: Workload, plan: Plan) -> Unseen:
         plan.gpus,
         workload.release,
         device_deviation=device_deviation(workload.calibration, plan.machine.accelerator),
+        software_deviation=software_deviation(workload.stack.generic, workload.constants.generic_stack),
         is_searched=True,
     )
 

@@ -36,9 +36,10 @@ def publisher(source: str) -> str:
     return found.group() if found else source
 
 
-def _month(case: Case) -> str:
-    """Year and month of a case, or the year alone where its source says no more."""
-    return case.rows[0].text["date"][:MONTH]
+def month_of(case: Case) -> str:
+    """Year and month of a case, or the year alone, or nothing, where its source says no more."""
+    found = re.match(r"20\d\d(-(0[1-9]|1[0-2]))?", case.rows[0].text["date"])
+    return found.group() if found else ""
 
 
 def unseen_of(case: Case) -> Unseen:
@@ -81,7 +82,8 @@ def spread_of(data: TimeData, views: Sequence[Array], drift: tuple[float, float]
     """
     runs = [unseen_of(case) for case in data.cases] * len(views)
     slower = -np.log1p(np.concatenate(views))
-    weights, scored = (np.tile(one, len(views)) for one in (root_weights(data.sources) ** 2, data.scored))
+    weights: Array = np.tile(root_weights(data.sources) ** 2, len(views))
+    scored: Mask = np.tile(data.scored, len(views))
     kinds = np.asarray([run.kind for run in runs])
     large = np.asarray([run.devices > LARGE for run in runs])
     gaps = np.asarray([run.has_gaps for run in runs])
@@ -91,7 +93,7 @@ def spread_of(data: TimeData, views: Sequence[Array], drift: tuple[float, float]
         **of_kind,
         large=_added(slower, weights, scored & large & ~gaps, base),
         gaps=_added(slower, weights, scored & gaps & ~large, base),
-        newest=max((date for date in map(_month, data.cases) if len(date) == MONTH), default=EARLIEST),
+        newest=max((date for date in map(month_of, data.cases) if len(date) == MONTH), default=EARLIEST),
         drift=drift[0],
         drift_deviation=drift[1],
         choice=choice_of(data, views[0]),
@@ -104,7 +106,7 @@ def drift_of(data: TimeData) -> tuple[float, float]:
     Runs of the newest year are predicted by a fit to all older ones. They are less than a year newer on average: the
     months that a catalog is behind are taken to change no more than these did.
     """
-    dates = np.asarray([_month(case) for case in data.cases])
+    dates = np.asarray([month_of(case) for case in data.cases])
     first = max(dates)[:4]
     newer, older = (dates >= first) & data.scored, dates < first
     if newer.sum() < ENOUGH or older.sum() < ENOUGH:

@@ -14,7 +14,7 @@ import numpy as np
 from planner.catalog.calibration import Calibration
 from planner.catalog.known_devices import device_deviation
 from planner.equations.evaluate import constants_of
-from planner.equations.predictive import Predictive, predictive
+from planner.equations.predictive import Predictive, predictive, software_deviation
 from planner.equations.symbols import Constants
 from planner.validation.cases import Case, case_of, group
 from planner.validation.gaps import Skipped
@@ -23,7 +23,7 @@ from planner.validation.peaks import memory_kind
 from planner.validation.predict import memories, settle, table_of, times
 from planner.validation.published import PublishedRow, read_published
 from planner.validation.score import Summary, by_group, summarise
-from planner.validation.spread import unseen_of
+from planner.validation.spread import month_of, unseen_of
 
 FORMAT_VERSION = 1
 
@@ -103,8 +103,12 @@ def predict_cases(cases: Sequence[Case], constants: Constants, calibration: Cali
 
 def _error(case: Case, calibration: Calibration) -> Predictive:
     """Of the case's real over its predicted time."""
-    unknown = device_deviation(calibration, case.accelerator)
-    run = replace(unseen_of(case), release=case.rows[0].text["date"][:7], device_deviation=unknown)
+    run = replace(
+        unseen_of(case),
+        release=month_of(case),
+        device_deviation=device_deviation(calibration, case.accelerator),
+        software_deviation=software_deviation(case.stack.generic, calibration.constants["generic_stack"]),
+    )
     return predictive(calibration.spread, run)
 
 

@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.catalog.calibration import Spread
-from planner.equations.predictive import Predictive, Unseen, predictive, student_quantile, years_newer
+from planner.catalog.calibration import Kind, Spread
+from planner.equations.predictive import (
+    Predictive,
+    Unseen,
+    predictive,
+    software_deviation,
+    student_quantile,
+    years_newer,
+)
 
 SPREAD = Spread(
     dense=0.1,
@@ -42,8 +49,9 @@ def test_ranges_hold_what_they_promise(scale: float, middle: float, confidence: 
 
 def test_the_range_of_a_kind_is_as_wide_as_its_deviation() -> None:
     """The 80 % range is that of a normal distribution with the recorded deviation, around the estimate."""
-    for kind, deviation in (("dense", 0.1), ("moe", 0.2), ("adapters", 0.08)):
-        error = predictive(SPREAD, Unseen(kind, 8))  # type: ignore[arg-type]
+    kinds: dict[Kind, float] = {"dense": 0.1, "moe": 0.2, "adapters": 0.08}
+    for kind, deviation in kinds.items():
+        error = predictive(SPREAD, Unseen(kind, 8))
         assert error.deviation == pytest.approx(deviation)
         assert error.interval() == pytest.approx((np.exp(-1.2816 * deviation), np.exp(1.2816 * deviation)))
 
@@ -53,9 +61,17 @@ def test_what_is_not_known_widens_the_range() -> None:
     plain = Unseen("dense", 1000, "2026-06")
     usual = predictive(SPREAD, plain)
     for change in ({"devices": 1001}, {"has_gaps": True}, {"device_deviation": 0.1}, {"release": "2027-06"}):
-        assert predictive(SPREAD, replace(plain, **change)).scale > usual.scale  # type: ignore[arg-type]
+        assert predictive(SPREAD, replace(plain, **change)).scale > usual.scale
     assert predictive(SPREAD, replace(plain, release="2027-06")).middle == pytest.approx(-0.06)
     assert predictive(SPREAD, replace(plain, release="2024-01")) == usual
+
+
+def test_an_unstated_stack_may_be_either() -> None:
+    """Half the logarithm of what lies between a tuned and a generic stack, and nothing where it is known which."""
+    assert software_deviation(0.5, 1.2) == pytest.approx(np.log(1.2) / 2)
+    assert software_deviation(0.0, 1.2) == software_deviation(1.0, 1.2) == 0
+    plain = Unseen("dense", 8)
+    assert predictive(SPREAD, replace(plain, software_deviation=0.1)).scale > predictive(SPREAD, plain).scale
 
 
 def test_a_searched_layout_is_flattered() -> None:

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from planner.equations import risk
-from planner.equations.predictive import Predictive
 from planner.equations.chance import Delays, normal_quantile, probability_within, quantile_beyond
 from planner.equations.chase import probability_in_time, seconds_in_time
 from planner.equations.completion import steady_moments
+from planner.equations.predictive import Predictive
 from planner.equations.promise import deviations_of, promised
 from planner.equations.race import race_of, tally_at
 from planner.equations.reliability import expansion

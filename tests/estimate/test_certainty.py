@@ -12,7 +12,14 @@ from planner.catalog.calibration import Kind, load_calibration
 from planner.catalog.known_devices import device_deviation
 from planner.catalog.software import find_stack
 from planner.equations.predictive import Unseen, predictive
-from planner.estimate.certainty import beyond_what_is_known, evidence, interval, is_within_error, kind_of, ratio_deviation
+from planner.estimate.certainty import (
+    beyond_what_is_known,
+    evidence,
+    interval,
+    is_within_error,
+    kind_of,
+    ratio_deviation,
+)
 
 FITTED, MEASURED, SIBLING, UNSEEN = "H100-80GB-SXM5", "MI300X", "H800-80GB-SXM", "L4"
 

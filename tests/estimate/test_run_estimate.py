@@ -117,7 +117,8 @@ def test_a_layout_that_fits_needs_no_remedy() -> None:
 def test_the_interval_is_wider_where_nothing_was_fitted() -> None:
     """A device without published runs adds the spread of the fitted ones."""
     for path in RUNS:
-        seen, unknown = (answer(path, f"cluster.accelerator={name}").error for name in ("H100-80GB-SXM5", "H800-80GB-SXM"))
+        devices = ("H100-80GB-SXM5", "H800-80GB-SXM")
+        seen, unknown = (answer(path, f"cluster.accelerator={name}").error for name in devices)
         assert unknown.scale > seen.scale
         assert unknown.middle == seen.middle
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from defined_layouts import DEGREES, every_layout, evaluated
+from defined_layouts import DEGREES, evaluated, every_layout
 
 from planner.layouts.best import best_layouts
 from planner.layouts.degrees import degrees_of

@@ -69,7 +69,7 @@ def test_many_devices_and_gaps_add_their_own() -> None:
     wide = np.where(half, np.expm1(3 * np.log1p(errors)), errors)
     for change, term in (({"gpus": 2048.0}, "large"), ({"has_gaps": True}, "gaps")):
         cases = [
-            replace(one, **change) if marked else one  # type: ignore[arg-type]
+            replace(one, **change) if marked else one
             for one, marked in zip(data.cases, half, strict=True)
         ]
         found = spread_of(replace(data, cases=tuple(cases)), [wide], (0.0, 0.0))
