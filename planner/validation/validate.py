@@ -52,7 +52,7 @@ class Validation:
     rows: tuple[RowPrediction, ...]
     step_time: Summary | None
     step_time_by_kind: dict[str, Summary]
-    """`dense` and `moe`, and the sets that are scored apart under their own label."""
+    """`dense`, `moe` and `adapters`, and the sets that are scored apart under their own label."""
     memory: Summary | None
     above_reserved: float | None
     """Share of measured peaks that exceed the predicted reserved memory."""
@@ -198,7 +198,7 @@ def _summed_up(
     timed = [(p, p.seconds / seconds - 1) for p in predictions if (seconds := measured_seconds(p.case)) is not None]
     errors = np.asarray([error for _, error in timed])
     kinds = [_kind(p.case) for p, _ in timed]
-    overall = errors[[kind in {"dense", "moe"} for kind in kinds]] if timed else errors
+    overall = errors[[not p.case.rows[0].scored_apart for p, _ in timed]] if timed else errors
     peaks = [row for row in rows if row.predicted is not None and row.row.metric in MEMORIES and not row.row.excluded]
     peak_errors = np.asarray([row.error for row in peaks], dtype=np.float64)
     return Validation(
@@ -215,7 +215,7 @@ def _summed_up(
 
 
 def _kind(case: Case) -> str:
-    return case.rows[0].scored_apart or ("moe" if _is_moe(case) else "dense")
+    return case.rows[0].scored_apart or unseen_of(case).kind
 
 
 def _share_above(predictions: Sequence[Prediction]) -> float | None:

@@ -9,12 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.equations.collectives import (
+    EXCHANGE_SHARE,
+    NETWORK_HOP_SECONDS,
     NETWORK_SHARE,
     SCALE_UP_SHARE,
     exchange_seconds,
     exposed,
     gather_seconds,
     group_bandwidth,
+    ring_seconds,
 )
 from planner.equations.symbols import Array
 
@@ -79,7 +82,7 @@ def test_exchange_waits_for_the_slower_level() -> None:
     """1 GB over a card of 10 GB/s outlasts 5 GB over links of 100 GB/s; ten times as much on the links does not."""
     by_card = exchange_seconds(scalar(1e9), scalar(5e9), scalar(16), toy.device(), 1e-5)
     by_links = exchange_seconds(scalar(1e9), scalar(5e10), scalar(16), toy.device(), 1e-5)
-    assert by_card == pytest.approx(1e9 / CARD + 4e-5)
+    assert by_card == pytest.approx(1e9 / (EXCHANGE_SHARE * 1e10) + 4e-5)
     assert by_links == pytest.approx(5e10 / LINKS + 4e-5)
 
 
@@ -120,3 +123,12 @@ def test_better_networks_are_never_slower(group: float, stride: float, factor: f
     better = toy.toy().on_device(**{figure: factor}).device
     base = group_bandwidth(toy.device(), scalar(group), scalar(stride))
     assert group_bandwidth(better, scalar(group), scalar(stride)) >= base * (1 - 1e-12)
+
+
+def test_a_ring_waits_once_per_domain() -> None:
+    """A ring over k domains takes k − 1 steps between them, however many devices each has; inside one it waits not."""
+    inside, eight = (float(ring_seconds(toy.device(), scalar(group), scalar(1))) for group in (8, 64))
+    assert inside == 0
+    assert eight == pytest.approx(7 * NETWORK_HOP_SECONDS)
+    spread = float(ring_seconds(toy.device(), scalar(64), scalar(8)))
+    assert spread == pytest.approx(63 * NETWORK_HOP_SECONDS)
