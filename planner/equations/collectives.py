@@ -11,8 +11,6 @@ SCALE_UP_SHARE = 0.75
 NETWORK_SHARE = 0.73
 """The same across nodes: share of the wire rate that large collectives reach."""
 
-EXCHANGE_SHARE = 0.5
-"""The same of an all-to-all across nodes, whose messages are many and uneven: assumed, two thirds of a ring's."""
 NETWORK_HOP_SECONDS = 14e-6
 """Latency of a ring's step between scale-up domains. Source: NCCL, src/graph/tuning.cc, ring over a network, Simple."""
 
@@ -53,7 +51,7 @@ def exchange_seconds(crossing: Array, local: Array, group: Array, device: Device
 
     Both levels work at the same time; the slower decides.
     """
-    over_network = crossing / (EXCHANGE_SHARE * device.network_bytes_s)
+    over_network = crossing / (NETWORK_SHARE * device.network_bytes_s)
     over_links = local / (SCALE_UP_SHARE * device.scale_up_bytes_s)
     return np.where(group > 1, np.maximum(over_network, over_links) + latency * np.log2(np.maximum(group, 1)), 0.0)
 

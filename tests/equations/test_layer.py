@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from planner.catalog.models import find_model
 from planner.equations import layer as equations
 from planner.equations.attention import BACKWARD_ATTENTION, attention_core_seconds
-from planner.equations.collectives import EXCHANGE_SHARE, SCALE_UP_SHARE
+from planner.equations.collectives import NETWORK_SHARE, SCALE_UP_SHARE
 from planner.equations.layer_exchange import context_seconds, expert_seconds, tensor_seconds
 from planner.equations.matmul import BANDWIDTH_SHARE
 from planner.equations.parameters import (
@@ -28,7 +28,7 @@ from planner.equations.symbols import Architecture, Array
 
 TOKENS = 2048.0
 INSTANT_MEMORY = toy.device(memory_bytes_s=1e30)
-LINKS, CARD = SCALE_UP_SHARE * 1e11, EXCHANGE_SHARE * 1e10
+LINKS, CARD = SCALE_UP_SHARE * 1e11, NETWORK_SHARE * 1e10
 
 
 def tokens(count: float = TOKENS) -> Array:
