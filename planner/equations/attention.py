@@ -27,7 +27,8 @@ def attention_core_seconds(
     """Scores, softmax and weighted values of one layer: forward and backward seconds.
 
     Fused kernels (Dao 2023) do 2·tokens·heads·keys·(d_qk + d_v) FLOP at a share of the matrix rate that falls
-    with few keys; unfused ones compute the masked half too and stream the scores through memory.
+    with few keys; unfused ones compute the masked half too and stream the scores through memory. An
+    indexer scores all keys to pick those that are met (DeepSeek-AI 2025, DeepSeek-V3.2-Exp, section 2).
     """
     tokens, heads = micro_batch_tokens(job, layout), arch.heads / layout.tensor
     keys = mean_keys_per_query(arch, job.sequence, 0.5)
@@ -36,7 +37,8 @@ def attention_core_seconds(
     blocks = tokens * heads / ATTENTION_BLOCK
     idle = 1 + ATTENTION_OCCUPANCY * device.compute_units / blocks
     rate = device.matmul_flops_s * device.attention_share * c.attention * narrow / (1 + 128 / keys)
-    fused = 2 * tokens * heads * keys * head / rate * idle
+    indexer = arch.index_layers * arch.index_heads * arch.index_head / layout.tensor * job.sequence / 2
+    fused = 2 * tokens * (heads * keys * head + indexer) / rate * idle
     scores = tokens * heads * job.sequence
     padded = np.ceil(arch.query_key_head / 64) * 64 + np.ceil(arch.value_head / 64) * 64
     shape = 1 + 2 * c.shape_elements / head

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.equations.parameters import (
+    attention_layers,
     attention_parameters,
     dense_adapter_parameters,
     dense_mlp_parameters,
     expert_adapter_parameters,
     expert_parameters,
+    mixer_layers,
+    mixer_parameters,
+    moe_layers,
     norm_parameters,
     router_parameters,
     shared_expert_parameters,
@@ -22,8 +26,9 @@ from planner.equations.symbols import Architecture, Array, Job, Layout, Software
 
 def dense_parameters_per_device(arch: Architecture, layout: Layout) -> Array:
     """Parameters of a middle stage that every replica holds: attention, dense MLPs, routers, norms; 1/(t·p) of them."""
-    moe = arch.layers - arch.dense_layers
-    every_layer = arch.layers * (attention_parameters(arch) + norm_parameters(arch))
+    moe = moe_layers(arch)
+    every_layer = attention_layers(arch) * attention_parameters(arch) + arch.layers * norm_parameters(arch)
+    every_layer = every_layer + mixer_layers(arch) * mixer_parameters(arch)
     dense = arch.dense_layers * dense_mlp_parameters(arch)
     shared = moe * (shared_expert_parameters(arch) + router_parameters(arch))
     return (every_layer + dense + shared) / (layout.tensor * layout.pipeline)
@@ -31,8 +36,12 @@ def dense_parameters_per_device(arch: Architecture, layout: Layout) -> Array:
 
 def expert_parameters_per_device(arch: Architecture, layout: Layout) -> Array:
     """Routed-expert parameters of one device: 1/(e·etp·p) of them."""
-    moe = arch.layers - arch.dense_layers
-    return moe * arch.experts * expert_parameters(arch) / (layout.expert * layout.expert_tensor * layout.pipeline)
+    return (
+        moe_layers(arch)
+        * arch.experts
+        * expert_parameters(arch)
+        / (layout.expert * layout.expert_tensor * layout.pipeline)
+    )
 
 
 def embedding_parameters_per_device(arch: Architecture, layout: Layout) -> Array:

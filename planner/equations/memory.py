@@ -8,6 +8,7 @@ import numpy as np
 
 from planner.equations.data_parallel import WEIGHT_BYTES
 from planner.equations.held import held_parameters, state_shards
+from planner.equations.parameters import expert_hidden
 from planner.equations.pipeline import (
     in_flight,
     in_flight_last,
@@ -81,10 +82,12 @@ def attention_activation_bytes(arch: Architecture, software: Software, job: Job,
     kv_heads = np.where(latent, arch.heads, np.maximum(arch.kv_heads, t))
     projected = arch.heads * arch.query_key_head + kv_heads * (arch.query_key_head + arch.value_head)
     latents = np.where(latent, arch.query_rank + arch.kv_rank + arch.rope_head, 0.0)
+    gate = 2 * arch.attention_gate * arch.heads * arch.value_head
+    indexer = arch.index_layers * 2 * (arch.index_heads + 1) * arch.index_head
     scores = np.where(software.fused_attention > 0, 0.0, 5 * arch.heads * job.sequence / t)
     kept_scores = scores * (1 - layout.recompute_selective * software.selective_attention)
     output = linear_input_bytes(software, job) * arch.heads * arch.value_head
-    return np.asarray(residual + (2 * projected + output) / t + 2 * latents + kept_scores)
+    return np.asarray(residual + (2 * projected + output + gate) / t + 2 * latents + indexer + kept_scores)
 
 
 def mlp_activation_bytes(arch: Architecture, software: Software, job: Job, layout: Layout, *, moe: bool) -> Array:
@@ -95,7 +98,8 @@ def mlp_activation_bytes(arch: Architecture, software: Software, job: Job, layou
     per_width = 2 * (1 + arch.gated) + stored
     if not moe:
         return residual + per_width * arch.dense_ffn / t
-    routed = arch.top_k * ((2 + stored) * arch.hidden * layout.expert_tensor + per_width * arch.expert_ffn) / t
+    copies = (2 + stored) * expert_hidden(arch) * layout.expert_tensor
+    routed = arch.top_k * (copies + per_width * arch.expert_ffn) / t
     return residual + per_width * arch.shared_ffn / t + routed
 
 
@@ -104,8 +108,14 @@ def layer_activation_bytes(arch: Architecture, software: Software, job: Job, lay
     attention = attention_activation_bytes(arch, software, job, layout)
     dense = mlp_activation_bytes(arch, software, job, layout, moe=False)
     share = arch.dense_layers / arch.layers
-    mlp = share * dense + (1 - share) * mlp_activation_bytes(arch, software, job, layout, moe=True)
-    return micro_batch_tokens(job, layout) * (attention + mlp)
+    mlp = share * dense + (arch.mlps - share) * mlp_activation_bytes(arch, software, job, layout, moe=True)
+    mixed = arch.attentions * attention + arch.mixers * mixer_activation_bytes(arch, software, job, layout)
+    return micro_batch_tokens(job, layout) * (mixed + mlp)
+
+
+def mixer_activation_bytes(arch: Architecture, software: Software, job: Job, layout: Layout) -> Array:
+    """Bytes per token that a block without softmax attention keeps: norm input and output, and 2 per kept element."""
+    return np.asarray(residual_bytes(arch, software, job, layout) + 2 * arch.mixer_kept / layout.tensor)
 
 
 def stored_activation_bytes(arch: Architecture, software: Software, job: Job, layout: Layout, whole: Array) -> Array:

@@ -67,7 +67,7 @@ def mean_layer_time(
     if not np.any(arch.experts > 0):
         return dense
     moe = layer_time(arch, device, software, job, layout, c, moe=True)
-    share = arch.dense_layers / arch.layers
+    share = arch.dense_layers / np.maximum(arch.layers * arch.mlps, 1e-9)
     parts = {part.name: (getattr(dense, part.name), getattr(moe, part.name)) for part in fields(LayerTime)}
     return LayerTime(**{name: share * of_dense + (1 - share) * of_moe for name, (of_dense, of_moe) in parts.items()})
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from planner.catalog.precisions import TrainingPrecision
 from planner.catalog.records import Accelerator, ModelArchitecture, Precision
 from planner.catalog.software import StackProperties, attention_kernel
+from planner.equations.mixers import mixer_shape
 
 Array = npt.NDArray[np.float64]
 """Numbers that broadcast; a Python number will do wherever an `Array` is expected."""
@@ -45,6 +46,12 @@ class Architecture:
     layers: Array
     dense_layers: Array
     """Layers with a dense MLP: all of them without experts, the first few in DeepSeek-V3."""
+    attentions: Array
+    """Softmax attentions per layer: 1, less in hybrids, 2 in LongCat-Flash."""
+    mlps: Array
+    """MLPs per layer, dense or of experts: 1 unless blocks are left out or doubled."""
+    mixers: Array
+    """Blocks per layer that mix tokens without softmax attention; 0 unless the model is a hybrid."""
     hidden: Array
     heads: Array
     kv_heads: Array
@@ -85,14 +92,40 @@ class Architecture:
     router_bias: Array
     expert_bias: Array
     mtp_layers: Array
+    attention_gate: Array
+    """1 where a gate as wide as the queries multiplies the attention's output."""
+    index_heads: Array
+    """Heads of the indexer that picks the keys of sparse attention; 0 without one."""
+    index_head: Array
+    index_layers: Array
+    """Indexers per attention."""
+    expert_hidden: Array
+    """Width that routed experts read and write; 0: the hidden size."""
+    zero_experts: Array
+    """Experts that the router may pick and that compute nothing."""
+    mixer_inner: Array
+    mixer_matrices: Array
+    mixer_vectors: Array
+    mixer_kept: Array
+    """Elements per token that a mixer keeps for the backward pass, beside its input."""
+    mixer_scan_flop: Array
+    """Forward FLOP per token of a mixer's scan."""
 
     @classmethod
     def of(cls, record: ModelArchitecture) -> Architecture:
         """The numbers of one catalog record, each of shape ()."""
-        moe = record.is_moe
+        moe, layers, mixer = record.is_moe, record.num_hidden_layers, mixer_shape(record)
+        attentions = layers if record.attention_blocks is None else record.attention_blocks
+        usual_dense = record.dense_layers if moe else layers
+        dense = usual_dense if record.dense_mlp_blocks is None else record.dense_mlp_blocks
+        sparse = max(layers - usual_dense, 0) if record.moe_blocks is None else record.moe_blocks
+        window = record.sliding_window or record.index_topk
         numbers = {
-            "layers": record.num_hidden_layers,
-            "dense_layers": record.dense_layers if moe else record.num_hidden_layers,
+            "layers": layers,
+            "dense_layers": dense,
+            "attentions": attentions / layers,
+            "mlps": (dense + sparse) / layers,
+            "mixers": record.mixer_blocks / layers,
             "hidden": record.hidden_size,
             "heads": record.num_attention_heads,
             "kv_heads": record.num_key_value_heads,
@@ -115,8 +148,8 @@ class Architecture:
             "mlp_bias": record.mlp_bias,
             "attention_sinks": record.attention_sinks,
             "head_bias": record.head_bias,
-            "window": record.sliding_window or np.inf,
-            "full_attention_share": record.full_attention_share if record.sliding_window else 1.0,
+            "window": window or np.inf,
+            "full_attention_share": record.full_attention_share if record.sliding_window else float(not window),
             "chunked": record.local_attention == "chunked",
             "experts": record.n_routed_experts,
             "top_k": record.num_experts_per_tok,
@@ -126,6 +159,17 @@ class Architecture:
             "router_bias": record.router_bias,
             "expert_bias": record.expert_bias,
             "mtp_layers": record.multi_token_prediction_layers,
+            "attention_gate": record.attention_output_gate,
+            "index_heads": record.index_heads,
+            "index_head": record.index_head_dim,
+            "index_layers": (record.index_blocks or attentions) / max(attentions, 1),
+            "expert_hidden": record.expert_hidden_size,
+            "zero_experts": record.zero_computation_experts,
+            "mixer_inner": mixer.inner,
+            "mixer_matrices": mixer.matrices,
+            "mixer_vectors": mixer.vectors,
+            "mixer_kept": mixer.kept,
+            "mixer_scan_flop": mixer.scan_flop,
         }
         return cls(**{name: np.asarray(value, dtype=np.float64) for name, value in numbers.items()})
 

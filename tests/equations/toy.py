@@ -31,6 +31,7 @@ def architecture(**changes: Number) -> Architecture:
     dense: dict[str, Number] = dict.fromkeys(Architecture.__dataclass_fields__, 0.0)
     dense |= {"layers": 8.0, "dense_layers": 8.0, "hidden": 1024.0, "heads": 8.0, "kv_heads": 8.0}
     dense |= {"query_key_head": 128.0, "value_head": 128.0, "dense_ffn": 4096.0, "vocabulary": 32768.0}
+    dense |= {"attentions": 1.0, "mlps": 1.0}
     dense |= {"norm_size": 1.0, "norms_per_layer": 2.0, "window": np.inf, "full_attention_share": 1.0}
     return Architecture(**arrays(dense | changes))
 
