@@ -207,6 +207,11 @@ class ModelArchitecture(SourcedRecord):
     """Exact: counted from tensors; rounded: a figure such as 671B."""
 
     @property
+    def has_unmeasured_kernels(self) -> bool:
+        """Whether some layers run kernels of which no published training run was calibrated."""
+        return self.mixer is not None or self.index_heads > 0
+
+    @property
     def is_moe(self) -> bool:
         """Whether any layer routes tokens to experts."""
         return self.n_routed_experts > 0

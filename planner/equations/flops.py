@@ -20,6 +20,7 @@ from planner.equations.parameters import (
     layer_matrices_active,
     matmul_parameters_active,
     mixer_layers,
+    multi_token_prediction_matrices_active,
     total_parameters,
 )
 from planner.equations.symbols import Architecture, Array
@@ -90,6 +91,15 @@ def lora_model_flops_per_token(a: Architecture, sequence: Array, attention_share
     The adapters' own FLOP (6 per adapter parameter, under 1 % at customary ranks) are left out, as publishers do.
     """
     return 2 * forward_matmul_flops_per_token(a) + 3 * attention_flops_per_token(a, sequence, attention_share)
+
+
+def multi_token_prediction_flops_per_token(a: Architecture, sequence: Array) -> Array:
+    """Training FLOP of the multi-token-prediction modules, causal attention counted half.
+
+    Source: DeepSeek-AI 2024, arXiv 2412.19437, section 2.2.
+    """
+    scores = a.heads * (a.query_key_head + a.value_head) * mean_keys_per_query(a, sequence)
+    return 3 * (2 * multi_token_prediction_matrices_active(a) + 2 * a.mtp_layers * scores)
 
 
 def recomputed_flops_per_token(

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from planner.equations.attention import attention_core_seconds
+from planner.equations.data_parallel import WEIGHT_BYTES
+from planner.equations.held import dense_parameters_per_device, expert_parameters_per_device
 from planner.equations.layer_exchange import context_seconds, expert_seconds, tensor_seconds
 from planner.equations.matmul import BANDWIDTH_SHARE, matmul_seconds
 from planner.equations.parameters import expert_hidden
@@ -200,6 +202,21 @@ def blocks(arch: Architecture) -> Array:
     return arch.attentions + arch.mixers + arch.mlps
 
 
+def dequantise_seconds(arch: Architecture, device: Device, job: Job, layout: Layout) -> Array:
+    """Restoring one layer's quantised frozen weights to 16 bit before a pass: memory traffic, read and written.
+
+    Source: Dettmers et al. 2023, arXiv 2305.14314, section 3, equation 5.
+    """
+    base = np.asarray(job.base_bytes)
+    quantised = (1 - job.trains_base) * (base < WEIGHT_BYTES)
+    if not np.any(quantised):
+        return np.zeros(())
+    alone = replace(layout, pipeline=np.asarray(1.0))
+    held = dense_parameters_per_device(arch, alone) + expert_parameters_per_device(arch, alone)
+    moved = held / arch.layers * (base + WEIGHT_BYTES)
+    return quantised * moved / (BANDWIDTH_SHARE * device.memory_bytes_s)
+
+
 def smooth_max(first: Array, second: Array) -> Array:
     """(x⁴ + y⁴)^¼: the larger of device time and host time, a little more where they are close."""
     scale = np.maximum(np.maximum(first, second), 1e-30)
@@ -253,13 +270,14 @@ def layer_time(
     each = attention_core_seconds(arch, device, software, job, layout, c)
     core_forward, core_backward = (slow * arch.attentions * x for x in each)
     scan = slow * arch.mixers * scan_seconds(arch, device, layout, job)
+    restored = dequantise_seconds(arch, device, job, layout)
     stream = elementwise_seconds(arch, device, software, job, layout, c, moe=moe)
     gradients = products.data_gradient + job.trains_base * products.weight_gradient
     kernels = DENSE_KERNELS * blocks(arch) / 2 + moe * arch.mlps * software.moe_host_kernels
     host = c.host * software.host_seconds * kernels
     return LayerTime(
-        compute_forward=smooth_max(slow * products.forward + core_forward + scan + stream, host),
-        compute_backward=smooth_max(slow * gradients + core_backward + 2 * (scan + stream), 2 * host),
+        compute_forward=smooth_max(slow * products.forward + core_forward + scan + stream + restored, host),
+        compute_backward=smooth_max(slow * gradients + core_backward + 2 * (scan + stream) + restored, 2 * host),
         attention_core_forward=core_forward,
         linear_forward=slow * products.forward,
         tensor_forward=tensor_seconds(

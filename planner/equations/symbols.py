@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
+from planner.catalog.host_links import host_link_of
 from planner.catalog.precisions import TrainingPrecision
 from planner.catalog.records import Accelerator, ModelArchitecture, Precision
 from planner.catalog.software import StackProperties, attention_kernel
@@ -203,6 +204,10 @@ class Device:
     """Devices that share a host and its network cards."""
     network_bytes_s: Array
     """Per device and direction between scale-up domains, at wire rate."""
+    host_bytes_s: Array
+    """Per device and direction to its host's memory, at wire rate."""
+    host_memory_bytes_s: Array
+    """A device's share of its host's memory bandwidth."""
 
     @classmethod
     def of(
@@ -224,6 +229,7 @@ class Device:
         arithmetic = precision.arithmetic if precision.is_low else base
         kernel = attention_kernel(stack.attention)
         network = record.nic_gbit_s if network_gbit_s is None else network_gbit_s
+        host = host_link_of(record)
         numbers = {
             "matmul_flops_s": sustained[base] * efficiency,
             "low_matmul_flops_s": sustained[arithmetic] * efficiency * precision.rate,
@@ -236,6 +242,8 @@ class Device:
             "scale_up_domain": record.scale_up_domain,
             "node": record.accelerators_per_node,
             "network_bytes_s": network / 8 * 1e9,
+            "host_bytes_s": host.gb_s * 1e9,
+            "host_memory_bytes_s": host.memory_gb_s * 1e9,
         }
         return cls(**{name: np.asarray(value, dtype=np.float64) for name, value in numbers.items()})
 
@@ -285,8 +293,18 @@ class Software:
     """1 where the all-gather of updated parameters waits until the step is over."""
     pipeline_slack: Array
     """Micro-batches that a pipeline stage holds beyond 1F1B's, as a share of them."""
+    weight_bytes: Array
+    """Bytes per trained parameter that the passes read: 2, or 1 where weights are kept in 8 bit."""
     gradient_bytes: Array
     """Bytes per parameter of the gradient buffer."""
+    zero3_weight_bytes: Array
+    """The same as `weight_bytes` under ZeRO-3: 0 where the shards are the optimizer's own copy."""
+    zero3_gradient_bytes: Array
+    """The same as `gradient_bytes` under ZeRO-3."""
+    unfused_kept: Array
+    """Share of the norms and activations that separate kernels compute, which keep what fused ones do not."""
+    expert_outputs_kept: Array
+    """1 where the outputs of experts are kept for the backward pass, because their weights are applied last."""
     gradient_wire_bytes: Array
     """Bytes per parameter of a gradient when it is reduced over the replicas."""
     logits_bytes: Array
@@ -297,7 +315,9 @@ class Software:
         """The numbers of one stack at one release for a precision (16-bit brain floats unless given), shape ()."""
         numbers = {f.name: getattr(stack, f.name, None) for f in fields(cls)}
         arithmetic = precision.arithmetic if precision else "bf16"
-        numbers["gradient_bytes"] = stack.gradient_bytes.get(arithmetic, stack.gradient_bytes["default"])
+        for name in ("gradient_bytes", "weight_bytes"):
+            by_arithmetic = getattr(stack, name)
+            numbers[name] = by_arithmetic.get(arithmetic, by_arithmetic["default"])
         numbers["fused_attention"] = attention_kernel(stack.attention) is not None
         numbers["host_seconds"] = stack.host_microseconds * 1e-6
         return cls(**{name: np.asarray(value, dtype=np.float64) for name, value in numbers.items()})
@@ -322,6 +342,26 @@ class Job:
     """Optimizer bytes per parameter: master copy and moments."""
     compressed_gradients: Array | float = 0.0
     """1 where gradients travel in 8 bit."""
+    gradient_bytes: Array | float = 0.0
+    """Bytes per parameter of the gradient buffer; 0: what the stack does."""
+    base_bytes: Array | float = 2.0
+    """Bytes per parameter of a frozen base's layers."""
+    fused_loss: Array | float = 0.0
+    """1 where the logits are never whole."""
+    offloads_optimizer: Array | float = 0.0
+    """1 where optimizer states are kept and updated on the host."""
+    offloads_parameters: Array | float = 0.0
+    """1 where weights that ZeRO-3 shards are kept on the host."""
+    offloads_activations: Array | float = 0.0
+    """1 where stored activations are kept on the host."""
+    pages_optimizer: Array | float = 0.0
+    """1 where optimizer states move to the host when the device has no room for them."""
+    orthogonalisation_steps: Array | float = 0.0
+    """Newton–Schulz iterations of an optimizer step over every matrix; 0 for element-wise optimizers."""
+    document: Array | float = 0.0
+    """Tokens that attend to each other where documents are packed into a sequence; 0: the whole sequence."""
+    trains_mtp: Array | float = 0.0
+    """1 where the model's multi-token-prediction modules are trained too."""
 
 
 @dataclass(frozen=True)
@@ -382,6 +422,8 @@ class Constants:
     fragmentation: float
     """Share of the allocated memory that the allocator reserves on top (published: mean 4.8 %, at most 9.3 %)."""
     context_bytes: float
-    """Driver context and communication buffers."""
-    memory_margin: float
-    """Share on top of the expected peak that 95 % of published peaks stay under."""
+    """Driver context and libraries of a device alone."""
+    communicator_bytes: float
+    """Communication buffers per doubling of the devices."""
+    memory_deviation: float
+    """Standard deviation of log(real peak / expected peak)."""

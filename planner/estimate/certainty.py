@@ -22,12 +22,23 @@ same model; the other half, of the device, the layout and the measurement, each 
 """
 
 
-def expected_deviation(calibration: Calibration, accelerator: Accelerator, *, moe: bool) -> float:
+UNMEASURED_KERNELS: Final = 0.2
+"""What layers without softmax over all keys add, as a deviation of the logarithm: assumed, no published run has them.
+
+Mixtures of experts, of which runs of few sources were calibrated, have as much.
+"""
+
+
+def expected_deviation(
+    calibration: Calibration, accelerator: Accelerator, *, moe: bool, unmeasured_kernels: bool = False
+) -> float:
     """Standard deviation of log(predicted/measured) for a run that nobody has seen.
 
-    That of the calibration, and in quadrature what is not known about the device itself.
+    That of the calibration, and in quadrature what is not known about the device itself and about the kernels.
     """
-    return math.hypot(calibration.log_deviation(moe=moe), device_deviation(calibration, accelerator))
+    of_kernels = UNMEASURED_KERNELS if unmeasured_kernels else 0.0
+    of_device = device_deviation(calibration, accelerator)
+    return math.hypot(calibration.log_deviation(moe=moe), of_device, of_kernels)
 
 
 def device_deviation(calibration: Calibration, accelerator: Accelerator) -> float:

@@ -77,8 +77,10 @@ class PhasePlan:
     """By part; they add up to what must be set aside at the peak."""
     memory_limit_gib: float
     """Usable memory of the device."""
-    memory_allocated_gib: float
-    """What the framework itself allocates."""
+    memory_expected_gib: float
+    """What the device is expected to show as used."""
+    memory_fit_probability: float
+    """Probability that the real peak fits the device."""
     time: Mapping[str, float]
     """Seconds of a step by part."""
 
@@ -174,7 +176,7 @@ def _phase_plan(choices: Choices, tender: Tender, index: int, decided: PhaseDeci
     found = evaluate(architecture, device, workload.software, job, layout, workload.constants)
     time, used = found.time, found.memory
     parts = {part: _only(getattr(used, part)) / GIB for part in ("weights", "gradients", "optimizer", "activations")}
-    parts["other"] = _only(used.other + used.reserve + used.margin) / GIB
+    parts["other"] = _only(used.other + used.reserve + used.margin(workload.memory_deviations)) / GIB
     degrees = {name: int(values[0]) for name, values in rows.degrees.items() if name != "recompute"}
     gpus = int(rows.devices[0])
     step_seconds = _only(time.total)
@@ -204,7 +206,8 @@ def _phase_plan(choices: Choices, tender: Tender, index: int, decided: PhaseDeci
         mfu=done / (gpus * float(device.peak_flops_s)),
         memory_gib=parts,
         memory_limit_gib=machine.accelerator.memory_usable_gib,
-        memory_allocated_gib=_only(used.allocated) / GIB,
+        memory_expected_gib=_only(used.expected) / GIB,
+        memory_fit_probability=_only(used.fit_probability(machine.memory_bytes)),
         time={part.name: _only(getattr(time, part.name)) for part in fields(StepTime)},
     )
 

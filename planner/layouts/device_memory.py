@@ -12,12 +12,14 @@ from planner.layouts.workload import Workload
 def needed_bytes(workload: Workload, job: Job, layout: Layout) -> Array:
     """Smallest device memory that holds a layout.
 
-    The peak with everything that is reserved fits the device, what the framework allocates leaves the headroom free,
-    and where there must be room to grow, the same holds for the larger model.
+    The peak fits the device with the probability that is asked for, the expected peak leaves the headroom free, and
+    where there must be room to grow, the same holds for the larger model.
     """
     models = [workload.architecture] if workload.growth == 1 else [workload.architecture, workload.grown()]
     used = [memory(model, workload.software, job, layout, workload.constants) for model in models]
-    needs = [np.maximum(one.reserved, one.allocated / (1 - workload.headroom)) for one in used]
+    needs = [
+        np.maximum(one.reserved(workload.memory_deviations), one.expected / (1 - workload.headroom)) for one in used
+    ]
     return needs[0] if len(needs) == 1 else np.maximum(*needs)
 
 
@@ -31,9 +33,8 @@ def least_activation_bytes(workload: Workload, job: Job, layout: Layout) -> Arra
 
 
 def headroom_kept_anyway(workload: Workload) -> float:
-    """Share of memory that stays free of what the framework allocates anyway: a headroom below it changes nothing.
+    """Share of memory that the expected peak leaves free anyway: a headroom below it changes nothing.
 
-    What is set aside, (1 + fragmentation)·(1 + margin)·allocated and more, is then at least allocated/(1 − headroom).
+    What is set aside for the asked probability is then at least expected/(1 − headroom).
     """
-    constants = workload.constants
-    return float(1 - 1 / ((1 + constants.fragmentation) * (1 + constants.memory_margin)))
+    return float(-np.expm1(-workload.memory_deviations * workload.constants.memory_deviation))

@@ -16,12 +16,11 @@ from planner.formulation.limits import Limit
 from planner.formulation.outcome import Decision, Outcome, Status
 from planner.formulation.plan import Plan, plan_of
 from planner.formulation.scale import optimistic
-from planner.layouts.best import held_on
-from planner.layouts.space import LayoutSpace
 from planner.market.placements import Machine
+from planner.negotiate.memory import holds_any, why_not_held
 from planner.negotiate.modes import bounds_of, cheapest, decision_of, fastest, undominated_modes
 from planner.problem.problem import Objective, Problem
-from planner.units import GIB, format_duration
+from planner.units import format_duration
 from planner.verify.check import FaultyPlanError, violations
 from planner.verify.oracle import best_of_choices
 
@@ -256,29 +255,13 @@ def why_not(choices: Choices, accelerator: str) -> str:
     machines = [machine for key, machine in choices.machines.items() if key[0] == accelerator]
     if not any(most_nodes(choices.problem, choices.offered, machine) for machine in machines):
         return "not even one whole node is within limits.gpus and what the offers have"
-    for phase, space in zip(choices.phases, choices.spaces, strict=True):
-        if not any(_holds_any(choices, machine, space) for machine in machines):
-            return _does_not_fit(machines, space, phase.name)
+    for index, space in enumerate(choices.spaces):
+        if not any(holds_any(choices, machine, space) for machine in machines):
+            return why_not_held(choices, machines, index)
     deadline = choices.limits.get("wall_seconds")
     if deadline and not any(one.placement.machine.key[0] == accelerator for one in choices.tenders):
         return f"no layout ends within {format_duration(deadline.bound)}"
     return "none within all limits together"
-
-
-def _holds_any(choices: Choices, machine: Machine, space: LayoutSpace) -> bool:
-    """Whether any layout of a phase fits on the nodes of a machine that can be had."""
-    most = most_nodes(choices.problem, choices.offered, machine)
-    return len(held_on(machine, space.rows, most)) > 0
-
-
-def _does_not_fit(machines: list[Machine], space: LayoutSpace, phase: str) -> str:
-    """That a phase fits no machine, and by how much the closest layout misses."""
-    if space.tightest is None:
-        return f"{phase}: no layout is valid under the pins"
-    largest = max(machine.memory_bytes for machine in machines)
-    if space.tightest.needed_bytes <= largest:
-        return f"{phase}: no layout fits in memory on the nodes that can be had"
-    return f"{phase}: needs {space.tightest.needed_bytes / GIB:.0f} GiB a device, it has {largest / GIB:.0f}"
 
 
 def search_space(choices: Choices) -> int:

@@ -15,10 +15,11 @@ from planner.formulation.limits import Limit, limits_of
 from planner.formulation.plan import Plan
 from planner.layouts.degrees import MAX_DEVICES
 from planner.negotiate.least import least_usd
+from planner.negotiate.memory import is_out_of_memory
 from planner.negotiate.modes import Bounds, Mode, cheapest, fastest, plan_of_mode, soonest_kept
 from planner.negotiate.patience import OutOfTimeError, Patience
 from planner.negotiate.room import Room, with_bounds
-from planner.negotiate.toggles import Toggle, toggles
+from planner.negotiate.toggles import Toggle, memory_toggles, toggles
 from planner.problem.problem import Problem
 from planner.units import SECONDS_PER_HOUR
 
@@ -62,7 +63,8 @@ def _questions(room: Room, limits: Mapping[str, Limit]) -> Iterator[tuple[str, Q
         yield limit.name, partial(_RELAXED[limit.quantity], room, limit)
     if len(limits) > 1:
         yield "all limits", partial(_stretched, room, limits)
-    for toggle in toggles(room.problem):
+    out_of_memory = is_out_of_memory(room.choices(WIDER * room.bounds.wall_seconds, WIDER * room.bounds.gpus))
+    for toggle in (*toggles(room.problem), *(memory_toggles(room.problem) if out_of_memory else ())):
         yield " and ".join(toggle.keys), partial(_toggled, room, toggle)
     if room.problem.objective != "tokens":
         yield TOKENS, partial(_fewer_tokens, room)

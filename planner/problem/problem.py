@@ -27,7 +27,8 @@ from planner.problem.quantities import (
     Share,
     Tokens,
 )
-from planner.problem.run import Recompute, Run, Training, parse_recompute
+from planner.problem.run import Recompute, Run, parse_recompute
+from planner.problem.training import Training
 from planner.problem.written import Rule, RulesBrokenError, Written, WrittenFile
 
 Purchase = Literal["on_demand", "spot", "reserved"]
@@ -120,6 +121,10 @@ class Market(Written):
                 yield Rule(("market", "offers", index, *rule.path), rule.message, rule.fix)
 
 
+MOST_CONFIDENT = 0.9999
+"""Beyond, nothing that is known of spot nodes or memory says anything."""
+
+
 class Limits(Written):
     """What the plan must keep to; each is one constraint that can be relaxed, priced and explained."""
 
@@ -130,7 +135,9 @@ class Limits(Written):
     gpus: Count | None = None
     """Most devices at a time; default: what the offers have."""
     memory_headroom: Share = 0.1
-    """Share of the device memory that stays free; default 10%."""
+    """Share of the device memory that stays free of the expected peak; default 10%."""
+    memory_confidence: Share = 0.9
+    """Probability with which the real peak must fit the device, from 50%; default 90%."""
     growth: Factor = 1.0
     """The plan must still hold for a model so many times larger, such as `2x`; default 1."""
 
@@ -140,6 +147,9 @@ class Limits(Written):
             yield Rule(("limits", "growth"), "growth must be at least 1x", "write growth: 2x")
         if self.memory_headroom >= 1:
             yield Rule(("limits", "memory_headroom"), "a headroom of 100% leaves no memory", "write 10%")
+        if not 0.5 <= self.memory_confidence <= MOST_CONFIDENT:
+            message = f"memory_confidence must be from 50% to {MOST_CONFIDENT:.2%}"
+            yield Rule(("limits", "memory_confidence"), message, "write memory_confidence: 90%")
         if self.budget == 0:
             yield Rule(("limits", "budget"), "a budget of nothing buys nothing", "leave budget out or write $500k")
 
@@ -179,10 +189,6 @@ class LayoutPins(Written):
     """Recompute choice, or a list of those allowed: none, selective, full, `{full_layers: n}`."""
     zero: ZeroPin | None = None
     """ZeRO stage, 0 to 3."""
-
-
-MOST_CONFIDENT = 0.9999
-"""Beyond, nothing that is known of spot nodes says anything."""
 
 
 class Risk(Written):

@@ -39,7 +39,9 @@ def certainty_lines(answer: Answer, best: Plan) -> Iterator[str]:
     yield _kind_of_figure(answer, best)
     others = [one.plan for one in answer.alternatives if one.plan]
     yield from (_tie(answer, best, other) for other in others if within_error(answer, best, other))
-    calibration = answer.choices.workload.calibration
+    calibration, model = answer.choices.workload.calibration, answer.choices.workload.model
+    if model.left_out:
+        yield f"Left out: {model.left_out}."
     if rests_on := evidence(calibration, best.machine.accelerator):
         yield f"{rests_on}."
     unseen = [other.accelerator for other in others if not calibration.is_fitted(other.machine.accelerator)]
@@ -68,7 +70,12 @@ def within_error(answer: Answer, best: Plan, other: Plan) -> bool:
 def deviation_of(answer: Answer, plan: Plan) -> float:
     """Standard deviation of the logarithm of a plan's time and cost."""
     workload = answer.choices.workload
-    return expected_deviation(workload.calibration, plan.machine.accelerator, moe=workload.model.is_moe)
+    return expected_deviation(
+        workload.calibration,
+        plan.machine.accelerator,
+        moe=workload.model.is_moe,
+        unmeasured_kernels=workload.model.has_unmeasured_kernels,
+    )
 
 
 def _deviation_between(answer: Answer, best: Plan, other: Plan) -> float:

@@ -37,7 +37,12 @@ def chances_of(plan: Plan, problem: Problem) -> Chances:
     in_time = both = None
     if deadline is not None:
         workload, bound = workload_of(problem), np.asarray(deadline)
-        deviation = expected_deviation(workload.calibration, plan.machine.accelerator, moe=workload.model.is_moe)
+        deviation = expected_deviation(
+            workload.calibration,
+            plan.machine.accelerator,
+            moe=workload.model.is_moe,
+            unmeasured_kernels=workload.model.has_unmeasured_kernels,
+        )
         in_time = float(found.delays.within(bound))
         both = float(found.delays.within_uncertain(bound, deviation))
     return Chances(_quantiles(found.delays), _quantiles(found.bill), in_time, both)

@@ -13,7 +13,7 @@ from planner.equations.symbols import Array, Constants
 from planner.validation.cases import Case, case_of, group
 from planner.validation.gaps import Skipped
 from planner.validation.metrics import MEMORIES
-from planner.validation.peaks import fit_memory, margin_of, memory_data, memory_leave_one_source_out, predict_bytes
+from planner.validation.peaks import fit_memory, memory_data, memory_leave_one_source_out, predict_bytes
 from planner.validation.published import PublishedRow, builtin_runs, read_published
 from planner.validation.score import log_deviation, summarise
 from planner.validation.timing import Fit, TimeData, fit_times, leave_one_source_out, relative_errors, time_data
@@ -35,9 +35,9 @@ def calibration_of(
     peaks = memory_data(memory_cases, fit.constants)
     everything = np.ones(peaks.measured.size, dtype=bool)
     constants, memory_errors = fit_memory(peaks, everything, fit.constants)
-    constants = replace(constants, memory_margin=margin_of(peaks, constants))
     unseen = leave_one_source_out(data, fit, lambda source: progress(f"leaving out {source}"))
     unseen_memory = memory_leave_one_source_out(peaks, fit.constants)
+    constants = replace(constants, memory_deviation=log_deviation(unseen_memory))
     fitted_memory = predict_bytes(peaks, constants) / peaks.measured - 1
     return Calibration(
         source="plan calibrate, on the catalog's published runs",

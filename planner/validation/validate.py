@@ -87,7 +87,7 @@ def predict_cases(cases: Sequence[Case], constants: Constants, calibration: Cali
         "allocated": peak.allocated,
         "reserved": peak.allocated * (1 + constants.fragmentation),
         "device": peak.expected,
-        "plan": peak.reserved,
+        "plan": peak.reserved(CENTRAL_80),
     }
     spread = {moe: calibration.log_deviation(moe=moe) for moe in (False, True)}
     return [

@@ -39,6 +39,7 @@ def layout_rules(workload: Workload, phase: PhaseWork, degrees: Degrees) -> dict
         "tensor divides the widths of the MLPs": (
             (model.intermediate_size % t == 0) & (model.shared_expert_intermediate_size % t == 0)
         ),
+        "tensor divides the heads of layers without attention": model.mixer_heads % t == 0,
         "every stage and chunk has a layer": chunks <= layers,
         "chunks cut the layers evenly": (v == 1) | ((p > 1) & ((layers % chunks == 0) | counted)),
         "context cuts the sequence into pairs of chunks": (c == 1) | (phase.sequence_length % (2 * c) == 0),

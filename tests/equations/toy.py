@@ -47,6 +47,7 @@ def device(**changes: Number) -> Device:
     numbers: dict[str, Number] = {"matmul_flops_s": 1e14, "low_matmul_flops_s": 1e14, "peak_flops_s": 1.25e14}
     numbers |= {"attention_share": 1.0, "compute_units": 0.0, "memory_bytes": 8e10, "memory_bytes_s": 1e12}
     numbers |= {"scale_up_bytes_s": 1e11, "scale_up_domain": 8.0, "node": 8.0, "network_bytes_s": 1e10}
+    numbers |= {"host_bytes_s": 5e10, "host_memory_bytes_s": 5e10}
     return Device(**arrays(numbers | changes))
 
 
@@ -54,7 +55,8 @@ def software(**changes: Number) -> Software:
     """Fused attention, sequence parallelism and 1F1B; nothing overlaps and nothing costs the host time."""
     numbers: dict[str, Number] = dict.fromkeys(Software.__dataclass_fields__, 0.0)
     numbers |= {"fused_attention": 1.0, "sequence_parallel": 1.0, "bubble": 1.0, "sends_sharded": 1.0}
-    numbers |= {"selective_kept": 0.5, "selective_attention": 1.0}
+    numbers |= {"selective_kept": 0.5, "selective_attention": 1.0, "weight_bytes": 2.0, "zero3_weight_bytes": 2.0}
+    numbers |= {"zero3_gradient_bytes": 4.0, "expert_outputs_kept": 1.0}
     return Software(**arrays(numbers | {"gradient_bytes": 4.0, "gradient_wire_bytes": 2.0} | changes))
 
 

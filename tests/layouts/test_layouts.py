@@ -80,8 +80,8 @@ def test_rows_agree_with_single_evaluations(model: str) -> None:
         alone = layout_of(workload, space.degrees.recompute, some.take(np.asarray([place])))
         found = evaluate(*subject.subject, alone, workload.constants)
         assert steps[place] == pytest.approx(float(found.time.total[0]), rel=1e-12)
-        headroom = np.ravel(found.memory.allocated)[0] / (1 - workload.headroom)
-        needed = max(np.ravel(found.memory.reserved)[0], headroom)
+        headroom = np.ravel(found.memory.expected)[0] / (1 - workload.headroom)
+        needed = max(np.ravel(found.memory.reserved(workload.memory_deviations))[0], headroom)
         assert some.needed_bytes[place] == pytest.approx(needed, rel=1e-12)
 
 
