@@ -188,12 +188,15 @@ def memory(arch: Architecture, software: Software, job: Job, layout: Layout, con
     activations, logits = activation_peak(arch, software, job, layout, constants)
     allocated = weights + gradients + optimizer + activations + logits + gathered
     devices = layout.tensor * layout.pipeline * layout.context * layout.data
-    context = constants.context_bytes + constants.communicator_bytes * np.log2(devices)
+    doublings = np.log2(np.minimum(devices, MOST_CONNECTED))
+    context = constants.context_bytes + constants.communicator_bytes * doublings
     reserve = constants.fragmentation * allocated + context
     deviation = np.broadcast_to(constants.memory_deviation, np.shape(allocated))
     return Memory(weights, gradients, optimizer, activations, logits + gathered, reserve, deviation)
 
 
+MOST_CONNECTED = 256.0
+"""Devices beyond which communication buffers are not taken to grow: peaks were published for up to some 400."""
 FUSED_LOSS_SHARE = 1 / 16
 """Share of the logits that a fused or chunked loss holds at a time (Hsu et al. 2024, arXiv 2410.10989, section 3.2)."""
 RESIDENT_LAYERS = 2.0

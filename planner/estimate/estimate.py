@@ -26,9 +26,8 @@ from planner.estimate.failures import Failures, expected_failures
 from planner.estimate.price import HourlyPrice, catalog_price, stated_price
 from planner.estimate.remedies import Remedy, remedies_of
 from planner.estimate.resolve import Subject, Symbols, resolve, symbols_of
-from planner.problem.problem import Limits
 from planner.problem.run import Run
-from planner.problem.training import Training
+from planner.problem.training import MEMORY_CONFIDENCE, Training
 from planner.units import GIB, SECONDS_PER_DAY, SECONDS_PER_HOUR, round_usd
 
 
@@ -256,7 +255,7 @@ def memory_use(evaluation: Evaluation, accelerator: Accelerator) -> MemoryUse:
     )
 
 
-MARGIN_DEVIATIONS: Final = float(normal_quantile(np.asarray(Limits().memory_confidence)))
+MARGIN_DEVIATIONS: Final = float(normal_quantile(np.asarray(MEMORY_CONFIDENCE)))
 """Standard deviations that a plan sets aside unless it states another confidence."""
 
 

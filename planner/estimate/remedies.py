@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from planner.catalog.precisions import find_precision
 from planner.equations.job import job_of
+from planner.equations.memory import memory
 from planner.estimate.resolve import Symbols, layout_of
 from planner.problem.run import Layout, Recompute, Run
 from planner.units import GIB
@@ -33,29 +34,44 @@ def remedies_of(run: Run, symbols: Symbols, limit_gib: float, deviations: float)
     """Every single change that fits with so many standard deviations to spare, the fastest first.
 
     Of recompute, ZeRO stage, micro-batch, loss, optimizer, number formats, offloading and devices; of partial recompute
-    only the fewest layers that do, of devices only twice and four times as many.
+    only the fewest layers that do, of devices only twice as many.
     """
-    changes = [*_layout_changes(run), *_training_changes(run), *_more_devices(run)]
-    tried = [_remedy(change, symbols, deviations) for change in changes]
-    partly = (_remedy(change, symbols, deviations) for change in _full_layers(run, symbols))
-    fewest = next((remedy for remedy in partly if remedy.memory_gib <= limit_gib), None)
-    fitting = [remedy for remedy in tried if remedy.memory_gib <= limit_gib] + ([fewest] if fewest else [])
-    return tuple(sorted(fitting, key=lambda remedy: remedy.step_factor))
+    limit = limit_gib * GIB
+    tries = [_Try(change, symbols) for change in (*_layout_changes(run), *_training_changes(run), *_more_devices(run))]
+    partly = (_Try(change, symbols) for change in _full_layers(run, symbols))
+    fewest = next((one for one in partly if one.reserved(deviations) <= limit), None)
+    fitting = [one for one in tries if one.reserved(deviations) <= limit] + ([fewest] if fewest else [])
+    if not fitting:
+        return ()
+    before = float(symbols.evaluate().time.total)
+    found = [Remedy(one.override, one.reserved(deviations) / GIB, one.step_seconds() / before) for one in fitting]
+    return tuple(sorted(found, key=lambda remedy: remedy.step_factor))
 
 
-def _remedy(change: Change, symbols: Symbols, deviations: float) -> Remedy:
-    """What a change leads to, whether it fits or not."""
-    override, run = change
-    training = run.training
-    job = job_of(
-        training,
-        find_precision(training.precision),
-        sequence=training.sequence_length,
-        global_batch=training.global_batch,
-    )
-    before = symbols.evaluate().time.total
-    after = replace(symbols, job=job).evaluate(layout_of(run, symbols.architecture.layers.item()))
-    return Remedy(override, float(after.memory.reserved(deviations)) / GIB, float(after.time.total / before))
+class _Try:
+    """A changed run in the symbols of the equations; only what is asked for is evaluated."""
+
+    def __init__(self, change: Change, symbols: Symbols) -> None:
+        self.override, run = change
+        training = run.training
+        job = job_of(
+            training,
+            find_precision(training.precision),
+            sequence=training.sequence_length,
+            global_batch=training.global_batch,
+        )
+        layout = layout_of(run, symbols.architecture.layers.item())
+        self._symbols = replace(symbols, job=job, layout=layout)
+
+    def reserved(self, deviations: float) -> float:
+        """Bytes to set aside."""
+        one = self._symbols
+        used = memory(one.architecture, one.software, one.job, one.layout, one.constants)
+        return float(used.reserved(deviations))
+
+    def step_seconds(self) -> float:
+        """Seconds of a step."""
+        return float(self._symbols.evaluate().time.total)
 
 
 def _layout_changes(run: Run) -> Iterator[Change]:
@@ -91,12 +107,11 @@ def _training_changes(run: Run) -> Iterator[Change]:
 
 
 def _more_devices(run: Run) -> Iterator[Change]:
-    """Twice and four times as many replicas on as many more devices, where they share out the batch."""
-    for times in (2, 4):
-        if run.layout.data is None and run.microbatches % times == 0:
-            gpus = times * run.cluster.gpus
-            cluster = run.cluster.model_copy(update={"gpus": gpus})
-            yield f"cluster.gpus={gpus}", run.model_copy(update={"cluster": cluster})
+    """Twice as many replicas on as many more devices, where they share out the batch."""
+    if run.layout.data is None and run.microbatches % 2 == 0:
+        gpus = 2 * run.cluster.gpus
+        cluster = run.cluster.model_copy(update={"gpus": gpus})
+        yield f"cluster.gpus={gpus}", run.model_copy(update={"cluster": cluster})
 
 
 def _full_layers(run: Run, symbols: Symbols) -> Iterator[Change]:

@@ -84,8 +84,8 @@ def _drop_slower_recompute(kept: Flags, workload: Workload, job: Job, choices: M
 def _drop_slower_zero(kept: Flags, software: Software, job: Job, choices: MemoryChoices) -> None:
     """A stage is dropped where one that is never slower fits the same memory.
 
-    One replica has nothing to shard: the lowest stage is never slower. Otherwise stages 1 and 2 exchange the same. Stage
-    0 reduces gradients twice where stage 1 reduces them once and gathers parameters, which is no more unless gradients
+    One replica has nothing to shard: the lowest stage is never slower. Otherwise stages 1 and 2 exchange the same.
+    Stage 0 reduces gradients twice where stage 1 reduces them once and gathers parameters, which is no more unless gradients
     are compressed or the gather waits for the end of the step. Stage 3 gathers the parameters twice where stage 2
     gathers once what changed, and neither hides more.
     """

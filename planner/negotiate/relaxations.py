@@ -63,11 +63,17 @@ def _questions(room: Room, limits: Mapping[str, Limit]) -> Iterator[tuple[str, Q
         yield limit.name, partial(_RELAXED[limit.quantity], room, limit)
     if len(limits) > 1:
         yield "all limits", partial(_stretched, room, limits)
-    out_of_memory = is_out_of_memory(room.choices(WIDER * room.bounds.wall_seconds, WIDER * room.bounds.gpus))
-    for toggle in (*toggles(room.problem), *(memory_toggles(room.problem) if out_of_memory else ())):
+    for toggle in (*toggles(room.problem), *_memory_toggles(room)):
         yield " and ".join(toggle.keys), partial(_toggled, room, toggle)
     if room.problem.objective != "tokens":
         yield TOKENS, partial(_fewer_tokens, room)
+
+
+def _memory_toggles(room: Room) -> Iterator[Toggle]:
+    """What takes less memory, where that is what is missing."""
+    with suppress(OutOfTimeError):  # each question finds that out too
+        if is_out_of_memory(room.choices(WIDER * room.bounds.wall_seconds, WIDER * room.bounds.gpus)):
+            yield from memory_toggles(room.problem)
 
 
 WIDER: Final = 2

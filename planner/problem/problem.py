@@ -28,7 +28,7 @@ from planner.problem.quantities import (
     Tokens,
 )
 from planner.problem.run import Recompute, Run, parse_recompute
-from planner.problem.training import Training
+from planner.problem.training import MEMORY_CONFIDENCE, Training
 from planner.problem.written import Rule, RulesBrokenError, Written, WrittenFile
 
 Purchase = Literal["on_demand", "spot", "reserved"]
@@ -136,7 +136,7 @@ class Limits(Written):
     """Most devices at a time; default: what the offers have."""
     memory_headroom: Share = 0.1
     """Share of the device memory that stays free of the expected peak; default 10%."""
-    memory_confidence: Share = 0.9
+    memory_confidence: Share = MEMORY_CONFIDENCE
     """Probability with which the real peak must fit the device, from 50%; default 90%."""
     growth: Factor = 1.0
     """The plan must still hold for a model so many times larger, such as `2x`; default 1."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from planner.problem.written import Rule, Written
 from planner.units import QuantityError
 
+MEMORY_CONFIDENCE: Final = 0.9
+"""Probability with which a layout's real peak fits the device unless another one is asked for."""
 Precision = Literal["bf16", "fp16", "fp8", "fp4"]
 Optimizer = Literal["adamw", "adamw-8bit", "paged-adamw-8bit", "muon", "adafactor", "lion", "sgd"]
 Method = Literal["full", "lora", "qlora"]

@@ -14,6 +14,7 @@ from written_runs import case, rows
 
 from planner.catalog.calibration import Accuracy, Calibration, load_calibration, read_calibration
 from planner.equations.evaluate import constants_of
+from planner.equations.memory import MOST_CONNECTED
 from planner.equations.symbols import Constants
 from planner.validation.calibrate import calibration_of, constants_as_numbers, usable_cases
 from planner.validation.cases import Case
@@ -150,7 +151,8 @@ def test_memory_is_fitted_too() -> None:
     assert constants.activations == pytest.approx(TRUTH.activations, rel=0.03)
     devices = np.asarray([float(case.gpus) for case in peaks()])
     context, true = (
-        one.context_bytes + one.communicator_bytes * np.log2(devices) for one in (constants, TRUTH)
+        one.context_bytes + one.communicator_bytes * np.log2(np.minimum(devices, MOST_CONNECTED))
+        for one in (constants, TRUTH)
     )
     assert context == pytest.approx(true, rel=0.15)
     assert errors.keys() == {prior.name for prior in MEMORY_PRIORS}
@@ -182,7 +184,7 @@ def test_kinds_of_peaks_contain_each_other() -> None:
         values.append(float(predict_bytes(memory_data([replace(one, rows=(row,))], TRUTH), TRUTH)[0]))
     assert values[0] == pytest.approx(float(peak.allocated[0]))
     assert values[1] == pytest.approx(values[0] * (1 + TRUTH.fragmentation))
-    context = TRUTH.context_bytes + TRUTH.communicator_bytes * np.log2(one.gpus)
+    context = TRUTH.context_bytes + TRUTH.communicator_bytes * np.log2(min(one.gpus, MOST_CONNECTED))
     assert values[2] == pytest.approx(values[1] + context)
 
 
