@@ -21,6 +21,7 @@ from planner.equations.evaluate import Evaluation
 from planner.equations.parameters import active_parameters, layer_matrices_active, total_parameters
 from planner.equations.step import StepTime
 from planner.equations.symbols import Architecture, Software
+from planner.equations.work import model_flop_per_token
 from planner.estimate.certainty import evidence, expected_deviation, interval
 from planner.estimate.failures import Failures, expected_failures
 from planner.estimate.price import HourlyPrice, catalog_price, stated_price
@@ -210,7 +211,7 @@ def estimate(run: Run, calibration: Calibration) -> Estimate:
     price = _price(subject)
     return Estimate(
         subject=subject,
-        work=_work(subject, symbols),
+        work=_work(symbols),
         time={part.name: float(getattr(evaluation.time, part.name)) for part in fields(StepTime)},
         memory=memory,
         peak_flops_s=float(symbols.device.peak_flops_s),
@@ -259,13 +260,10 @@ MARGIN_DEVIATIONS: Final = float(normal_quantile(np.asarray(MEMORY_CONFIDENCE)))
 """Standard deviations that a plan sets aside unless it states another confidence."""
 
 
-def _work(subject: Subject, symbols: Symbols) -> Work:
+def _work(symbols: Symbols) -> Work:
     """Parameters and FLOP per token."""
-    architecture, sequence = symbols.architecture, attended_tokens(symbols.job)
-    full = subject.run.training.trains_base
-    counted = flops.causal_attention if full else flops.lora_causal_attention
-    more = flops.multi_token_prediction_flops_per_token(architecture, sequence) * float(symbols.job.trains_mtp)
-    model = float(counted(architecture, sequence) + more)
+    architecture = symbols.architecture
+    model = float(model_flop_per_token(architecture, symbols.job))
     return Work(
         float(total_parameters(architecture)),
         float(active_parameters(architecture)),

@@ -10,11 +10,11 @@ from typing import Final
 import numpy as np
 
 from planner.catalog.precisions import used_precision
-from planner.equations import flops
 from planner.equations.completion import Moments, with_reservation
 from planner.equations.evaluate import evaluate
 from planner.equations.spot import Rates
 from planner.equations.step import StepTime
+from planner.equations.work import model_flop_per_token
 from planner.formulation.choices import Choices
 from planner.formulation.outcome import Decision, PhaseDecision
 from planner.layouts.evaluator import layout_of
@@ -180,8 +180,7 @@ def _phase_plan(choices: Choices, tender: Tender, index: int, decided: PhaseDeci
     degrees = {name: int(values[0]) for name, values in rows.degrees.items() if name != "recompute"}
     gpus = int(rows.devices[0])
     step_seconds = _only(time.total)
-    counted = flops.causal_attention if workload.trains_base else flops.lora_causal_attention
-    done = float(counted(architecture, job.sequence)) * work.tokens_per_step / step_seconds
+    done = float(model_flop_per_token(architecture, job)) * work.tokens_per_step / step_seconds
     nodes = columns.nodes[[decided.index]]
     write, restart = standstills(workload, nuisances(machine.accelerator.name), nodes)
     run = columns.run.take(np.asarray([decided.index]))

@@ -85,9 +85,9 @@ def _drop_slower_zero(kept: Flags, software: Software, job: Job, choices: Memory
     """A stage is dropped where one that is never slower fits the same memory.
 
     One replica has nothing to shard: the lowest stage is never slower. Otherwise stages 1 and 2 exchange the same.
-    Stage 0 reduces gradients twice where stage 1 reduces them once and gathers parameters, which is no more unless gradients
-    are compressed or the gather waits for the end of the step. Stage 3 gathers the parameters twice where stage 2
-    gathers once what changed, and neither hides more.
+    Stage 0 reduces gradients twice where stage 1 reduces them once and gathers parameters, which is no more unless
+    gradients are compressed or the gather waits for the end of the step. Stage 3 gathers the parameters twice where
+    stage 2 gathers once what changed, and neither hides more.
     """
     zero, layout, memory_class = choices.zero, choices.layout, choices.memory_class
     alone = np.broadcast_to(layout.data * layout.context, (*memory_class.shape[:1], 1, 1))[:, 0, 0] == 1

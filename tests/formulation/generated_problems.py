@@ -30,7 +30,12 @@ MODEL = {
 }
 
 
-LAYOUTS: list[dict[str, Any]] = [{}, {}, {}, {"pipeline": ">=2"}, {"micro_batch": "<=4", "context": 1}, {"zero": [0, 3]}]
+LAYOUTS: list[dict[str, Any]] = [
+    *({}, {}, {}),
+    {"pipeline": ">=2"},
+    {"micro_batch": "<=4", "context": 1},
+    {"zero": [0, 3]},
+]
 """Most problems leave every degree free."""
 
 

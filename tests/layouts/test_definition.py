@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from defined_layouts import DEGREES, every_layout, evaluated
+from defined_layouts import DEGREES, evaluated, every_layout
 
 from planner.layouts.best import best_layouts
 from planner.layouts.degrees import degrees_of
@@ -45,6 +45,11 @@ JOBS: list[dict[str, Any]] = [
     {"training": {"software": {"stack": "megatron", "release": "2025-06"}}},
     {"training": {"gradient_compression": "int8"}, "phase": {"sequence_length": 36000}},
     {"training": {"method": "lora", "rank": 8}, "phase": {"sequence_length": 36000}},
+    {"training": {"offload": ["activations", "optimizer"]}, "phase": {"sequence_length": 24000}},
+    {"training": {"optimizer": "paged-adamw-8bit", "fused_loss": True, "software": {"stack": "pytorch-fsdp"}}},
+    {"training": {"method": "qlora", "offload": ["parameters"]}, "phase": {"sequence_length": 36000}},
+    {"training": {"multi_token_prediction": True}, "model": EXPERTS | {"num_nextn_predict_layers": 1}},
+    {"limits": {"memory_confidence": "60%", "memory_headroom": 0}, "phase": {"sequence_length": 24000}},
     {"layout": {"pipeline": [4, 5], "context": "<=3", "zero": [0, 2, 3]}},
     {"limits": {"memory_headroom": "55%", "gpus": 24}, "phase": {"sequence_length": 24000}},
 ]
