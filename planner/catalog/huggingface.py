@@ -119,6 +119,8 @@ def _refuse_other_models(fields: Fields) -> None:
     """Encoders, cross attention, and layers without softmax attention of a model that is not known to have them."""
     if fields.flag("is_encoder_decoder"):
         fields.refuse("the model has an encoder", "is_encoder_decoder", ONLY)
+    if fields.flag("use_cla"):
+        fields.refuse("the model shares keys and values between layers", "use_cla", ONLY)
     if fields.has("cross_attention_layers"):
         fields.refuse("the model attends to another model's output", "cross_attention_layers", ONLY)
     state = next((name for name in _STATE_FIELDS if name in fields.data), None)

@@ -160,7 +160,8 @@ def parameters_by_part(a: Architecture) -> dict[str, Array]:
     sparse = moe_layers(a)
     return {
         "embedding": embedding_parameters(a),
-        "attention": attention_layers(a) * attention_parameters(a) + mixer_layers(a) * mixer_parameters(a),
+        "attention": attention_layers(a) * attention_parameters(a),
+        "mixers": mixer_layers(a) * mixer_parameters(a),
         "dense_mlp": a.dense_layers * dense_mlp_parameters(a),
         "routed_experts": sparse * a.experts * expert_parameters(a),
         "shared_experts": sparse * shared_expert_parameters(a),

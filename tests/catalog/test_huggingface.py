@@ -197,7 +197,8 @@ def test_every_dialect_has_an_example() -> None:
     unread = {kind for kind in DIALECTS if not any(DIALECTS[kind] == DIALECTS.get(other) for other in kinds)}
     plain = "smollm3 glm arcee ernie4_5 seed_oss exaone4 hunyuan_v1_dense cohere2 granitemoe granitemoeshared dots1"
     others = "bailing_moe bailing_moe_v2 qwen3_5 qwen3_5_text qwen2_vl qwen2_vl_text qwen2_5_vl qwen2_5_vl_text"
-    assert unread <= {*plain.split(), *others.split()}
+    more = "internlm3 stablelm flex_olmo afmoe solar_open"
+    assert unread <= {*plain.split(), *others.split(), *more.split()}
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -278,6 +279,8 @@ EXPERTS: Config = {**SHAPE, "num_experts": 4, "num_experts_per_tok": 2, "moe_int
         ({"model_type": "kimi_linear"}, "does not say which layers"),
         ({"linear_attn_config": {}}, "of a kind that is not known"),
         ({"cross_attention_layers": [1]}, "attends to another model"),
+        ({"use_cla": True}, "shares keys and values"),
+        ({"hidden_size": [64, 32]}, "hidden_size must be a whole number"),
         ({"hidden_act": "xielu"}, "does not say whether the MLP has a gate"),
         ({"model_type": "t5"}, "has an encoder"),
         ({"model_type": "bert"}, "has an encoder"),
