@@ -72,7 +72,7 @@ class Fields:
         A list of the same number for every layer is that number.
         """
         value = self.raw(name)
-        if isinstance(value, list) and value and all(one == value[0] for one in value):
+        if isinstance(value, list) and len(value) > 1 and all(one == value[0] for one in value):
             value = value[0]
         if value is None and default is not None:
             return default
