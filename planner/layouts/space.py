@@ -77,8 +77,8 @@ def layout_space(
     `memories`: the machines' memory sizes in bytes; a layout that fits none of them is no row.
     """
     known = (workload.architecture, workload.software, workload.job(phase), workload.constants)
-    pins = repr(workload.pins)
-    key = (numbers(*known), workload.stack.counts_embedding, pins, workload.headroom, workload.growth)
+    room = (workload.headroom, workload.memory_deviations, workload.growth)
+    key = (numbers(*known), workload.stack.counts_embedding, repr(workload.pins), room)
     return _space(Keyed(key, (workload, phase)), degrees, tuple(sorted(set(memories))), max_devices)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from planner.formulation.plan import Plan
 from planner.layouts.device_memory import headroom_kept_anyway
@@ -59,9 +59,16 @@ def toggles(problem: Problem) -> Iterator[Toggle]:
         yield Toggle(("limits.memory_headroom",), kept, "0%", "limits", {"memory_headroom": 0.0})
 
 
+EVEN: Final = 0.5
+"""The least confidence in memory that can be asked for: as likely to fit as not."""
+
+
 def memory_toggles(problem: Problem) -> Iterator[Toggle]:
-    """The changes of training that take less of a device's memory, where that is what is missing."""
-    training = problem.training
+    """Less certainty, and changes of training that take less of a device's memory, where that is what is missing."""
+    training, confidence = problem.training, problem.limits.memory_confidence
+    if confidence > EVEN:
+        keys, update = ("limits.memory_confidence",), {"memory_confidence": EVEN}
+        yield Toggle(keys, f"{confidence:.3g}", f"{EVEN:.0%}", "limits", update)
     if training.optimizer == "adamw":
         yield _training("optimizer", training.optimizer, "adamw-8bit", {"optimizer": "adamw-8bit"})
     if "optimizer" not in training.offload:

@@ -128,7 +128,10 @@ def test_best_layouts_lose_nothing(model: str) -> None:
 VARIANTS: list[dict[str, Any]] = [
     {},
     {"limits": {"memory_headroom": "40%"}},
+    {"limits": {"memory_confidence": "99%"}},
     {"limits": {"growth": "1.5x"}},
+    {"training": {"offload": ["optimizer"]}},
+    {"training": {"optimizer": "adamw-8bit", "fused_loss": True}},
     {"layout": {"virtual_pipeline": 1}},
     {"phase": {"global_batch": 24}},
     {"phase": {"sequence_length": 8192}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ from negotiated_problems import faults, generated, infeasible, is_possible, with
 
 from planner.formulation.choices import choices_of
 from planner.formulation.limits import limits_of
+from planner.negotiate.answer import why_not
 from planner.negotiate.least import least_usd
 from planner.negotiate.patience import Patience
 from planner.negotiate.relaxations import relaxations
-from planner.problem.problem import load_problem
+from planner.problem.problem import Problem, load_problem
 from planner.report.relaxations import reason, relaxation_documents
 from planner.verify.oracle import best_value
 
@@ -100,3 +102,23 @@ def test_what_takes_ages_is_answered_too() -> None:
     assert isinstance(found.after, float)
     assert found.plan is not None
     assert found.plan.wall_seconds <= found.after <= 1.001 * found.plan.wall_seconds
+
+
+def test_what_takes_less_memory_is_proposed() -> None:
+    """Where nothing fits the devices, other formats of the states and the hosts' memory are among what helps."""
+    problem = Problem.model_validate(
+        {
+            "schema": "plan/1",
+            "model": "llama3.1-70b",
+            "training": {"phases": [{"tokens": "500M", "sequence_length": 4096, "global_batch": 64}]},
+            "market": {
+                "clouds": [],
+                "offers": [{"name": "ours", "accelerator": "H100-80GB-SXM5", "nodes": 2, "on_demand": "$2.5/GPU-h"}],
+            },
+            "limits": {"deadline": "7d", "gpus": 16},
+        }
+    )
+    told = why_not(choices_of(problem), "H100-80GB-SXM5")
+    assert re.fullmatch(r"train: needs \d+ GiB a device, it has 79", told)
+    helping = {one.limit for one in relaxations(problem) if one.plan}
+    assert {"training.optimizer", "training.offload"} <= helping
