@@ -232,9 +232,12 @@ def _fields_at(schema: type[BaseModel], path: KeyPath) -> list[str]:
 
 
 def _known_key(schema: type[BaseModel], path: KeyPath) -> str:
-    """The fix for an unknown key: the same in a list beside it, or the nearest one that is known there."""
+    """The fix for an unknown key: the same in a list beside it, or the nearest one that is known there.
+
+    A key that is known there but for its end, such as a plural, goes before one in a list.
+    """
     name, known = str(path[-1]), _fields_at(schema, path[:-1])
-    deeper = _in_a_list(schema, path)
+    deeper = None if any(one.startswith(name) for one in known) else _in_a_list(schema, path)
     return f"write {deeper}" if deeper else did_you_mean(name, known)
 
 
