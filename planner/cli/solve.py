@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -220,26 +221,24 @@ def _compare(found: Answer) -> None:
 
 
 def _agrees(found: Answer, expected: float | None) -> bool:
-    """Whether the answer is what enumeration finds, for the budget or one that differs by the cents of rounding."""
+    """Whether the answer is what enumeration finds, or lies between what it finds for a few cents less and more."""
     from planner.verify.oracle import agrees, best_value
 
-    cents = Decimal("0.02") * (len(found.problem.training.phases) + 1)
+    cents, limits = Decimal("0.02") * (len(found.problem.training.phases) + 1), found.problem.limits
     relative = float(cents) / max(float(found.plan.cost_usd), 0.01) if found.plan else 0.0
     if agrees(found.value, expected, ROUNDING + relative):
         return True
-    limits = found.problem.limits
     if limits.budget is None:
         return False
-    near = (limits.model_copy(update={"budget": max(limits.budget + change, Decimal(0))}) for change in (-cents, cents))
-    values = [best_value(found.problem.model_copy(update={"limits": one})) for one in near]
-    known = [one for one in values if one is not None]
-    if found.value is None:
-        return len(known) < len(values)
-    return (
-        bool(known)
-        and min(known) * (1 - ROUNDING) <= found.value
-        and (len(known) < len(values) or found.value <= max(known) * (1 + ROUNDING))
-    )
+
+    def score(value: float | None) -> float:
+        """The less the better; endless without a plan."""
+        return inf if value is None else -value if found.problem.objective == "tokens" else value
+
+    near = (limits.model_copy(update={"budget": max(limits.budget + change, Decimal(0))}) for change in (cents, -cents))
+    low, high = (score(best_value(found.problem.model_copy(update={"limits": one}))) for one in near)
+    slack = ROUNDING * abs(found.value or 0.0)
+    return low - slack <= score(found.value) <= high + slack
 
 
 ROUNDING = 1e-9

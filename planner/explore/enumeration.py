@@ -2,19 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from planner.clock import Clock
-from planner.explore.job_modes import Bounds, JobMode, bounds_of, cheapest, fastest, plan_of_mode, undominated_job_modes
+from planner.explore.job_modes import (
+    Bounds,
+    JobMode,
+    bounds_of,
+    cheapest,
+    fastest,
+    plan_of_mode,
+    undominated_job_modes,
+    usd_per_device_hour,
+)
 from planner.explore.max_tokens import plan_of_most_tokens
 from planner.plans.choices import Choices
 from planner.plans.plan import Plan
 
 
 def best_mode(choices: Choices, bounds: Bounds, clock: Clock | None = None) -> JobMode | None:
-    """The fastest way to run the job within bounds when time is what is minimised, else the cheapest."""
-    better = fastest if choices.objective == "time" else cheapest
-    return better(undominated_job_modes(choices, bounds, clock), bounds)
+    """The fastest way to run the job within bounds when time is what is minimised, else the cheapest.
+
+    Purchase option by purchase option, the cheapest first, each within what the best so far takes: that lists fewer.
+    """
+    best: JobMode | None = None
+    for purchase_option in sorted(choices.purchase_options, key=usd_per_device_hour):
+        if best and clock and clock.is_over:
+            break
+        within = bounds if best is None else _tighter(choices, bounds, best)
+        found = _better(choices)(
+            undominated_job_modes(replace(choices, purchase_options=(purchase_option,)), within), within
+        )
+        if found and (best is None or _figures(choices, found) < _figures(choices, best)):
+            best = found
+    return best
+
+
+def _better(choices: Choices) -> Callable[[tuple[JobMode, ...], Bounds], JobMode | None]:
+    return fastest if choices.objective == "time" else cheapest
+
+
+def _figures(choices: Choices, mode: JobMode) -> tuple[float, float]:
+    """What is best, and what decides between equals."""
+    wall, cost = mode.wall_seconds, mode.cost_usd
+    return (wall, cost) if choices.objective == "time" else (cost, wall)
+
+
+def _tighter(choices: Choices, bounds: Bounds, best: JobMode) -> Bounds:
+    """The bounds within which something may be as good; a time that is kept surely says nothing of the expected one."""
+    if choices.objective != "time":
+        return replace(bounds, cost_usd=min(bounds.cost_usd, best.cost_usd))
+    if choices.problem.risk.confidence is not None:
+        return bounds
+    return replace(bounds, wall_seconds=min(bounds.wall_seconds, best.wall_seconds))
 
 
 def best_plan(choices: Choices, clock: Clock | None = None) -> Plan | None:

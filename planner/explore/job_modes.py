@@ -105,10 +105,10 @@ class _Sums:
         wall, least, variance = self.values[:, :CENTS].T
         return wall if confidence is None else promised(least, wall, variance, deviations_of(confidence))
 
-    def joined(self, other: _Sums, bounds: Bounds, *, sure: bool) -> _Sums:
-        """All sums with one phase more, within the bounds, without those that another beats."""
+    def joined(self, other: _Sums, left: _Left, *, sure: bool) -> _Sums:
+        """All sums with one phase more, within what is left for them, without those that another beats."""
         values = (self.values[:, None, :] + other.values[None, :, :]).reshape(-1, len(SUMS))
-        kept = _within(values, bounds, sure=sure)
+        kept = _within(values, left, sure=sure)
         first, second = np.divmod(kept, max(len(other.values), 1))
         return _Sums(values[kept], np.hstack((self.picks[first], other.picks[second])))
 
@@ -117,9 +117,26 @@ class _Sums:
         return _Sums(self.values[index], self.picks[index])
 
 
-def _within(values: Array, bounds: Bounds, *, sure: bool) -> Counts:
-    """Index of what is within the bounds by expected values and beaten by nothing, fastest first."""
-    fits = np.flatnonzero((values[:, WALL] <= bounds.wall_seconds) & (values[:, CENTS] <= bounds.cents))
+@dataclass(frozen=True)
+class _Left:
+    """What the bounds leave for some phases."""
+
+    wall_seconds: float
+    cents: float
+
+    def beside(self, others: Array) -> _Left:
+        """The same when other phases, of shape (layouts, columns of `SUMS`), take their least too."""
+        wall, cents = (float(others[:, column].min(initial=inf)) for column in (WALL, CENTS))
+        return _Left(self.wall_seconds - wall + ROUNDING * wall, self.cents - cents)
+
+
+ROUNDING: Final = 1e-9
+"""Relative slack of walls that are added in another order; the sum of all phases is compared without any."""
+
+
+def _within(values: Array, left: _Left, *, sure: bool) -> Counts:
+    """Index of what is within what is left by expected values and beaten by nothing, fastest first."""
+    fits = np.flatnonzero((values[:, WALL] <= left.wall_seconds) & (values[:, CENTS] <= left.cents))
     return fits[undominated(values[fits] if sure else values[fits][:, [WALL, CENTS]])]
 
 
@@ -131,10 +148,12 @@ def undominated_job_modes(choices: Choices, bounds: Bounds, clock: Clock | None 
     has one step.
     """
     known, found = np.empty((0, 2 if choices.problem.risk.confidence is None else 3)), list[JobMode]()
-    for purchase_option in sorted(choices.purchase_options, key=_usd_per_device_hour):
+    for purchase_option in sorted(choices.purchase_options, key=usd_per_device_hour):
         if found and clock and clock.is_over:
             break
-        if not _may_add(known, _goals(choices, _sums(choices, purchase_option, bounds, 0, optimistic=True))):
+        if purchase_option.reservation and not _may_add(
+            known, _goals(choices, _sums(choices, purchase_option, bounds, 0, optimistic=True))
+        ):
             continue
         for reserved in _reservations(choices, purchase_option, bounds):
             sums = _in_time(
@@ -158,8 +177,8 @@ def undominated_job_modes(choices: Choices, bounds: Bounds, clock: Clock | None 
     return tuple(found)
 
 
-def _usd_per_device_hour(purchase_option: PurchaseOption) -> float:
-    """The lowest price of a purchase option."""
+def usd_per_device_hour(purchase_option: PurchaseOption) -> float:
+    """The lowest price of a purchase_option."""
     return min(prices_of(purchase_option).values()) / purchase_option.placement.machine.per_node
 
 
@@ -198,22 +217,38 @@ def _in_time(choices: Choices, sums: _Sums, bounds: Bounds) -> _Sums:
 def _sums(
     choices: Choices, purchase_option: PurchaseOption, bounds: Bounds, reserved: int, *, optimistic: bool = False
 ) -> _Sums:
-    """All phases together with so many reserved nodes, which are not counted; `optimistic`: in the cheapest way."""
-    sure = choices.problem.risk.confidence is not None
+    """All phases together with so many reserved nodes, which are not counted; `optimistic`: in the cheapest way.
+
+    Phase by phase, as far as the bounds leave room for the least that the others take.
+    """
+    sure, most = choices.problem.risk.confidence is not None, most_nodes_of(purchase_option, bounds)
+    bought = [
+        _values(choices, purchase_option, index, reserved, optimistic=optimistic)
+        for index in range(len(choices.phases))
+    ]
+    phases = [np.where(nodes[:, None] <= most, values, inf) for nodes, values in bought]
     sums = _Sums(np.zeros((1, len(SUMS))), np.empty((1, 0), dtype=np.int64))
-    for index in range(len(choices.phases)):
-        columns, steps = columns_of(choices, purchase_option, index), steps_of(choices, index)
-        bill = node_cost(purchase_option, columns, steps)
-        if optimistic:
-            cents = np.maximum(np.floor(100 * columns.bought * bill.least) - MOST_ROUNDED, 0)
-        else:
-            cents = _cents(purchase_option, columns, steps, reserved)
-        cents = np.where(columns.bought <= most_nodes_of(purchase_option, bounds), cents, np.inf)
-        run = columns.run
-        values = np.column_stack([one.after(steps) for one in (run.wall, run.least, run.variance)] + [cents])
-        alone = _within(values, bounds, sure=sure)
-        sums = sums.joined(_Sums(values[alone], alone[:, None]), bounds, sure=sure)
+    remaining = [_Left(bounds.wall_seconds, bounds.cents)]
+    for values in phases[:0:-1]:
+        remaining.append(remaining[-1].beside(values))
+    for values, left in zip(phases, reversed(remaining), strict=True):
+        alone = _within(values, left, sure=sure)
+        sums = sums.joined(_Sums(values[alone], alone[:, None]), left, sure=sure)
     return sums
+
+
+def _values(
+    choices: Choices, purchase_option: PurchaseOption, index: int, reserved: int, *, optimistic: bool
+) -> tuple[Counts, Array]:
+    """Nodes that one phase buys on each layout, and its figures, of shape (layouts, columns of `SUMS`)."""
+    columns, steps = columns_of(choices, purchase_option, index), steps_of(choices, index)
+    if optimistic:
+        bill = node_cost(purchase_option, columns, steps)
+        cents = np.maximum(np.floor(100 * columns.bought * bill.least) - MOST_ROUNDED, 0)
+    else:
+        cents = _cents(purchase_option, columns, steps, reserved)
+    run = columns.run
+    return columns.bought, np.column_stack([one.after(steps) for one in (run.wall, run.least, run.variance)] + [cents])
 
 
 MOST_ROUNDED: Final = 2

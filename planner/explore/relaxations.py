@@ -12,7 +12,8 @@ from typing import Final
 from planner.clock import OutOfTimeError
 from planner.errors import InputError
 from planner.explore.discrete_relaxations import Toggle, toggles
-from planner.explore.job_modes import Bounds, JobMode, cheapest, fastest, plan_of_mode, soonest_kept
+from planner.explore.enumeration import best_mode
+from planner.explore.job_modes import Bounds, JobMode, cheapest, plan_of_mode, soonest_kept
 from planner.explore.lower_bound import least_usd
 from planner.explore.room import Room, with_bounds
 from planner.explore.time_budget import TimeBudget
@@ -81,7 +82,7 @@ def _deadline(room: Room, limit: Limit) -> Relaxation:
         mode = soonest_kept(room.modes(replace(room.bounds, wall_seconds=seconds)), Bounds())
         if mode:
             hours = ceil(mode.kept_seconds / SECONDS_PER_HOUR)
-            return _relaxed(room, limit, float(hours * SECONDS_PER_HOUR), mode)
+            return _relaxed(room, limit, float(hours * SECONDS_PER_HOUR))
     return _hopeless(limit)
 
 
@@ -91,7 +92,7 @@ def _budget(room: Room, limit: Limit) -> Relaxation:
     if mode is None:
         return _hopeless(limit)
     unit = money_unit(mode.cost_usd)
-    return _relaxed(room, limit, float(ceil(mode.cost_usd / unit) * unit), mode)
+    return _relaxed(room, limit, float(ceil(mode.cost_usd / unit) * unit))
 
 
 def money_unit(usd: float) -> int:
@@ -105,11 +106,11 @@ def _gpus(room: Room, limit: Limit) -> Relaxation:
         if most > WIDER * limit.bound and not _helps_further(room, room.bounds):
             break
         within = replace(room.bounds, gpus=float(most))
-        if room.modes(within):
+        if _is_possible(room, within):
             choices = room.choices(within.wall_seconds, most)
             counts = [count for count in device_counts(choices) if limit.bound < count <= most]
-            count = _first(counts, lambda count: bool(room.modes(replace(room.bounds, gpus=float(count)))))
-            return _relaxed(room, limit, float(count), room.modes(replace(room.bounds, gpus=float(count)))[0])
+            count = _first(counts, lambda count: _is_possible(room, replace(room.bounds, gpus=float(count))))
+            return _relaxed(room, limit, float(count))
     return _hopeless(limit)
 
 
@@ -160,19 +161,24 @@ def _first(counts: list[int], holds: Callable[[int], bool]) -> int:
     return counts[low]
 
 
-def _relaxed(room: Room, limit: Limit, after: float, mode: JobMode) -> Relaxation:
+def _relaxed(room: Room, limit: Limit, after: float) -> Relaxation:
     """A limit's change with the best plan that it allows."""
     bounds = replace(room.bounds, **{limit.quantity: after})
-    return Relaxation(
-        limit.name, limit.unit, limit.bound, after, best_plan(room, bounds, mode), (setting(limit, after),)
-    )
+    return Relaxation(limit.name, limit.unit, limit.bound, after, best_plan(room, bounds), (setting(limit, after),))
 
 
-def best_plan(room: Room, bounds: Bounds, otherwise: JobMode) -> Plan:
-    """The best plan by the problem's objective within bounds that a known mode keeps."""
-    better = fastest if room.problem.objective == "time" else cheapest
-    choices = room.choices(bounds.wall_seconds, bounds.gpus)
-    return plan_of_mode(choices, with_bounds(choices.problem, bounds), better(room.modes(bounds), bounds) or otherwise)
+def best_plan(room: Room, bounds: Bounds) -> Plan | None:
+    """The best plan by the problem's objective within bounds; of an open phase's tokens, the cheapest for a step."""
+    choices, mode = room.choices(bounds.wall_seconds, bounds.gpus), _best(room, bounds)
+    return plan_of_mode(choices, with_bounds(choices.problem, bounds), mode) if mode else None
+
+
+def _best(room: Room, bounds: Bounds) -> JobMode | None:
+    """The best way to run the job within bounds. Raises OutOfTimeError."""
+    room.time_budget.check()
+    found = best_mode(room.choices(bounds.wall_seconds, bounds.gpus), bounds, room.time_budget.clock)
+    room.time_budget.check()
+    return found
 
 
 def _hopeless(limit: Limit) -> Relaxation:
@@ -199,15 +205,14 @@ def _stretched(room: Room, limits: Mapping[str, Limit]) -> Relaxation | None:
     for most in (WIDER, WIDER**3, WIDER**10):
         if most > WIDER and not _helps_further(room, _times(limits, most * STRETCH_STEPS)):
             continue
-        if room.modes(_times(limits, most * STRETCH_STEPS)):
+        if _is_possible(room, _times(limits, most * STRETCH_STEPS)):
             steps = _first(
                 list(range(STRETCH_STEPS + 1, most * STRETCH_STEPS + 1)),
-                lambda one: bool(room.modes(_times(limits, one))),
+                lambda one: _is_possible(room, _times(limits, one)),
             )
             bounds = _times(limits, steps)
-            mode = room.modes(bounds)[0]
             sets = tuple(setting(limit, getattr(bounds, limit.quantity)) for limit in limits.values())
-            plan = best_plan(room, bounds, mode)
+            plan = best_plan(room, bounds)
             return Relaxation("all limits", "×", 1.0, steps / STRETCH_STEPS, plan, sets)
     return None
 
@@ -226,12 +231,11 @@ def _toggled(room: Room, toggle: Toggle) -> Relaxation | None:
     """A toggle, when it allows a plan."""
     changed = Room(toggle.applied(room.problem), time_budget=room.time_budget)
     try:
-        modes = changed.modes(changed.bounds)
+        plan = best_plan(changed, changed.bounds)
     except InputError:  # nothing sold can do what the change asks for
         return None
-    if not modes:
+    if plan is None:
         return None
-    plan = best_plan(changed, changed.bounds, modes[0])
     sets = toggle.settings(room.problem, plan)
     commands = tuple(f"{key}={value}" for key, value in sets.items())
     return Relaxation(" and ".join(toggle.keys), "", toggle.before, ", ".join(sets.values()), plan, commands)
@@ -249,17 +253,22 @@ def _fewer_tokens(room: Room) -> Relaxation | None:
         return None
     for seconds, least in ((near, TOKEN_STEPS // WIDER), (inf, 1)):
         fewer = [_with_tokens(room, steps, seconds) for steps in range(TOKEN_STEPS - 1, least - 1, -1)]
-        if fewer[-1].modes(room.bounds):
-            found = fewer[_first(list(range(len(fewer))), partial(_is_possible, fewer, room.bounds))]
+        if _is_possible(fewer[-1], room.bounds):
+            found = fewer[_first(list(range(len(fewer))), partial(_is_possible_in, fewer, room.bounds))]
             before, after = (one.problem.training.phases[0].tokens for one in (room, found))
-            plan = best_plan(found, room.bounds, found.modes(room.bounds)[0])
+            plan = best_plan(found, room.bounds)
             return Relaxation(TOKENS, "tokens", float(before), float(after), plan, (f"{TOKENS}={after}",))
     return None
 
 
-def _is_possible(rooms: Sequence[Room], bounds: Bounds, number: int) -> bool:
+def _is_possible_in(rooms: Sequence[Room], bounds: Bounds, number: int) -> bool:
     """Whether the room of that number has a plan within bounds."""
-    return bool(rooms[number].modes(bounds))
+    return _is_possible(rooms[number], bounds)
+
+
+def _is_possible(room: Room, bounds: Bounds) -> bool:
+    """Whether there is a plan within bounds."""
+    return _best(room, bounds) is not None
 
 
 def _with_tokens(room: Room, steps: int, wall_seconds: float) -> Room:

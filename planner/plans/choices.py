@@ -115,11 +115,6 @@ class Choices:
         kept = tuple(t for t in self.purchase_options if t.placement.machine.accelerator.name == accelerator)
         return replace(self, purchase_options=kept)
 
-    def without(self, accelerator: str) -> Choices:
-        """The choices that are left without one accelerator."""
-        kept = tuple(t for t in self.purchase_options if t.placement.machine.accelerator.name != accelerator)
-        return replace(self, purchase_options=kept)
-
     @cached_property
     def sites(self) -> tuple[Site, ...]:
         """The sites of the purchase options, each once, in their order."""

@@ -7,8 +7,6 @@ from decimal import Decimal
 
 import numpy as np
 
-from planner.availability.spot_policies import Growth
-from planner.layouts.wall_time import RunTime
 from planner.market.money import node_hours_usd, purchase_usd
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
@@ -30,21 +28,11 @@ class NodeCost:
 
 
 def node_cost(purchase_option: PurchaseOption, columns: PhaseModes, steps: int) -> NodeCost:
-    """What a node costs on each layout for so many steps."""
-    return _bill(purchase_option, *(one.after(steps) for one in _times(columns.run)))
+    """What a node costs on each layout for so many steps.
 
-
-def node_cost_per_step(purchase_option: PurchaseOption, columns: PhaseModes) -> NodeCost:
-    """What a node costs for one step more."""
-    return _bill(purchase_option, *(one.each for one in _times(columns.run)))
-
-
-def _times(run: RunTime) -> tuple[Growth, Growth, Growth]:
-    return run.wall, run.spot, run.replaced
-
-
-def _bill(purchase_option: PurchaseOption, wall: Array, spot: Array, replaced: Array) -> NodeCost:
-    """A spot node is paid while it is there, and so is the on-demand node that stands in for it."""
+    A spot node is paid while it is there, and so is the on-demand node that stands in for it.
+    """
+    wall, spot, replaced = (one.after(steps) for one in (columns.run.wall, columns.run.spot, columns.run.replaced))
     on_demand, spot_price = _price(purchase_option.on_demand_price), _price(purchase_option.spot_price)
     reserved = _price(purchase_option.reservation.usd_per_node_hour if purchase_option.reservation else None)
     one = np.ones(())

@@ -192,6 +192,7 @@ def _solver(answer: Answer) -> dict[str, Any]:
         "seconds": answer.outcome.seconds,
         "bound": _objective(answer.choices.objective, answer.outcome.bound),
         "rounding_error": answer.outcome.error,
+        "unsearched": list(answer.unsearched),
     }
 
 
