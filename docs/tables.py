@@ -26,6 +26,7 @@ from planner.catalog.offers import load_offers, usable
 from planner.catalog.software import load_stacks
 from planner.cli import COMMANDS, main
 from planner.market.spot import gang_availability, spot_figures
+from planner.performance.predictive import LARGE, NORMAL_80
 from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, format_number
 from planner.validation.priors import MEMORY_PRIORS, TIME_PRIORS, Prior
 from planner.validation.published import builtin_runs
@@ -38,6 +39,8 @@ KINDS = {
     "all": "step time",
     "dense": "– dense models",
     "moe": "– mixtures of experts",
+    "adapters": "– adapters on a frozen base",
+    "large": "– on more than 1,000 devices",
     "launch-bound": "launch-bound: tiny models on one node, scored apart",
     "memory": "peak memory",
 }
@@ -111,10 +114,12 @@ def accuracy() -> Lines:
             percent(one.within_20),
         )
         yield from (percent(one.fitted_median_ape, 1), f"{one.median_ape / one.fitted_median_ape:.2f}")
+        yield percent(one.in_range)
 
     heading = ("of unseen sources", "configurations:", "median:", "mean:", "within 10 %:", "within 20 %:")
     known = load_calibration()
-    yield from table((*heading, "median of the fit:", "ratio:"), (cells(one) for one in known.accuracies))
+    more = ("median of the fit:", "ratio:", "in the 80 % range:")
+    yield from table((*heading, *more), (cells(one) for one in known.accuracies))
     yield from ("", f"Calibration of {known.date}.")
 
 
@@ -140,12 +145,37 @@ def efficiencies() -> Lines:
 
 
 def intervals() -> Lines:
-    """The spread of unseen runs about their prediction, and the factor that holds 80 % of them."""
-    rows = (
-        (KINDS.get(one.kind, one.kind), f"{one.log_deviation:.3f}", f"{math.exp(1.2816 * one.log_deviation):.2f}")
-        for one in load_calibration().accuracies
+    """What the printed range is made of: deviations of the logarithm, and the factor that holds 80 % alone."""
+    spread = load_calibration().spread
+    parts = (
+        ("dense models", spread.dense),
+        ("mixtures of experts", spread.moe),
+        ("adapters", spread.adapters),
+        (f"added above {LARGE:,} devices", spread.large),
+        ("added where part of the layout is guessed", spread.gaps),
+        ("added for software a year newer than the fit", spread.drift_deviation),
     )
-    yield from table(("", "deviation of log(predicted/measured):", "80 % lie within × or ÷:"), rows)
+    yield from table(
+        ("", "deviation of log(real/estimated):", "80 % lie within × or ÷:"),
+        ((name, f"{one:.3f}", f"{math.exp(NORMAL_80 * one):.2f}") for name, one in parts),
+    )
+    yield ""
+    moved = f"Software a year newer moves the middle by {100 * spread.drift:+.1f} %"
+    yield f"Newest run in the fit: {spread.newest}. {moved}, a search's choice by {100 * spread.choice:+.1f} %."
+
+
+def reliability() -> Lines:
+    """Share of unseen runs inside the range of each confidence, as a table and a diagram in characters."""
+    found = load_calibration().reliability
+    yield from table(
+        ("confidence:", "coverage:", "▒ promised, █ held"),
+        ((percent(one.confidence), percent(one.coverage), _bars(one.confidence, one.coverage)) for one in found),
+    )
+
+
+def _bars(promised: float, held: float) -> str:
+    """Two bars, one over the other, forty characters for 100 %."""
+    return f"`{'▒' * round(40 * promised)}`<br>`{'█' * round(40 * held)}`"
 
 
 def exclusions() -> Lines:
@@ -341,6 +371,7 @@ TABLES: dict[str, Callable[[], Lines]] = {
         constants,
         efficiencies,
         intervals,
+        reliability,
         exclusions,
         sources,
         stacks,

@@ -14,6 +14,8 @@ from typing import Final
 
 from planner.errors import InputError, Place
 
+NO_CACHE: Final = "PLAN_NO_CACHE"
+"""Environment variable that, set and not empty, keeps commands from reading and writing the user's cache folder."""
 PATIENCE: Final = 10.0
 """Seconds in which all of a named pipe must have arrived."""
 CHUNK: Final = 2**16
@@ -60,7 +62,7 @@ def write_whole(path: str | Path, text: str) -> None:
         if target.exists() and not target.is_file():
             target.write_text(text, encoding="utf-8")
         else:
-            _replace(target, text)
+            replace_whole(target, text.encode())
     except (OSError, ValueError) as error:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else "not a path"
         raise InputError(
@@ -68,12 +70,12 @@ def write_whole(path: str | Path, text: str) -> None:
         ) from None
 
 
-def _replace(target: Path, text: str) -> None:
-    """Writes a neighbour and moves it over the target."""
+def replace_whole(target: Path, content: bytes) -> None:
+    """Writes a neighbour and moves it over the target. Raises OSError."""
     neighbour = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
     try:
-        with neighbour.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with neighbour.open("xb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         neighbour.replace(target)

@@ -14,16 +14,14 @@ from typing import Protocol
 
 import numpy as np
 
+from planner.performance.predictive import Predictive
 from planner.performance.symbols import Array
 
 ROUNDING = 1e-9
 """Relative, of a bound that is compared with the time of a run without losses."""
-QUADRATURE = 63
-"""Points of a Gauss-Hermite quadrature over a probability that may jump from 0 to 1."""
 MANY = 50.0
 """Losses from which on their number no longer matters beside the three cumulants."""
 
-_POINTS, _WEIGHTS = np.polynomial.hermite_e.hermegauss(QUADRATURE)
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 _NUMERATOR = (2.515517, 0.802853, 0.010328)
 _DENOMINATOR = (1.0, 1.432788, 0.189269, 0.001308)
@@ -80,13 +78,13 @@ class Distribution(Protocol):
     def within(self, bound: Array) -> Array:
         """Probability of no more than this."""
 
-    def within_uncertain(self, bound: Array, log_deviation: float) -> Array:
-        """The same when all is only known up to a log-normal factor e^(σ·x), x standard normal."""
+    def within_uncertain(self, bound: Array, error: Predictive) -> Array:
+        """The same when all is only known up to a factor: the mean over its equally probable values."""
 
     def quantile(self, probability: Array) -> Array:
         """The least bound that holds with a probability."""
 
-    def quantile_uncertain(self, probability: float, log_deviation: float) -> Array:
+    def quantile_uncertain(self, probability: float, error: Predictive) -> Array:
         """The least bound that holds with a probability when all is only known up to such a factor."""
 
 
@@ -101,21 +99,21 @@ class Sampled:
         found = np.searchsorted(self.values, np.asarray(bound) * (1 + ROUNDING), side="right")
         return np.asarray(found / len(self.values), dtype=np.float64)
 
-    def within_uncertain(self, bound: Array, log_deviation: float) -> Array:
-        """The same when all values are only known up to a log-normal factor, by Gauss-Hermite quadrature."""
-        found = self.within(np.asarray(bound)[..., None] * np.exp(-log_deviation * _POINTS))
-        return np.asarray((found * _WEIGHTS).sum(axis=-1) / _WEIGHTS.sum(), dtype=np.float64)
+    def within_uncertain(self, bound: Array, error: Predictive) -> Array:
+        """The same when all values are only known up to a factor: the mean over its equally probable values."""
+        found = self.within(np.asarray(bound)[..., None] / error.factors)
+        return np.asarray(found.mean(axis=-1), dtype=np.float64)
 
     def quantile(self, probability: Array) -> Array:
         """The quantile of the values."""
         return np.asarray(np.quantile(self.values, probability), dtype=np.float64)
 
-    def quantile_uncertain(self, probability: float, log_deviation: float) -> Array:
+    def quantile_uncertain(self, probability: float, error: Predictive) -> Array:
         """The same when all values are only known up to such a factor, by bisection."""
-        low, high = np.zeros(()), self.values[-1] * np.exp(6 * log_deviation)
+        low, high = np.zeros(()), self.values[-1] * error.factors[-1]
         for _ in range(60):
             middle = (low + high) / 2
-            enough = self.within_uncertain(middle, log_deviation) >= probability
+            enough = self.within_uncertain(middle, error) >= probability
             low, high = np.where(enough, low, middle), np.where(enough, middle, high)
         return np.asarray(high, dtype=np.float64)
 
@@ -150,22 +148,19 @@ class Delays:
         few = none * (limit >= bare) + single * one * (limit >= bare) + more * many
         return np.where(count > MANY, probability_within(self.least, self.mean, self.variance, limit), few)
 
-    def within_uncertain(self, bound: Array, log_deviation: float) -> Array:
-        """The same when all times are only known up to a log-normal factor e^(σ·x), x standard normal.
-
-        The mean over x by Gauss-Hermite quadrature.
-        """
+    def within_uncertain(self, bound: Array, error: Predictive) -> Array:
+        """The same when all times are only known up to a factor: the mean over its equally probable values."""
         known = Delays(*(np.asarray(getattr(self, one.name))[..., None] for one in fields(Delays)))
-        found = known.within(np.asarray(bound)[..., None] * np.exp(-log_deviation * _POINTS))
-        return np.asarray((found * _WEIGHTS).sum(axis=-1) / _WEIGHTS.sum(), dtype=np.float64)
+        found = known.within(np.asarray(bound)[..., None] / error.factors)
+        return np.asarray(found.mean(axis=-1), dtype=np.float64)
 
-    def quantile_uncertain(self, probability: float, log_deviation: float) -> Array:
+    def quantile_uncertain(self, probability: float, error: Predictive) -> Array:
         """The least bound that holds with a probability when all times are only known up to such a factor."""
-        high = np.asarray((self.mean + 40 * np.sqrt(self.variance)) * np.exp(6 * log_deviation), dtype=np.float64)
+        high = np.asarray((self.mean + 40 * np.sqrt(self.variance)) * error.factors[-1], dtype=np.float64)
         low = np.zeros_like(high)
         for _ in range(60):
             middle = (low + high) / 2
-            enough = self.within_uncertain(middle, log_deviation) >= probability
+            enough = self.within_uncertain(middle, error) >= probability
             low, high = np.where(enough, low, middle), np.where(enough, middle, high)
         return high
 

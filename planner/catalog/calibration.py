@@ -6,7 +6,7 @@ import tomllib
 from functools import cache
 from pathlib import Path
 from statistics import fmean
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
@@ -15,6 +15,8 @@ from planner.catalog.records import Accelerator, Positive, Record, SourcedRecord
 from planner.errors import InputError, Place
 from planner.files import read_at_most
 
+NonNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 FILE = "calibration.toml"
 MAX_BYTES = 2**20
 """Most of a file that is read."""
@@ -37,7 +39,7 @@ class Accuracy(Record):
     """Error on published runs whose source the fit had not seen (leave one source out), beside the fit's own."""
 
     kind: str
-    """`all`, `dense`, `moe`, a set that is scored apart, or `memory`."""
+    """`all`, `dense`, `moe`, `adapters`, `large`, a set that is scored apart, or `memory`."""
     configs: int
     median_ape: Positive
     mean_ape: Positive
@@ -47,6 +49,47 @@ class Accuracy(Record):
     """The median error of the same configurations when their source is in the fit."""
     log_deviation: Positive
     """Robust standard deviation of log(predicted/measured)."""
+    in_range: Fraction
+    """Share of figures inside the printed 80 % range, whose width had not seen their publisher either."""
+
+
+class Reliability(Record):
+    """How many unseen runs end inside the range of a confidence."""
+
+    confidence: Fraction
+    coverage: Fraction
+
+
+Kind = Literal["dense", "moe", "adapters"]
+"""What is trained, as far as errors differ: dense models, mixtures of experts, adapters on a frozen base."""
+
+
+class Spread(Record):
+    """How far runs end from their estimate that the fit had not seen: deviations of the logarithm.
+
+    Each is the standard deviation of the normal distribution whose 80 % range is as wide. Those that are added are
+    added in quadrature.
+    """
+
+    dense: Positive
+    moe: Positive
+    adapters: Positive
+    large: NonNegative
+    """Added for more than `LARGE` devices."""
+    gaps: NonNegative
+    """Added where a run does not state all of its layout."""
+    newest: Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
+    """Month of the newest run in the fit."""
+    drift: float
+    """Median change of log(time) per year that software is newer than the fit; below 0 where it gets faster."""
+    drift_deviation: NonNegative
+    """Added for the first such year; it grows with the root of the years."""
+    choice: float
+    """Median of log(real/estimated time) of the layout that a search prefers, over that of all that were measured."""
+
+    def of_kind(self, kind: Kind) -> float:
+        """The deviation of a kind."""
+        return {"dense": self.dense, "moe": self.moe, "adapters": self.adapters}[kind]
 
 
 class Calibration(SourcedRecord):
@@ -58,6 +101,8 @@ class Calibration(SourcedRecord):
     """Standard error of the logarithm of each fitted constant; constants taken from the literature have none."""
     efficiencies: tuple[Efficiency, ...]
     accuracies: tuple[Accuracy, ...]
+    spread: Spread
+    reliability: tuple[Reliability, ...]
 
     def efficiency(self, accelerator: Accelerator) -> float:
         """The accelerator's fitted factor, or the mean of its architecture's, or of its vendor's, or 1."""
@@ -73,14 +118,6 @@ class Calibration(SourcedRecord):
     def is_fitted(self, accelerator: Accelerator) -> bool:
         """Whether published runs of this very accelerator were in the fit."""
         return any(e.accelerator == accelerator.name for e in self.efficiencies)
-
-    def log_deviation(self, *, moe: bool) -> float:
-        """Standard deviation of log(predicted/measured) of unseen runs. Raises InputError when it was not scored."""
-        kind = "moe" if moe else "dense"
-        found = [a.log_deviation for a in self.accuracies if a.kind == kind]
-        if not found:
-            raise InputError(f"the calibration has no accuracy of kind {kind}", fix="run plan calibrate again")
-        return found[0]
 
 
 def read_calibration(path: Path) -> Calibration:

@@ -31,6 +31,10 @@ class TrainingPrecision(SourcedRecord):
         """Whether linear layers run below 16 bit."""
         return self.arithmetic not in {"bf16", "fp16"}
 
+    def runs_on(self, accelerator: Accelerator) -> bool:
+        """Whether the device has the arithmetic; 16 bit is there in one form or the other."""
+        return not self.is_low or self.arithmetic in accelerator.peak_tflops
+
 
 @cache
 def load_precisions() -> dict[str, TrainingPrecision]:

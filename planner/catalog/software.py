@@ -26,6 +26,8 @@ class AttentionKernel(SourcedRecord):
 
     name: str
     shares: dict[str, Share]
+    skips_window: bool
+    """Whether blocks of keys beyond a sliding window are left out, instead of computed and masked."""
 
     def share_on(self, architecture: str) -> float:
         """Share on an accelerator architecture, or the kernel's default where none was published."""
@@ -39,6 +41,8 @@ class StackProperties(Record):
     generic: Fraction
     elementwise_traffic: Positive
     cast_traffic: NonNegative
+    untuned_share: dict[str, Share] = Field(default_factory=dict)
+    """Share of a device's matmul rate that the stack's libraries reach on architectures they are not tuned for."""
     attention: str
     sequence_parallel: bool
     keeps_gathered: bool
@@ -52,6 +56,9 @@ class StackProperties(Record):
     """Host time per kernel launch; 0 where whole steps are compiled."""
     moe_traffic: NonNegative
     moe_host_kernels: NonNegative
+    expert_host_kernels: NonNegative
+    fused_experts: dict[str, Fraction]
+    """Share of runs, by accelerator architecture, whose kernels permute, quantise and activate inside the products."""
     selective_linear: Fraction
     selective_attention: Fraction
     stores_low_precision: bool
@@ -82,6 +89,11 @@ class Stack(SourcedRecord):
     """Beginnings of the framework names under which published runs appear."""
     default_release: str = Field(pattern=r"^\d{4}-\d{2}$")
     since: tuple[dict[str, Any], ...]
+
+    @property
+    def latest(self) -> str:
+        """The last release of which anything is known."""
+        return max(self.default_release, *(str(entry["release"]) for entry in self.since))
 
     def at(self, release: str | None = None) -> StackProperties:
         """The properties in force at a release (`2025-03`); the default release when none is given."""

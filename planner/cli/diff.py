@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from planner.cli.options import cache_option
 from planner.cli.reading import warn_of_phases
 from planner.errors import ExitCode, InputError, Place
 
@@ -17,6 +18,7 @@ LARGEST = 16 * 2**20
 @click.command()
 @click.argument("old", metavar="A")
 @click.argument("new", metavar="B")
+@cache_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def diff(old: str, new: str, *, as_json: bool) -> None:
     """What changes from A to B: `+` added, `~` changed, `-` removed, then the bill.

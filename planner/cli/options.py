@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from planner.errors import InputError, Place
+from planner.files import NO_CACHE
 from planner.units import QuantityError
 
 if TYPE_CHECKING:
@@ -36,6 +38,27 @@ def set_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--set PATH=VALUE`, as often as wanted; the command receives `sets`."""
     text = "Override a key of the file, such as limits.budget=1.5MUSD; may be given several times."
     return click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help=text)(command)
+
+
+def cache_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--no-cache`: the command neither reads nor writes evaluated layouts on disk, whatever its processes."""
+    text = "Evaluate every layout anew: neither read nor write what earlier commands left in the user's cache folder."
+    return click.option("--no-cache", is_flag=True, expose_value=False, callback=_without_cache, help=text)(command)
+
+
+def _without_cache(context: click.Context, _: click.Parameter, is_set: bool) -> None:
+    """Sets the variable that switches the cache off, which child processes inherit, until the command ends."""
+    if is_set:
+        before = os.environ.get(NO_CACHE)
+        os.environ[NO_CACHE] = "1"
+        context.call_on_close(lambda: _restore(before))
+
+
+def _restore(value: str | None) -> None:
+    if value is None:
+        os.environ.pop(NO_CACHE, None)
+    else:
+        os.environ[NO_CACHE] = value
 
 
 def html_option(command: Callable[..., Any]) -> Callable[..., Any]:

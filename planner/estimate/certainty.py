@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-from statistics import pstdev
 from typing import Final
 
-from planner.catalog.accelerators import load_accelerators
-from planner.catalog.calibration import Calibration
+from planner.catalog.calibration import Calibration, Kind
 from planner.catalog.records import Accelerator
+from planner.catalog.software import Stack
+from planner.performance.predictive import NORMAL_80, Unseen, years_newer
 
-CONFIDENCE: Final = 0.8
-"""Share of runs whose real figure lies inside the printed interval."""
-DEVIATIONS: Final = 1.2816
-"""Standard deviations to either side that hold `CONFIDENCE` of a normal distribution."""
 SHARED: Final = 0.5
 """Share of the error's variance that two plans for one job have in common.
 
@@ -22,58 +18,23 @@ same model; the other half, of the device, the layout and the measurement, each 
 """
 
 
-def expected_deviation(calibration: Calibration, accelerator: Accelerator, *, moe: bool) -> float:
-    """Standard deviation of log(predicted/measured) for a run that nobody has seen.
-
-    That of the calibration, and in quadrature what is not known about the device itself.
-    """
-    return math.hypot(calibration.log_deviation(moe=moe), device_deviation(calibration, accelerator))
+def kind_of(*, moe: bool, adapters: bool) -> Kind:
+    """What is trained, as far as errors differ."""
+    return "adapters" if adapters else "moe" if moe else "dense"
 
 
-def device_deviation(calibration: Calibration, accelerator: Accelerator) -> float:
-    """What an accelerator without a published run in the calibration adds, as a deviation of the logarithm; else 0.
-
-    Its efficiency is not known, so the spread of the fitted ones counts; and where nobody measured a matrix product
-    on its chip either, the share of peak that is assumed may be as far off as the measured shares lie apart.
-    """
-    if calibration.is_fitted(accelerator):
-        return 0.0
-    efficiency = pstdev(math.log(one.factor) for one in calibration.efficiencies)
-    share = 0.0 if _is_known_chip(calibration, accelerator) else _spread_of_measured_shares()
-    return math.hypot(efficiency, share)
-
-
-def _is_known_chip(calibration: Calibration, accelerator: Accelerator) -> bool:
-    """Whether a device with the same chip, of one generation and one 16-bit peak, was measured or fitted."""
-    return any(
-        _sixteen_bit_peak(one) == _sixteen_bit_peak(accelerator)
-        for one in (accelerator, *load_accelerators())
-        if one.architecture == accelerator.architecture and (one.matmul_share or calibration.is_fitted(one))
-    )
-
-
-def _sixteen_bit_peak(accelerator: Accelerator) -> float | None:
-    return accelerator.peak_tflops.get("bf16", accelerator.peak_tflops.get("fp16"))
-
-
-def _spread_of_measured_shares() -> float:
-    """Standard deviation of log(share of the 16-bit peak that a large product reaches) over the measured devices."""
-    shares = [share for one in load_accelerators() if (share := one.matmul_share.get("bf16")) is not None]
-    return pstdev(math.log(share) for share in shares)
-
-
-def ratio_deviation(calibration: Calibration, one: Accelerator, other: Accelerator, *, moe: bool) -> float:
+def ratio_deviation(calibration: Calibration, one: Unseen, other: Unseen) -> float:
     """Standard deviation of the logarithm of the ratio of two plans for one job on two accelerators.
 
     √(2·(1 − `SHARED`)·σ² + d₁² + d₂²): what both have in common cancels, what is not known of a device does not.
     """
-    own = 2 * (1 - SHARED) * calibration.log_deviation(moe=moe) ** 2
-    return math.sqrt(own + sum(device_deviation(calibration, device) ** 2 for device in (one, other)))
+    own = 2 * (1 - SHARED) * calibration.spread.of_kind(one.kind) ** 2
+    return math.sqrt(own + one.device_deviation**2 + other.device_deviation**2)
 
 
 def interval(deviation: float) -> tuple[float, float]:
-    """Factors between which the real figure lies with `CONFIDENCE`, for a standard deviation of the logarithm."""
-    spread = math.exp(DEVIATIONS * deviation)
+    """Factors between which a ratio lies with 80 % probability, for a standard deviation of its logarithm."""
+    spread = math.exp(NORMAL_80 * deviation)
     return 1 / spread, spread
 
 
@@ -81,6 +42,16 @@ def is_within_error(ratio: float, deviation: float) -> bool:
     """Whether two plans differ by less than the estimate can tell: their ratio lies inside its interval around 1."""
     low, high = interval(deviation)
     return low <= ratio <= high
+
+
+def beyond_what_is_known(calibration: Calibration, stack: Stack, release: str) -> str:
+    """That a release is past the last of which anything is known; empty where it is not."""
+    if not years_newer(max(calibration.spread.newest, stack.latest), release):
+        return ""
+    return (
+        f"Nothing is known of {stack.name} after {stack.latest}, and of no run after {calibration.spread.newest}: "
+        f"{release} is estimated as {stack.latest}, with a wider range"
+    )
 
 
 def evidence(calibration: Calibration, accelerator: Accelerator) -> str:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 
 from planner.catalog.calibration import Calibration
+from planner.catalog.known_devices import device_deviation
 from planner.catalog.known_runs import KnownRun, known_runs_of
 from planner.catalog.precisions import substitution
 from planner.catalog.records import Accelerator
-from planner.estimate.certainty import evidence, expected_deviation, interval
+from planner.estimate.certainty import beyond_what_is_known, evidence, kind_of
 from planner.estimate.failures import Failures, expected_failures
 from planner.estimate.price import HourlyPrice, catalog_price, stated_price
 from planner.estimate.remedies import Remedy, remedies_of
@@ -19,6 +20,7 @@ from planner.estimate.resolve import Subject, Symbols, resolve, symbols_of
 from planner.performance import flops
 from planner.performance.evaluate import Evaluation
 from planner.performance.parameters import active_parameters, layer_matrices_active, total_parameters
+from planner.performance.predictive import Predictive, Unseen, predictive, software_deviation
 from planner.performance.step import StepTime
 from planner.performance.symbols import Architecture, Software
 from planner.problem.run import Run
@@ -85,8 +87,8 @@ class Estimate:
     memory: MemoryUse
     peak_flops_s: float
     """Dense peak of a device in the precision of the linear layers: the denominator of MFU."""
-    log_deviation: float
-    """Standard deviation of log(predicted/measured) to expect."""
+    error: Predictive
+    """Of the real over the estimated time."""
     failures: Failures
     price: HourlyPrice | None = None
     remedies: tuple[Remedy, ...] = ()
@@ -184,7 +186,7 @@ class Estimate:
     @property
     def interval(self) -> tuple[float, float]:
         """Factors on time, device-hours and cost between which the real figure lies with `CONFIDENCE`."""
-        return interval(self.log_deviation)
+        return self.error.interval()
 
 
 def estimate(run: Run, calibration: Calibration) -> Estimate:
@@ -200,12 +202,24 @@ def estimate(run: Run, calibration: Calibration) -> Estimate:
         time={part.name: float(getattr(evaluation.time, part.name)) for part in fields(StepTime)},
         memory=memory,
         peak_flops_s=float(symbols.device.peak_flops_s),
-        log_deviation=expected_deviation(calibration, subject.accelerator, moe=subject.model.is_moe),
+        error=predictive(calibration.spread, _unseen(subject, calibration)),
         failures=expected_failures(symbols, nodes_of(run.cluster.gpus, subject.accelerator)),
         price=price,
         remedies=() if memory.fits else remedies_of(run, symbols, memory.limit),
         known_runs=_comparable(subject),
         assumptions=tuple(_assumptions(subject, calibration, price)),
+    )
+
+
+def _unseen(subject: Subject, calibration: Calibration) -> Unseen:
+    """What decides how well the run's time is known."""
+    run = subject.run
+    return Unseen(
+        kind_of(moe=subject.model.is_moe, adapters=run.training.method == "lora"),
+        run.cluster.gpus,
+        subject.release,
+        device_deviation=device_deviation(calibration, subject.accelerator),
+        software_deviation=software_deviation(subject.software.generic, calibration.constants["generic_stack"]),
     )
 
 
@@ -266,6 +280,8 @@ def _assumptions(subject: Subject, calibration: Calibration, price: HourlyPrice 
     if not (run.training.software and run.training.software.release):
         stack = f"{subject.stack.title}, as of {subject.stack.default_release}"
         yield f"Software: {stack}; training.software states another."
+    if newer := beyond_what_is_known(calibration, subject.stack, subject.release):
+        yield f"Software: {newer}."
     if subject.used_precision is not subject.precision:
         told = substitution(subject.precision, subject.used_precision, [device.name])
         yield f"Precision: {told}."

@@ -36,6 +36,12 @@ class Subject:
     """What the stack does at the run's release."""
 
     @property
+    def release(self) -> str:
+        """Year and month of the software: the run's own, or the stack's usual one."""
+        written = self.run.training.software
+        return (written.release if written else None) or self.stack.default_release
+
+    @property
     def used_precision(self) -> TrainingPrecision:
         """The precision that the device computes in."""
         return used_precision(self.precision, self.accelerator)
@@ -63,12 +69,12 @@ def resolve(run: Run) -> Subject:
         model = model_from(run.model, run.base_directory)
     with run.at("cluster", "accelerator"):
         accelerator = accelerator_from(run.cluster.accelerator, run.base_directory)
-    check_layout(run, model, accelerator)
-    _check_network(run, accelerator)
     written = run.training.software
     with run.at("training", "software", "stack"):
         stack = find_stack(written.stack if written else DEFAULT_STACK)
     software = stack.at(written.release if written else None)
+    check_layout(run, model, accelerator, counts_embedding=software.counts_embedding)
+    _check_network(run, accelerator)
     return Subject(run, model, accelerator, find_precision(run.training.precision), stack, software)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import prod
+from math import inf, prod
 from typing import Final
 
 import numpy as np
@@ -188,17 +188,18 @@ def why_not(choices: Choices, accelerator: str) -> str:
 def _holds_any(choices: Choices, machine: Machine, space: LayoutSpace) -> bool:
     """Whether any layout of a phase fits on the nodes of a machine that can be had."""
     most = most_nodes(choices.problem, choices.offered, machine)
-    return len(held_on(machine, space.rows, most)) > 0
+    return len(held_on(machine, space.outline.leanest, most)) > 0
 
 
 def _does_not_fit(machines: list[Machine], space: LayoutSpace, phase: str) -> str:
     """That a phase fits no machine, and by how much the closest layout misses."""
-    if space.tightest is None:
+    least = space.outline.tightest_bytes
+    if least == inf:
         return f"{phase}: no layout is valid under the pins"
     largest = max(machine.memory_bytes for machine in machines)
-    if space.tightest.needed_bytes <= largest:
+    if least <= largest:
         return f"{phase}: no layout fits in memory on the nodes that can be had"
-    return f"{phase}: needs {space.tightest.needed_bytes / GIB:.0f} GiB a device, it has {largest / GIB:.0f}"
+    return f"{phase}: needs {least / GIB:.0f} GiB a device, it has {largest / GIB:.0f}"
 
 
 def largest_search(answer: Answer) -> int | None:

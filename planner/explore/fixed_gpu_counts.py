@@ -171,10 +171,9 @@ def _does_not_fit(field: _Field, machine: Machine, number: int) -> str:
 
 def _choices(field: _Field, machine: Machine, numbers: Sequence[int]) -> Choices:
     """The fastest layout on each of some numbers of devices of a machine, as columns without any dominance."""
-    problem, workload, space = field.problem, field.workload, field.space
-    rows = space.rows.take(np.flatnonzero(np.isin(space.rows.devices, numbers)))
+    problem, workload, space = field.problem, field.workload, field.space.on(numbers)
     most = max(numbers, default=0) // machine.per_node
-    best = best_layouts(workload, workload.phases[0], machine, replace(space, rows=rows), max_nodes=most)
+    best = best_layouts(workload, workload.phases[0], machine, space, max_nodes=most)
     ran = TimedLayouts(best.nodes, best.rows.data, best.step_seconds)
     columns = PhaseModes(
         rows=best.rows,

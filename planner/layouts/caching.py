@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -11,18 +12,29 @@ import numpy as np
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True, eq=False)
-class Keyed(Generic[Value]):
-    """A value that a cache takes for another one when their keys are equal."""
+class Kept(Generic[Value]):
+    """The values that were asked for last, by what they depend on."""
 
-    key: Hashable
-    value: Value
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._values: OrderedDict[Hashable, Value] = OrderedDict()
 
-    def __hash__(self) -> int:
-        return hash(self.key)
+    def get(self, key: Hashable) -> Value | None:
+        """A value, if it is still kept."""
+        if key in self._values:
+            self._values.move_to_end(key)
+        return self._values.get(key)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Keyed) and self.key == other.key
+    def put(self, key: Hashable, value: Value) -> Value:
+        """Keeps a value, and lets go of the one that was not asked for longest."""
+        self._values[key] = value
+        while len(self._values) > self.most:
+            self._values.popitem(last=False)
+        return value
+
+    def clear(self) -> None:
+        """Keeps nothing."""
+        self._values.clear()
 
 
 def numbers(*bundles: Any) -> Hashable:  # noqa: ANN401  (any dataclasses of arrays)

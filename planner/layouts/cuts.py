@@ -19,6 +19,8 @@ Columns = npt.NDArray[np.int64]
 
 SLAB: Final = 4_000_000
 """Combinations that are looked at together: what bounds the memory that they take."""
+PIECE: Final = 8_000
+"""Valid ones whose memory is evaluated together: few enough for a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -66,22 +68,24 @@ class CutRules:
 
 
 def cuts(rules: CutRules, tensor: int, context: Columns, micro_batch: Columns) -> Iterator[Mapping[str, Columns]]:
-    """Valid combinations with one tensor degree and some pairs of context degree and micro-batch, in pieces.
+    """Valid combinations of all degrees but experts', with one tensor degree and some pairs of context and micro-batch.
 
-    The batch is whole micro-batches on every replica; an expert group divides the devices of a stage; interleaving
-    runs whole rounds of micro-batches (Narayanan et al. 2021, section 2.2). Each column has the shape (cuts,).
+    The batch is whole micro-batches on every replica; interleaving runs whole rounds of micro-batches (Narayanan et al.
+    2021, section 2.2). In pieces; each column has the shape (cuts,).
     """
     data = np.asarray([one for one in rules.degrees.data if tensor * one <= rules.max_devices], dtype=np.int64)
     each = max(len(context) * len(data), 1)
     for start in range(0, len(rules.stages), max(SLAB // each, 1)):
         part = slice(start, start + max(SLAB // each, 1))
-        yield _with_experts(rules, _cuts(rules, part, tensor, context, micro_batch, data))
+        found = _cuts(rules, part, tensor, context, micro_batch, data)
+        for first in range(0, len(found["data"]), PIECE):
+            yield {name: values[first : first + PIECE] for name, values in found.items()}
 
 
 def _cuts(
     rules: CutRules, part: slice, tensor: int, context: Columns, micro_batch: Columns, data: Columns
 ) -> dict[str, Columns]:
-    """Valid combinations of everything but the expert degree."""
+    """Those with some of the pairs of stages and chunks."""
     pipeline, virtual = rules.stages[part, None, None], rules.chunks[part, None, None]
     per_replica = rules.global_batch // data
     microbatches = per_replica // micro_batch[:, None]
@@ -99,12 +103,12 @@ def _cuts(
     }
 
 
-def _with_experts(rules: CutRules, found: dict[str, Columns]) -> dict[str, Columns]:
-    """Every expert degree whose groups divide the devices of a stage."""
+def expert_degrees(rules: CutRules, found: Mapping[str, Columns]) -> tuple[Columns, Columns]:
+    """Every expert degree whose groups divide the devices of a stage: the place of the cut, and the degree."""
     degrees = np.asarray(rules.degrees.expert, dtype=np.int64)
     stage = found["tensor"] * found["context"] * found["data"]
-    row, expert = np.nonzero(stage[:, None] % degrees == 0)
-    return {name: values[row] for name, values in found.items()} | {"expert": degrees[expert]}
+    place, expert = np.nonzero(stage[:, None] % degrees == 0)
+    return place, degrees[expert]
 
 
 def count_layouts(rules: CutRules, tensor: int) -> npt.NDArray[np.int64]:

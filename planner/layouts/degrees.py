@@ -87,7 +87,7 @@ def virtual_degrees(workload: Workload, stages: int) -> tuple[int, ...]:
     dealt = (layers, layers + 2) if workload.stack.counts_embedding else (layers,)
     chunks = [
         value
-        for value in range(1, layers // stages + 1)
+        for value in range(1, max(dealt) // stages + 1)
         if value == 1 or (stages > 1 and any(slots % (stages * value) == 0 for slots in dealt))
     ]
     return _allowed(chunks, pin)

@@ -44,9 +44,11 @@ class MemoryChoices:
     zero: tuple[int, ...]
     recompute: tuple[Recompute, ...]
     layout: Layout
-    """Degrees that broadcast to (cuts, stages, recompute choices)."""
+    """Of cuts alike but for the expert degree, each once: degrees of shape (alike,)."""
+    alike: Columns
+    """The place there of each cut."""
     memory_class: Classes
-    """How many of the machines' memory sizes are too small, of that shape."""
+    """How many of the machines' memory sizes are too small, of shape (stages, recompute choices, cuts)."""
 
 
 def undominated_choices(workload: Workload, job: Job, choices: MemoryChoices) -> Flags:
@@ -74,8 +76,8 @@ def _drop_slower_recompute(kept: Flags, workload: Workload, job: Job, choices: M
         (full, selective), (more_full, more_selective) = shares[quick], shares[slow]
         less = adds & (full <= more_full) & (full + selective <= more_full + more_selective)
         alike = (full == more_full) & (selective == more_selective) & (quick > slow)
-        fits_alike = memory_class[:, :, quick] <= memory_class[:, :, slow]
-        kept[:, :, slow] &= ~(np.asarray(less & ~alike)[:, :, 0] & fits_alike)
+        fits_alike = memory_class[:, quick] <= memory_class[:, slow]
+        kept[:, slow] &= ~((less & ~alike)[choices.alike] & fits_alike)
 
 
 def _drop_slower_zero(kept: Flags, software: Software, job: Job, choices: MemoryChoices) -> None:
@@ -87,13 +89,13 @@ def _drop_slower_zero(kept: Flags, software: Software, job: Job, choices: Memory
     gathers once what changed, and neither hides more.
     """
     zero, layout, memory_class = choices.zero, choices.layout, choices.memory_class
-    alone = np.broadcast_to(layout.data * layout.context, (*memory_class.shape[:1], 1, 1))[:, 0, 0] == 1
+    alone = (layout.data * layout.context == 1)[choices.alike]
     never_slower = never_slower_stages(software, job)
     for quick, slow in permutations(range(len(zero)), 2):
         if zero[quick] < zero[slow]:
-            kept[alone, slow, :] = False
+            kept[slow, :, alone] = False
         if (zero[quick], zero[slow]) in never_slower:
-            kept[:, slow, :] &= ~((memory_class[:, quick, :] <= memory_class[:, slow, :]) & ~alone[:, None])
+            kept[slow] &= ~((memory_class[quick] <= memory_class[slow]) & ~alone)
 
 
 def never_slower_stages(software: Software, job: Job) -> set[tuple[int, int]]:

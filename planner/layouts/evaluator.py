@@ -6,16 +6,17 @@ passes of all micro-batches, which the layer's time gives, bound the step.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from planner.layouts.caching import Keyed, numbers
+from planner.layouts.caching import Kept, numbers
 from planner.layouts.degrees import Degrees
-from planner.layouts.rows import Index, LayoutRows, symbols
+from planner.layouts.rows import Index, LayoutRows, distinct_pairs, places, symbols
 from planner.layouts.workload import PhaseWork, Workload
 from planner.market.placements import Machine
 from planner.performance.layer import LayerTime, recompute_seconds
@@ -26,8 +27,9 @@ from planner.performance.pipeline import (
     slowest_stage_seconds,
     stage_layers,
 )
+from planner.performance.stacking import stack, take
 from planner.performance.step import StepTime, assemble_step, logits_seconds, mean_layer_time, one_layer_seconds
-from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
+from planner.performance.symbols import Architecture, Array, Device, Job, Layout, Software
 from planner.problem.run import Recompute
 
 Subject = tuple[Architecture, Device, Software, Job]
@@ -52,10 +54,10 @@ class LayerGrid:
     def of(cls, degrees: Degrees, rows: LayoutRows) -> LayerGrid:
         """The grid that holds rows with some degrees, and no pair that none of them has."""
         here = np.zeros((len(degrees.context), len(degrees.micro_batch)), dtype=np.bool_)
-        here[np.searchsorted(degrees.context, rows.context), np.searchsorted(degrees.micro_batch, rows.micro_batch)] = 1
+        here[places(degrees.context, rows.context), places(degrees.micro_batch, rows.micro_batch)] = True
         context, micro_batch = (
-            tuple(values[one] for one in places)
-            for values, places in zip((degrees.context, degrees.micro_batch), np.nonzero(here), strict=True)
+            tuple(values[one] for one in found)
+            for values, found in zip((degrees.context, degrees.micro_batch), np.nonzero(here), strict=True)
         )
         return cls(degrees.tensor, degrees.expert, context, micro_batch)
 
@@ -65,10 +67,14 @@ class LayerGrid:
 
     def cells(self, rows: LayoutRows) -> Index:
         """The number of each row's cell, shape (rows,)."""
-        pairs = np.asarray(self.context, dtype=np.int64) << 32 | np.asarray(self.micro_batch, dtype=np.int64)
-        pair = np.searchsorted(pairs, rows.context.astype(np.int64) << 32 | rows.micro_batch)
-        tensor, expert = np.searchsorted(self.tensor, rows.tensor), np.searchsorted(self.expert, rows.expert)
-        cells: Index = (tensor * len(self.expert) + expert) * len(pairs) + pair
+        context, micro_batch = sorted(set(self.context)), sorted(set(self.micro_batch))
+        pairs = np.zeros((len(context), len(micro_batch)), dtype=np.int64)
+        columns, values = (self.context, self.micro_batch), (context, micro_batch)
+        known = (places(of, np.asarray(one, dtype=np.int64)) for of, one in zip(values, columns, strict=True))
+        pairs[tuple(known)] = np.arange(len(self.context))
+        pair = pairs[places(context, rows.context), places(micro_batch, rows.micro_batch)]
+        tensor, expert = places(self.tensor, rows.tensor), places(self.expert, rows.expert)
+        cells: Index = (tensor * len(self.expert) + expert) * len(self.context) + pair
         return cells
 
     def layout(self, recompute: tuple[Recompute, ...], layers: int) -> Layout:
@@ -103,13 +109,18 @@ class StageShape:
     @classmethod
     def of(cls, workload: Workload, phase: PhaseWork, recompute: tuple[Recompute, ...], rows: LayoutRows) -> StageShape:
         """The shape of some rows."""
-        layout = layout_of(workload, recompute, rows)
-        full, last = stage_layers(workload.architecture, workload.software, layout)
-        return cls(microbatches(workload.job(phase), layout), full, last, layout.pipeline, layout.virtual)
+        names = ("pipeline", "virtual", "micro_batch", "data")
+        columns = {name: getattr(rows, name).astype(np.float64) for name in names}
+        pairs, pair = distinct_pairs(rows.pipeline, rows.virtual)
+        of_pairs = layout_of(workload, recompute, rows.take(pairs))
+        full, last = stage_layers(workload.architecture, workload.software, of_pairs)
+        shared = replace(layout_of(workload, recompute, rows.take(pairs[:1])), **columns)
+        m = microbatches(workload.job(phase), shared)
+        return cls(m, full[pair], last[pair], columns["pipeline"], columns["virtual"])
 
     def take(self, index: Index) -> StageShape:
         """That of some of the rows."""
-        return StageShape(*(getattr(self, one.name)[index] for one in fields(self)))
+        return StageShape(*(getattr(self, one.name).take(index) for one in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -137,10 +148,26 @@ class Evaluator:
     def bound(self, cells: Index, recompute: npt.NDArray[np.int32], shape: StageShape) -> Array:
         """A lower bound of step times: the passes of all micro-batches under the pipeline schedule."""
         architecture, _, software, _ = self.subject
-        layer, head = self.whole_layer[cells, recompute], self.logits[cells]
+        layer = self.whole_layer.ravel().take(cells * len(self.recompute) + recompute)
+        head = self.logits.take(cells)
         slowest = slowest_stage_seconds(layer, head, shape.full, shape.last)
         mean = mean_stage_seconds(layer, head, architecture.layers, shape.pipeline)
         return schedule_seconds(shape.microbatches, slowest, mean, software, shape.pipeline, shape.virtual)
+
+    def family_bound(self, cells: Index, recompute: npt.NDArray[np.int32], shape: StageShape) -> Array:
+        """The least bound of rows that differ from these in their expert degree alone."""
+        return self._least_of_experts.bound(cells, recompute, shape)
+
+    @cached_property
+    def _least_of_experts(self) -> Evaluator:
+        """The same with the least time of all expert degrees in every cell."""
+
+        def least(values: Array) -> Array:
+            shape = (len(self.grid.tensor), len(self.grid.expert), len(self.grid.context), *values.shape[1:])
+            by_expert = values.reshape(shape)
+            return np.broadcast_to(by_expert.min(axis=1, keepdims=True), by_expert.shape).reshape(values.shape)
+
+        return replace(self, whole_layer=least(self.whole_layer), logits=least(self.logits))
 
     def bound_of(self, phase: PhaseWork, rows: LayoutRows) -> Array:
         """That bound of some rows."""
@@ -160,6 +187,40 @@ class Evaluator:
 
 
 @dataclass(frozen=True)
+class Evaluators:
+    """One phase on several machines, of which each row names one."""
+
+    machines: Sequence[Evaluator]
+
+    @cached_property
+    def _starts(self) -> Index:
+        """Where each machine's cells begin when all stand in one row."""
+        return np.cumsum([0, *(len(one.logits) for one in self.machines[:-1])])
+
+    @cached_property
+    def _cells(self) -> tuple[LayerTime, Array]:
+        """The layer and the logits by cell, machine by machine."""
+        layer = {
+            part.name: np.concatenate([getattr(one.layer, part.name) for one in self.machines])
+            for part in fields(LayerTime)
+        }
+        return LayerTime(**layer), np.concatenate([one.logits for one in self.machines])
+
+    @cached_property
+    def _devices(self) -> Device:
+        return stack([one.subject[1] for one in self.machines])
+
+    def steps(self, machine: Index, cells: Index, rows: LayoutRows) -> StepTime:
+        """Step times of rows in some cells, each on one of the machines."""
+        first = self.machines[0]
+        architecture, _, software, job = first.subject
+        place = self._starts[machine] + cells
+        layer, logits = take(self._cells[0], place), self._cells[1][place]
+        device, layout = take(self._devices, machine), layout_of(first.workload, first.recompute, rows)
+        return assemble_step(layer, logits, architecture, device, software, job, layout, first.workload.constants)
+
+
+@dataclass(frozen=True)
 class _Grids:
     """What an evaluator holds by cell, see there."""
 
@@ -167,43 +228,89 @@ class _Grids:
     logits: Array
     whole_layer: Array
 
+    def of(self, place: int) -> _Grids:
+        """One machine's, where several stand on the first axis."""
+        return _Grids(take(self.layer, np.asarray(place)), self.logits[place], self.whole_layer[place])
+
 
 KEPT: Final = 128
 """Grids that are kept, since a problem with other limits or prices asks for the same; one takes about 1 MB."""
+TOGETHER: Final = 1 << 17
+"""Cells that are evaluated together: few enough for a processor's cache, so many that calls of NumPy cost little."""
 
-
-@lru_cache(KEPT)
-def _grids(
-    known: Keyed[tuple[Subject, Constants]], layers: int, recompute: tuple[Recompute, ...], grid: LayerGrid
-) -> _Grids:
-    """The times of a phase on a machine, cell by cell."""
-    subject, constants = known.value
-    architecture, device, software, job = subject
-    layout = grid.layout(recompute, layers)
-    layer = mean_layer_time(*subject, layout, constants)
-    logits = logits_seconds(architecture, device, job, layout, constants)
-    whole = one_layer_seconds(layer, recompute_seconds(layer, software, layout))
-    cells = (len(grid.tensor), len(grid.expert), len(grid.context))
-
-    def by_cell(values: Array) -> Array:
-        return np.broadcast_to(values, (*cells, 1)).ravel()
-
-    return _Grids(
-        layer=LayerTime(**{part.name: by_cell(getattr(layer, part.name)) for part in fields(LayerTime)}),
-        logits=by_cell(logits),
-        whole_layer=np.broadcast_to(whole, (*cells, len(recompute))).reshape(-1, len(recompute)),
-    )
+kept_grids: Kept[_Grids] = Kept(KEPT)
 
 
 def evaluator(
     workload: Workload, phase: PhaseWork, machine: Machine, recompute: tuple[Recompute, ...], grid: LayerGrid
 ) -> Evaluator:
     """Everything that rows of one phase on one machine share, computed once; rows stay inside its scale-up domain."""
-    here = grid.within(machine.domain)
-    subject = (workload.architecture, workload.device(machine), workload.software, workload.job(phase))
-    known = Keyed(numbers(*subject, workload.constants), (subject, workload.constants))
-    grids = _grids(known, workload.model.num_hidden_layers, recompute, here)
-    return Evaluator(subject, workload, recompute, here, grids.layer, grids.logits, grids.whole_layer)
+    return evaluators(workload, phase, [machine], recompute, grid)[0]
+
+
+def evaluators(
+    workload: Workload,
+    phase: PhaseWork,
+    machines: Sequence[Machine],
+    recompute: tuple[Recompute, ...],
+    grid: LayerGrid,
+) -> list[Evaluator]:
+    """The same of several machines, whose grids are computed together."""
+    here = [grid.within(machine.domain) for machine in machines]
+    subjects = [
+        (workload.architecture, workload.device(machine), workload.software, workload.job(phase))
+        for machine in machines
+    ]
+    keys = [
+        (numbers(*subject, workload.constants), workload.model.num_hidden_layers, recompute, one)
+        for subject, one in zip(subjects, here, strict=True)
+    ]
+    grids = {key: found for key in keys if (found := kept_grids.get(key)) is not None}
+    new = {key: (one, subject[1]) for key, one, subject in zip(keys, here, subjects, strict=True) if key not in grids}
+    for one in dict.fromkeys(one for one, _ in new.values()):
+        alike = {key: device for key, (its, device) in new.items() if its == one}
+        grids |= zip(alike, _grids(workload, phase, list(alike.values()), recompute, one), strict=True)
+    for key in new:
+        kept_grids.put(key, grids[key])
+    return [
+        Evaluator(subject, workload, recompute, one, grids[key].layer, grids[key].logits, grids[key].whole_layer)
+        for key, subject, one in zip(keys, subjects, here, strict=True)
+    ]
+
+
+def _grids(
+    workload: Workload, phase: PhaseWork, devices: Sequence[Device], recompute: tuple[Recompute, ...], grid: LayerGrid
+) -> Iterator[_Grids]:
+    """The times of a phase on some devices, cell by cell; so many at a time that they stay in the cache."""
+    cells = len(grid.tensor) * len(grid.expert) * len(grid.context)
+    most = max(TOGETHER // max(cells, 1), 1)
+    for start in range(0, len(devices), most):
+        some = devices[start : start + most]
+        on_axis = take(stack(some), np.arange(len(some)).reshape(-1, 1, 1, 1, 1))
+        found = _grids_together(workload, phase, on_axis, recompute, grid)
+        yield from (found.of(place) for place in range(len(some)))
+
+
+def _grids_together(
+    workload: Workload, phase: PhaseWork, devices: Device, recompute: tuple[Recompute, ...], grid: LayerGrid
+) -> _Grids:
+    """The times of a phase on some devices, which stand on the first axis of all results."""
+    architecture, software, job = workload.architecture, workload.software, workload.job(phase)
+    layout = grid.layout(recompute, workload.model.num_hidden_layers)
+    layer = mean_layer_time(architecture, devices, software, job, layout, workload.constants)
+    logits = logits_seconds(architecture, devices, job, layout, workload.constants)
+    whole = one_layer_seconds(layer, recompute_seconds(layer, software, layout))
+    count = devices.node.size
+    cells = (count, len(grid.tensor), len(grid.expert), len(grid.context))
+
+    def by_cell(values: Array) -> Array:
+        return np.broadcast_to(values, (*cells, 1)).reshape(count, -1)
+
+    return _Grids(
+        layer=LayerTime(**{part.name: by_cell(getattr(layer, part.name)) for part in fields(LayerTime)}),
+        logits=by_cell(logits),
+        whole_layer=np.broadcast_to(whole, (*cells, len(recompute))).reshape(count, -1, len(recompute)),
+    )
 
 
 def layout_of(workload: Workload, recompute: tuple[Recompute, ...], rows: LayoutRows) -> Layout:

@@ -5,36 +5,25 @@ Evaluating all rows in full costs seconds, so those whose lower bound shows that
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any, Final
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from planner.layouts.evaluator import evaluator
+from planner.layouts.branch_and_bound import HeldRows, Race
+from planner.layouts.caching import Kept, numbers
+from planner.layouts.disk_cache import digest_of
+from planner.layouts.evaluator import Evaluators, evaluators
 from planner.layouts.layout_space import LayoutSpace
-from planner.layouts.rows import Index, LayoutRows
+from planner.layouts.rows import Index, Ints, LayoutRows, renumbered
+from planner.layouts.tables import TIME, BestLayouts, read_tables, write_tables
 from planner.layouts.wall_time import replicas_left
 from planner.layouts.workload import PhaseWork, Workload
 from planner.market.placements import Machine
 from planner.market.slices import is_sold
-from planner.performance.step import StepTime
-from planner.performance.symbols import Array
-
-
-@dataclass(frozen=True)
-class BestLayouts:
-    """The fastest layouts of one phase on one machine with their step times, fewest nodes first."""
-
-    rows: LayoutRows
-    nodes: npt.NDArray[np.int64]
-    step_seconds: Array
-    time: dict[str, Array]
-    """What a step is spent on, by part; seconds."""
-
-    def __len__(self) -> int:
-        return len(self.nodes)
+from planner.market.spot import kept_of_gang
 
 
 def rows_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> LayoutRows:
@@ -45,20 +34,23 @@ def rows_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> LayoutRows:
 def held_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> Index:
     """Which rows at most so many nodes can hold: memory, whole nodes (or part of one), tensor groups in the fabric."""
     small = rows.devices <= max_nodes * machine.per_node
-    return np.flatnonzero(small & (rows.needed_bytes <= machine.memory_bytes) & is_placeable(machine, rows))
+    held = np.flatnonzero(small & (rows.needed_bytes <= machine.memory_bytes))
+    return held[_is_placeable(machine, rows.devices[held], rows.tensor[held])]
 
 
 def is_placeable(machine: Machine, rows: LayoutRows) -> npt.NDArray[np.bool_]:
-    """Whether rows can be laid on nodes that a machine is sold with, whatever memory they need; shape (rows,).
+    """Whether rows can be laid on nodes that a machine is sold with, whatever memory they need; shape (rows,)."""
+    return _is_placeable(machine, rows.devices, rows.tensor)
 
-    Looked up by devices and by tensor degree, of which there are far fewer than rows.
-    """
+
+def _is_placeable(machine: Machine, of_rows: Ints, tensor_of_rows: Ints) -> npt.NDArray[np.bool_]:
+    """The same of devices and tensor degrees, of which there are far fewer values than rows: so by looking them up."""
     per_node = machine.per_node
-    devices = np.arange(rows.devices.max(initial=0) + 1)
+    devices = np.arange(of_rows.max(initial=0) + 1)
     whole = is_sold(machine.accelerator.name, per_node, devices)
-    tensor = np.maximum(np.arange(rows.tensor.max(initial=0) + 1), 1)
+    tensor = np.maximum(np.arange(tensor_of_rows.max(initial=0) + 1), 1)
     inside = (tensor <= machine.domain) & ((per_node % tensor == 0) | (tensor % per_node == 0))
-    placeable: npt.NDArray[np.bool_] = whole[rows.devices] & inside[rows.tensor]
+    placeable: npt.NDArray[np.bool_] = whole[of_rows] & inside[tensor_of_rows]
     return placeable
 
 
@@ -76,88 +68,107 @@ def best_layouts(
 
     `loses_replicas`: for each share of the replicas that goes on when nodes are lost, too.
     """
-    rows = space.rows
-    held = held_on(machine, rows, max_nodes)
-    if not len(held):
-        return BestLayouts(rows.take(held), np.empty(0, dtype=np.int64), np.empty(0), {})
-    subject = evaluator(workload, phase, machine, space.degrees.recompute, space.grid)
-    bound = subject.bound(space.cells[held], rows.recompute[held], space.stage_shape.take(held))
-    quick = np.flatnonzero(bound <= max_step_seconds)
-    held, bound = held[quick], bound[quick]
-    keys = _group_keys(machine, rows, held, loses_replicas=loses_replicas)
-    order = np.argsort(keys, kind="stable")
-    held, bound, keys = held[order], bound[order], keys[order]
-
-    def steps(places: Index) -> StepTime:
-        return subject.steps(rows.take(held[places]))
-
-    seconds = _least_per_group(rows.zero[held], bound, keys, steps)
-    best = _first_least(seconds, *groups(keys))
-    best = best[seconds[best] <= max_step_seconds]
-    time = steps(best)
-    parts = {part.name: np.broadcast_to(getattr(time, part.name), len(best)) for part in fields(StepTime)}
-    kept = rows.take(held[best])
-    nodes = -(-kept.devices // machine.per_node).astype(np.int64)
-    return BestLayouts(kept, nodes, seconds[best], parts)
+    asked = Asked(machine, max_nodes, loses_replicas=loses_replicas)
+    return best_layouts_on(workload, phase, space, [asked])[0].within(max_step_seconds)
 
 
-def _group_keys(machine: Machine, rows: LayoutRows, held: Index, *, loses_replicas: bool) -> npt.NDArray[np.int64]:
-    """What rows are alike in for the rest of the model: nodes, and if asked the share of replicas that goes on."""
-    nodes = -(-rows.devices[held] // machine.per_node).astype(np.int64)
-    if not loses_replicas:
-        return nodes
-    shares, share = np.unique(replicas_left(rows.data[held]), return_inverse=True)
-    return nodes * len(shares) + share.astype(np.int64)
+@dataclass(frozen=True)
+class Asked:
+    """Which fastest layouts are wanted: see `best_layouts`."""
+
+    machine: Machine
+    max_nodes: int
+    loses_replicas: bool
 
 
-FIRST_BATCH, BATCH_GROWTH = 2, 4
-"""Rows per number of nodes that are evaluated at first, and how many times more in each next round."""
+KEPT: Final = 1024
+"""Tables of fastest layouts that are kept: of one phase on one machine, up to some 100 kB each."""
+
+kept_tables: Kept[BestLayouts] = Kept(KEPT)
 
 
-def _least_per_group(
-    zero: npt.NDArray[np.int32], bound: Array, keys: npt.NDArray[np.int64], steps: Callable[[Index], StepTime]
-) -> Array:
-    """Step seconds of the rows that may be the fastest of their group, infinite for those that provably are not.
+def best_layouts_on(
+    workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Sequence[Asked]
+) -> list[BestLayouts]:
+    """The fastest layouts on several machines, however long their steps.
 
-    Best bound first: rows whose bound exceeds a time that was reached in their group are never evaluated. Overhead
-    per busy second depends on the nodes alone and falls with the busy time, so the least ratio seen scales the bound.
+    Finding them together is quicker than one after the other, and `best_layouts` then has them at hand.
     """
-    seconds = np.full(len(bound), np.inf)
-    if not len(bound):
-        return seconds
-    starts, group = groups(keys)
-    reached, scale = np.full(len(starts), np.inf), np.full(len(starts), np.inf)
-    batch = np.union1d(
-        _first_least(bound, starts, group), _first_least(np.where(zero < 3, bound, np.inf), starts, group)
-    )
-    left = np.setdiff1d(np.arange(len(bound)), batch, assume_unique=True)
-    size = FIRST_BATCH
-    while len(batch):
-        time = steps(batch)
-        seconds[batch] = time.total
-        np.minimum.at(reached, group[batch], time.total)
-        np.minimum.at(scale, group[batch], time.total / (time.total - time.overhead))
-        left = left[bound[left] * scale[group[left]] <= reached[group[left]] * (1 + ROUNDING)]
-        left = left[np.lexsort((bound[left], group[left]))]
-        first, member = groups(group[left])
-        rank = np.arange(len(left)) - first[member]
-        batch, left, size = left[rank < size], left[rank >= size], size * BATCH_GROWTH
-    return seconds
+    keys = [_key(workload, space, one) for one in asked]
+    found = {key: table for key in keys if (table := kept_tables.get(key)) is not None}
+    known: dict[bytes, BestLayouts] = {}
+    if any(key not in found for key in keys):
+        known = {} if space.part else read_tables(space.digest)
+        found |= known
+    if new := {key: one for key, one in zip(keys, asked, strict=True) if key not in found}:
+        computed = dict(zip(new, _tables(workload, phase, space, list(new.values())), strict=True))
+        found |= computed
+        if not space.part:
+            write_tables(space.digest, computed | known)
+    for key, table in found.items():
+        kept_tables.put(key, table)
+    return [found[key] for key in keys]
 
 
-ROUNDING: Final = 1e-9
-"""Relative slack of comparisons between sums of floats that were added in another order."""
+def _key(workload: Workload, space: LayoutSpace, asked: Asked) -> bytes:
+    """All that the fastest layouts on a machine depend on."""
+    machine = asked.machine
+    kept = kept_of_gang() if asked.loses_replicas else 1.0
+    return digest_of(space.digest, numbers(workload.device(machine)), machine.accelerator.name, asked.max_nodes, kept)
 
 
-def groups(keys: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Where each run of equal keys starts, and the run that each key belongs to; keys ascend."""
-    first = np.concatenate(([True], keys[1:] != keys[:-1])) if len(keys) else np.empty(0, dtype=np.bool_)
-    return np.flatnonzero(first), np.cumsum(first) - 1
+TOGETHER: Final = 1_000_000
+"""Rows on machines that are compared at a time: what limits the memory that they take."""
 
 
-def _first_least(values: Array, starts: npt.NDArray[np.int64], group: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Index of the first least value of each group."""
-    if not len(values):
-        return np.empty(0, dtype=np.int64)
-    least = np.flatnonzero(values == np.minimum.reduceat(values, starts)[group])
-    return least[groups(group[least])[0]]
+def _tables(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Sequence[Asked]) -> Iterator[BestLayouts]:
+    """The fastest layouts on several machines; as many are evaluated together as memory is meant for."""
+    known: dict[Hashable, HeldRows] = {}
+    some, families = list[tuple[Machine, HeldRows]](), 0
+    for one in asked:
+        key = (one.machine.key[:3], one.machine.memory_bytes, one.max_nodes, one.loses_replicas)
+        held = known.get(key) or known.setdefault(key, _held_rows(space, one))
+        if families + len(held.keys) > TOGETHER:
+            yield from _tables_together(workload, phase, space, some)
+            some, families = [], 0
+        some.append((one.machine, held))
+        families += len(held.keys)
+    yield from _tables_together(workload, phase, space, some)
+
+
+def _held_rows(space: LayoutSpace, asked: Asked) -> HeldRows:
+    """Rows that the nodes of a machine can hold, by what the rest of the model tells layouts apart by.
+
+    That is their nodes, and if asked the share of replicas that goes on.
+    """
+    rows, machine = space.rows, asked.machine
+    few = np.searchsorted(rows.devices, asked.max_nodes * machine.per_node, side="right")
+    held = held_on(machine, rows.take(slice(few)), asked.max_nodes)
+    keys = -(-rows.devices[held] // machine.per_node).astype(np.int64)
+    if asked.loses_replicas:
+        data, first = renumbered(rows.data[held])
+        shares, share = np.unique(replicas_left(rows.data[held][first]), return_inverse=True)
+        keys = keys * len(shares) + share[data]
+    return HeldRows.of(space, held, keys)
+
+
+def _tables_together(
+    workload: Workload, phase: PhaseWork, space: LayoutSpace, some: Sequence[tuple[Machine, HeldRows]]
+) -> Iterator[BestLayouts]:
+    """The fastest layouts on some machines, one after the other."""
+    machines, held = [machine for machine, _ in some], [rows for _, rows in some]
+    if not any(len(one.keys) for one in held):
+        nothing = np.empty(0)
+        none = BestLayouts(
+            space.rows.take(slice(0)), np.empty(0, dtype=np.int64), nothing, dict.fromkeys(TIME, nothing)
+        )
+        yield from [none] * len(some)
+        return
+    subjects = evaluators(workload, phase, machines, space.degrees.recompute, space.grid)
+    machine, place, time = Race(space, Evaluators(subjects), held).winners()
+    rows = space.rows.take(place)
+    parts = {name: np.broadcast_to(getattr(time, name), len(place)) for name in TIME}
+    nodes = -(-rows.devices // np.asarray([one.per_node for one in machines])[machine])
+    whole = BestLayouts(rows, nodes, time.total, parts)
+    ends = np.searchsorted(machine, np.arange(len(machines) + 1))
+    yield from (whole.take(slice(*ends[one : one + 2])) for one in range(len(machines)))

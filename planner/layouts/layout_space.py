@@ -5,22 +5,23 @@ Validity and memory hardly depend on the machine, so rows are made once per phas
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, reduce
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from planner.layouts.caching import Keyed, numbers
-from planner.layouts.cuts import CutRules, count_layouts, cuts
+from planner.layouts.caching import Kept, numbers
+from planner.layouts.cuts import CutRules, count_layouts, cuts, expert_degrees
 from planner.layouts.degrees import UNSTATED_DEVICES, Degrees
-from planner.layouts.device_memory import least_activation_bytes, needed_bytes
+from planner.layouts.device_memory import Contents, least_activation_bytes, models_held
+from planner.layouts.disk_cache import digest_of, store, stored
 from planner.layouts.dominated import MemoryChoices, has_needless_context, memory_classes, undominated_choices
 from planner.layouts.evaluator import LayerGrid, StageShape
-from planner.layouts.rows import DEGREES, Index, LayoutRows, joined, symbols
+from planner.layouts.rows import Index, Ints, LayoutRows, joined, places, symbols
 from planner.layouts.workload import PhaseWork, Workload
 from planner.performance.symbols import Array, Job, Layout
 
@@ -28,31 +29,91 @@ Columns = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Tightest:
-    """The valid layout that fills least memory: what to show when nothing fits."""
+class Outline:
+    """What is asked of all layouts of a phase when their fastest ones are known; little enough to be kept on disk."""
 
-    needed_bytes: float
-    layout: Layout
+    leanest: LayoutRows
+    """The row that needs least memory, for each number of devices and tensor degree."""
+    tightest_bytes: float
+    """What the valid layout needs that fills least memory, fitting or not; infinite when no layout is valid at all."""
+    grid: LayerGrid
+    """The degrees of the rows that the time of a layer depends on."""
 
 
 @dataclass(frozen=True)
 class LayoutSpace:
-    """All valid layouts of one phase."""
+    """All valid layouts of one phase, enumerated when they are first asked for."""
 
     made_for: tuple[Workload, PhaseWork]
     """What they were made for; jobs with the same numbers share them."""
     degrees: Degrees
-    rows: LayoutRows
-    """Those that fit the largest memory and that no other one provably beats, in the order of their devices."""
-    counts: Mapping[int, npt.NDArray[np.int64]]
-    """Valid layouts, fitting and beaten or not, by tensor degree and number of devices."""
-    tightest: Tightest | None
-    """None when no layout is valid at all."""
+    memories: tuple[float, ...]
+    """The machines' memory sizes in bytes, ascending."""
+    max_devices: int
+    numbers: Hashable
+    """All that the rows depend on."""
+    part: tuple[LayoutSpace, tuple[int, ...]] | None = None
+    """The space of which it has the rows on some numbers of devices alone."""
+
+    def on(self, devices: Iterable[int]) -> LayoutSpace:
+        """Its part on some numbers of devices."""
+        some = tuple(sorted(set(devices)))
+        return replace(self, numbers=(self.numbers, some), part=(self, some))
 
     @cached_property
+    def digest(self) -> bytes:
+        """The same as 32 bytes."""
+        return digest_of(self.numbers)
+
+    @property
+    def rows(self) -> LayoutRows:
+        """Those that fit the largest memory and that no other one provably beats, in the order of their devices."""
+        return self._found[0]
+
+    @cached_property
+    def _found(self) -> tuple[LayoutRows, float]:
+        """The rows, and what the layout needs that fills least memory."""
+        if self.part:
+            whole, devices = self.part
+            return whole.rows.take(np.flatnonzero(np.isin(whole.rows.devices, devices))), whole.outline.tightest_bytes
+        rows, least = [], [inf]
+        for block in _blocks(*self.made_for, self._rules, self.memories):
+            rows.append(block.undominated_rows())
+            least.append(float(block.needed.min()))
+        if not any(len(one) for one in rows):
+            least += [float(block.needed.min()) for block in _blocks(*self.made_for, self._rules, (inf,))]
+        return joined(rows), min(least)
+
+    @cached_property
+    def outline(self) -> Outline:
+        """What is kept on disk of it."""
+        key = digest_of(self.digest, "outline")
+        arrays = None if self.part else stored(key)
+        if arrays is None:
+            rows, tightest_bytes = self._found
+            arrays = _outlined(self.degrees, rows) | {"tightest_bytes": np.asarray(tightest_bytes)}
+            if not self.part:
+                store(key, arrays)
+        context, micro_batch = (tuple(arrays[f"grid {name}"].tolist()) for name in ("context", "micro_batch"))
+        return Outline(
+            LayoutRows(**{one.name: arrays[f"leanest {one.name}"] for one in fields(LayoutRows)}),
+            float(arrays["tightest_bytes"]),
+            LayerGrid(self.degrees.tensor, self.degrees.expert, context, micro_batch),
+        )
+
+    @cached_property
+    def counts(self) -> Mapping[int, npt.NDArray[np.int64]]:
+        """Valid layouts, fitting and beaten or not, by tensor degree and number of devices."""
+        return {tensor: count_layouts(self._rules, tensor) for tensor in self.degrees.tensor}
+
+    @cached_property
+    def _rules(self) -> CutRules:
+        return CutRules.of(*self.made_for, self.degrees, self.max_devices)
+
+    @property
     def grid(self) -> LayerGrid:
         """The degrees of the rows that the time of a layer depends on."""
-        return LayerGrid.of(self.degrees, self.rows)
+        return self.outline.grid
 
     @cached_property
     def cells(self) -> Index:
@@ -60,9 +121,40 @@ class LayoutSpace:
         return self.grid.cells(self.rows)
 
     @cached_property
+    def family(self) -> Index:
+        """What rows have in common that differ in expert degree and ZeRO alone: as many numbers as families, or more.
+
+        Such rows of one recompute choice are generated one after another.
+        """
+        apart = np.zeros(len(self.rows), dtype=np.bool_)
+        for name in ("tensor", "pipeline", "virtual", "context", "micro_batch", "data"):
+            column = getattr(self.rows, name)
+            apart[1:] |= column[1:] != column[:-1]
+        return np.cumsum(apart) * len(self.degrees.recompute) + self.rows.recompute
+
+    @cached_property
     def stage_shape(self) -> StageShape:
         """What a bound takes of the rows."""
         return StageShape.of(*self.made_for, self.degrees.recompute, self.rows)
+
+
+def _outlined(degrees: Degrees, rows: LayoutRows) -> dict[str, npt.NDArray[Any]]:
+    """The leanest rows and the grid of some rows as arrays."""
+    pair = rows.devices.astype(np.int64) * len(degrees.tensor) + places(degrees.tensor, rows.tensor)
+    least = np.full(int(pair.max(initial=-1)) + 1, inf)
+    np.minimum.at(least, pair, rows.needed_bytes)
+    as_lean = np.flatnonzero(rows.needed_bytes == least[pair])
+    leanest = rows.take(as_lean[np.unique(pair[as_lean], return_index=True)[1]])
+    grid = LayerGrid.of(degrees, rows)
+    of_rows = {f"leanest {one.name}": getattr(leanest, one.name) for one in fields(LayoutRows)}
+    of_grid = {f"grid {name}": np.asarray(getattr(grid, name), dtype=np.int64) for name in ("context", "micro_batch")}
+    return of_rows | of_grid
+
+
+KEPT: Final = 8
+"""Spaces that are kept, since a problem with other offers, prices or budgets asks for the same; up to 30 MB each."""
+
+kept_spaces: Kept[LayoutSpace] = Kept(KEPT)
 
 
 def layout_space(
@@ -76,36 +168,13 @@ def layout_space(
 
     `memories`: the machines' memory sizes in bytes; a layout that fits none of them is no row.
     """
+    sizes = tuple(sorted(set(memories)))
     known = (workload.architecture, workload.software, workload.job(phase), workload.constants)
     pins = repr(workload.pins)
-    key = (numbers(*known), workload.stack.counts_embedding, pins, workload.headroom, workload.growth)
-    return _space(Keyed(key, (workload, phase)), degrees, tuple(sorted(set(memories))), max_devices)
-
-
-KEPT: Final = 8
-"""Spaces that are kept, since a problem with other offers, prices or budgets asks for the same; up to 30 MB each."""
-
-
-@lru_cache(KEPT)
-def _space(
-    known: Keyed[tuple[Workload, PhaseWork]], degrees: Degrees, memories: tuple[float, ...], max_devices: int
-) -> LayoutSpace:
-    """Every valid layout, in the order of its devices."""
-    workload, phase = known.value
-    rules = CutRules.of(workload, phase, degrees, max_devices)
-    rows, tightest = [], list[Tightest]()
-    for block in _blocks(workload, phase, rules, memories):
-        rows.append(block.undominated_rows())
-        tightest.append(block.tightest())
-    if not any(len(one) for one in rows):
-        tightest = [block.tightest() for block in _blocks(workload, phase, rules, (inf,))]
-    return LayoutSpace(
-        known.value,
-        degrees,
-        joined(rows),
-        {tensor: count_layouts(rules, tensor) for tensor in degrees.tensor},
-        min(tightest, key=lambda one: one.needed_bytes, default=None),
-    )
+    job = (numbers(*known), workload.stack.counts_embedding, pins, workload.headroom, workload.growth)
+    key = (job, degrees, sizes, max_devices)
+    space = kept_spaces.get(key)
+    return space or kept_spaces.put(key, LayoutSpace((workload, phase), degrees, sizes, max_devices, key))
 
 
 def valid_rows(
@@ -124,30 +193,33 @@ class _Block:
     workload: Workload
     job: Job
     columns: Mapping[str, Columns]
-    """By degree, of shapes that broadcast to (cuts, stages, recompute choices)."""
+    """By degree but the expert degree, of cuts alike in all of these; shape (alike,) each."""
+    expert: Columns
+    """Of each cut."""
     choices: MemoryChoices
     needed: Array
-    """Smallest device memory that holds a layout, of that shape."""
+    """Smallest device memory that holds a layout, of shape (stages, recompute choices, cuts)."""
     fits: npt.NDArray[np.bool_]
     """Whether it is no more than the largest memory, of that shape."""
 
     def rows(self, chosen: npt.NDArray[np.bool_]) -> LayoutRows:
-        """Some of the layouts as rows."""
-        places = np.nonzero(chosen)
-        shape = self.needed.shape
-        columns = {name: np.broadcast_to(self.columns[name], shape)[places].astype(np.int32) for name in DEGREES}
-        return LayoutRows(**columns, needed_bytes=self.needed[places])
+        """Some of the layouts as rows, cut by cut."""
+        cut, zero, recompute = np.nonzero(np.ascontiguousarray(np.moveaxis(chosen, -1, 0)))
+        needed = self.needed[zero, recompute, cut]
+        return LayoutRows(**self._degrees(zero, recompute, cut), needed_bytes=needed)
+
+    def _degrees(self, zero: Index, recompute: Index, cut: Index) -> dict[str, Ints]:
+        """The degrees of layouts at some places of the shape."""
+        alike = self.choices.alike[cut]
+        columns = {name: values.astype(np.int32)[alike] for name, values in self.columns.items()}
+        columns["expert"] = self.expert[cut].astype(np.int32)
+        columns["zero"] = np.asarray(self.choices.zero, dtype=np.int32)[zero]
+        columns["recompute"] = recompute.astype(np.int32)
+        return columns
 
     def undominated_rows(self) -> LayoutRows:
         """The layouts that fit some memory and that no other choice of the same cut beats."""
         return self.rows(self.fits & undominated_choices(self.workload, self.job, self.choices))
-
-    def tightest(self) -> Tightest:
-        """The layout that fills least memory."""
-        least = int(np.argmin(self.needed))
-        where = {n: np.asarray(np.broadcast_to(v, self.needed.shape).flat[least]) for n, v in self.columns.items()}
-        layers = self.workload.model.num_hidden_layers
-        return Tightest(float(self.needed.flat[least]), symbols(where, layers, self.choices.recompute))
 
 
 def _blocks(
@@ -173,8 +245,9 @@ def _blocks(
         held = _may_fit(workload, phase, rules, tensor, pairs, memories[-1])
         for some in rules.by_pipelining():
             for columns in cuts(some, tensor, *(one[held] for one in pairs)) if some.zero_stages() else ():
-                if len(columns["data"]):
-                    yield _block(workload, phase, some, columns, memories)
+                block = _block(workload, phase, some, columns, memories)
+                if block.needed.size:
+                    yield block
 
 
 def _may_fit(
@@ -202,14 +275,31 @@ def _may_fit(
 def _block(
     workload: Workload, phase: PhaseWork, rules: CutRules, found: Mapping[str, Columns], memories: tuple[float, ...]
 ) -> _Block:
-    """Some cuts with the memory of every ZeRO stage and recompute choice."""
-    job, zero, recompute = workload.job(phase), rules.zero_stages(), rules.degrees.recompute
-    columns = {name: values[:, None, None] for name, values in found.items()}
-    columns["zero"] = np.asarray(zero, dtype=np.int64)[None, :, None]
-    columns["recompute"] = np.arange(len(recompute))[None, None, :]
-    layout = symbols(columns, workload.model.num_hidden_layers, recompute)
-    shape = (len(found["data"]), len(zero), len(recompute))
-    needed = np.broadcast_to(needed_bytes(workload, job, layout), shape)
+    """Some cuts with the memory of every expert degree, ZeRO stage and recompute choice, where any of them may fit."""
+    zero, recompute = rules.zero_stages(), rules.degrees.recompute
+    alike, expert = expert_degrees(rules, found)
+    of_alike = _layout(workload, rules, found, expert=np.asarray(1), zero=np.asarray(0))
+    cuts_found = {name: values[alike] for name, values in found.items()}
+    of_states = _layout(workload, rules, cuts_found, expert=expert, zero=np.asarray(zero)[:, None, None])
+    contents = [
+        Contents.of(workload, workload.job(phase), model, of_states, of_alike, alike) for model in models_held(workload)
+    ]
+    least = reduce(np.maximum, [one.least_needed_bytes() for one in contents])
+    may_fit = np.flatnonzero(least <= memories[-1] * (1 + ROUNDING))
+    needed = reduce(np.maximum, [one.take(may_fit).needed_bytes() for one in contents])
     classes = memory_classes(needed, memories)
-    choices = MemoryChoices(zero, recompute, layout, classes)
-    return _Block(workload, job, columns, choices, needed, classes < len(memories))
+    choices = MemoryChoices(zero, recompute, of_alike, alike[may_fit], classes)
+    return _Block(workload, workload.job(phase), found, expert[may_fit], choices, needed, classes < len(memories))
+
+
+ROUNDING: Final = 1e-9
+"""Relative slack of a bound on memory, whose parts are added in another order."""
+
+
+def _layout(
+    workload: Workload, rules: CutRules, found: Mapping[str, Columns], *, expert: Columns, zero: Columns
+) -> Layout:
+    """Cuts as the equations take them: shapes (cuts,), and the recompute choices on an axis before."""
+    recompute = rules.degrees.recompute
+    degrees = {**found, "expert": expert, "zero": zero, "recompute": np.arange(len(recompute))[:, None]}
+    return symbols(degrees, workload.model.num_hidden_layers, recompute)

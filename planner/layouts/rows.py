@@ -60,9 +60,12 @@ class LayoutRows:
         """The columns of degrees by name."""
         return {name: getattr(self, name) for name in DEGREES}
 
-    def take(self, index: Index) -> LayoutRows:
+    def take(self, index: Index | slice) -> LayoutRows:
         """Some of the rows."""
-        return LayoutRows(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        taken = LayoutRows(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        if "devices" in vars(self):  # known, so not to be multiplied again
+            vars(taken)["devices"] = self.devices[index]
+        return taken
 
 
 def joined(parts: Iterable[LayoutRows]) -> LayoutRows:
@@ -72,7 +75,12 @@ def joined(parts: Iterable[LayoutRows]) -> LayoutRows:
         none = np.empty(0, dtype=np.int32)
         return LayoutRows(**dict.fromkeys(DEGREES, none), needed_bytes=np.empty(0))
     rows = LayoutRows(**{f.name: np.concatenate([getattr(one, f.name) for one in known]) for f in fields(LayoutRows)})
-    return rows.take(np.argsort(rows.devices, kind="stable"))
+    return rows.take(np.argsort(narrow(rows.devices - 1), kind="stable"))
+
+
+def narrow(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Numbers from 0 on in 16 bit where that holds them all, which NumPy sorts many times faster."""
+    return values.astype(np.uint16) if values.max(initial=0) < 1 << 16 else values
 
 
 def on_axes(values: Mapping[str, Sequence[int]]) -> dict[str, npt.NDArray[np.int64]]:
@@ -106,3 +114,27 @@ def recomputed_shares(recompute: Recompute, layers_per_stage: Array) -> tuple[Ar
     if recompute.full_layers:
         return np.minimum(recompute.full_layers / layers_per_stage, 1.0), 0.0
     return np.asarray(float(recompute.kind == "full")), float(recompute.kind == "selective")
+
+
+def places(values: Sequence[int], column: npt.NDArray[np.integer[Any]]) -> Index:
+    """Where each number of a column stands among some values, which hold them all; by a table, so values are small."""
+    table = np.zeros(max(values, default=0) + 1, dtype=np.int64)
+    table[np.asarray(values, dtype=np.int64)] = np.arange(len(values))
+    found: Index = table[column]
+    return found
+
+
+def renumbered(numbers: npt.NDArray[np.integer[Any]]) -> tuple[Index, Index]:
+    """Small numbers counted from 0 without gaps, in their order, and where each stands first or again."""
+    row_of = np.full(int(numbers.max(initial=-1)) + 1, -1, dtype=np.int64)
+    row_of[numbers] = np.arange(len(numbers))
+    known = np.flatnonzero(row_of >= 0)
+    place = np.zeros(len(row_of), dtype=np.int64)
+    place[known] = np.arange(len(known))
+    return place[numbers], row_of[known]
+
+
+def distinct_pairs(first: Ints, second: Ints) -> tuple[Index, Index]:
+    """Rows in which each pair of small numbers stands once, and the place among them of each row's pair."""
+    place, row_of = renumbered(first.astype(np.int64) * (int(second.max(initial=0)) + 1) + second)
+    return row_of, place

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from planner.availability.checkpointing import checkpoint_bytes, failures_per_second, transfer_seconds
+from planner.availability.checkpointing import failures_per_second, transfer_seconds
 from planner.availability.completion import Moments
 from planner.availability.spot_cycles import Capacity, Rates, Work
 from planner.availability.spot_policies import Growth, growth, moments
@@ -81,7 +82,7 @@ class RunTime:
         """Expected wall time beyond where its distribution begins."""
         return Growth(self.wall.start - self.least.start, self.wall.each - self.least.each)
 
-    def take(self, index: Ints) -> RunTime:
+    def take(self, index: Ints | slice) -> RunTime:
         """Of some of the layouts."""
         return RunTime(*(Growth(one.start[index], one.each[index]) for one in self.figures))
 
@@ -110,7 +111,35 @@ def run_time(
     workload: Workload, accelerator: str, layouts: TimedLayouts, spot_policy: SpotPolicy, *, begins: bool
 ) -> RunTime:
     """How long a phase takes on each layout under a spot policy; `begins`: it starts the job, at a random time."""
-    work = _work(workload, interruption_rates(accelerator), layouts.nodes)
+    return run_times(workload, [(accelerator, layouts, spot_policy)], begins=begins)[0]
+
+
+def run_times(
+    workload: Workload, asked: Sequence[tuple[str, TimedLayouts, SpotPolicy]], *, begins: bool
+) -> list[RunTime]:
+    """The same of layouts on several accelerators; those that are interrupted alike are evaluated together."""
+    alike: dict[tuple[InterruptionRates, SpotPolicy], list[int]] = {}
+    for number, (accelerator, _, spot_policy) in enumerate(asked):
+        alike.setdefault((interruption_rates(accelerator), spot_policy), []).append(number)
+    found: dict[int, RunTime] = {}
+    for (figures, spot_policy), numbers in alike.items():
+        some = [asked[number][1] for number in numbers]
+        whole = _run_time(workload, figures, joined(some), spot_policy, begins=begins)
+        ends = np.cumsum([0, *(len(one.nodes) for one in some)])
+        for place, number in enumerate(numbers):
+            found[number] = whole.take(slice(*ends[place : place + 2]))
+    return [found[number] for number in range(len(asked))]
+
+
+def joined(parts: Sequence[TimedLayouts]) -> TimedLayouts:
+    """The layouts of all of them."""
+    return TimedLayouts(*(np.concatenate([getattr(one, name.name) for one in parts]) for name in fields(TimedLayouts)))
+
+
+def _run_time(
+    workload: Workload, figures: InterruptionRates, layouts: TimedLayouts, spot_policy: SpotPolicy, *, begins: bool
+) -> RunTime:
+    work = _work(workload, figures, layouts.nodes)
     grown = growth(spot_policy.policy, work, _capacity(spot_policy, layouts), begins=begins)
     found = (grown.wall, grown.least, grown.variance, grown.spot, grown.replaced)
     return RunTime(*(Growth(one.start, one.each * layouts.step_seconds) for one in found))
@@ -161,7 +190,7 @@ ROUNDING: Final = 1e-9
 
 def checkpoint_and_restart_seconds(workload: Workload, figures: InterruptionRates, nodes: Whole) -> tuple[Array, Array]:
     """Seconds to write a checkpoint, and from an interruption until the job computes again, on so many nodes."""
-    size = checkpoint_bytes(workload.architecture, workload.job(workload.phases[0]))
+    size = workload.checkpoint_bytes
     count, total = np.asarray(nodes, dtype=np.float64), np.asarray(figures.storage_bytes_s)
     write = transfer_seconds(size, count, np.asarray(figures.write_bytes_s_per_node), total)
     read = transfer_seconds(size, count, np.asarray(figures.read_bytes_s_per_node), total)

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from planner.availability.checkpointing import checkpoint_bytes
 from planner.catalog.calibration import Calibration, load_calibration
 from planner.catalog.models import model_from
 from planner.catalog.precisions import TrainingPrecision, find_precision
@@ -53,6 +54,8 @@ class Workload:
     precision: TrainingPrecision
     stack_name: str
     stack: StackProperties
+    release: str
+    """Year and month of the software."""
     calibration: Calibration
     constants: Constants
     phases: tuple[PhaseWork, ...]
@@ -69,6 +72,11 @@ class Workload:
     def software(self) -> Software:
         """The stack as the equations take it."""
         return Software.of(self.stack, self.precision)
+
+    @cached_property
+    def checkpoint_bytes(self) -> Array:
+        """What is written so that the job can begin again: weights and optimizer states."""
+        return checkpoint_bytes(self.architecture, self.job(self.phases[0]))
 
     def grown(self) -> Architecture:
         """The model `growth` times larger: as many times more layers."""
@@ -121,13 +129,14 @@ def workload_of(problem: Problem) -> Workload:
         place = problem.place("training", "rank")
         raise InputError(f"rank {training.rank} is more than the hidden size of {model.name}", place=place)
     calibration = load_calibration()
-    stack_name, stack = _stack(problem)
+    stack_name, stack, release = _stack(problem)
     return Workload(
         model=model,
         architecture=Architecture.of(model),
         precision=find_precision(training.precision),
         stack_name=stack_name,
         stack=stack,
+        release=release,
         calibration=calibration,
         constants=constants_of(calibration),
         phases=tuple(_phase(phase) for phase in training.phases),
@@ -141,13 +150,15 @@ def workload_of(problem: Problem) -> Workload:
     )
 
 
-def _stack(problem: Problem) -> tuple[str, StackProperties]:
-    """The stack that the problem names, or the default one."""
+def _stack(problem: Problem) -> tuple[str, StackProperties, str]:
+    """The stack that the problem names, or the default one, its properties and its release."""
     software = problem.training.software
     if software is None:
-        return DEFAULT_STACK, find_stack(DEFAULT_STACK).at()
+        usual = find_stack(DEFAULT_STACK)
+        return DEFAULT_STACK, usual.at(), usual.default_release
     with problem.at("training", "software", "stack"):
-        return software.stack, find_stack(software.stack).at(software.release)
+        stack = find_stack(software.stack)
+    return software.stack, stack.at(software.release), software.release or stack.default_release
 
 
 def _phase(phase: Phase) -> PhaseWork:

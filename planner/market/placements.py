@@ -11,6 +11,7 @@ from typing import Final
 from planner.catalog.accelerators import accelerator_from, load_accelerators
 from planner.catalog.capacity import slices_of
 from planner.catalog.offers import SpotHistory, load_offers, load_spot_history, usable
+from planner.catalog.precisions import find_precision
 from planner.catalog.records import Accelerator, Offer
 from planner.errors import InputError, Issue, did_you_mean
 from planner.market.capacity import Basis, Capacities
@@ -152,8 +153,8 @@ def _has_spares(placement: Placement) -> bool:
 
 
 def _computes(placement: Placement, precision: str) -> bool:
-    """Whether the device has the precision's arithmetic; 16 bit is there in one form or the other."""
-    return precision in {"bf16", "fp16"} or precision in placement.machine.accelerator.peak_tflops
+    """Whether the device has the precision's arithmetic."""
+    return find_precision(precision).runs_on(placement.machine.accelerator)
 
 
 def _kept(problem: Problem, found: list[Placement], key: str, keeps: Callable[[Placement], bool]) -> list[Placement]:

@@ -30,7 +30,8 @@ def attention_core_seconds(
     with few keys; unfused ones compute the masked half too and stream the scores through memory.
     """
     tokens, heads = micro_batch_tokens(job, layout), arch.heads / layout.tensor
-    keys = mean_keys_per_query(arch, job.sequence, 0.5)
+    skipped = mean_keys_per_query(arch, job.sequence, 0.5)
+    keys = np.where(software.skips_window > 0, skipped, 0.5 * job.sequence)
     head = arch.query_key_head + arch.value_head
     narrow = np.where(arch.value_head <= 64, 0.8, 1.0)
     blocks = tokens * heads / ATTENTION_BLOCK

@@ -11,6 +11,9 @@ SCALE_UP_SHARE = 0.75
 NETWORK_SHARE = 0.73
 """The same across nodes: share of the wire rate that large collectives reach."""
 
+NETWORK_HOP_SECONDS = 14e-6
+"""Latency of a ring's step between scale-up domains. Source: NCCL, src/graph/tuning.cc, ring over a network, Simple."""
+
 
 def group_bandwidth(device: Device, group: Array, stride: Array) -> Array:
     """Bus bandwidth per device of a collective over `group` devices that stand `stride` ranks apart, bytes/s.
@@ -31,6 +34,16 @@ def gather_seconds(size: Array, group: Array, bandwidth: Array, latency: float) 
     size·(g − 1)/g / bandwidth + latency·log2 g. Source: Thakur, Rabenseifner, Gropp 2005, section 4.1.
     """
     return np.where(group > 1, size * (group - 1) / group / bandwidth + latency * np.log2(np.maximum(group, 1)), 0.0)
+
+
+def ring_seconds(device: Device, group: Array, stride: Array) -> Array:
+    """Latency of one all-gather or reduce-scatter in a ring over `group` devices that stand `stride` ranks apart.
+
+    One step per scale-up domain but the first: it grows with their number, not with its logarithm, and comes on top of
+    the bytes once per collective. Shapes broadcast.
+    """
+    members = np.clip(device.scale_up_domain / stride, 1.0, np.maximum(group, 1.0))
+    return NETWORK_HOP_SECONDS * (np.maximum(group, 1.0) / members - 1)
 
 
 def exchange_seconds(crossing: Array, local: Array, group: Array, device: Device, latency: float) -> Array:

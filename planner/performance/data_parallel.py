@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from planner.performance.collectives import exposed, gather_seconds, group_bandwidth
+from planner.performance.collectives import exposed, gather_seconds, group_bandwidth, ring_seconds
 from planner.performance.matmul import BANDWIDTH_SHARE
 from planner.performance.sharding import Held, expert_replicas, held_parameters
 from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
 
 WEIGHT_BYTES = 2.0
 """The 16-bit copy of a parameter that is gathered and that the passes read."""
+BUCKET, BUCKET_PER_MEMBER = 40e6, 1e6
+"""Parameters of one collective: the larger of these, the latter times the group.
+
+Source: Megatron-Core, DistributedDataParallelConfig, `bucket_size`.
+"""
 COMPRESSED_BYTES = 1.0
 """A gradient compressed to 8 bit on the wire."""
 COMPRESSION_TRAFFIC = 8.0
 """Memory traffic per gradient of quantising before and restoring after the exchange: fp32 in and out, 8 bit between."""
+
+
+Collective = Callable[[Array, Array, Array, Array | float], Array]
+"""Seconds over so many members, so many ranks apart, of so many parameters of so many bytes."""
 
 
 @dataclass(frozen=True)
@@ -35,33 +45,47 @@ class Exchange:
     """Reduce-scatter of gradients over all replicas."""
 
 
-def exchange(held: Held, device: Device, software: Software, job: Job, layout: Layout, c: Constants) -> Exchange:
+def exchange(
+    arch: Architecture, held: Held, device: Device, software: Software, job: Job, layout: Layout, c: Constants
+) -> Exchange:
     """The collectives of one step on the fullest stage; experts have their own, smaller group.
 
-    A frozen base has no gradients and does not change: only its adapters do.
+    A frozen base has no gradients and does not change: only its adapters do. Each layer under ZeRO-3, and each bucket
+    otherwise, is a collective of its own that waits for its ring.
     """
     replicas = layout.data * layout.context
     group = np.minimum(layout.shard, replicas)
     trained = held.trained_dense, held.trained_experts
+    layers = np.maximum(arch.layers / layout.pipeline, 1.0)
     wire = np.where(job.compressed_gradients > 0, COMPRESSED_BYTES, software.gradient_wire_bytes)
 
-    def one(members: Array, stride: Array, parameters: Array, bytes_each: Array | float) -> Array:
-        bandwidth = group_bandwidth(device, members, stride)
-        return gather_seconds(parameters * bytes_each, members, bandwidth, c.collective_seconds)
+    def of_layers(members: Array, stride: Array, parameters: Array, bytes_each: Array | float) -> Array:
+        rounds = np.where(parameters > 0, layers, 0.0)
+        return one(members, stride, parameters, bytes_each, rounds)
 
-    def both(members: Array, dense: Array, experts: Array, bytes_each: Array | float) -> Array:
+    def of_buckets(members: Array, stride: Array, parameters: Array, bytes_each: Array | float) -> Array:
+        buckets = parameters / np.maximum(BUCKET, BUCKET_PER_MEMBER * members)
+        rounds = np.where(parameters > 0, np.clip(buckets, 1.0, layers), 0.0)
+        return one(members, stride, parameters, bytes_each, rounds)
+
+    def one(members: Array, stride: Array, parameters: Array, bytes_each: Array | float, rounds: Array) -> Array:
+        bandwidth = group_bandwidth(device, members, stride)
+        moving = gather_seconds(parameters * bytes_each, members, bandwidth, c.collective_seconds)
+        return moving + rounds * ring_seconds(device, members, stride)
+
+    def both(each: Collective, members: Array, dense: Array, experts: Array, bytes_each: Array | float) -> Array:
         expert_members = np.minimum(expert_replicas(layout), members)
         expert_stride = layout.expert * layout.expert_tensor
-        of_dense = one(members, layout.tensor, dense, bytes_each)
-        return of_dense + one(expert_members, expert_stride, experts, bytes_each)
+        of_dense = each(members, layout.tensor, dense, bytes_each)
+        return of_dense + each(expert_members, expert_stride, experts, bytes_each)
 
-    between = 2 * one(replicas / group, layout.tensor * group, held.trained_dense / group, wire)
+    between = 2 * of_layers(replicas / group, layout.tensor * group, held.trained_dense / group, wire)
     return Exchange(
-        gather=both(group, held.dense, held.experts, WEIGHT_BYTES),
-        update=both(group, *trained, WEIGHT_BYTES),
-        scatter=both(group, *trained, wire),
+        gather=both(of_layers, group, held.dense, held.experts, WEIGHT_BYTES),
+        update=both(of_buckets, group, *trained, WEIGHT_BYTES),
+        scatter=both(of_layers, group, *trained, wire),
         between=np.where(group < replicas, between, 0.0),
-        reduce=both(replicas, *trained, wire),
+        reduce=both(of_buckets, replicas, *trained, wire),
     )
 
 
@@ -92,7 +116,7 @@ def gradient_exchange_seconds(
     Source: Rajbhandari et al. 2020, section 7; Zhao et al. 2023 (FSDP), section 3.
     """
     held = held_parameters(arch, software, job, layout)
-    parts = exchange(held, device, software, job, layout, c)
+    parts = exchange(arch, held, device, software, job, layout, c)
     sharded_states = parts.reduce + parts.update
     once = np.where(layout.zero > 0, sharded_states, 2 * parts.reduce)
     hidden = np.where(software.data_overlap > 0, exposed(once, micro_batch_seconds, c.overlap_leak), once)

@@ -14,6 +14,16 @@ from planner.performance.symbols import Architecture, Array, Constants, Device, 
 
 DENSE_KERNELS = 20.0
 """Kernel launches of a dense layer's forward pass."""
+FREE_HOST, WAITING_HOST = 4.0, 2.0
+"""Sharpness of the larger of device and host time: a host that runs ahead, and one that waits once a layer."""
+EXPERT_BIAS_BYTES, EXPERT_BIAS_HIDDEN_BYTES = 44.0, 10.0
+"""Memory traffic per element of experts' inner and outer width where biases and clamps are kernels of their own.
+
+Inner: the bias of both halves in and out (8 each), two clamps, sigmoid and products, 4 to 6 bytes each; outer: the
+weighted bias and its sum.
+"""
+COPY_BYTES = 12.0
+"""Memory traffic per element of a token copy: permuted forth and back, weighted and added."""
 GROUPED_ROWS = 130.0
 """Rows per expert at which the weight gradient of a grouped product takes twice the time that its shape explains.
 
@@ -140,29 +150,33 @@ def elementwise_bytes(
     layout: Layout,
     *,
     width: Array,
+    quantised: Array,
+    biased: Array,
     moe: Array | float,
     traffic: Array,
 ) -> Array:
     """Memory traffic of norms, residuals, rotary, activation and routing in one forward pass, bytes.
 
     Per token 20·h (sharded under sequence parallelism), 4·(a + g)·d, 6·f gated or 4·f plain, the quantising casts
-    in 8 bit, and for experts 12 bytes per element of each token copy, times what permutation and padding cost.
+    in 8 bit of `quantised` columns, and for experts 12 bytes per element of each token copy, times what permutation and
+    padding cost, and 44·f + 10·h per copy where biases of experts are kernels of their own (`biased`).
     """
     t = layout.tensor
     residual = 20 * arch.hidden / np.where(software.sequence_parallel > 0, t, 1.0)
     heads = 4 * (arch.heads + arch.kv_heads) * arch.query_key_head / t
     activation = (4 + 2 * arch.gated) * width
-    casts = (
-        software.cast_traffic * job.cast_bytes * (2 * arch.hidden + 2 * arch.heads * arch.value_head / t + 3 * width)
-    )
-    copies = moe * 12 * arch.top_k * arch.hidden / t * (1 + layout.expert_tensor) / 2 * traffic
-    return micro_batch_tokens(job, layout) * (residual + heads + activation + casts + copies)
+    attention = 2 * arch.hidden + 2 * arch.heads * arch.value_head / t
+    casts = software.cast_traffic * job.cast_bytes * (attention + 3 * quantised)
+    copies = moe * COPY_BYTES * arch.top_k * arch.hidden / t * (1 + layout.expert_tensor) / 2 * traffic
+    biases = moe * arch.expert_bias * biased * arch.top_k / t
+    added = biases * (EXPERT_BIAS_BYTES * arch.expert_ffn + EXPERT_BIAS_HIDDEN_BYTES * arch.hidden)
+    return micro_batch_tokens(job, layout) * (residual + heads + activation + casts + copies + added)
 
 
-def smooth_max(first: Array, second: Array) -> Array:
-    """(x⁴ + y⁴)^¼: the larger of device time and host time, a little more where they are close."""
+def smooth_max(first: Array, second: Array, sharpness: float) -> Array:
+    """(xⁿ + yⁿ)^(1/n): the larger of device time and host time, more where they are close and n is low."""
     scale = np.maximum(np.maximum(first, second), 1e-30)
-    return scale * ((first / scale) ** 4 + (second / scale) ** 4) ** 0.25
+    return scale * ((first / scale) ** sharpness + (second / scale) ** sharpness) ** (1 / sharpness)
 
 
 def layer_products(
@@ -182,10 +196,22 @@ def elementwise_seconds(
     arch: Architecture, device: Device, software: Software, job: Job, layout: Layout, c: Constants, *, moe: bool
 ) -> Array:
     """Memory-bound operators of one layer's forward pass; the backward pass takes twice as long."""
-    routed = arch.top_k * arch.expert_ffn + arch.shared_ffn
-    width = (routed if moe else arch.dense_ffn) / layout.tensor
-    traffic = c.moe_traffic * software.moe_traffic
-    moved = elementwise_bytes(arch, software, job, layout, width=width, moe=float(moe), traffic=traffic)
+    routed = arch.top_k * arch.expert_ffn
+    width = (routed + arch.shared_ffn if moe else arch.dense_ffn) / layout.tensor
+    fused = device.fused_experts
+    traffic = fused + (1 - fused) * c.moe_traffic * software.moe_traffic
+    quantised = width - moe * fused * routed / layout.tensor
+    moved = elementwise_bytes(
+        arch,
+        software,
+        job,
+        layout,
+        width=width,
+        quantised=quantised,
+        biased=1 - fused,
+        moe=float(moe),
+        traffic=traffic,
+    )
     return software.elementwise_traffic * c.elementwise * moved / (BANDWIDTH_SHARE * device.memory_bytes_s)
 
 
@@ -195,22 +221,38 @@ def sharded_blocks(arch: Architecture, layout: Layout, *, moe: bool) -> Array:
     return np.where(moe & whole_experts, 1.0, 2.0)
 
 
+def host_seconds(
+    arch: Architecture, device: Device, software: Software, layout: Layout, c: Constants, *, moe: bool
+) -> Array:
+    """Kernel launches of one layer's forward pass; the backward pass has twice as many.
+
+    Experts are launched one by one unless fused kernels take the number of rows of each from the device: then the host
+    need not wait for it, and whole steps are replayed as one graph.
+    """
+    local = arch.experts / layout.expert
+    of_experts = software.moe_host_kernels + software.expert_host_kernels * local
+    kernels = (DENSE_KERNELS + of_experts) * (1 - device.fused_experts) if moe else DENSE_KERNELS
+    return np.asarray(c.host * software.host_seconds * kernels)
+
+
 def layer_time(
     arch: Architecture, device: Device, software: Software, job: Job, layout: Layout, c: Constants, *, moe: bool
 ) -> LayerTime:
     """All times of one dense (`moe` false) or mixture-of-experts layer, each of the arguments' broadcast shape.
 
-    Kernels take `Constants.generic_stack` times as long on generic stacks, and a pass no less than its launches.
+    Kernels take `Constants.generic_stack` times as long on generic stacks, and a pass no less than its launches. The
+    host runs ahead of the device, but in a mixture it waits for the device to say how many rows each expert has.
     """
     products = layer_products(arch, device, layout, micro_batch_tokens(job, layout), c, moe=moe)
     slow = c.generic_stack**software.generic
     core_forward, core_backward = (slow * x for x in attention_core_seconds(arch, device, software, job, layout, c))
     stream = elementwise_seconds(arch, device, software, job, layout, c, moe=moe)
     gradients = products.data_gradient + job.trains_base * products.weight_gradient
-    host = c.host * software.host_seconds * (DENSE_KERNELS + moe * software.moe_host_kernels)
+    host = host_seconds(arch, device, software, layout, c, moe=moe)
+    sharpness = WAITING_HOST if moe else FREE_HOST
     return LayerTime(
-        compute_forward=smooth_max(slow * products.forward + core_forward + stream, host),
-        compute_backward=smooth_max(slow * gradients + core_backward + 2 * stream, 2 * host),
+        compute_forward=smooth_max(slow * products.forward + core_forward + stream, host, sharpness),
+        compute_backward=smooth_max(slow * gradients + core_backward + 2 * stream, 2 * host, sharpness),
         attention_core_forward=core_forward,
         linear_forward=slow * products.forward,
         tensor_forward=tensor_seconds(

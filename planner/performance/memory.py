@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class Memory:
     margin: Array
     """What 95 % of published peaks stay under, beyond the expectation."""
 
-    @property
+    @cached_property
     def allocated(self) -> Array:
         """Peak of what the framework itself allocates."""
         return self.weights + self.gradients + self.optimizer + self.activations + self.other
@@ -120,11 +121,27 @@ def stored_activation_bytes(arch: Architecture, software: Software, job: Job, la
     return plain * whole + layout.recompute_selective * software.selective_kept * whole + layout.recompute_full * inputs
 
 
-def memory(arch: Architecture, software: Software, job: Job, layout: Layout, constants: Constants) -> Memory:
-    """Peak memory of the fullest stage by part, bytes; every argument broadcasts.
+@dataclass(frozen=True)
+class States:
+    """Bytes of what a device holds of the model, whatever its micro-batches; no recompute changes them."""
 
-    States: 16-bit weights, gradient buffer, optimizer states; ZeRO-1 shards the last, 2 the gradients too, 3 all.
-    Source: Rajbhandari et al. 2020, section 5. First and last stage are both computed and the fuller one is returned.
+    weights: Array
+    gradients: Array
+    optimizer: Array
+    gathered: Array
+    """Layers that ZeRO-3 holds whole."""
+
+
+def memory(arch: Architecture, software: Software, job: Job, layout: Layout, constants: Constants) -> Memory:
+    """Peak memory of the fullest stage by part, bytes; every argument broadcasts."""
+    activations, logits = activation_peak(arch, software, job, layout, constants)
+    return peak_memory(model_states(arch, software, job, layout), activations, logits, constants)
+
+
+def model_states(arch: Architecture, software: Software, job: Job, layout: Layout) -> States:
+    """16-bit weights, gradient buffer, optimizer states; ZeRO-1 shards the last, 2 the gradients too, 3 all.
+
+    They depend neither on the micro-batch nor on recompute. Source: Rajbhandari et al. 2020, section 5.
     """
     held = held_parameters(arch, software, job, layout)
     by_dense, by_expert = state_shards(layout)
@@ -133,22 +150,31 @@ def memory(arch: Architecture, software: Software, job: Job, layout: Layout, con
         is_sharded = layout.zero >= from_stage
         return dense / np.where(is_sharded, by_dense, 1.0) + experts / np.where(is_sharded, by_expert, 1.0)
 
-    weights = WEIGHT_BYTES * sharded(held.dense, held.experts, 3)
-    gradients = software.gradient_bytes * sharded(held.trained_dense, held.trained_experts, 2)
-    optimizer = job.state_bytes * sharded(held.trained_dense, held.trained_experts, 1)
     whole_layers = GATHERED_LAYERS * WEIGHT_BYTES * held.largest_layer * (1 - 1 / by_dense)
-    gathered = np.where(layout.zero >= 3, whole_layers, 0.0)
-    activations, logits = activation_peak(arch, software, job, layout, constants)
-    allocated = weights + gradients + optimizer + activations + logits + gathered
+    return States(
+        weights=WEIGHT_BYTES * sharded(held.dense, held.experts, 3),
+        gradients=software.gradient_bytes * sharded(held.trained_dense, held.trained_experts, 2),
+        optimizer=job.state_bytes * sharded(held.trained_dense, held.trained_experts, 1),
+        gathered=np.where(layout.zero >= 3, whole_layers, 0.0),
+    )
+
+
+def peak_memory(states: States, activations: Array, logits: Array, constants: Constants) -> Memory:
+    """The memory of layouts from their states, which expert degree and ZeRO decide, and what micro-batches keep."""
+    other = logits + states.gathered
+    allocated = states.weights + states.gradients + states.optimizer + activations + other
     reserve = constants.fragmentation * allocated + constants.context_bytes
     margin = constants.memory_margin * (allocated + reserve)
-    return Memory(weights, gradients, optimizer, activations, logits + gathered, reserve, margin)
+    return Memory(states.weights, states.gradients, states.optimizer, activations, other, reserve, margin)
 
 
 def activation_peak(
     arch: Architecture, software: Software, job: Job, layout: Layout, c: Constants
 ) -> tuple[Array, Array]:
-    """Activations and logits on the stage where their sum is largest, the first or the last."""
+    """Activations and logits on the stage where their sum is largest, the first or the last.
+
+    Both stages are computed. Neither the expert degree nor the ZeRO stage changes them.
+    """
     whole = c.activations * layer_activation_bytes(arch, software, job, layout)
     stored = stored_activation_bytes(arch, software, job, layout, whole)
     again = np.where(

@@ -159,6 +159,8 @@ class Device:
     """Devices that share a host and its network cards."""
     network_bytes_s: Array
     """Per device and direction between scale-up domains, at wire rate."""
+    fused_experts: Array
+    """1 where the stack's kernels for this architecture permute, quantise and activate inside the experts' products."""
 
     @classmethod
     def of(
@@ -179,6 +181,7 @@ class Device:
         sustained = {p: 1e12 * peak * _matmul_share(record, p, base) for p, peak in record.peak_tflops.items()}
         arithmetic = precision.arithmetic if precision.is_low else base
         kernel = attention_kernel(stack.attention)
+        efficiency *= stack.untuned_share.get(record.architecture, 1.0)
         network = record.nic_gbit_s if network_gbit_s is None else network_gbit_s
         numbers = {
             "matmul_flops_s": sustained[base] * efficiency,
@@ -192,6 +195,7 @@ class Device:
             "scale_up_domain": record.scale_up_domain,
             "node": record.accelerators_per_node,
             "network_bytes_s": network / 8 * 1e9,
+            "fused_experts": stack.fused_experts.get(record.architecture, 0.0) if precision.is_low else 0.0,
         }
         return cls(**{name: np.asarray(value, dtype=np.float64) for name, value in numbers.items()})
 
@@ -207,6 +211,8 @@ class Software:
     cast_traffic: Array
     """Memory traffic of quantising over that of separate cast and transpose kernels."""
     fused_attention: Array
+    skips_window: Array
+    """1 where the attention kernel leaves out the keys beyond a window, 0 where it computes and masks them."""
     sequence_parallel: Array
     """Norms and residuals are sharded over the tensor-parallel group."""
     keeps_gathered: Array
@@ -226,7 +232,9 @@ class Software:
     moe_traffic: Array
     """Memory traffic of permute, unpermute and padding, as a multiple of the token copies."""
     moe_host_kernels: Array
-    """Kernel launches of a mixture-of-experts layer beyond a dense layer's."""
+    """Kernel launches of a mixture-of-experts layer beyond a dense layer's, however many experts a device has."""
+    expert_host_kernels: Array
+    """Kernel launches of a forward pass per expert on a device."""
     selective_linear: Array
     """Share of a layer's linear forward that selective recompute runs again."""
     selective_attention: Array
@@ -254,7 +262,9 @@ class Software:
         numbers = {f.name: getattr(stack, f.name, None) for f in fields(cls)}
         arithmetic = precision.arithmetic if precision else "bf16"
         numbers["gradient_bytes"] = stack.gradient_bytes.get(arithmetic, stack.gradient_bytes["default"])
-        numbers["fused_attention"] = attention_kernel(stack.attention) is not None
+        kernel = attention_kernel(stack.attention)
+        numbers["fused_attention"] = kernel is not None
+        numbers["skips_window"] = kernel is not None and kernel.skips_window
         numbers["host_seconds"] = stack.host_microseconds * 1e-6
         return cls(**{name: np.asarray(value, dtype=np.float64) for name, value in numbers.items()})
 

@@ -14,10 +14,11 @@ import numpy.typing as npt
 from planner.clock import Clock
 from planner.layouts.degrees import degrees_of, searched_devices
 from planner.layouts.dominance import undominated as undominated_rows
-from planner.layouts.fastest import BestLayouts, best_layouts
+from planner.layouts.fastest import Asked, best_layouts, best_layouts_on
 from planner.layouts.layout_space import LayoutSpace, layout_space
 from planner.layouts.rows import LayoutRows
-from planner.layouts.wall_time import RunTime, TimedLayouts, run_time
+from planner.layouts.tables import BestLayouts
+from planner.layouts.wall_time import RunTime, TimedLayouts, run_times
 from planner.layouts.workload import PhaseWork, Workload, workload_of
 from planner.market.placements import Machine, placements
 from planner.market.purchase_options import PurchaseOption, SpotPolicy, purchase_options_of, undominated
@@ -144,6 +145,11 @@ def choices_of(problem: Problem, among: Sequence[PurchaseOption] | None = None, 
     spaces = tuple(_spaces(problem, workload, list(machines.values()), clock))
     columns: tuple[dict[Site, PhaseModes], ...] = tuple({} for _ in spaces)
     unsearched = sorted(by_machine.values(), key=lambda some: _promise(problem, workload, some), reverse=True)
+    if clock.until is None:  # all of them together is quicker, one by one can be ended in between
+        asked = [_asked(problem, some) for some in unsearched]
+        for phase, space in zip(workload.phases, spaces, strict=True):
+            _stop_with_nothing(clock)
+            best_layouts_on(workload, phase, space, asked)
     while unsearched and not (clock.is_over and columns[0]):
         _stop_with_nothing(clock)
         _evaluate(problem, workload, spaces, unsearched.pop(), columns)
@@ -183,6 +189,13 @@ def _promise(problem: Problem, workload: Workload, purchase_options: Sequence[Pu
     return late, least.seconds if problem.objective == "time" else least.usd
 
 
+def _asked(problem: Problem, purchase_options: Sequence[PurchaseOption]) -> Asked:
+    """What is asked of the layouts of one machine."""
+    machine = purchase_options[0].placement.machine
+    loses_replicas = any(one.spot_policy.policy == "elastic" for one in purchase_options)
+    return Asked(machine, most_nodes(problem, purchase_options, machine), loses_replicas=loses_replicas)
+
+
 def _evaluate(
     problem: Problem,
     workload: Workload,
@@ -191,19 +204,22 @@ def _evaluate(
     columns: Sequence[dict[Site, PhaseModes]],
 ) -> None:
     """Adds the layouts of one machine that can be best, phase by phase while every phase so far has one."""
-    machine = purchase_options[0].placement.machine
+    asked = _asked(problem, purchase_options)
     for index, (phase, space, found) in enumerate(zip(workload.phases, spaces, columns, strict=True)):
         best = best_layouts(
             workload,
             phase,
-            machine,
+            asked.machine,
             space,
-            max_nodes=most_nodes(problem, purchase_options, machine),
+            max_nodes=asked.max_nodes,
             max_step_seconds=(problem.limits.deadline or inf) / (1 if is_open(problem, phase.name) else phase.steps),
-            loses_replicas=any(one.spot_policy.policy == "elastic" for one in purchase_options),
+            loses_replicas=asked.loses_replicas,
         )
-        for site in dict.fromkeys(map(site_of, purchase_options)):
-            found[site] = _that_can_be_best(problem, workload, index, best, site)
+        sites = list(dict.fromkeys(map(site_of, purchase_options)))
+        ran = TimedLayouts(best.nodes, best.rows.data, best.step_seconds)
+        on_sites = [(site.machine[0], ran, site.spot_policy) for site in sites]
+        for site, run in zip(sites, run_times(workload, on_sites, begins=index == 0), strict=True):
+            found[site] = _that_can_be_best(problem, phase, best, run)
         purchase_options = [one for one in purchase_options if len(found[site_of(one)])]
         if not purchase_options:
             return
@@ -226,12 +242,10 @@ def with_spares(problem: Problem, nodes: npt.NDArray[np.integer[Any]]) -> npt.ND
     return nodes.astype(np.int64) + spares
 
 
-def _that_can_be_best(problem: Problem, workload: Workload, index: int, best: BestLayouts, site: Site) -> PhaseModes:
+def _that_can_be_best(problem: Problem, phase: PhaseWork, best: BestLayouts, run: RunTime) -> PhaseModes:
     """Of the fastest layouts, those that no smaller one beats in all that the model sees of them."""
-    ran = TimedLayouts(best.nodes, best.rows.data, best.step_seconds)
-    run = run_time(workload, site.machine[0], ran, site.spot_policy, begins=index == 0)
     columns = PhaseModes(best.rows, best.nodes, with_spares(problem, best.nodes), best.step_seconds, best.time, run)
-    return columns.take(undominated_rows(_seen(problem, workload.phases[index], columns)))
+    return columns.take(undominated_rows(_seen(problem, phase, columns)))
 
 
 def _seen(problem: Problem, phase: PhaseWork, columns: PhaseModes) -> Array:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 
+from planner.catalog.precisions import find_precision
 from planner.catalog.records import Accelerator, ModelArchitecture
 from planner.errors import InputError, Issue
 from planner.problem.document import read_document
@@ -17,7 +18,7 @@ from planner.problem.quantities import AcceleratorReference, Bandwidth, Count, D
 from planner.problem.schema_base import Rule, RulesBrokenError, SchemaFile, SchemaModel
 from planner.units import QuantityError
 
-Precision = Literal["bf16", "fp16", "fp8", "fp4"]
+Precision = Literal["bf16", "fp16", "fp8", "fp8-cs", "fp8-rowwise", "fp8-blockwise", "mxfp8", "fp4", "nvfp4"]
 Optimizer = Literal["adamw"]
 
 
@@ -44,7 +45,10 @@ class Training(SchemaModel):
     """How the model is trained, whatever the phase."""
 
     precision: Precision = "bf16"
-    """Precision of the matrix products: bf16, fp16, fp8 or fp4; default bf16."""
+    """Precision of the matrix products; default bf16.
+
+    bf16, fp16, fp8 (or its recipes fp8-cs, fp8-rowwise, fp8-blockwise, mxfp8), fp4 (nvfp4).
+    """
     optimizer: Optimizer = "adamw"
     """Optimizer; default adamw."""
     method: Literal["full", "lora"] = "full"
@@ -228,19 +232,29 @@ def _multiple(number: int, of: int) -> int:
     return max(1, round(number / of)) * of
 
 
-def check_layout(run: Run, architecture: ModelArchitecture, accelerator: Accelerator) -> None:
-    """Checks what only the model and the device can tell: divisibility, stages, experts, precision.
+def check_layout(
+    run: Run, architecture: ModelArchitecture, accelerator: Accelerator, *, counts_embedding: bool = False
+) -> None:
+    """Checks what only the model, the device and the stack can tell: divisibility, stages, experts, precision.
+
+    `counts_embedding` says whether the stack deals out embedding and loss like layers.
 
     Raises InputError with every issue, each at the key that states it.
     """
-    rules = [*_model_rules(run, architecture), *_expert_rules(run, architecture), *_device_rules(run, accelerator)]
+    slots = architecture.num_hidden_layers + 2 * counts_embedding
+    rules = [
+        *_model_rules(run, architecture),
+        *_stage_rules(run.layout, architecture, slots),
+        *_expert_rules(run, architecture),
+        *_device_rules(run, accelerator),
+    ]
     if rules:
         raise InputError(Issue(rule.message, run.place(*rule.path), rule.fix) for rule in rules)
 
 
 def _model_rules(run: Run, model: ModelArchitecture) -> Iterator[Rule]:
-    """Heads, widths and layers against tensor and pipeline degrees."""
-    layout, tensor = run.layout, run.layout.tensor
+    """Heads, widths and ranks."""
+    tensor = run.layout.tensor
     if model.num_attention_heads % tensor:
         message = f"tensor {tensor} does not divide the {model.num_attention_heads} attention heads of {model.name}"
         yield Rule(("layout", "tensor"), message, "use a degree that divides them")
@@ -251,19 +265,18 @@ def _model_rules(run: Run, model: ModelArchitecture) -> Iterator[Rule]:
     if model.intermediate_size % tensor:
         message = f"tensor {tensor} does not divide the MLP width {model.intermediate_size} of {model.name}"
         yield Rule(("layout", "tensor"), message, "use a degree that divides it")
-    yield from _stage_rules(layout, model)
     if run.training.method == "lora" and run.training.rank > model.hidden_size:
         message = f"rank {run.training.rank} is more than the hidden size {model.hidden_size} of {model.name}"
         yield Rule(("training", "rank"), message, "use a rank such as 16")
 
 
-def _stage_rules(layout: Layout, model: ModelArchitecture) -> Iterator[Rule]:
-    """Layers against stages, virtual stages and recomputed layers."""
+def _stage_rules(layout: Layout, model: ModelArchitecture, slots: int) -> Iterator[Rule]:
+    """Layers against stages, virtual stages and recomputed layers; `slots` is what a stack may deal to the chunks."""
     layers, stages = model.num_hidden_layers, layout.pipeline * layout.virtual_pipeline
     if layout.pipeline > layers:
         message = f"pipeline {layout.pipeline} has more stages than the {layers} layers of {model.name}"
         yield Rule(("layout", "pipeline"), message, f"use at most {layers} stages")
-    elif stages > layers:
+    elif stages > layers and stages != slots:
         cut = f"pipeline {layout.pipeline} × virtual_pipeline {layout.virtual_pipeline} = {stages}"
         message = f"{cut} is more than the {layers} layers of {model.name}"
         yield Rule(("layout", "virtual_pipeline"), message, f"use at most {layers // layout.pipeline}")
@@ -286,7 +299,7 @@ def _expert_rules(run: Run, model: ModelArchitecture) -> Iterator[Rule]:
 def _device_rules(run: Run, accelerator: Accelerator) -> Iterator[Rule]:
     """Precision against what the device computes in; 16 bit is there in one form or the other."""
     precision = run.training.precision
-    if precision not in {"bf16", "fp16", *accelerator.peak_tflops}:
+    if not find_precision(precision).runs_on(accelerator):
         message = f"{accelerator.name} has no {precision}"
         usable = [known for known in get_args(Precision) if known in accelerator.peak_tflops]
         yield Rule(("training", "precision"), message, f"use one of {', '.join(usable)}")

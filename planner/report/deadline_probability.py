@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 
 from planner.availability.distributions import Distribution
-from planner.estimate.certainty import expected_deviation
 from planner.layouts.workload import workload_of
 from planner.plans.plan import Plan
 from planner.problem.problem import Problem
+from planner.report.plan_error import error_of
 from planner.simulate.distribution import JobDistribution, distribution_of
 from planner.simulate.planned import job_of_plan
 from planner.units import usd_text
@@ -41,9 +41,8 @@ def risk_summary(plan: Plan, problem: Problem) -> RiskSummary:
     in_time = both = None
     if deadline is not None:
         workload, bound = workload_of(problem), np.asarray(deadline)
-        deviation = expected_deviation(workload.calibration, plan.machine.accelerator, moe=workload.model.is_moe)
         in_time = float(found.seconds.within(bound))
-        both = float(found.seconds.within_uncertain(bound, deviation))
+        both = float(found.seconds.within_uncertain(bound, error_of(workload, plan)))
     return RiskSummary(_quantiles(found.seconds), _quantiles(found.usd), in_time, both, found.runs)
 
 

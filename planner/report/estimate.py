@@ -13,8 +13,8 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from planner.catalog.known_runs import KnownRun
-from planner.estimate.certainty import CONFIDENCE
 from planner.estimate.estimate import Estimate
+from planner.performance.predictive import CONFIDENCE
 from planner.report.tables import facts, indented, text_table
 from planner.units import (
     SECONDS_PER_DAY,

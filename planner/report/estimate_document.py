@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from planner.catalog.known_runs import KnownRun
-from planner.estimate.certainty import CONFIDENCE
 from planner.estimate.estimate import Estimate
+from planner.performance.predictive import CONFIDENCE
 from planner.units import round_usd, usd_text
 
 FORMAT_VERSION: Final = 1
@@ -102,7 +102,7 @@ def _interval_object(estimate: Estimate) -> dict[str, Any]:
     cost = estimate.cost_usd
     return {
         "confidence": CONFIDENCE,
-        "log_deviation": estimate.log_deviation,
+        "log_deviation": estimate.error.deviation,
         **{name: [getattr(estimate, name) * low, getattr(estimate, name) * high] for name in figures},
         "cost_usd": None if cost is None else [str(_scaled(cost, low)), str(_scaled(cost, high))],
     }

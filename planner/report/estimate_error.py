@@ -6,18 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from planner.catalog.utilisation import typical_utilisation
-from planner.estimate.certainty import (
-    CONFIDENCE,
-    evidence,
-    expected_deviation,
-    interval,
-    is_within_error,
-    ratio_deviation,
-)
+from planner.estimate.certainty import evidence, interval, is_within_error, ratio_deviation
 from planner.explore.answer import Answer
+from planner.performance.predictive import CONFIDENCE
 from planner.plans.plan import Plan
 from planner.report.comparison import objective_ratio
 from planner.report.deadline_probability import plan_distribution
+from planner.report.plan_error import error_of, unseen_run
 from planner.units import format_duration, format_range, format_share
 
 
@@ -27,7 +22,7 @@ def estimate_error_document(answer: Answer, plan: Plan) -> dict[str, Any]:
     low, high = real_range(answer, plan)
     return {
         "confidence": CONFIDENCE,
-        "log_deviation": deviation_of(answer, plan),
+        "log_deviation": error_of(answer.choices.workload, plan).deviation,
         "wall_seconds": [low, high],
         "published_runs_on_device": calibration.is_fitted(device),
     }
@@ -52,9 +47,9 @@ def estimate_error_lines(answer: Answer, best: Plan) -> Iterator[str]:
 
 def real_range(answer: Answer, plan: Plan) -> tuple[float, float]:
     """Wall times between which real runs end with `CONFIDENCE`: the estimate's error and failures and preemptions."""
-    deviation, rest = deviation_of(answer, plan), (1 - CONFIDENCE) / 2
+    error, rest = error_of(answer.choices.workload, plan), (1 - CONFIDENCE) / 2
     seconds = plan_distribution(plan, answer.problem).seconds
-    low, high = (float(seconds.quantile_uncertain(one, deviation)) for one in (rest, 1 - rest))
+    low, high = (float(seconds.quantile_uncertain(one, error)) for one in (rest, 1 - rest))
     return low, high
 
 
@@ -67,15 +62,9 @@ def within_error(answer: Answer, best: Plan, other: Plan) -> bool:
     return is_within_error(ratio, _deviation_between(answer, best, other))
 
 
-def deviation_of(answer: Answer, plan: Plan) -> float:
-    """Standard deviation of the logarithm of a plan's time and cost."""
-    workload = answer.choices.workload
-    return expected_deviation(workload.calibration, plan.machine.accelerator, moe=workload.model.is_moe)
-
-
 def _deviation_between(answer: Answer, best: Plan, other: Plan) -> float:
-    workload, devices = answer.choices.workload, [plan.machine.accelerator for plan in (best, other)]
-    return ratio_deviation(workload.calibration, *devices, moe=workload.model.is_moe)
+    workload = answer.choices.workload
+    return ratio_deviation(workload.calibration, *(unseen_run(workload, plan) for plan in (best, other)))
 
 
 def _kind_of_figure(answer: Answer, best: Plan) -> str:

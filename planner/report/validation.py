@@ -69,6 +69,7 @@ def unseen_table(calibration: Calibration) -> Table:
         "≤20 %",
         "fitted",
         "ratio",
+        "in range",
     )
     for a in calibration.accuracies:
         table.add_row(
@@ -80,7 +81,16 @@ def unseen_table(calibration: Calibration) -> Table:
             f"{100 * a.within_20:.0f}",
             _percent(a.fitted_median_ape),
             f"{a.median_ape / a.fitted_median_ape:.2f}",
+            f"{100 * a.in_range:.0f}",
         )
+    return table
+
+
+def reliability_table(calibration: Calibration) -> Table:
+    """Share of unseen runs inside the range of each confidence, in per cent."""
+    table = _table("Unseen runs inside their range, per cent", "confidence", "coverage")
+    for one in calibration.reliability:
+        table.add_row(f"{100 * one.confidence:.0f}", f"{100 * one.coverage:.0f}")
     return table
 
 
@@ -110,7 +120,7 @@ def validation_report(validation: Validation, calibration: Calibration | None) -
     """Everything that `plan validate` prints; the leave-one-out table only for the built-in runs."""
     parts: list[RenderableType] = [summary_table(validation), ""]
     if calibration:
-        parts += [unseen_table(calibration), ""]
+        parts += [unseen_table(calibration), "", reliability_table(calibration), ""]
     parts += [source_table(validation), "", worst_table(validation.rows)]
     if validation.skipped:
         parts += ["", skipped_table("Not predicted", validation.skipped, "configs")]

@@ -11,14 +11,17 @@ import numpy as np
 import tomli_w
 
 from planner.catalog.calibration import Accuracy, Calibration, Efficiency
+from planner.performance.predictive import CONFIDENCE, LARGE, NORMAL_80
 from planner.performance.symbols import Array, Constants
 from planner.validation.cases import Case, case_of, group
 from planner.validation.imputation import Skipped
 from planner.validation.memory_fit import fit_memory, margin_of, memory_data, memory_leave_one_source_out, predict_bytes
 from planner.validation.metrics import MEMORIES
+from planner.validation.predict import Mask
 from planner.validation.published import PublishedRow, builtin_runs, read_published
 from planner.validation.score import log_deviation, summarise
-from planner.validation.step_time_fit import Fit, TimeData, fit_times, leave_one_source_out, relative_errors, time_data
+from planner.validation.spread import drift_of, held, publisher, reliability_of, spread_of, unseen_spreads
+from planner.validation.step_time_fit import Fit, TimeData, fit_times, leave_out, relative_errors, time_data
 
 
 def constants_as_numbers(constants: Constants) -> dict[str, float]:
@@ -38,7 +41,12 @@ def calibration_of(
     everything = np.ones(peaks.measured.size, dtype=bool)
     constants, memory_errors = fit_memory(peaks, everything, fit.constants)
     constants = replace(constants, memory_margin=margin_of(peaks, constants))
-    unseen = leave_one_source_out(data, fit, lambda source: progress(f"leaving out {source}"))
+    unseen = leave_out(data, data.sources, fit, lambda source: progress(f"leaving out {source}"))
+    publishers = [publisher(source) for source in data.sources]
+    apart = leave_out(data, publishers, fit, lambda one: progress(f"leaving out all of {one}"))
+    progress("measuring the spread")
+    drift = drift_of(data)
+    spreads = unseen_spreads(data, (unseen, apart), drift)
     unseen_memory = memory_leave_one_source_out(peaks, fit.constants)
     fitted_memory = predict_bytes(peaks, constants) / peaks.measured - 1
     return Calibration(
@@ -48,9 +56,11 @@ def calibration_of(
         standard_errors=fit.constant_errors | memory_errors,
         efficiencies=_efficiencies(data, fit),
         accuracies=(
-            *_time_accuracies(data, relative_errors(data, fit), unseen),
-            _accuracy("memory", fitted_memory, unseen_memory),
+            *_time_accuracies(data, relative_errors(data, fit), unseen, held(data, unseen, spreads, CONFIDENCE)),
+            _accuracy("memory", fitted_memory, unseen_memory, _held_memory(unseen_memory)),
         ),
+        spread=spread_of(data, (unseen, apart), drift),
+        reliability=reliability_of(data, unseen, spreads),
     )
 
 
@@ -69,14 +79,32 @@ def _efficiencies(data: TimeData, fit: Fit) -> tuple[Efficiency, ...]:
     )
 
 
-def _time_accuracies(data: TimeData, fitted: Array, unseen: Array) -> list[Accuracy]:
+def _time_accuracies(data: TimeData, fitted: Array, unseen: Array, inside: Mask) -> list[Accuracy]:
+    masks = kinds_of(data)
+    return [_accuracy(kind, fitted[mask], unseen[mask], inside[mask]) for kind, mask in masks.items() if mask.any()]
+
+
+def kinds_of(data: TimeData) -> dict[str, Mask]:
+    """The cases of each kind that is scored by itself."""
+    adapters = np.asarray([case.adapter for case in data.cases])
+    large = np.asarray([case.gpus > LARGE for case in data.cases])
     apart = [case.rows[0].scored_apart for case in data.cases]
-    masks = {"all": data.scored, "dense": data.scored & ~data.is_moe, "moe": data.scored & data.is_moe}
-    masks |= {label: np.asarray([one == label for one in apart]) for label in sorted(set(apart) - {""})}
-    return [_accuracy(kind, fitted[mask], unseen[mask]) for kind, mask in masks.items() if mask.any()]
+    masks = {
+        "all": data.scored,
+        "dense": data.scored & ~data.is_moe & ~adapters,
+        "moe": data.scored & data.is_moe & ~adapters,
+        "adapters": data.scored & adapters,
+        "large": data.scored & large,
+    }
+    return masks | {label: np.asarray([one == label for one in apart]) for label in sorted(set(apart) - {""})}
 
 
-def _accuracy(kind: str, fitted: Array, unseen: Array) -> Accuracy:
+def _held_memory(unseen: Array) -> Mask:
+    """Which peaks lie in the 80 % range of a normal distribution as wide as their errors."""
+    return np.asarray(np.abs(np.log1p(unseen)) <= NORMAL_80 * log_deviation(unseen), dtype=np.bool_)
+
+
+def _accuracy(kind: str, fitted: Array, unseen: Array, inside: Mask) -> Accuracy:
     summary = summarise(unseen)
     return Accuracy(
         kind=kind,
@@ -87,6 +115,7 @@ def _accuracy(kind: str, fitted: Array, unseen: Array) -> Accuracy:
         within_20=summary.within_20,
         fitted_median_ape=summarise(fitted).median_ape,
         log_deviation=log_deviation(unseen),
+        in_range=float(np.mean(inside)),
     )
 
 

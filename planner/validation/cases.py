@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -17,7 +17,7 @@ from planner.catalog.software import StackProperties, stack_of_framework
 from planner.errors import InputError
 from planner.performance.parameters import total_parameters
 from planner.performance.symbols import Architecture, Array, Device, Job, Layout, Software
-from planner.validation.imputation import Known, Skipped, possible_layouts
+from planner.validation.imputation import Known, Skipped, devices_of, possible_layouts
 from planner.validation.published import PublishedRow
 
 ADAMW_STATE_BYTES = 12.0
@@ -49,8 +49,8 @@ class Case:
     layouts: tuple[Layout, ...]
     gpus: float
     adapter: bool = False
-    assumed: tuple[str, ...] = field(default=())
-    """What the source does not state and the prediction fills in."""
+    has_gaps: bool = False
+    """Whether the source leaves part of the layout open, which the prediction fills in."""
 
 
 def group(rows: Sequence[PublishedRow]) -> list[tuple[PublishedRow, ...]]:
@@ -189,11 +189,10 @@ def case_of(rows: tuple[PublishedRow, ...], efficiency: dict[str, float] | None 
     stack = found.at(row.text["date"][:7] or None)
     adapter = _adapter(rows)
     job = _job(row, precision, adapter=adapter)
-    gpus = row.numbers["n_gpus"]
-    if gpus is None:
-        raise Skipped("the number of devices is not stated")
+    gpus = devices_of(row, [one.metric for one in rows], accelerator)
     factor = (efficiency or {}).get(accelerator.name, 1.0)
     device = Device.of(accelerator, precision, stack, efficiency=factor, network_gbit_s=row.network_gbit_s)
+    layouts = possible_layouts(Known(row, architecture, accelerator, found.name, stack, gpus))
     return Case(
         row.configuration,
         rows,
@@ -205,7 +204,8 @@ def case_of(rows: tuple[PublishedRow, ...], efficiency: dict[str, float] | None 
         device,
         Software.of(stack, precision),
         job,
-        possible_layouts(Known(row, architecture, accelerator, found.name, stack, gpus)),
+        layouts,
         gpus,
         adapter,
+        has_gaps=len(layouts) > 1,
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from planner.catalog.software import StackProperties
 from planner.performance.symbols import Architecture, Array, Layout
 from planner.validation.published import PublishedRow
 
+PER_DEVICE = {"tokens_per_s_per_gpu", "model_tflops_per_gpu", "mfu", "hw_tflops_per_gpu", "hfu", "pct_peak"}
+"""Metrics that hardly depend on how many nodes there are."""
 MICRO_BATCHES = (1.0, 2.0, 4.0, 8.0)
 """What an unstated micro-batch may have been."""
 
@@ -59,6 +62,18 @@ class Known:
         """Whether parameters are sharded over all replicas, by the row or by what its stack does."""
         stated = self.row.text["zero_or_fsdp"].lower()
         return bool(re.search(r"[fh]sdp|zero-3|fully sharded", stated)) if stated else self.stack.zero_unstated == 3
+
+
+def devices_of(row: PublishedRow, metrics: Iterable[str], accelerator: Accelerator) -> float:
+    """Devices: stated, or a node's where the layout fits one and a figure is per device. Raises Skipped otherwise."""
+    stated = row.numbers["n_gpus"]
+    if stated is not None:
+        return stated
+    model = math.prod(row.numbers[degree] or 1.0 for degree in ("tp", "pp", "cp"))
+    node = float(accelerator.accelerators_per_node)
+    if row.numbers["tp"] is None or model > node or node % model or not set(metrics) <= PER_DEVICE:
+        raise Skipped("the number of devices is not stated")
+    return node
 
 
 def possible_layouts(known: Known) -> tuple[Layout, ...]:
@@ -107,11 +122,11 @@ def _with_degrees(known: Known, tensor: float, pipeline: float) -> Iterator[Layo
     expert_tensor = re.search(r"ETP=(\d+)", known.row.text["notes"]) if known.is_moe else None
     for expert in _expert_degrees(known, zero, data * context) if known.is_moe else (1.0,):
         for size in _micro_batches(known.row, data):
-            for full, selective in _recompute(known):
+            for virtual, (full, selective) in product(_virtual(known, pipeline), _recompute(known)):
                 yield Layout(
                     tensor=_scalar(tensor),
                     pipeline=_scalar(pipeline),
-                    virtual=_scalar(_virtual(known, pipeline)),
+                    virtual=_scalar(virtual),
                     context=_scalar(context),
                     expert=_scalar(expert),
                     expert_tensor=_scalar(float(expert_tensor.group(1)) if expert_tensor else 1.0),
@@ -164,15 +179,20 @@ def _recompute(known: Known) -> tuple[tuple[float, float], ...]:
     return tuple(more.values())[list(more).index(known.stack.recompute_unstated) :]
 
 
-def _virtual(known: Known, pipeline: float) -> float:
-    """Model chunks per device: stated, or one layer each where the stack interleaves and stages are small."""
+def _virtual(known: Known, pipeline: float) -> tuple[float, ...]:
+    """Model chunks per device: stated, or one layer each where the stack interleaves and stages are small.
+
+    Layers that do not divide are dealt with embedding and loss among them, or unevenly, or not interleaved.
+    """
     stated = known.row.numbers["vpp"]
     if stated is not None:
-        return stated if pipeline > 1 else 1.0
+        return (stated if pipeline > 1 else 1.0,)
     if pipeline <= 1 or not known.stack.interleaves or known.row.text["date"] < INTERLEAVED_SINCE:
-        return 1.0
-    per_stage = known.layers / pipeline
-    return per_stage if per_stage == int(per_stage) and per_stage <= LAYERS_PER_CHUNK else 1.0
+        return (1.0,)
+    chunks = math.ceil(known.layers / pipeline)
+    if chunks > LAYERS_PER_CHUNK:
+        return (1.0,)
+    return (float(chunks),) if known.layers % pipeline == 0 else (1.0, float(chunks))
 
 
 def _expert_degrees(known: Known, zero: float, replicas: float) -> tuple[float, ...]:

@@ -34,6 +34,8 @@ NOT_GIVEN = {
     "wall_time_days",
     "gpu_hours",
     "cost_usd",
+    "time_to_train_min",
+    "mlperf_official_score_min",
     "layer_fwd_time",
     "layer_bwd_time",
     "mem_activations_gib",

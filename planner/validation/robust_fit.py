@@ -27,6 +27,6 @@ def solve(residuals: Callable[[Array], Array], start: Array) -> tuple[Array, Arr
     """Least squares: the minimum, and its standard errors from the Gauss–Newton Hessian; both of `start`'s shape."""
     from scipy.optimize import least_squares  # noqa: PLC0415  (only calibration needs SciPy)
 
-    found = least_squares(residuals, start, x_scale=0.1, max_nfev=20)
+    found = least_squares(residuals, start, x_scale=0.1, ftol=1e-5, xtol=1e-4, max_nfev=20)
     slopes = np.asarray(found.jac, dtype=np.float64)
     return np.asarray(found.x), np.sqrt(np.diag(np.linalg.inv(slopes.T @ slopes)))

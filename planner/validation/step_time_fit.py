@@ -134,12 +134,13 @@ def relative_errors(data: TimeData, fit: Fit) -> Array:
     return np.asarray(predict_seconds(data, fit.constants, fit.efficiencies) / data.measured - 1)
 
 
-def leave_one_source_out(data: TimeData, whole: Fit, progress: Callable[[str], None]) -> Array:
-    """Relative error of every case under a fit that has not seen its source."""
+def leave_out(data: TimeData, groups: Sequence[str], whole: Fit, progress: Callable[[str], None]) -> Array:
+    """Relative error of every case under a fit that has not seen its group: its source, or all of its publisher's."""
     errors = np.zeros(len(data.cases))
-    for source in sorted(set(data.sources)):
-        progress(source)
-        left = np.asarray([one == source for one in data.sources])
+    labels = np.asarray(groups)
+    for group in sorted(set(groups)):
+        progress(group)
+        left = labels == group
         fit = fit_times(subset(data, ~left), whole.parameters)
         errors[left] = relative_errors(subset(data, left), fit)
     return errors

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from planner.catalog.calibration import Calibration
+from planner.catalog.known_devices import device_deviation
 from planner.performance.evaluate import constants_of
+from planner.performance.predictive import Predictive, predictive, software_deviation
 from planner.performance.symbols import Constants
 from planner.validation.cases import Case, case_of, group
 from planner.validation.imputation import Skipped
@@ -21,10 +23,9 @@ from planner.validation.metrics import MEMORIES, TIMES, measured_seconds, value_
 from planner.validation.predict import memories, settle, table_of, times
 from planner.validation.published import PublishedRow, read_published
 from planner.validation.score import Summary, by_group, summarise
+from planner.validation.spread import month_of, unseen_of
 
 FORMAT_VERSION = 1
-CENTRAL_80 = 1.2816
-"""Standard deviations on either side of the middle 80 % of a normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Validation:
     rows: tuple[RowPrediction, ...]
     step_time: Summary | None
     step_time_by_kind: dict[str, Summary]
-    """`dense` and `moe`, and the sets that are scored apart under their own label."""
+    """`dense`, `moe` and `adapters`, and the sets that are scored apart under their own label."""
     memory: Summary | None
     above_reserved: float | None
     """Share of measured peaks that exceed the predicted reserved memory."""
@@ -72,7 +73,7 @@ class Prediction:
     seconds: float
     bytes_by_kind: dict[str, float]
     """Peak as allocated by the framework, reserved by its allocator, shown by the driver, and set aside in a plan."""
-    log_deviation: float
+    error: Predictive
 
 
 def predict_cases(cases: Sequence[Case], constants: Constants, calibration: Calibration) -> list[Prediction]:
@@ -89,13 +90,26 @@ def predict_cases(cases: Sequence[Case], constants: Constants, calibration: Cali
         "device": peak.expected,
         "plan": peak.reserved,
     }
-    spread = {moe: calibration.log_deviation(moe=moe) for moe in (False, True)}
     return [
         Prediction(
-            case, float(seconds[i]), {kind: float(values[i]) for kind, values in kinds.items()}, spread[_is_moe(case)]
+            case,
+            float(seconds[i]),
+            {kind: float(values[i]) for kind, values in kinds.items()},
+            _error(case, calibration),
         )
         for i, case in enumerate(settled)
     ]
+
+
+def _error(case: Case, calibration: Calibration) -> Predictive:
+    """Of the case's real over its predicted time."""
+    run = replace(
+        unseen_of(case),
+        release=month_of(case),
+        device_deviation=device_deviation(calibration, case.accelerator),
+        software_deviation=software_deviation(case.stack.generic, calibration.constants["generic_stack"]),
+    )
+    return predictive(calibration.spread, run)
 
 
 def _is_moe(case: Case) -> bool:
@@ -114,8 +128,9 @@ def predict_row(prediction: Prediction, row: PublishedRow) -> RowPrediction:
     value = value_from(prediction.case, row.metric, prediction.seconds) if row.metric in TIMES else None
     if value is None:
         return RowPrediction(row, None, None, why_not_given(row.metric))
-    spread = math.exp(CENTRAL_80 * prediction.log_deviation)
-    return RowPrediction(row, value, (value / spread, value * spread), "")
+    seconds = [prediction.seconds * factor for factor in prediction.error.interval()]
+    low, high = sorted(value_from(prediction.case, row.metric, one) or value for one in seconds)
+    return RowPrediction(row, value, (low, high), "")
 
 
 def _efficient(case: Case, calibration: Calibration) -> Case:
@@ -183,7 +198,7 @@ def _summed_up(
     timed = [(p, p.seconds / seconds - 1) for p in predictions if (seconds := measured_seconds(p.case)) is not None]
     errors = np.asarray([error for _, error in timed])
     kinds = [_kind(p.case) for p, _ in timed]
-    overall = errors[[kind in {"dense", "moe"} for kind in kinds]] if timed else errors
+    overall = errors[[not p.case.rows[0].scored_apart for p, _ in timed]] if timed else errors
     peaks = [row for row in rows if row.predicted is not None and row.row.metric in MEMORIES and not row.row.excluded]
     peak_errors = np.asarray([row.error for row in peaks], dtype=np.float64)
     return Validation(
@@ -200,7 +215,7 @@ def _summed_up(
 
 
 def _kind(case: Case) -> str:
-    return case.rows[0].scored_apart or ("moe" if _is_moe(case) else "dense")
+    return case.rows[0].scored_apart or unseen_of(case).kind
 
 
 def _share_above(predictions: Sequence[Prediction]) -> float | None:

@@ -76,6 +76,7 @@ def _layout(workload: Workload, work: PhaseWork, plan: Plan, phase: PhasePlan) -
     """Degrees multiply to the devices, divide what they must divide, and keep to the pins."""
     d, model, per_node = phase.degrees, workload.model, plan.machine.per_node
     replicas = d["tensor"] * d["context"] * d["data"]
+    slots = model.num_hidden_layers + 2 * workload.stack.counts_embedding
     rules = {
         "gpus = data · tensor · pipeline · context": phase.gpus == replicas * d["pipeline"],
         "global_batch = data · micro_batch · microbatches": (
@@ -88,7 +89,10 @@ def _layout(workload: Workload, work: PhaseWork, plan: Plan, phase: PhasePlan) -
         "context cuts the sequence": work.sequence_length % d["context"] == 0,
         "expert divides the experts": max(model.n_routed_experts, 1) % d["expert"] == 0,
         "expert groups divide the devices of a stage": replicas % d["expert"] == 0,
-        "stages and chunks have layers": d["pipeline"] * d["virtual"] <= model.num_hidden_layers,
+        "stages have layers": d["pipeline"] <= model.num_hidden_layers,
+        "chunks have layers, the embedding or the loss": (
+            d["pipeline"] * d["virtual"] in {slots, *range(model.num_hidden_layers + 1)}
+        ),
         "interleaving runs whole rounds": d["virtual"] == 1 or phase.microbatches % d["pipeline"] == 0,
         "recompute is pinned otherwise": workload.pins.recompute is None or phase.recompute in workload.pins.recompute,
     }

@@ -39,7 +39,8 @@ def layout_rules(workload: Workload, phase: PhaseWork, degrees: Degrees) -> dict
         "tensor divides the widths of the MLPs": (
             (model.intermediate_size % t == 0) & (model.shared_expert_intermediate_size % t == 0)
         ),
-        "every stage and chunk has a layer": chunks <= layers,
+        "every stage has a layer": p <= layers,
+        "every chunk has a layer, the embedding or the loss": (chunks <= layers) | counted,
         "chunks cut the layers evenly": (v == 1) | ((p > 1) & ((layers % chunks == 0) | counted)),
         "context cuts the sequence into pairs of chunks": (c == 1) | (phase.sequence_length % (2 * c) == 0),
         "expert divides the experts": max(model.n_routed_experts, 1) % e == 0,

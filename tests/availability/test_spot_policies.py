@@ -24,6 +24,7 @@ from planner.availability.renewal import (
     worth_cubes,
 )
 from planner.availability.spot_cycles import Capacity, Rates, Work, capacity
+from planner.performance.predictive import Predictive
 from planner.performance.symbols import Array
 
 DAY = 86400.0
@@ -161,7 +162,7 @@ def test_nodes_that_are_hardly_ever_there_never_end_a_run() -> None:
 def test_an_uncertain_estimate_makes_sure_times_less_sure() -> None:
     """Certainty about failures alone becomes a coin's toss at the estimate itself, and is kept far from it."""
     sure = Delays(*(np.asarray(one) for one in (100.0, 1e-9, 100.0, 100.0, 1e-6)))
-    at, far = (float(sure.within_uncertain(np.asarray(bound), 0.1)) for bound in (100.0001, 200.0))
+    at, far = (float(sure.within_uncertain(np.asarray(bound), Predictive(0.1))) for bound in (100.0001, 200.0))
     assert at == pytest.approx(0.5, abs=0.1)
     assert far > 0.999
 

@@ -21,6 +21,7 @@ from planner.estimate.failures import Failures
 from planner.estimate.price import HourlyPrice
 from planner.estimate.remedies import Remedy
 from planner.estimate.resolve import resolve
+from planner.performance.predictive import NORMAL_80, STUDENT_80, Predictive
 from planner.problem.run import load_run
 from planner.report.console import print_report
 from planner.report.estimate import estimate_tables
@@ -61,7 +62,7 @@ def example(path: Path) -> Estimate:
             {"weights": 4.8, "gradients": 9.7, "optimizer": 3.9, "activations": 33.0, "other": 16.0}, 51.9, 60.4, 79.1
         ),
         peak_flops_s=1979e12,
-        log_deviation=0.2,
+        error=Predictive(0.2 * NORMAL_80 / STUDENT_80),
         failures=Failures(0.97, 36.7, 2532.0, 600.0, 900.0, 1.03, "llama3-405b"),
         price=HourlyPrice(Decimal(2), "as stated"),
         known_runs=known_runs_of(subject.model, subject.accelerator),

@@ -12,7 +12,6 @@ from planner.catalog.accelerators import find_accelerator
 from planner.catalog.calibration import load_calibration
 from planner.catalog.known_runs import load_known_runs
 from planner.catalog.models import find_model
-from planner.estimate.certainty import expected_deviation
 from planner.estimate.estimate import Estimate, estimate
 from planner.estimate.price import catalog_price, stated_price
 from planner.problem.run import load_run
@@ -117,12 +116,11 @@ def test_a_layout_that_fits_needs_no_remedy() -> None:
 
 def test_the_interval_is_wider_where_nothing_was_fitted() -> None:
     """A device without published runs adds the spread of the fitted ones."""
-    calibration = load_calibration()
-    fitted, unknown = find_accelerator("H100-80GB-SXM5"), find_accelerator("Gaudi3")
-    for moe in (False, True):
-        seen = expected_deviation(calibration, fitted, moe=moe)
-        assert seen == calibration.log_deviation(moe=moe)
-        assert expected_deviation(calibration, unknown, moe=moe) > seen
+    for path in RUNS:
+        devices = ("H100-80GB-SXM5", "H800-80GB-SXM")
+        seen, unknown = (answer(path, f"cluster.accelerator={name}").error for name in devices)
+        assert unknown.scale > seen.scale
+        assert unknown.middle == seen.middle
 
 
 def test_adapters_are_not_compared_with_full_training() -> None:

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from planner.layouts import evaluator as evaluators
+from planner.layouts import fastest as best_of_rows
 from planner.layouts import layout_space as spaces
 from planner.layouts.degrees import context_degrees, degrees_of, divisors, tensor_degrees
 from planner.layouts.device_memory import headroom_kept_anyway
 from planner.layouts.evaluator import Evaluator, evaluator, layout_of
-from planner.layouts.fastest import best_layouts, rows_on
+from planner.layouts.fastest import Asked, best_layouts, best_layouts_on, rows_on
 from planner.layouts.layout_space import LayoutSpace, layout_space
 from planner.layouts.workload import Workload, workload_of
 from planner.market.placements import Machine, machine_of, placements
@@ -60,7 +61,10 @@ def test_rows_are_valid(model: str) -> None:
     assert len(rows) > 1000
     assert (batch % (rows.data * rows.micro_batch) == 0).all()
     assert (rows.tensor * rows.context * rows.data % rows.expert == 0).all()
-    assert (rows.pipeline * rows.virtual <= workload.model.num_hidden_layers).all()
+    layers = workload.model.num_hidden_layers
+    assert (rows.pipeline <= layers).all()
+    chunks = rows.pipeline * rows.virtual
+    assert ((chunks <= layers) | (workload.stack.counts_embedding & (chunks == layers + 2))).all()
     rounds = batch // (rows.data * rows.micro_batch) % rows.pipeline == 0
     assert ((rows.virtual == 1) | rounds).all()
     assert ((rows.zero < 2) | (rows.pipeline == 1)).all()
@@ -125,6 +129,31 @@ def test_best_layouts_lose_nothing(model: str) -> None:
     assert best.step_seconds.tolist() == [steps[nodes == n].min() for n in best.nodes]
 
 
+OTHERS: list[dict[str, Any]] = [{}, {"accelerator": "L4"}, {"gpus_per_node": 4}, {"accelerator": "GB200"}, {"nodes": 3}]
+
+
+@pytest.mark.parametrize("loses_replicas", [False, True])
+def test_machines_do_not_disturb_each_other(*, loses_replicas: bool) -> None:
+    """What is found on several machines together is what is found on each alone, to the last bit."""
+    problems = [problem_of("qwen3-30b-a3b", offer=dict(one)) for one in OTHERS]
+    offers = [placements(one)[0] for one in problems]
+    workload = workload_of(problems[0])
+    phase, memories = workload.phases[0], [one.machine.memory_bytes for one in offers]
+    degrees = degrees_of(workload, phase, max(one.machine.domain for one in offers))
+    space = layout_space(workload, phase, degrees, memories, 64)
+    asked = [Asked(one.machine, one.nodes, loses_replicas=loses_replicas) for one in offers]
+    best_of_rows.kept_tables.clear()
+    together = best_layouts_on(workload, phase, space, asked)
+    for one, found in zip(asked, together, strict=True):
+        best_of_rows.kept_tables.clear()
+        (alone,) = best_layouts_on(workload, phase, space, [one])
+        assert found.step_seconds.tolist() == alone.step_seconds.tolist()
+        assert found.rows.degrees.keys() == alone.rows.degrees.keys()
+        for name, column in found.rows.degrees.items():
+            assert column.tolist() == alone.rows.degrees[name].tolist()
+    assert sum(map(len, together)) > len(together)
+
+
 VARIANTS: list[dict[str, Any]] = [
     {},
     {"limits": {"memory_headroom": "40%"}},
@@ -144,16 +173,18 @@ VARIANTS: list[dict[str, Any]] = [
 def test_what_is_kept_is_never_mistaken() -> None:
     """Problems that differ in one key, evaluated one after another, are evaluated as if each were the first."""
 
-    def evaluated(changes: dict[str, Any]) -> tuple[list[float], list[float]]:
-        """Memory and bounds of all rows."""
+    def evaluated(changes: dict[str, Any]) -> tuple[list[float], list[float], list[float]]:
+        """Memory and bounds of all rows, and step times of the fastest."""
         workload, machine, space = space_of(problem_of("llama3.1-8b", **deepcopy(changes)), max_devices=16)
         bound = evaluator_of(workload, machine, space).bound_of(workload.phases[0], space.rows)
-        return space.rows.needed_bytes.tolist(), bound.tolist()
+        best = best_layouts(workload, workload.phases[0], machine, space, max_nodes=2)
+        return space.rows.needed_bytes.tolist(), bound.tolist(), best.step_seconds.tolist()
 
-    def alone(changes: dict[str, Any]) -> tuple[list[float], list[float]]:
+    def alone(changes: dict[str, Any]) -> tuple[list[float], list[float], list[float]]:
         """The same when nothing is kept from before."""
-        spaces._space.cache_clear()
-        evaluators._grids.cache_clear()
+        spaces.kept_spaces.clear()
+        evaluators.kept_grids.clear()
+        best_of_rows.kept_tables.clear()
         return evaluated(changes)
 
     expected = [alone(one) for one in VARIANTS]
@@ -229,9 +260,7 @@ def test_growth_leaves_fewer_layouts() -> None:
     """Room for a model four times larger needs memory."""
     plain, grown = (space_of(problem_of("llama3.1-8b", limits={"growth": g}))[2] for g in ("1x", "4x"))
     assert len(grown.rows) < len(plain.rows)
-    assert grown.tightest
-    assert plain.tightest
-    assert grown.tightest.needed_bytes > plain.tightest.needed_bytes
+    assert plain.outline.tightest_bytes < grown.outline.tightest_bytes < np.inf
 
 
 def test_headroom_leaves_fewer_layouts() -> None:
@@ -252,3 +281,12 @@ def test_lora_needs_less_memory() -> None:
     lora = space_of(problem_of("llama3.1-70b", training={"method": "lora"}), max_devices=8)[2]
     assert len(full.rows) == 0
     assert len(lora.rows) > 0
+
+
+def test_a_model_that_fits_nowhere_has_no_layouts() -> None:
+    """Without any row the tables are empty, and what the closest layout would need is still known."""
+    workload, machine, space = space_of(problem_of("llama3.1-405b", offer={"accelerator": "L4"}), max_devices=8)
+    assert len(space.rows) == len(space.outline.leanest) == 0
+    assert machine.memory_bytes < space.outline.tightest_bytes < np.inf
+    assert len(best_layouts(workload, workload.phases[0], machine, space, max_nodes=1)) == 0
+    assert evaluator_of(workload, machine, space).least_device_seconds() == np.inf

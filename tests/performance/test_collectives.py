@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.performance.collectives import (
+    NETWORK_HOP_SECONDS,
     NETWORK_SHARE,
     SCALE_UP_SHARE,
     exchange_seconds,
     exposed,
     gather_seconds,
     group_bandwidth,
+    ring_seconds,
 )
 from planner.performance.symbols import Array
 
@@ -120,3 +122,12 @@ def test_better_networks_are_never_slower(group: float, stride: float, factor: f
     better = toy.toy().on_device(**{figure: factor}).device
     base = group_bandwidth(toy.device(), scalar(group), scalar(stride))
     assert group_bandwidth(better, scalar(group), scalar(stride)) >= base * (1 - 1e-12)
+
+
+def test_a_ring_waits_once_per_domain() -> None:
+    """A ring over k domains takes k − 1 steps between them, however many devices each has; inside one it waits not."""
+    inside, eight = (float(ring_seconds(toy.device(), scalar(group), scalar(1))) for group in (8, 64))
+    assert inside == 0
+    assert eight == pytest.approx(7 * NETWORK_HOP_SECONDS)
+    spread = float(ring_seconds(toy.device(), scalar(64), scalar(8)))
+    assert spread == pytest.approx(63 * NETWORK_HOP_SECONDS)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.performance import data_parallel as equations
-from planner.performance.collectives import NETWORK_SHARE, SCALE_UP_SHARE
+from planner.performance.collectives import NETWORK_HOP_SECONDS, NETWORK_SHARE, SCALE_UP_SHARE
 from planner.performance.matmul import BANDWIDTH_SHARE
 from planner.performance.parameters import low_rank_adapter_parameters
 from planner.performance.symbols import Array
@@ -77,16 +77,20 @@ def test_the_fullest_stage_exchanges_whole_layers() -> None:
 
 
 def test_across_nodes_the_cards_decide() -> None:
-    """Sixteen replicas of eight ranks each: every replica's rank has its own card."""
+    """Sixteen replicas of eight ranks each: every rank has its own card, and both rings take fifteen steps."""
     found = exposed(toy.toy(), tensor=8, data=16)
-    assert found == pytest.approx(2 * 2 * HELD / 8 * 15 / 16 / CARD)
+    assert found == pytest.approx(2 * (2 * HELD / 8 * 15 / 16 / CARD + 15 * NETWORK_HOP_SECONDS))
 
 
 def test_sharding_inside_groups_reduces_between_them() -> None:
-    """HSDP, groups of 8 in 4 nodes: gathers stay in the node, an eighth of the gradients goes around the nodes."""
+    """HSDP, groups of 8 in 4 nodes: gathers stay in the node, an eighth of the gradients goes around the nodes.
+
+    Each layer is reduced by itself, in two passes of a ring of three steps.
+    """
     inside = 1.5 * 2 * 2 * HELD * 7 / 8 / LINKS
     between = 2 * 2 * HELD / 8 * 3 / 4 / CARD
-    assert exposed(toy.toy(), data=32, zero=3, shard=8, microbatches=1) == pytest.approx(inside + between)
+    waiting = 2 * 8 * 3 * NETWORK_HOP_SECONDS
+    assert exposed(toy.toy(), data=32, zero=3, shard=8, microbatches=1) == pytest.approx(inside + between + waiting)
 
 
 def test_experts_are_reduced_over_their_own_replicas() -> None:

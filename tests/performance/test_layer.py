@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -117,6 +118,10 @@ def test_grouped_products_of_an_h200(rows: float, forward: float, weight_gradien
     assert ideal / found.weight_gradient == pytest.approx(weight_gradient, abs=0.1)
 
 
+of_width = partial(equations.elementwise_bytes, quantised=tokens(0), biased=tokens(0))
+"""Memory traffic where nothing is quantised and experts have no biases."""
+
+
 def test_traffic_of_a_dense_layer() -> None:
     """20·h + 4·(a + g)·d + 4·f bytes per token, 6·f when gated; sequence parallelism shards them all."""
     plain, gated = toy.architecture(), toy.architecture(gated=1.0, kv_heads=2)
@@ -124,7 +129,7 @@ def test_traffic_of_a_dense_layer() -> None:
     def moved(arch: Architecture, sequence_parallel: float = 1, **degrees: toy.Number) -> Array:
         cut, stack = toy.layout(**degrees), toy.software(sequence_parallel=sequence_parallel)
         width = arch.dense_ffn / cut.tensor
-        return equations.elementwise_bytes(arch, stack, toy.job(), cut, width=width, moe=0.0, traffic=tokens(1))
+        return of_width(arch, stack, toy.job(), cut, width=width, moe=0.0, traffic=tokens(1))
 
     assert moved(plain) == 2048 * (20 * 1024 + 4 * 16 * 128 + 4 * 4096)
     assert moved(gated) == 2048 * (20 * 1024 + 4 * 10 * 128 + 6 * 4096)
@@ -139,22 +144,22 @@ def test_traffic_of_copies_and_casts() -> None:
     arguments = (arch, toy.software(cast_traffic=1.0))
     width = arch.top_k * arch.expert_ffn
     plain, permuted = (
-        equations.elementwise_bytes(*arguments, toy.job(), cut, width=width, moe=1.0, traffic=tokens(traffic))
-        for traffic in (0, 3)
+        of_width(*arguments, toy.job(), cut, width=width, moe=1.0, traffic=tokens(traffic)) for traffic in (0, 3)
     )
     assert permuted - plain == 2048 * 3 * 12 * 4 * 1024
     low = toy.job(low_precision=1.0, cast_bytes=6.0)
-    cast = equations.elementwise_bytes(*arguments, low, cut, width=width, moe=1.0, traffic=tokens(0))
+    cast = of_width(*arguments, low, cut, width=width, quantised=width, moe=1.0, traffic=tokens(0))
     assert cast - plain == 2048 * 6 * (2 * 1024 + 2 * 1024 + 3 * 4096)
 
 
 @given(st.floats(1e-9, 1e3), st.floats(1e-9, 1e3))
 def test_smooth_maximum(first: float, second: float) -> None:
     """Never below the larger, at most a fifth above it, and the larger itself when the other is nothing."""
-    found = equations.smooth_max(tokens(first), tokens(second))
+    found = equations.smooth_max(tokens(first), tokens(second), 4)
     larger = max(first, second)
     assert larger * (1 - 1e-12) <= found <= larger * 2**0.25 * (1 + 1e-12)
-    assert equations.smooth_max(tokens(first), tokens(0)) == pytest.approx(first)
+    assert equations.smooth_max(tokens(first), tokens(0), 4) == pytest.approx(first)
+    assert equations.smooth_max(tokens(first), tokens(second), 2) >= found * (1 - 1e-12)
 
 
 def test_fused_attention_core() -> None:
@@ -195,13 +200,22 @@ def test_unfused_attention_is_slower(sequence: float, tensor: float) -> None:
 
 
 def test_windows_shorten_attention() -> None:
-    """A sliding window of a sixteenth of the sequence leaves less than a quarter of the time."""
+    """A window of a sixteenth of the sequence leaves less than a quarter of the time, unless it is only masked."""
     long = toy.job(sequence=65536)
     everything, local = (
         attention_core_seconds(arch, toy.device(), toy.software(), long, toy.layout(), toy.constants())[0]
         for arch in (toy.architecture(), toy.architecture(window=4096.0, full_attention_share=0.0))
     )
     assert local < everything / 4
+    masked, _ = attention_core_seconds(
+        toy.architecture(window=4096.0, full_attention_share=0.0),
+        toy.device(),
+        toy.software(skips_window=0.0),
+        long,
+        toy.layout(),
+        toy.constants(),
+    )
+    assert masked == pytest.approx(everything)
 
 
 def test_tensor_exchange() -> None:
@@ -346,6 +360,49 @@ def test_a_pass_is_no_shorter_than_its_launches() -> None:
     assert dense.compute_forward == pytest.approx(equations.DENSE_KERNELS * 1e-3, rel=1e-3)
     assert moe.compute_forward == pytest.approx((equations.DENSE_KERNELS + 120) * 1e-3, rel=1e-3)
     assert moe.compute_backward == pytest.approx(2 * moe.compute_forward, rel=1e-3)
+
+
+def test_experts_are_launched_one_by_one() -> None:
+    """Sixteen experts on one device cost four times the launches of four, unless fused products take them all."""
+    few, many = (
+        of_layer(
+            toy.toy(toy.mixture()).with_software(host_seconds=1e-3, expert_host_kernels=8.0),
+            moe=True,
+            data=4.0,
+            expert=expert,
+        ).compute_forward
+        for expert in (4.0, 1.0)
+    )
+    assert few == pytest.approx((equations.DENSE_KERNELS + 4 * 8) * 1e-3, rel=1e-2)
+    assert many == pytest.approx((equations.DENSE_KERNELS + 16 * 8) * 1e-3, rel=1e-2)
+    fused = toy.toy(toy.mixture()).with_software(host_seconds=1e-3, expert_host_kernels=8.0)
+    assert of_layer(fused.with_device(fused_experts=1.0), moe=True).compute_forward < 0.1 * few
+
+
+def test_fused_experts_move_less() -> None:
+    """Kernels that permute and quantise inside the product leave the copies' own bytes, and no casts of experts."""
+    apart = toy.toy(toy.mixture(), moe_traffic=3.0).with_software(moe_traffic=1.0, elementwise_traffic=1.0)
+    fused = apart.with_device(fused_experts=1.0)
+    saved = of_layer(apart, moe=True).compute_forward - of_layer(fused, moe=True).compute_forward
+    assert saved == pytest.approx(2048 * 2 * 12 * 4 * 1024 / (BANDWIDTH_SHARE * 1e12))
+
+
+def test_biases_of_experts_take_kernels_of_their_own() -> None:
+    """44 bytes per inner and 10 per outer element of each copy, where no product adds them."""
+    plain, biased = (
+        of_width(
+            toy.mixture(expert_bias=bias),
+            toy.software(),
+            toy.job(),
+            toy.layout(),
+            width=tokens(4096),
+            biased=tokens(1),
+            moe=1.0,
+            traffic=tokens(1),
+        )
+        for bias in (0.0, 1.0)
+    )
+    assert biased - plain == 2048 * 4 * (44 * 1024 + 10 * 1024)
 
 
 def test_a_frozen_base_needs_no_weight_gradients() -> None:

@@ -45,7 +45,8 @@ def device(**changes: Number) -> Device:
     """100 TFLOP/s, 1 TB/s of memory, 8 devices at 100 GB/s, 10 GB/s each beyond; tiles do not quantise."""
     numbers: dict[str, Number] = {"matmul_flops_s": 1e14, "low_matmul_flops_s": 1e14, "peak_flops_s": 1.25e14}
     numbers |= {"attention_share": 1.0, "compute_units": 0.0, "memory_bytes": 8e10, "memory_bytes_s": 1e12}
-    numbers |= {"scale_up_bytes_s": 1e11, "scale_up_domain": 8.0, "node": 8.0, "network_bytes_s": 1e10}
+    numbers |= {"scale_up_bytes_s": 1e11, "scale_up_domain": 8.0, "node": 8.0}
+    numbers |= {"network_bytes_s": 1e10, "fused_experts": 0.0}
     return Device(**arrays(numbers | changes))
 
 
@@ -53,6 +54,7 @@ def software(**changes: Number) -> Software:
     """Fused attention, sequence parallelism and 1F1B; nothing overlaps and nothing costs the host time."""
     numbers: dict[str, Number] = dict.fromkeys(Software.__dataclass_fields__, 0.0)
     numbers |= {"fused_attention": 1.0, "sequence_parallel": 1.0, "bubble": 1.0, "sends_sharded": 1.0}
+    numbers |= {"skips_window": 1.0}
     numbers |= {"selective_kept": 0.5, "selective_attention": 1.0}
     return Software(**arrays(numbers | {"gradient_bytes": 4.0, "gradient_wire_bytes": 2.0} | changes))
 
@@ -102,6 +104,10 @@ class Setting:
         """The same on a device of which some figures are so many times as high."""
         changed = {name: getattr(self.device, name) * np.asarray(factor) for name, factor in factors.items()}
         return replace(self, device=replace(self.device, **changed))
+
+    def with_device(self, **changes: Number) -> Setting:
+        """The same on a device with other figures."""
+        return replace(self, device=replace(self.device, **arrays(changes)))
 
     def with_job(self, **changes: Number) -> Setting:
         """The same with another job."""

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from written_runs import case, rows
 
-from planner.catalog.calibration import Accuracy, Calibration, load_calibration, read_calibration
+from planner.catalog.calibration import Calibration, load_calibration, read_calibration
 from planner.performance.evaluate import constants_of
 from planner.performance.symbols import Constants
 from planner.validation.calibrate import calibration_of, calibration_toml, constants_as_numbers, usable_cases
@@ -31,7 +31,7 @@ from planner.validation.priors import MEMORY_PRIORS, TIME_PRIORS, hand_set
 from planner.validation.robust_fit import robust, root_weights, solve
 from planner.validation.step_time_fit import (
     fit_times,
-    leave_one_source_out,
+    leave_out,
     predict_seconds,
     relative_errors,
     subset,
@@ -128,7 +128,7 @@ def test_unseen_sources_are_predicted_by_the_others() -> None:
     """All sources follow one truth here, so leaving one out loses little."""
     data = time_data(synthetic())
     seen: list[str] = []
-    errors = leave_one_source_out(data, fit_times(data), seen.append)
+    errors = leave_out(data, data.sources, fit_times(data), seen.append)
     assert seen == sorted(SOURCES)
     assert np.median(np.abs(errors)) < 0.03
 
@@ -225,6 +225,9 @@ def test_a_record_survives_being_written(tmp_path_factory: pytest.TempPathFactor
         assert back.standard_errors == pytest.approx(one.standard_errors, rel=1e-5)
         assert [e.accelerator for e in back.efficiencies] == [e.accelerator for e in one.efficiencies]
         assert [a.kind for a in back.accuracies] == [a.kind for a in one.accuracies]
+        assert back.spread.newest == one.spread.newest
+        assert back.spread.dense == pytest.approx(one.spread.dense, rel=1e-5)
+        assert [r.confidence for r in back.reliability] == [r.confidence for r in one.reliability]
         assert calibration_toml(back) == calibration_toml(one)
 
 
@@ -248,26 +251,6 @@ def test_the_efficiency_of_a_device_without_runs() -> None:
     assert found.efficiency(stranger.model_copy(update={"vendor": "new"})) == 1
     assert found.is_fitted(h100)
     assert not found.is_fitted(stranger)
-
-
-def test_deviations_by_kind() -> None:
-    """Dense and sparse models have their own spread."""
-    kinds = {"dense": 0.1, "moe": 0.2}
-    accuracies = tuple(
-        Accuracy(
-            kind=kind,
-            configs=1,
-            median_ape=0.1,
-            mean_ape=0.1,
-            within_10=1,
-            within_20=1,
-            fitted_median_ape=0.1,
-            log_deviation=deviation,
-        )
-        for kind, deviation in kinds.items()
-    )
-    found = load_calibration().model_copy(update={"accuracies": accuracies})
-    assert (found.log_deviation(moe=False), found.log_deviation(moe=True)) == (0.1, 0.2)
 
 
 def test_usable_cases() -> None:

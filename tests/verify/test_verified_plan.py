@@ -75,7 +75,7 @@ def test_a_good_plan_has_no_faults() -> None:
         (lambda: degrees(tensor=16), "tensor 16 is not within"),
         (lambda: degrees(expert=2), "expert divides the experts"),
         (lambda: degrees(context=3), "context cuts the sequence"),
-        (lambda: degrees(pipeline=40), "stages and chunks have layers"),
+        (lambda: degrees(pipeline=40), "stages have layers"),
         (lambda: degrees(micro_batch=3), "global_batch = data"),
         (lambda: phase(nodes=7), "nodes are whole"),
         (lambda: phase(step_seconds=1.0), "a step takes"),

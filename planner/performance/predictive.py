@@ -1,0 +1,118 @@
+"""How far a run that nobody has seen ends from its estimate: one distribution for ranges, probabilities and ties."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from planner.catalog.calibration import Kind, Spread
+from planner.performance.symbols import Array
+
+CONFIDENCE: Final = 0.8
+"""Share of runs whose real figure lies inside a printed range."""
+NORMAL_80: Final = 1.2816
+"""Standard deviations to either side that hold `CONFIDENCE` of a normal distribution."""
+LARGE: Final = 1000
+"""Devices above which runs end further from their estimate."""
+POINTS: Final = 101
+"""Equally probable factors that stand for the distribution in sums."""
+
+
+def student_quantile(probability: Array) -> Array:
+    """Quantile of Student's t with four degrees of freedom, which has tails as heavy as published runs.
+
+    2·√(cos(⅓·acos √α)/√α − 1) with α = 4·p·(1 − p), signed. Source: Shaw 2006, Journal of Computational Finance 9(4).
+    """
+    p = np.asarray(probability, dtype=np.float64)
+    alpha = np.clip(4 * p * (1 - p), 1e-300, 1.0)
+    inner = np.cos(np.arccos(np.sqrt(alpha)) / 3) / np.sqrt(alpha)
+    return np.asarray(np.sign(p - 0.5) * 2 * np.sqrt(np.maximum(inner - 1, 0.0)))
+
+
+STUDENT_80: Final = float(student_quantile(np.asarray((1 + CONFIDENCE) / 2)))
+"""Scales to either side that hold `CONFIDENCE` of that distribution."""
+_SPREAD: Final = student_quantile((np.arange(POINTS) + 0.5) / POINTS)
+
+
+@dataclass(frozen=True)
+class Predictive:
+    """The logarithm of real over estimated time: Student's t with four degrees of freedom."""
+
+    scale: float
+    middle: float = 0.0
+    """Median of the logarithm: above 0 where real runs tend to be slower than their estimate."""
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the normal distribution whose 80 % range is as wide."""
+        return self.scale * STUDENT_80 / NORMAL_80
+
+    def factor(self, probability: float) -> float:
+        """The factor on the estimate that a real run stays under with a probability."""
+        return math.exp(self.middle + self.scale * float(student_quantile(np.asarray(probability))))
+
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
+        """Factors between which the real figure lies with a confidence."""
+        return self.factor((1 - confidence) / 2), self.factor((1 + confidence) / 2)
+
+    @property
+    def factors(self) -> Array:
+        """Equally probable factors, ascending, shape (`POINTS`,)."""
+        return np.exp(self.middle + self.scale * _SPREAD)
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """What decides how well the time of a run is known that nobody has seen."""
+
+    kind: Kind
+    devices: float
+    release: str = ""
+    """Month of its software (`2026-03`); empty where it is not newer than the fit."""
+    has_gaps: bool = False
+    """Whether parts of its layout are guessed."""
+    device_deviation: float = 0.0
+    """Deviation of the logarithm that comes with an accelerator without published runs."""
+    software_deviation: float = 0.0
+    """The same of a stack that is not stated, see `software_deviation`."""
+    is_searched: bool = False
+    """Whether its layout is the best of many by the same estimate, which flatters it."""
+
+
+def predictive(spread: Spread, run: Unseen) -> Predictive:
+    """Real over estimated time of an unseen run: the spread between publishers, and what else is not known of it.
+
+    Added in quadrature: that of many devices, guessed parts of the layout, an unseen device, an unstated stack and
+    software newer than the fit; newer software and a search's choice move the median.
+    """
+    years = years_newer(spread.newest, run.release)
+    deviation = math.hypot(
+        spread.of_kind(run.kind),
+        spread.large * (run.devices > LARGE),
+        spread.gaps * run.has_gaps,
+        spread.drift_deviation * math.sqrt(years),
+        run.device_deviation,
+        run.software_deviation,
+    )
+    return Predictive(deviation * NORMAL_80 / STUDENT_80, spread.drift * years + spread.choice * run.is_searched)
+
+
+def software_deviation(generic: float, generic_stack: float) -> float:
+    """Deviation of log(time) where a stack is vendor-tuned or generic, nobody says which: √(g·(1 − g))·log(factor).
+
+    `generic` is the chance that it is generic, `generic_stack` the factor on its kernels' time then.
+    """
+    return math.sqrt(generic * (1 - generic)) * math.log(generic_stack)
+
+
+def years_newer(newest: str, release: str) -> float:
+    """Years between the newest run of a fit and a release (`2026-03` or `2026`); 0 where that is not newer."""
+    return max(_months(release) - _months(newest), 0) / 12 if release else 0.0
+
+
+def _months(moment: str) -> int:
+    year, _, month = moment.partition("-")
+    return 12 * int(year) + int(month[:2] or 1)
