@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from decimal import Decimal
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -25,35 +26,38 @@ def solved(name: str, *sets: str) -> Answer:
 
 def test_a_budget_of_the_bill_is_enough() -> None:
     """The bill itself is a budget that gives the plan; a cent less does not, and what is missing is told."""
-    found = solved("crash_budget_is_cost")
-    assert (found.status, found.plan and found.plan.cost_usd) == (Status.OPTIMAL, Decimal("290.58"))
-    problem = load_problem(HERE / "crash_budget_is_cost.yaml", ["limits.budget=$290.57"])
-    assert answer(problem).status is Status.INFEASIBLE
-    budget = next(one for one in relaxations(problem) if one.limit == "limits.budget")
-    assert (budget.after, budget.sets) == (291.0, ("limits.budget=$291",))
+    cheapest = solved("crash_budget_is_cost", "limits.budget=$1M").plan
+    assert cheapest is not None
+    bill = cheapest.cost_usd
+    found = solved("crash_budget_is_cost", f"limits.budget=${bill}")
+    assert (found.status, found.plan and found.plan.cost_usd) == (Status.OPTIMAL, bill)
+    less = load_problem(HERE / "crash_budget_is_cost.yaml", [f"limits.budget=${bill - Decimal('0.01')}"])
+    assert answer(less).status is Status.INFEASIBLE
+    budget = next(one for one in relaxations(less) if one.limit == "limits.budget")
+    assert (budget.after, budget.sets) == (float(ceil(bill)), (f"limits.budget=${ceil(bill)}",))
 
 
 @pytest.mark.parametrize("name", ["budget_3004", "budget_3007", "hang"])
 def test_what_has_to_give_is_told_and_holds(name: str) -> None:
-    """Both methods find no plan; each proposed change of a limit gives one, of the deadline an hour less none."""
+    """Both methods find no plan; each proposed change of a limit gives one, of the deadline an hour less none.
+
+    Where it is said that no deadline helps, the longest does not.
+    """
     problem = load_problem(HERE / f"{name}.yaml")
     assert answer(problem).status is Status.INFEASIBLE
     found = {one.limit: one for one in relaxations(problem)}
     for limit in ("limits.deadline", "limits.budget"):
         assert not found[limit].sets or solved(name, *found[limit].sets).plan
     hours = found["limits.deadline"].after
-    if name == "budget_3004":  # its TPUs are never bought with spare nodes, so no time is long enough for the budget
-        assert hours is None
-        return
-    assert isinstance(hours, float)
-    assert solved(name, f"limits.deadline={hours / 3600 - 1:.0f}h").status is Status.INFEASIBLE
+    assert hours is None or isinstance(hours, float)
+    less = "10000d" if hours is None else f"{hours / 3600 - 1:.0f}h"
+    assert solved(name, f"limits.deadline={less}").status is Status.INFEASIBLE
 
 
 def test_no_name_is_reserved() -> None:
     """A phase may be called `all`: its nodes are not those of the reservation."""
     plan = solved("phase_named_all").plan
     assert plan is not None
-    assert round(plan.cost_usd) == 106
     assert [(one.phase, one.kind) for one in plan.purchases] == [(None, "reserved")]
 
 
