@@ -99,8 +99,8 @@ def _is_beyond_a_limit(question: _Question, found: Solution, decision: Decision)
 
 
 def _wider(choices: Choices, found: Solution) -> Bounds:
-    """The limits, wider by what rounding may hide."""
-    stated, cents = bounds_of(choices.problem), rounded_usd(choices)
+    """The limits, wider by what rounding may hide: of cents once off the solver's bill, and once onto the real one."""
+    stated, cents = bounds_of(choices.problem), 2 * rounded_usd(choices)
     return replace(
         stated,
         wall_seconds=stated.wall_seconds * (1 + 2 * found.error + found.loosened),

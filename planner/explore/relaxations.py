@@ -106,9 +106,8 @@ def _gpus(room: Room, limit: Limit) -> Relaxation:
         if most > WIDER * limit.bound and not _helps_further(room, room.bounds):
             break
         within = replace(room.bounds, gpus=float(most))
-        if _is_possible(room, within):
-            choices = room.choices(within.wall_seconds, most)
-            counts = [count for count in device_counts(choices) if limit.bound < count <= most]
+        counts = [one for one in device_counts(room.choices(within.wall_seconds, most)) if limit.bound < one <= most]
+        if counts and _is_possible(room, within):
             count = _first(counts, lambda count: _is_possible(room, replace(room.bounds, gpus=float(count))))
             return _relaxed(room, limit, float(count))
     return _hopeless(limit)
