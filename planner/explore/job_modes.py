@@ -7,7 +7,7 @@ is whole cents, so that a budget is kept or not kept to the cent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import floor, inf
 from typing import Final
@@ -102,13 +102,12 @@ class _Sums:
 
     def kept(self, confidence: float | None) -> Array:
         """What a deadline bounds, shape (sums,)."""
-        wall, least, variance = self.values[:, :CENTS].T
-        return wall if confidence is None else promised(least, wall, variance, deviations_of(confidence))
+        return _kept_seconds(self.values, confidence)
 
-    def joined(self, other: _Sums, left: _Left, *, sure: bool) -> _Sums:
+    def joined(self, other: _Sums, left: _Left, seen: _Seen) -> _Sums:
         """All sums with one phase more, within what is left for them, without those that another beats."""
         values = (self.values[:, None, :] + other.values[None, :, :]).reshape(-1, len(SUMS))
-        kept = _within(values, left, sure=sure)
+        kept = _within(values, left, seen)
         first, second = np.divmod(kept, max(len(other.values), 1))
         return _Sums(values[kept], np.hstack((self.picks[first], other.picks[second])))
 
@@ -134,10 +133,36 @@ ROUNDING: Final = 1e-9
 """Relative slack of walls that are added in another order; the sum of all phases is compared without any."""
 
 
-def _within(values: Array, left: _Left, *, sure: bool) -> Counts:
+_Seen = Callable[[Array], Array]
+"""What of sums decides whether one beats another, each the less the better; shape (sums, figures)."""
+
+
+def _within(values: Array, left: _Left, seen: _Seen) -> Counts:
     """Index of what is within what is left by expected values and beaten by nothing, fastest first."""
     fits = np.flatnonzero((values[:, WALL] <= left.wall_seconds) & (values[:, CENTS] <= left.cents))
-    return fits[undominated(values[fits] if sure else values[fits][:, [WALL, CENTS]])]
+    return fits[undominated(seen(values[fits]))]
+
+
+def _wall_and_cents(values: Array) -> Array:
+    return values[:, [WALL, CENTS]]
+
+
+def _seen_so_far(confidence: float | None) -> _Seen:
+    """What counts while phases are still to come: with a confidence all of it, since the rest decides the shape."""
+    return _wall_and_cents if confidence is None else lambda values: values
+
+
+def _seen_at_last(confidence: float | None) -> _Seen:
+    """What counts of whole jobs: expected time and cost, and with a confidence the time that is kept."""
+    if confidence is None:
+        return _wall_and_cents
+    return lambda values: np.column_stack((values[:, WALL], _kept_seconds(values, confidence), values[:, CENTS]))
+
+
+def _kept_seconds(values: Array, confidence: float | None) -> Array:
+    """What a deadline bounds, shape (sums,)."""
+    wall, least, variance = values[:, :CENTS].T
+    return wall if confidence is None else promised(least, wall, variance, deviations_of(confidence))
 
 
 def undominated_job_modes(choices: Choices, bounds: Bounds, clock: Clock | None = None) -> tuple[JobMode, ...]:
@@ -221,7 +246,7 @@ def _sums(
 
     Phase by phase, as far as the bounds leave room for the least that the others take.
     """
-    sure, most = choices.problem.risk.confidence is not None, most_nodes_of(purchase_option, bounds)
+    confidence, most = choices.problem.risk.confidence, most_nodes_of(purchase_option, bounds)
     bought = [
         _values(choices, purchase_option, index, reserved, optimistic=optimistic)
         for index in range(len(choices.phases))
@@ -231,9 +256,10 @@ def _sums(
     remaining = [_Left(bounds.wall_seconds, bounds.cents)]
     for values in phases[:0:-1]:
         remaining.append(remaining[-1].beside(values))
-    for values, left in zip(phases, reversed(remaining), strict=True):
-        alone = _within(values, left, sure=sure)
-        sums = sums.joined(_Sums(values[alone], alone[:, None]), left, sure=sure)
+    seen = [_seen_so_far(confidence)] * (len(phases) - 1) + [_seen_at_last(confidence)]
+    for values, left, of_sums in zip(phases, reversed(remaining), seen, strict=True):
+        alone = _within(values, left, _seen_so_far(confidence))
+        sums = sums.joined(_Sums(values[alone], alone[:, None]), left, of_sums)
     return sums
 
 

@@ -24,7 +24,9 @@ def undominated(values: Array) -> Index:
     before = np.minimum.accumulate(np.concatenate(([np.inf], last)))[:-1]
     if values.shape[1] <= TWO:
         return order[last < before]
-    rest = ~_beaten_by_best(ordered)
+    rest = np.flatnonzero(~_beaten_by_best(ordered))
+    if len(rest) > BLOCK:
+        rest = rest[~_beaten_by_champions(ordered[rest])]
     return order[rest][_alone(ordered[rest])]
 
 
@@ -40,6 +42,22 @@ def _beaten_by_best(ordered: Array) -> npt.NDArray[np.bool_]:
     earlier = np.concatenate(([0], best[:-1])) if len(last) else best
     beaten: npt.NDArray[np.bool_] = np.all(ordered[earlier] <= ordered, axis=1)
     beaten[:1] = False
+    return beaten
+
+
+CHAMPIONS: Final = 32
+"""Rows, each the best by some weighting of the columns, that all others are compared with first."""
+
+
+def _beaten_by_champions(ordered: Array) -> npt.NDArray[np.bool_]:
+    """Whether an earlier row that is best by some weighting beats a row; of many columns that drops most."""
+    low = ordered.min(axis=0)
+    scaled = (ordered - low) / np.maximum(ordered.max(axis=0) - low, np.finfo(np.float64).tiny)
+    weights = np.random.default_rng(0).dirichlet(np.ones(ordered.shape[1]), CHAMPIONS)
+    beaten = np.zeros(len(ordered), dtype=np.bool_)
+    for champion in np.unique((scaled @ weights.T).argmin(axis=0)).tolist():
+        later = slice(champion + 1, None)
+        beaten[later] |= np.all(ordered[champion] <= ordered[later], axis=1)
     return beaten
 
 
