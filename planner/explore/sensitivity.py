@@ -81,7 +81,7 @@ def _worth(room: Room, plan: Plan, quantity: str, more: float) -> Sensitivity:
         case "time":
             return Sensitivity(quantity, more, _seconds(room, bounds) - _seconds(room, wider), "s")
         case "tokens":
-            return Sensitivity(quantity, more, _tokens(room, wider) - _tokens(room, bounds), "tokens")
+            return Sensitivity(quantity, more, _more_tokens(room, wider, plan.phases[0].steps), "tokens")
 
 
 def _of_money(room: Room, plan: Plan, more: float) -> Sensitivity:
@@ -124,9 +124,9 @@ def _seconds(room: Room, bounds: Bounds) -> float:
     return mode.wall_seconds if mode else 0.0
 
 
-def _tokens(room: Room, bounds: Bounds) -> float:
-    """The most tokens within bounds that some plan keeps."""
+def _more_tokens(room: Room, bounds: Bounds, known: int) -> float:
+    """Tokens that wider bounds allow beyond the steps that are known to be within them."""
     lengths = Lengths.among(room.choices(bounds.wall_seconds, bounds.gpus))
-    steps = most_steps(lengths, bounds, clock=room.time_budget.clock)
+    steps = most_steps(lengths, bounds, known, clock=room.time_budget.clock)
     room.time_budget.check()
-    return float(steps * lengths.phase.tokens_per_step)
+    return float((steps - known) * lengths.phase.tokens_per_step)
