@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import ceil
+from math import ceil, inf
 from typing import Final, TypeVar
 
 from planner.clock import Clock, OutOfTimeError
-from planner.explore.job_modes import Bounds, bounds_of
+from planner.explore.job_modes import Bounds
 from planner.explore.plan_table import PlanTable, merged, plan_tables
 from planner.explore.room import Room, with_bounds, within
 from planner.explore.shared import Offers, layout_key, narrowed, shared_choices
+from planner.explore.time_budget import TimeBudget
 from planner.layouts.degrees import searched_devices
 from planner.plans.choices import FEWER, Choices, site_of
 from planner.problem.problem import Problem
@@ -61,12 +62,6 @@ class Evaluated:
     def choices_for(self, problem: Problem) -> Choices:
         """The choices that a problem's limits leave."""
         return within(replace(self.choices, objective=problem.objective), problem)
-
-    def room(self, problem: Problem) -> Room:
-        """A room of a problem of this setting, which evaluates nothing anew within the devices that were searched."""
-        bounds = bounds_of(with_bounds(problem, Bounds()))
-        choices = replace(self.choices, objective=problem.objective)
-        return Room(problem, {(bounds.wall_seconds, float(self.most_devices)): choices})
 
 
 @dataclass
@@ -164,3 +159,20 @@ def _evaluated(problem: Problem, offers: Offers, known: _Training | None, clock:
     except KeyboardInterrupt:
         raise OutOfTimeError from None
 
+
+@dataclass
+class KeptRoom(Room):
+    """A room whose layouts, and those of other problems that are asked about, are among evaluations that are kept."""
+
+    evaluations: Evaluations = field(default_factory=Evaluations)
+
+    @classmethod
+    def of(cls, problem: Problem, evaluations: Evaluations, time_budget: TimeBudget) -> KeptRoom:
+        """The room of a problem. Raises InputError and OutOfTimeError."""
+        found = evaluations.of(problem, time_budget.clock)
+        choices = replace(found.choices, objective=problem.objective)
+        return cls(problem, {(inf, float(found.most_devices)): choices}, time_budget, evaluations)
+
+    def changed(self, problem: Problem) -> Room:
+        """A room of another problem among the same evaluations. Raises InputError and OutOfTimeError."""
+        return KeptRoom.of(problem, self.evaluations, self.time_budget)
