@@ -242,7 +242,7 @@ def _shortest(given: Given, scenario: Scenario, changes: Mapping[str, str | None
         if key in scenario.changes:
             without = scenario.changed({key: None})
             same = scenario.changes[key] != UNSTATED or given.stated(key, {}) is None
-            if same and _is_valid(given, without) and given.problem(without.changes) == problem:
+            if same and _is_valid(given, without) and repr(given.problem(without.changes)) == repr(problem):
                 scenario = without
     return scenario
 

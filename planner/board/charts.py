@@ -131,8 +131,13 @@ def _chosen(plan: Plan, x: Ruler, y: Ruler, scales: Mapping[str, Any]) -> Spec:
     return {"data": {"values": [place]}, "mark": mark, "encoding": dict(scales)}
 
 
-def parts_spec(rows: Sequence[tuple[str, Mapping[str, float]]], title: str, description: str) -> Spec:
-    """Stacked bars: parts of a whole, a bar per phase."""
+def parts_spec(
+    rows: Sequence[tuple[str, Mapping[str, float]]], title: str, description: str, *, shares: bool = False
+) -> Spec:
+    """Stacked bars: parts of a whole, a bar per phase; with `shares` all of one length."""
+    x = {"field": "value", "type": "quantitative", "title": title, "stack": "normalize" if shares else "zero"}
+    if shares:
+        x |= {"axis": {"format": "%"}, "title": f"share of {title}"}
     values = [
         {"bar": name, "part": part.replace("_", " "), "value": round(value, 4), "order": order}
         for name, parts in rows
@@ -148,7 +153,7 @@ def parts_spec(rows: Sequence[tuple[str, Mapping[str, float]]], title: str, desc
         "data": {"values": values},
         "mark": {"type": "bar"},
         "encoding": {
-            "x": {"field": "value", "type": "quantitative", "title": title, "stack": "zero"},
+            "x": x,
             "y": {"field": "bar", "type": "nominal", "title": None, "sort": None},
             "color": colour,
             "order": {"field": "order"},
@@ -172,7 +177,7 @@ def memory_spec(plan: Plan) -> Spec:
 
 def step_spec(plan: Plan) -> Spec:
     """Time of a step by part, a bar per phase."""
-    return parts_spec([(phase.name, phase.time) for phase in plan.phases], "seconds a step", "Time of a step by part")
+    return parts_spec([(phase.name, phase.time) for phase in plan.phases], "seconds of a step", "Time of a step", shares=True)
 
 
 def spending(plan: Plan) -> list[tuple[int, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -174,7 +175,8 @@ def _control(
         "kind": field.kind,
         "unit": field.unit,
         "value": _shown(value),
-        "chosen": list(_texts(value)) if field.kind == "several" and field.key not in sets else _chosen(field, sets),
+        "usual": _usual(field, schema),
+        "chosen": _chosen(field, value, problem) if field.kind == "several" else [],
         "changed": field.key in sets,
         "description": schema.get("description", ""),
         "examples": [str(one) for one in schema.get("examples", ())],
@@ -183,10 +185,17 @@ def _control(
     }
 
 
-def _chosen(field: Field, sets: Sets) -> list[str]:
-    """The values of a list that was changed on the board, which writes them as `[a, b]`."""
-    text = sets.get(field.key, "")
-    return [one.strip() for one in text.strip("[]").split(",") if one.strip()] if text != UNSTATED else []
+def _chosen(field: Field, value: Plain, problem: Problem) -> list[str]:
+    """The values that a list holds: as the file has them, as the board writes them (`[a, b]`), or by default."""
+    if isinstance(value, str):
+        return [one.strip() for one in value.strip("[]").split(",") if one.strip()]
+    return list(_texts(value) if value is not None else problem.market.purchase if "purchase" in field.key else ())
+
+
+def _usual(field: Field, schema: Mapping[str, Any]) -> str:
+    """What holds where a key is not stated, as its description says."""
+    found = re.search(r"default:? (?P<usual>[^;,.]+(?:\.[0-9]+)?)", schema.get("description", ""))
+    return found["usual"] if found else "any" if field.kind == "pin" else ""
 
 
 def _shown(value: Plain) -> str:

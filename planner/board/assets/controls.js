@@ -20,6 +20,7 @@ export function showControls(list) {
   const same = list.length === shown.size && list.every((one) => shown.has(one.key));
   if (!same) build(list);
   for (const one of list) fill(shown.get(one.key), one);
+  showWorth(worth);
   setReadOnly(readOnly);
 }
 
@@ -62,7 +63,7 @@ function make(one) {
 
 /** A text field, and a slider where the server says through which values. */
 function quantity(control, one, id) {
-  control.text = el("input", { id, type: "text", maxLength: 200, placeholder: one.kind === "pin" ? "any" : "none", spellcheck: false, autocomplete: "off", "aria-describedby": `${id}-help` });
+  control.text = el("input", { id, type: "text", maxLength: 200, placeholder: one.usual, spellcheck: false, autocomplete: "off", "aria-describedby": `${id}-help` });
   control.text.addEventListener("change", () => change(one.key, control.text.value.trim() || "null"));
   control.text.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); control.text.dispatchEvent(new Event("change")); } });
   control.slider = el("input", { type: "range", min: 0, max: 0, value: 0, "aria-label": `${one.label}, slider` });
@@ -116,10 +117,10 @@ function slide(control, one) {
   if (!moving || control.steps.length !== one.steps.length) {
     control.steps = one.steps;
     control.slider.max = String(one.steps.length - 1);
-    control.slider.value = String(nearest(one.steps, one.value));
+    control.slider.value = String(nearest(one.steps, one.value || one.usual));
   }
   control.slider.classList.toggle("is-open", !one.value);
-  control.slider.setAttribute("aria-valuetext", one.value || "none");
+  control.slider.setAttribute("aria-valuetext", one.value || one.usual);
   control.range.replaceChildren(el("span", { textContent: one.steps[0] }), el("span", { textContent: one.steps.at(-1) }));
 }
 
