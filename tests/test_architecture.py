@@ -30,6 +30,7 @@ STOREYS = (
     {"verify", "cpsat", "simulate", "estimate", "validation", "measure"},
     {"explore"},
     {"report"},
+    {"board"},
     {"cli"},
     {"__main__"},
 )
@@ -43,6 +44,8 @@ ONLY_IN = {
     "click": {"cli"},
     "jinja2": {"report"},
     "vl_convert": {"report"},
+    "starlette": {"board"},
+    "uvicorn": {"board"},
 }
 """Libraries and the rooms that may import them."""
 EQUATIONS_IMPORT = {

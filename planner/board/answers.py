@@ -71,12 +71,7 @@ def headline(answer: Answer) -> Document:
         "status": answer.status.value,
         "title": f"{card.title} for {format_duration(plan.wall_seconds)}, {format_money(plan.cost_usd)}",
         "name": name,
-        "lead": [
-            f"{card.subtitle}; {format_count(sum(phase.tokens for phase in plan.phases))} tokens in "
-            f"{format_count(plan.gpu_hours)} GPU-hours",
-            f"Best of {format_combinations(answer.search_space)} combinations, by {answer.choices.objective}: every one "
-            "was ruled out or is worse, and the plan was checked by the equations alone.",
-        ],
+        "lead": list(_lead(answer, plan, card.subtitle)),
         "facts": [
             ["cost", format_money(plan.cost_usd)],
             ["done in", format_duration(plan.wall_seconds)],
@@ -90,6 +85,14 @@ def headline(answer: Answer) -> Document:
         "accelerator": plan.accelerator,
         "place": plan.placement.title,
     }
+
+
+def _lead(answer: Answer, plan: Plan, where: str) -> Iterator[str]:
+    """Where it runs, and what the plan is the best of."""
+    tokens, hours = format_count(sum(phase.tokens for phase in plan.phases)), format_count(plan.gpu_hours)
+    yield f"{where}; {tokens} tokens in {hours} GPU-hours"
+    combinations = format_combinations(answer.search_space)
+    yield f"Best of {combinations} combinations, by {answer.choices.objective}; checked by the equations alone."
 
 
 def _without_plan(answer: Answer) -> Document:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from planner.board.controls import check, fields_of
 from planner.board.given import UNSTATED, Given
-from planner.board.solver import Question, Solver
+from planner.board.solver import Question, Shown, Solver
 from planner.board.state import History, Scenario, State, state_of
 from planner.errors import InputError
 
@@ -153,6 +153,13 @@ class Board:
         self.relaxations = []
         self._publish("state", json.dumps(self.state_document()))
         self.solver.submit(Question(self.version, self.state))
+
+    def shown(self) -> Shown:
+        """What was found for the present state. Raises InputError while that is not known."""
+        shown = self.solver.shown
+        if shown is None or shown.version != self.version:
+            raise InputError("the answer is not there yet", fix="wait until the figures are no longer pale")
+        return shown
 
     def state_document(self) -> dict[str, Any]:
         """The state as everybody sees it."""

@@ -9,12 +9,12 @@ from typing import Any, Final
 import numpy as np
 
 from planner.explore.lookup import Curve, CurvePoint, Lookup
+from planner.layouts.workload import workload_of
 from planner.plans.plan import Plan
 from planner.problem.problem import Problem
 from planner.report.deadline_probability import plan_distribution
 from planner.report.page.axes import Ruler, time_unit
 from planner.report.plan_error import error_of
-from planner.layouts.workload import workload_of
 from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, format_duration, format_money
 
 Spec = dict[str, Any]
@@ -38,7 +38,7 @@ def frontier_spec(lookup: Lookup, plan: Plan | None) -> Spec | None:
     y = Ruler.of("y", "time", [one.seconds for one in shown], [bounds.wall_seconds])
     scales = {"x": x.channel(7), "y": y.channel(6)}
     names = list(dict.fromkeys(one.accelerator for one in shown))[:MOST_NAMES]
-    colour = {"field": "accelerator", "type": "nominal", "scale": {"domain": names}, "title": None}
+    colour: Spec = {"field": "accelerator", "type": "nominal", "scale": {"domain": names}, "title": None}
     colour["legend"] = {"orient": "bottom", "columns": 4}
     others = [_value(one, x, y) for one in curve.everyone if one.accelerator in names and _inside(one, x, y)]
     tooltip = [{"field": "words", "type": "nominal", "title": "plan"}]
@@ -135,7 +135,7 @@ def parts_spec(
     rows: Sequence[tuple[str, Mapping[str, float]]], title: str, description: str, *, shares: bool = False
 ) -> Spec:
     """Stacked bars: parts of a whole, a bar per phase; with `shares` all of one length."""
-    x = {"field": "value", "type": "quantitative", "title": title, "stack": "normalize" if shares else "zero"}
+    x: Spec = {"field": "value", "type": "quantitative", "title": title, "stack": "normalize" if shares else "zero"}
     if shares:
         x |= {"axis": {"format": "%"}, "title": f"share of {title}"}
     values = [
@@ -145,7 +145,7 @@ def parts_spec(
         if value > LEAST_PART * sum(parts.values())
     ]
     parts = list(dict.fromkeys(one["part"] for one in values))
-    colour = {"field": "part", "type": "nominal", "title": None, "scale": {"domain": parts}}
+    colour: Spec = {"field": "part", "type": "nominal", "title": None, "scale": {"domain": parts}}
     colour["legend"] = {"orient": "bottom", "columns": 4}
     return {
         "height": {"step": 34},
@@ -177,19 +177,20 @@ def memory_spec(plan: Plan) -> Spec:
 
 def step_spec(plan: Plan) -> Spec:
     """Time of a step by part, a bar per phase."""
-    return parts_spec([(phase.name, phase.time) for phase in plan.phases], "seconds of a step", "Time of a step", shares=True)
+    return parts_spec(
+        [(phase.name, phase.time) for phase in plan.phases], "seconds of a step", "Time of a step", shares=True
+    )
 
 
 def spending(plan: Plan) -> list[tuple[int, float]]:
     """US dollars by month of 30 days from the start, each purchase spread evenly over its time."""
     month = DAYS_PER_MONTH * SECONDS_PER_DAY
     starts: dict[str | None, float] = {None: 0.0}
-    begun = 0.0
+    lengths: dict[str | None, float] = {None: max(plan.wall_seconds, plan.purchase_option.committed_seconds)}
     for phase in plan.phases:
-        starts[phase.name] = begun
-        begun += phase.wall_seconds
+        starts[phase.name] = sum(lengths[name] for name in list(lengths)[1:])
+        lengths[phase.name] = phase.wall_seconds
     spent: dict[int, float] = {}
-    lengths = {None: max(begun, plan.purchase_option.committed_seconds), **{p.name: p.wall_seconds for p in plan.phases}}
     for purchase in plan.purchases:
         start, length = starts[purchase.phase], max(lengths[purchase.phase], 1.0)
         for index in range(int(start // month), int((start + length) // month) + 1):

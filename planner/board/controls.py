@@ -17,8 +17,8 @@ from planner.catalog.offers import load_offers
 from planner.errors import InputError, did_you_mean
 from planner.explore.lookup import Lookup
 from planner.problem.document import with_overrides
-from planner.problem.yaml_tree import Plain
 from planner.problem.problem import Problem, json_schema
+from planner.problem.yaml_tree import Plain
 from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 Kind = Literal["quantity", "choice", "several", "pin"]

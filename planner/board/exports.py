@@ -20,6 +20,7 @@ from planner.report.page.render import rendered
 from planner.report.plan_json import answer_document
 from planner.report.relaxations import relaxation_documents
 from planner.report.sensitivity import limits_with_worth
+from planner.units import SECONDS_PER_DAY
 
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -108,8 +109,7 @@ def _xlsx(shown: Shown) -> bytes:
         from openpyxl import Workbook  # noqa: PLC0415  (only workbooks need it)
     except ImportError:
         raise InputError("workbooks need openpyxl, which is not installed", fix="pip install openpyxl") from None
-    book = Workbook()
-    book.remove(book.active)
+    book = Workbook(write_only=True)
     for title, rows in _sheets(shown).items():
         sheet = book.create_sheet(title)
         for row in rows:
@@ -130,44 +130,39 @@ def _sheets(shown: Shown) -> Mapping[str, Sequence[Row]]:
     sheets: dict[str, Sequence[Row]] = {"Answer": summary}
     if plan is not None:
         months: list[Row] = [(month, round(usd, 2)) for month, usd in spending(plan)]
-        sheets |= {"Bill": _bill(plan), "Months": [("month of 30 days", "US dollars"), *months], "Phases": _phases(plan)}
+        sheets |= {
+            "Bill": _bill(plan),
+            "Months": [("month of 30 days", "US dollars"), *months],
+            "Phases": _phases(plan),
+        }
     if shown.lookup is not None:
         points: list[Row] = [
-            (one.cost_usd, one.seconds / 86400, one.gpus, one.accelerator) for one in shown.lookup.curve().points
+            (one.cost_usd, one.seconds / DAY, one.gpus, one.accelerator) for one in shown.lookup.curve().points
         ]
         sheets["Frontier"] = [("US dollars", "days", "GPUs", "accelerator"), *points]
     return sheets
 
 
 def _bill(plan: Plan) -> Sequence[Row]:
-    head = ("phase", "bought", "offer", "nodes", "US dollars per GPU-hour", "hours", "US dollars", "note")
-    return [
-        head,
-        *(
-            (one.phase or "all", one.kind, one.offer, one.nodes, one.usd_per_gpu_hour, one.hours, one.cost_usd, one.note)
-            for one in plan.purchases
-        ),
-    ]
+    """Every purchase in figures."""
+    rows: list[Row] = [("phase", "bought", "offer", "nodes", "US dollars per GPU-hour", "hours", "US dollars", "note")]
+    for one in plan.purchases:
+        where = (one.phase or "all", one.kind, one.offer)
+        rows.append((*where, one.nodes, one.usd_per_gpu_hour, one.hours, one.cost_usd, one.note))
+    return rows
 
 
 def _phases(plan: Plan) -> Sequence[Row]:
+    """Every phase in figures."""
     names = list(plan.phases[0].degrees)
-    head = ("phase", "GPUs", *names, "seconds a step", "steps", "days", "MFU")
-    return [
-        head,
-        *(
-            (
-                one.name,
-                one.gpus,
-                *(one.degrees[name] for name in names),
-                one.step_seconds,
-                one.steps,
-                one.wall_seconds / 86400,
-                one.mfu,
-            )
-            for one in plan.phases
-        ),
-    ]
+    rows: list[Row] = [("phase", "GPUs", *names, "seconds a step", "steps", "days", "MFU")]
+    for one in plan.phases:
+        degrees = (one.degrees[name] for name in names)
+        rows.append((one.name, one.gpus, *degrees, one.step_seconds, one.steps, one.wall_seconds / DAY, one.mfu))
+    return rows
+
+
+DAY: Final = float(SECONDS_PER_DAY)
 
 
 def _cell(value: str | float | Decimal | None) -> str | float | Decimal | None:
@@ -210,4 +205,6 @@ class ExistsError(InputError):
 def _is_file_name(name: str) -> bool:
     stem, dot, ending = name.rpartition(".")
     allowed = all(one.isalnum() or one in " ._-" for one in stem)
-    return bool(dot) and ending in {"yaml", "yml"} and 0 < len(stem) <= 100 and allowed and not stem.startswith((".", " "))
+    return (
+        bool(dot) and ending in {"yaml", "yml"} and 0 < len(stem) <= 100 and allowed and not stem.startswith((".", " "))
+    )

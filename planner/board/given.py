@@ -54,11 +54,11 @@ class Given:
         """The value of a key as it is written; None when it is not stated."""
         if key in sets:
             return None if sets[key] == UNSTATED else sets[key]
-        found: Any = self.document.data
         *_, path = with_overrides(self.document, [f"{key}={UNSTATED}"]).overrides
-        for step in path:
-            found = found.get(step) if isinstance(found, dict) else found[step] if isinstance(found, list) else None
-        value: Plain = found
+        try:
+            value: Plain = _at(self.document.data, path)
+        except (KeyError, TypeError):
+            return None
         return value
 
     def command(self, sets: Sets) -> str:

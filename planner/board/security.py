@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Final
@@ -77,6 +78,7 @@ class Guard:
         guarded = _with_headers(send)
         refusal = self._refusal(scope)
         if refusal:
+            await _drained(receive)
             await _refuse(guarded, *refusal)
         elif scope["path"] == EVENTS:
             await self.app(scope, receive, guarded)
@@ -165,6 +167,22 @@ async def _body(receive: Receive) -> bytes | None:
         return None
 
 
+async def _drained(receive: Receive) -> None:
+    """Takes what little of a body is still coming, so that who sends it can read why it is refused."""
+    left = MOST_DRAINED
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAINING_SECONDS):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body"):
+                    return
+
+
+MOST_DRAINED: Final = 2**24
+DRAINING_SECONDS: Final = 2.0
+
+
 def _replayed(body: bytes, receive: Receive) -> Callable[[], Awaitable[Message]]:
     """The body that was read, then whatever comes after it."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
@@ -191,6 +209,11 @@ def _with_headers(send: Send) -> Send:
 
 async def _refuse(send: Send, status: int, why: str) -> None:
     """A short answer in plain text."""
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+    body = f"{why}\n".encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": f"{why}\n".encode()})
+    await send({"type": "http.response.body", "body": body})

@@ -100,21 +100,14 @@ async def _served(
         f"http://{LOOPBACK}:{port}/?token={own}",
         f"http://{_address()}:{port}/?token={shared}" if options.share else None,
     )
-    telling = asyncio.create_task(_told(server, links, tell))
+    listener.listen(MOST_CONNECTIONS)  # whoever asks from now on is answered as soon as the server runs
+    asyncio.get_running_loop().call_soon(tell, links)
     board.start()
     try:
         with suppress(KeyboardInterrupt):
             await server.serve([listener])
     finally:
         board.close()
-        telling.cancel()
-
-
-async def _told(server: object, links: Links, tell: Callable[[Links], None]) -> None:
-    """Tells the addresses once the server answers."""
-    while not getattr(server, "started", False):
-        await asyncio.sleep(0.01)
-    tell(links)
 
 
 def _address() -> str:

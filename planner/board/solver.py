@@ -74,6 +74,8 @@ class Solver:
     _columns: dict[tuple[int, tuple[tuple[str, str], ...]], Document] = field(default_factory=dict)
     _wanted: threading.Condition = field(default_factory=threading.Condition)
     _newest: Question | None = None
+    _taken: Question | None = None
+    """The last question that was begun with."""
     _clock: Clock = field(default_factory=Clock)
     _setting: str = ""
     """What is being evaluated; a newer question about the same does not end it."""
@@ -102,15 +104,18 @@ class Solver:
         return self.files[question.state.scenario.problem].problem(question.sets)
 
     def _work(self) -> None:
-        done: Question | None = None
-        while True:
-            with self._wanted:
-                self._wanted.wait_for(lambda: self._is_closed or self._newest is not done)
-                if self._is_closed or self._newest is None:
-                    return
-                done, self._clock = self._newest, Clock()
-                self._setting = setting_key(self._problem(done))
-            self._answered(done)
+        while question := self._next():
+            self._answered(question)
+
+    def _next(self) -> Question | None:
+        """Waits for a question that is not answered yet; None when it is time to end."""
+        with self._wanted:
+            self._wanted.wait_for(lambda: self._is_closed or self._newest is not self._taken)
+            if self._is_closed or self._newest is None:
+                return None
+            self._taken, self._clock = self._newest, Clock()
+            self._setting = setting_key(self._problem(self._taken))
+            return self._taken
 
     def _answered(self, question: Question) -> None:
         """Finds and publishes all pieces, unless a newer question comes; what goes wrong is a piece too."""

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 @click.option(
     "--read-only", is_flag=True, help="Through the shared link (without --share: the only one) nothing can be changed."
 )
-def board(
-    problem_files: tuple[str, ...], port: int, *, no_browser: bool, share: bool, read_only: bool
-) -> None:
+def board(problem_files: tuple[str, ...], port: int, *, no_browser: bool, share: bool, read_only: bool) -> None:
     """One live page for a budget negotiation: move deadline, budget, GPUs or any other limit and see the best plan.
 
     Serves the page on this machine until Ctrl-C. The first line on stdout is its address, with a token that only its

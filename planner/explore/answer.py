@@ -110,7 +110,9 @@ def answer(
     tell("proving the best")
     outcome = _proof(choices, best, clock)
     tell("")
-    alternatives = (Alternative(name, plans.get(name), reason_of(choices, best, name, plans)) for name in ranked if best)
+    alternatives = (
+        Alternative(name, plans.get(name), reason_of(choices, best, name, plans)) for name in ranked if best
+    )
     others = tuple(one for one in alternatives if one.plan is not best)
     unsearched = tuple(sorted(unsearched_of(choices, plans)))
     return Answer(problem, choices, outcome, best, others, search_space(choices), unsearched, clock)

@@ -147,10 +147,13 @@ def _evaluated(problem: Problem, offers: Offers, known: _Training | None, clock:
     if known is not None:
         tokens = tuple(min(pair) for pair in zip(tokens, known.tokens, strict=True))
         most = max(most, known.most_devices)
-    everything = [offers] if known is None else [offers, Offers(known.choices.offered, known.choices.offered, offers.own_devices)]
+    everything = (
+        [offers]
+        if known is None
+        else [offers, Offers(known.choices.offered, known.choices.offered, offers.own_devices)]
+    )
     phases = tuple(
-        phase.model_copy(update={"tokens": count})
-        for phase, count in zip(problem.training.phases, tokens, strict=True)
+        phase.model_copy(update={"tokens": count}) for phase, count in zip(problem.training.phases, tokens, strict=True)
     )
     training = problem.training.model_copy(update={"phases": phases})
     widest = with_bounds(problem.model_copy(update={"training": training}), Bounds(gpus=float(most)))

@@ -137,7 +137,7 @@ class Lookup:
         values = np.asarray([(one.cost_usd, one.seconds) for one in points]).reshape(-1, 2)
         best = [points[one] for one in undominated(values).tolist()]
         along = np.asarray([(one.cost_usd, one.seconds) for one in best]).reshape(-1, 2)
-        return Curve(tuple(best), knee_of(along) if len(best) else None, tuple(points))
+        return Curve(tuple(best), knee_of(along) if best else None, tuple(points))
 
 
 def _least(values: Array, table: PlanTable, bounds: Bounds) -> float:
@@ -165,4 +165,3 @@ class Curve:
     knee: int | None
     everyone: tuple[CurvePoint, ...]
     """The frontier of each accelerator alone."""
-

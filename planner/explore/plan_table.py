@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf
 from typing import Final
 
 import numpy as np
@@ -141,7 +140,8 @@ def _may_add(
     paid = line_cents(counts[None, :].astype(np.float64), price, np.maximum(wall, option.committed_seconds))
     cents = np.maximum(least, paid)
     devices = np.maximum(sums[:, [NODES]], counts) * option.placement.machine.per_node
-    return np.any(_least_cents(known, np.broadcast_to(wall, cents.shape), devices) > cents, axis=0)
+    adds = _least_cents(known, np.broadcast_to(wall, cents.shape), devices) > cents
+    return np.asarray(adds.any(axis=0), dtype=np.bool_)
 
 
 def _least_cents(known: PlanTable, seconds: Array, devices: Array) -> Array:
@@ -156,17 +156,16 @@ def _least_cents(known: PlanTable, seconds: Array, devices: Array) -> Array:
     return found
 
 
-def _sums(
-    choices: Choices, option: PurchaseOption, reserved: int, *, optimistic: bool = False
-) -> tuple[Array, Counts]:
+def _sums(choices: Choices, option: PurchaseOption, reserved: int, *, optimistic: bool = False) -> tuple[Array, Counts]:
     """All phases together with so many reserved nodes, which are not counted: sums and most nodes, and the layouts."""
     confidence = choices.problem.risk.confidence
-    sums, picks = np.zeros((1, NODES + 1)), np.empty((1, 0), dtype=np.int64)
+    sums: Array = np.zeros((1, NODES + 1))
+    picks: Counts = np.empty((1, 0), dtype=np.int64)
     for phase in range(len(choices.phases)):
         nodes, values = phase_figures(choices, option, phase, reserved, optimistic=optimistic)
-        one = np.column_stack((values, nodes))[nodes <= most_nodes_of(option, Bounds())]
+        one: Array = np.column_stack((values, nodes.astype(np.float64)))[nodes <= most_nodes_of(option, Bounds())]
         alone = undominated(_seen(one, confidence))
-        joined = sums[:, None, :] + one[None, alone, :]
+        joined: Array = sums[:, None, :] + one[None, alone, :]
         joined[:, :, NODES] = np.maximum(sums[:, None, NODES], one[None, alone, NODES])
         joined = joined.reshape(-1, NODES + 1)
         kept = undominated(_seen(joined, confidence))

@@ -16,7 +16,11 @@ PROBLEMS = Path(__file__).resolve().parents[2] / "problems"
 CHANGES = (
     {"limits.deadline": "75d", "limits.budget": "$7M", "risk.confidence": "95%"},
     {"limits.gpus": "null", "limits.deadline": "null"},
-    {"market.accelerators": "[H800-80GB, H100-80GB-SXM5]", "market.clouds": "[aws]", "market.purchase": "[spot, on_demand]"},
+    {
+        "market.accelerators": "[H800-80GB, H100-80GB-SXM5]",
+        "market.clouds": "[aws]",
+        "market.purchase": "[spot, on_demand]",
+    },
     {"training.phases[0].tokens": "10T", "layout.tensor": "<=8", "layout.zero": "1", "objective": "time"},
     {"market.spot_price": "×1.5", "limits.memory_headroom": "5%", "limits.growth": "1.5x", "risk.spare_nodes": "2%"},
 )
