@@ -34,7 +34,7 @@ def values(evaluation: Evaluation) -> dict[str, Array]:
     """Every figure of an evaluation by name."""
     bundles = (evaluation.time, evaluation.memory)
     found = {f"{type(one).__name__}.{f.name}": getattr(one, f.name) for one in bundles for f in fields(one)}
-    return found | {"total": evaluation.time.total, "reserved": evaluation.memory.reserved}
+    return found | {"total": evaluation.time.total, "reserved": evaluation.memory.reserved(1.0)}
 
 
 @settings(deadline=None, max_examples=20)
