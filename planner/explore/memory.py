@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from math import inf
 
-import numpy as np
-
-from planner.layouts.fastest import held_on, is_placeable
-from planner.layouts.layout_space import LayoutSpace, valid_rows
+from planner.layouts.fastest import held_on, leanest_bytes
+from planner.layouts.layout_space import LayoutSpace
 from planner.market.placements import Machine
 from planner.plans.choices import Choices, most_nodes
 from planner.units import GIB
@@ -36,7 +34,7 @@ def why_not_held(choices: Choices, machines: list[Machine], index: int) -> str:
         return f"{phase}: no layout is valid under the pins"
     largest = max(machines, key=lambda machine: machine.memory_bytes)
     if least <= largest.memory_bytes:
-        least = _leanest_bytes(choices, largest, index)
+        least = _leanest_bytes(choices, largest, space)
     if not largest.memory_bytes < least < inf:
         return f"{phase}: no layout fits in memory on the nodes that can be had"
     needs, has = least / GIB, largest.memory_bytes / GIB
@@ -44,12 +42,7 @@ def why_not_held(choices: Choices, machines: list[Machine], index: int) -> str:
     return f"{phase}: needs {needs:.{digits}f} GiB a device, it has {has:.{digits}f}"
 
 
-def _leanest_bytes(choices: Choices, machine: Machine, index: int) -> float:
+def _leanest_bytes(choices: Choices, machine: Machine, space: LayoutSpace) -> float:
     """Least device memory that a layout on the nodes that can be had needs; infinite where too many are to look at."""
     devices = most_nodes(choices.problem, choices.offered, machine) * machine.per_node
-    if devices > MOST_DEVICES:
-        return inf
-    space, least = choices.spaces[index], inf
-    for rows in valid_rows(choices.workload, choices.phases[index], space.degrees, inf, devices):
-        least = min(least, float(rows.needed_bytes[is_placeable(machine, rows)].min(initial=np.inf)))
-    return least
+    return leanest_bytes(machine, space, devices) if devices <= MOST_DEVICES else inf

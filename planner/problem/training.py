@@ -97,7 +97,7 @@ class Training(SchemaModel):
         """The rules between these keys that do not hold."""
         for key in ("rank", "base"):
             if self.trains_base and key in self.model_fields_set:
-                yield Rule(("training", key), f"training.{key} requires method: lora or qlora", "add method: lora")
+                yield Rule(("training", key), f"training.{key} requires method: lora", "add method: lora")
         if len(set(self.offload)) < len(self.offload):
             yield Rule(("training", "offload"), "offload names one thing twice", "give each once")
         if self.moments == "int8" and not self.optimizer.startswith("adamw"):

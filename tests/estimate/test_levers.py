@@ -124,7 +124,7 @@ def test_an_expert_cut_by_tensor_parallelism_takes_less() -> None:
     [
         ({"offload": ["parameters"]}, {"zero": 1}, "offloaded parameters need ZeRO 3"),
         ({"offload": ["optimizer", "optimizer"]}, {}, "names one thing twice"),
-        ({"base": "nf4"}, {}, "base is of use only with"),
+        ({"base": "nf4"}, {}, "training.base requires method: lora"),
         ({"moments": "int8", "optimizer": "muon"}, {}, "has no 8-bit states"),
         ({}, {"shard": 3}, "shard 3 does not divide"),
         ({}, {"expert_tensor": 2}, "expert_tensor 2 does not divide"),
