@@ -206,6 +206,7 @@ def sums_of_losses(count: float, losses: Callable[[int], Array], draws: int = 40
     return np.bincount(owner, weights=losses(len(owner)), minlength=draws).astype(np.float64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [0.05, 0.3, 0.8, 1.5, 3.0, 8.0, 40.0, 70.0])
 def test_few_losses(count: float) -> None:
     """Whatever the number of losses, each a restart and up to an interval: probabilities are right within 2 points."""

@@ -54,6 +54,7 @@ def job(
     return problem_of(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("deadline", "confidence", "phases"),
     [("16h", "90%", 1), ("10h", "60%", 2), ("16h", "95%", 2), ("30h", "99%", 2), ("24h", "84%", 3), ("30h", "90%", 3)],

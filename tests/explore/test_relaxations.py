@@ -23,6 +23,7 @@ BATCH = 10
 DEEPSEEK = Path(__file__).resolve().parents[2] / "problems" / "deepseek_v3.yaml"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, 50, BATCH))
 def test_proposals_are_sound(first: int) -> None:
     """On generated problems without a plan every proposal holds and is the smallest, and no hope is denied wrongly."""
@@ -30,6 +31,7 @@ def test_proposals_are_sound(first: int) -> None:
         assert faults(infeasible(number)) == [], f"problem {number}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(60_000, 60_030))
 def test_nothing_costs_less_than_the_least(seed: int) -> None:
     """Without any limit, the cheapest plan costs no less than what the passes alone cost on the cheapest offer."""
@@ -48,6 +50,7 @@ def test_what_is_not_asked_in_time_is_named() -> None:
     assert "not found in time" in reason(problem, ())
 
 
+@pytest.mark.slow
 def test_stretch_and_fewer_tokens_are_sound() -> None:
     """The equal stretch and the fewer tokens that are proposed allow a plan that keeps them."""
     for number in range(8):

@@ -109,6 +109,7 @@ def _where_placeable(machine: Machine, rows: dict[str, Any]) -> dict[str, Any]:
     return {name: one[holds] for name, one in rows.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", JOBS)
 @pytest.mark.parametrize("loses_replicas", [False, True])
 def test_nothing_beats_the_best_layouts(changes: dict[str, Any], *, loses_replicas: bool) -> None:
