@@ -35,7 +35,6 @@ from planner.report.gang import gang_lines
 from planner.report.plan_json import recompute_as_written
 from planner.report.tables import indented, text_table
 from planner.units import (
-    counted,
     format_amount,
     format_combinations,
     format_count,

@@ -42,7 +42,7 @@ def assert_recomputes(text: str) -> None:
     """Every amount of a printed bill follows from the figures beside it and from the lines below it."""
     total = TOTAL.search(text)
     assert total
-    bill = text[total.start() :].split("\n\n")[0].splitlines()[1:]
+    bill = text[total.start() :].split("\n\n", maxsplit=1)[0].splitlines()[1:]
     phases: list[list[Decimal]] = []
     for row in bill:
         if phase := PHASE.match(row):
