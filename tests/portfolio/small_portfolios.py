@@ -101,7 +101,7 @@ def _pool(chance: random.Random, number: int, days: int, *, commits: bool) -> Po
         nodes[first : first + 2] -= 1
     change = chance.randrange(days)
     before, after = (Decimal(chance.choice(["0.5", "1", "2.25", "4"])) for _ in range(2))
-    terms = ()
+    terms: tuple[Commitment, ...] = ()
     if commits:
         start = chance.randrange(3)
         terms = (Commitment("term", start, days - start, before * Decimal("0.6"), (1,), 2, days),)
