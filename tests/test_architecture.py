@@ -27,6 +27,7 @@ STOREYS = (
     {"market"},
     {"layouts"},
     {"plans"},
+    {"portfolio"},
     {"verify", "cpsat", "simulate", "estimate", "validation", "measure"},
     {"explore"},
     {"report"},

@@ -72,10 +72,11 @@ def test_readme_begins_with_the_two_commands() -> None:
     assert "\n" not in run + test
     install = "python3 -m venv .venv && .venv/bin/pip install -q"
     assert re.fullmatch(rf"{re.escape(install)} \. && \.venv/bin/plan \S+ \S+", run)
-    assert test == f"{install} '.[test]' && .venv/bin/pytest"
+    assert test == f"{install} '.[test]' && .venv/bin/pytest -m ''"
     assert (ROOT / run.split()[-1]).is_file()
 
 
+@pytest.mark.slow
 def test_generated_blocks_are_current() -> None:
     """What commands print stands in the pages as they print it today; `python docs/generate.py` mends it."""
     done = subprocess.run(  # noqa: S603
