@@ -64,11 +64,13 @@ function make(one) {
 /** A text field, and a slider where the server says through which values. */
 function quantity(control, one, id) {
   control.text = el("input", { id, type: "text", maxLength: 200, placeholder: one.usual, spellcheck: false, autocomplete: "off", "aria-describedby": `${id}-help` });
-  control.text.addEventListener("change", () => change(one.key, control.text.value.trim() || "null"));
+  control.text.addEventListener("input", () => { control.isTyped = true; });
+  control.text.addEventListener("change", () => { control.isTyped = false; change(one.key, control.text.value.trim() || "null"); });
   control.text.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); control.text.dispatchEvent(new Event("change")); } });
   control.slider = el("input", { type: "range", min: 0, max: 0, value: 0, "aria-label": `${one.label}, slider` });
   control.slider.addEventListener("input", () => {
     const step = control.steps[control.slider.valueAsNumber];
+    control.moved = performance.now();
     control.text.value = step;
     control.slider.setAttribute("aria-valuetext", step);
     change(one.key, step);
@@ -106,23 +108,23 @@ function fill(control, one) {
     for (const box of control.boxes) box.checked = chosen.has(box.value);
     control.summary.textContent = chosen.size ? [...chosen].join(", ") : "any";
   }
-  if (control.text && document.activeElement !== control.text && document.activeElement !== control.slider) control.text.value = one.value;
+  if (control.text && !control.isTyped && !isMoving(control)) control.text.value = one.value;
   if (control.slider) slide(control, one);
 }
 
 function slide(control, one) {
   control.slider.hidden = control.range.hidden = one.steps.length < 2;
   if (one.steps.length < 2) return;
-  const moving = document.activeElement === control.slider;
-  if (!moving || control.steps.length !== one.steps.length) {
-    control.steps = one.steps;
-    control.slider.max = String(one.steps.length - 1);
-    control.slider.value = String(nearest(one.steps, one.value || one.usual));
-  }
-  control.slider.classList.toggle("is-open", !one.value);
+  if (isMoving(control)) return;
+  control.steps = one.steps;
+  control.slider.max = String(one.steps.length - 1);
+  control.slider.value = String(nearest(one.steps, one.value || one.usual));
   control.slider.setAttribute("aria-valuetext", one.value || one.usual);
   control.range.replaceChildren(el("span", { textContent: one.steps[0] }), el("span", { textContent: one.steps.at(-1) }));
 }
+
+/** Whether a slider was moved just now, so that what comes back may be older than what its user sees. */
+const isMoving = (control) => performance.now() - (control.moved ?? -Infinity) < 800;
 
 /** The step whose amount is nearest to a text in the same unit; the last one for none. */
 function nearest(steps, text) {
