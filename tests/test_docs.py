@@ -76,6 +76,15 @@ def test_readme_begins_with_the_two_commands() -> None:
     assert (ROOT / run.split()[-1]).is_file()
 
 
+def test_python_examples_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The examples of the page on the Python API run one after another, from the project's folder."""
+    monkeypatch.chdir(ROOT)
+    exec("\n".join(fenced(text_of("docs/api.md"), "python")), {})  # noqa: S102
+    optimal, infeasible, *_ = capsys.readouterr().out.splitlines()
+    assert optimal.startswith("optimal ")
+    assert infeasible.startswith("infeasible ['limits.")
+
+
 @pytest.mark.slow
 def test_generated_blocks_are_current() -> None:
     """What commands print stands in the pages as they print it today; `python docs/generate.py` mends it."""

@@ -33,7 +33,7 @@ COMMANDS = {
     "catalog": "The accelerators, offers and models that are known.",
     "validate": "How far predictions are from published runs.",
     "calibrate": "Fit the estimator to published runs, or measure your GPU.",
-    "schema": "The JSON schema of problem and run files.",
+    "schema": "The JSON schema of problem files, run files and answers.",
 }
 """Subcommands and their one-line help; `planner.cli.NAME` has a command of that NAME."""
 

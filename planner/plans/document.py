@@ -7,8 +7,10 @@ in. Keys of a newer release are kept as they stand.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -18,6 +20,7 @@ from planner.errors import InputError, Place
 from planner.files import read_at_most
 from planner.problem.document import parse_document
 from planner.problem.problem import Problem
+from planner.units import format_duration, format_money
 
 FORMAT_VERSION: Final = 1
 LARGEST: Final = 16 * 2**20
@@ -146,6 +149,10 @@ class MemoryPart(Part):
     total: float
     limit: float
     """Usable memory of the device."""
+    expected: float
+    """Expected peak."""
+    fit_probability: Share
+    """Probability that the real peak is within the limit."""
 
 
 class PhasePart(Part):
@@ -370,9 +377,44 @@ class PlanDocument(Part):
         """The document as plain data."""
         return self.model_dump(mode="json", by_alias=True)
 
+    def _repr_html_(self) -> str:
+        """The answer as a table in a notebook."""
+        return html_of(self.facts())
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """The answer in a few lines of name and value."""
+        yield "status", self.status
+        if self.plan is None:
+            yield from (("relaxation", f"{one.limit}: {one.then or 'no amount helps'}") for one in self.relaxations)
+            return
+        plan = self.plan
+        yield "plan", f"{plan.gpus:,} × {plan.accelerator}"
+        yield "place", ", ".join(filter(None, (plan.placement.cloud, plan.placement.zone or plan.placement.region)))
+        yield "time", format_duration(plan.wall_seconds)
+        yield "cost", format_money(plan.cost_usd)
+        for line in plan.purchases:
+            bought = f"{line.nodes:,} nodes {line.kind.replace('_', '-')} for {line.hours:,.1f} h"
+            yield f"bill, {line.phase}", f"{bought}: {format_money(line.cost_usd)}"
+        for phase in plan.phases:
+            yield f"layout, {phase.name}", layout_in_words(phase)
+
     def to_json(self) -> str:
         """The text that `plan solve --json` prints."""
         return json.dumps(self.data(), indent=2, ensure_ascii=False)
+
+
+def layout_in_words(phase: PhasePart) -> str:
+    """Degrees above one, micro-batch and step of a phase."""
+    degrees = ("data", "tensor", "pipeline", "virtual_pipeline", "context", "expert")
+    values = {name: getattr(phase, name) for name in degrees}
+    cut = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items() if value > 1)
+    return f"{cut or 'one device'}; micro-batch {phase.micro_batch}, step {format_duration(phase.step_seconds)}"
+
+
+def html_of(facts: Iterable[tuple[str, str]]) -> str:
+    """Names and values as a table, with nothing in them read as markup."""
+    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in facts)
+    return f"<table>{rows}</table>"
 
 
 def answer_schema() -> dict[str, Any]:
