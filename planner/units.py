@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
@@ -305,6 +306,19 @@ def parse_factor(value: object) -> float:
 def parse_rate(value: object) -> float:
     """Events per node and day from `0.05` or `0.05/node-day`."""
     return float(_RATE.read(value))
+
+
+def parse_date(value: object) -> date:
+    """A day from `2027-03-01`."""
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value if isinstance(value, str) and _DATE.fullmatch(value) else "")
+    except ValueError:
+        raise QuantityError(f"{_shown(value)} is not a day", "write 2027-03-01") from None
+
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def parse_percentile(value: object) -> float:

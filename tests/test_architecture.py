@@ -27,6 +27,7 @@ STOREYS = (
     {"market"},
     {"layouts"},
     {"plans"},
+    {"portfolio"},
     {"verify", "cpsat", "simulate", "estimator", "validation", "measure"},
     {"explore"},
     {"report"},

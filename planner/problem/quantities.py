@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
@@ -49,6 +50,8 @@ Factor = Annotated[float, PlainValidator(units.parse_factor), _written("2x", "×
 """A factor above 0."""
 Rate = Annotated[float, PlainValidator(units.parse_rate), _written(0.05, "0.05/node-day")]
 """Events per node and day."""
+Day = Annotated[date, PlainValidator(units.parse_date), PlainSerializer(str, return_type=str), _written("2027-03-01")]
+"""A day of the calendar."""
 Percentile = Annotated[
     float, PlainValidator(units.parse_percentile), _as(units.written_percentile), _written("p50", "p90")
 ]

@@ -92,6 +92,7 @@ class SchemaFile(SchemaModel):
 KINDS: Final = {
     "plan/1": "a problem file (plan/1), which plan solve reads",
     "run/1": "a run file (run/1), which plan estimate reads",
+    "plan-portfolio/1": "a portfolio file (plan-portfolio/1), which plan portfolio reads",
 }
 """What the files are called, by what stands under `schema`."""
 
