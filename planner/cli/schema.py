@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -23,7 +24,7 @@ def schema(kind: Literal["problem", "run", "portfolio", "answer"], out: str | No
     from planner.portfolio.file import portfolio_schema
     from planner.problem.problem import json_schema
 
-    schemas = {
+    schemas: dict[str, Callable[[], dict[str, Any]]] = {
         "problem": json_schema,
         "run": partial(json_schema, "run"),
         "portfolio": portfolio_schema,
