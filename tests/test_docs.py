@@ -44,9 +44,9 @@ def resolved(words: list[str]) -> tuple[click.Command, list[str]]:
     """The command that words name, through groups, and the words left over."""
     command: click.Command = main
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
-        found = command.get_command(click.Context(command), words[0])
+        _, found, words = command.resolve_command(click.Context(command), words)
         assert found is not None, f"no command {words[0]!r}"
-        command, words = found, words[1:]
+        command = found
     return command, words
 
 
