@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,12 +13,12 @@ from planner.board.answers import headline
 from planner.board.charts import spending
 from planner.board.solver import Shown
 from planner.errors import InputError
+from planner.explore.surroundings import Surroundings
 from planner.plans.plan import Plan
 from planner.report.page.answer import answer_page
 from planner.report.page.render import rendered
 from planner.report.plan_json import answer_document
 from planner.report.relaxations import relaxation_documents
-from planner.report.sensitivity import limits_with_worth
 from planner.units import SECONDS_PER_DAY
 
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -43,19 +42,19 @@ def exported(kind: str, shown: Shown) -> File:
 
 
 def _html(shown: Shown) -> bytes:
-    worth = list(shown.lookup.sensitivities(shown.answer.plan)) if shown.lookup and shown.answer.plan else []
-    return rendered(answer_page(shown.answer, worth, shown.relaxations)).encode()
+    around = _around(shown)
+    return rendered(answer_page(shown.answer, around.worth, around.gives)).encode()
 
 
 def _json(shown: Shown) -> bytes:
     """What `plan solve --json` says, as far as the board knows it."""
-    whole = answer_document(shown.answer)
+    return answer_document(shown.answer, _around(shown)).to_json().encode()
+
+
+def _around(shown: Shown) -> Surroundings:
+    """What was asked around the answer."""
     worth = list(shown.lookup.sensitivities(shown.answer.plan)) if shown.lookup and shown.answer.plan else []
-    more = {
-        "relaxations": relaxation_documents(shown.relaxations),
-        "limits": limits_with_worth(shown.answer.problem, whole["limits"], worth),
-    }
-    return (json.dumps({**whole, **more}, indent=2, ensure_ascii=False) + "\n").encode()
+    return Surroundings(worth=worth, gives=shown.relaxations)
 
 
 def _yaml(shown: Shown) -> bytes:
