@@ -172,7 +172,9 @@ def main() -> None:
         print(f"{problem.name}: ready after {ready_seconds(problem):.2f} s", flush=True)
         with board(problem) as (url, process):
             empty, deadline, gpus = slider(url)
-            print(f"  empty request {empty:.0f} ms; beyond it deadline {deadline:.0f} ms, GPUs {gpus:.0f} ms", flush=True)
+            print(
+                f"  empty request {empty:.0f} ms; beyond it deadline {deadline:.0f} ms, GPUs {gpus:.0f} ms", flush=True
+            )
             table = Table(url)
             first, warm = relaxed(table)
             print(f"  relaxations {first:.2f} s the first time, {warm:.2f} s warm", flush=True)

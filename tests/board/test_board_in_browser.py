@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.remote.webelement import WebElement  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
-from served import PROBLEMS, Served, asked, served  # noqa: E402
+from served import PROBLEMS, ROOT, Served, asked, served  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -41,6 +42,14 @@ FLAGS = (
     "--window-size=1400,900",
 )
 SECONDS = 30
+AXE = next(
+    (
+        path
+        for path in (Path(os.environ.get("AXE_CORE", "")), ROOT / "node_modules" / "axe-core" / "axe.min.js")
+        if path.is_file()
+    ),
+    None,
+)
 
 
 @contextmanager
@@ -267,7 +276,7 @@ def test_a_scenario_is_pinned_and_used(page: WebDriver, board: Served) -> None:
     page.switch_to.active_element.send_keys("as asked", Keys.ENTER)
     wait(page, lambda driver: "as asked" in driver.find_element(By.ID, "tray").text)
     type_into(page, "limits.gpus", "9000")
-    page.find_element(By.CSS_SELECTOR, '#tray button[aria-label="Go on from as asked"]').click()
+    page.find_element(By.CSS_SELECTOR, '#tray button[aria-label="use as asked"]').click()
     wait(page, lambda _: board.answer()["state"]["sets"] == {})
 
 
@@ -308,6 +317,28 @@ def test_nothing_sticks_out_at_any_width(page: WebDriver, width: int) -> None:
     settled(page)
     assert page.execute_script("return document.documentElement.scrollWidth") <= width
     page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.skipif(AXE is None, reason="no axe-core: npm install --no-save axe-core, or AXE_CORE names axe.min.js")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("request_", ["limits.deadline=100d", "limits.deadline=20d"], ids=["plan", "no plan"])
+def test_every_view_is_accessible(page: WebDriver, board: Served, theme: str, request_: str) -> None:
+    """axe-core has nothing serious to say about any view, light or dark, with a plan and without."""
+    features = [{"name": "prefers-color-scheme", "value": theme}]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    board.post("/api/open", {"fragment": request_})
+    board.post("/api/pin", {"name": "one"})
+    page.refresh()
+    settled(page)
+    page.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert AXE is not None
+    page.execute_script(AXE.read_text(encoding="utf-8"))
+    for view in ("research", "infrastructure", "finance"):
+        page.find_element(By.ID, f"tab-{view}").click()
+        found = page.execute_async_script("const done = arguments[0]; axe.run().then((one) => done(one.violations))")
+        told = [f"{one['id']} ({one['impact']}): {one['nodes'][0]['html'][:200]}" for one in found]
+        assert told == []
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 def test_a_page_without_its_board_says_so(browser: WebDriver, tmp_path: Path) -> None:
