@@ -30,6 +30,7 @@ STOREYS = (
     {"portfolio"},
     {"verify", "cpsat", "simulate", "estimate", "validation", "measure"},
     {"explore"},
+    {"learning"},
     {"report"},
     {"cli"},
     {"__main__"},
