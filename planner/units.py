@@ -329,6 +329,40 @@ def parse_percentile(value: object) -> float:
     return float(Decimal(match[1]) / 100)
 
 
+def written_duration(seconds: float) -> str:
+    """A duration as files state it, exactly: `65d`, `12h` or `90.5s`."""
+    for unit, size in (("d", SECONDS_PER_DAY), ("h", SECONDS_PER_HOUR)):
+        if seconds % size == 0:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{_plain_number(seconds)}s"
+
+
+def written_money(usd: Decimal) -> str:
+    """US dollars as files state them, exactly: `$6000000`."""
+    return f"${usd:f}"
+
+
+def written_memory(size: int) -> str:
+    """Bytes as `parse_memory` reads them back exactly."""
+    return f"{size} B"
+
+
+def written_bandwidth(bytes_s: float) -> str:
+    """Bytes per second as files state them, exactly: `50 GB/s`."""
+    return f"{_plain_number(Decimal(repr(bytes_s)) / 10**9)} GB/s"
+
+
+def written_percentile(quantile: float) -> str:
+    """A quantile as files state it, exactly: `p90`."""
+    return f"p{_plain_number(Decimal(repr(quantile)) * 100)}"
+
+
+def _plain_number(number: float | Decimal) -> str:
+    """All digits of a number without an exponent."""
+    exact = number if isinstance(number, Decimal) else Decimal(repr(number))
+    return f"{exact.normalize():f}"
+
+
 def round_usd(usd: Decimal | float) -> Decimal:
     """Money as it is printed and compared: whole cents, halves to even."""
     return Decimal(usd).quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN)

@@ -19,6 +19,7 @@ COMMANDS = {
     "solve": "The best cluster and layout for a training job, proven.",
     "frontier": "What each day, dollar or GPU buys: the exact trade-off.",
     "whatif": "A table of best plans over one or two varied quantities.",
+    "board": "One live page for a negotiation: move any limit and see the best plan.",
     "portfolio": "A year of jobs that share pools, a calendar and money.",
     "scale": "What more GPUs bring: throughput, efficiency, time and cost by number.",
     "alternatives": "Plans of another kind that are nearly as good.",
@@ -35,7 +36,7 @@ COMMANDS = {
     "validate": "How far predictions are from published runs.",
     "calibrate": "Fit the estimator to published runs, or measure your GPU.",
     "learn": "Learn from measured steps of your own runs, for every other command.",
-    "schema": "The JSON schema of problem, run and portfolio files.",
+    "schema": "The JSON schema of problem, run and portfolio files, and of answers.",
 }
 """Subcommands and their one-line help; `planner.cli.NAME` has a command of that NAME."""
 

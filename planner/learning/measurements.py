@@ -11,7 +11,7 @@ from typing import Final
 from planner.catalog.calibration import Calibration
 from planner.catalog.own_runs import RunTraits
 from planner.errors import InputError, Issue, Place
-from planner.estimate.resolve import resolve, symbols_of, traits_of_subject
+from planner.estimator.resolve import resolve, symbols_of, traits_of_subject
 from planner.learning.logs import Rates, StepTimes, read_log
 from planner.performance import flops
 from planner.performance.evaluate import constants_of

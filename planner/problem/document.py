@@ -1,7 +1,7 @@
 """YAML 1.2 as plain data that remembers where every key and value stood.
 
 `read_document` reads a file or standard input, checks its size and encoding, and applies `--set` overrides; errors
-name file, line and column through `Document.place`.
+name file, line and column through `Document.place`. Of an answer that `plan solve --out` wrote it reads the problem.
 """
 
 from __future__ import annotations
@@ -64,7 +64,18 @@ def read_document(path: str | Path, sets: Iterable[str] = (), *, most_bytes: int
 def document_of(content: bytes, source: str, *, most_bytes: int = MAX_BYTES) -> Document:
     """The document in the bytes of a file (`-`: standard input). Raises InputError."""
     text = _decoded(content, source, most_bytes)
-    return parse_document(text, *(("<stdin>", Path()) if source == STDIN else (source, Path(source).parent)))
+    found = parse_document(text, *(("<stdin>", Path()) if source == STDIN else (source, Path(source).parent)))
+    return _asked(found) if "format_version" in found.data else found
+
+
+def _asked(answer: Document) -> Document:
+    """The problem that an answer holds, so that the same question can be asked again. Raises InputError."""
+    problem = answer.data.get("problem")
+    if not isinstance(problem, dict):
+        fix = "give a problem file, or what plan solve --out wrote"
+        raise InputError("an answer that holds no problem", place=Place(answer.source), fix=fix)
+    marks = {path[1:]: mark for path, mark in answer.marks.items() if path[:1] == ("problem",)}
+    return replace(answer, data=problem, marks=marks)
 
 
 def parse_document(text: str, source: str, base_directory: Path) -> Document:

@@ -13,8 +13,8 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from planner.catalog.known_runs import KnownRun
-from planner.estimate.estimate import Estimate
-from planner.estimate.resolve import traits_of_subject
+from planner.estimator.estimate import Estimate
+from planner.estimator.resolve import traits_of_subject
 from planner.performance.predictive import CONFIDENCE
 from planner.report.learning import learned_of
 from planner.report.tables import facts, indented, text_table

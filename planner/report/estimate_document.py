@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from planner.catalog.known_runs import KnownRun
-from planner.estimate.estimate import Estimate
-from planner.estimate.resolve import traits_of_subject
+from planner.estimator.estimate import Estimate
+from planner.estimator.resolve import traits_of_subject
 from planner.performance.predictive import CONFIDENCE
 from planner.problem.run import Run
 from planner.report.learning import learned_document

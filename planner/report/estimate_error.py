@@ -7,7 +7,7 @@ from typing import Any
 
 from planner.catalog.own_runs import RunTraits
 from planner.catalog.utilisation import typical_utilisation
-from planner.estimate.certainty import evidence, interval, is_within_error, ratio_deviation
+from planner.estimator.certainty import evidence, interval, is_within_error, ratio_deviation
 from planner.explore.answer import Answer
 from planner.performance.predictive import CONFIDENCE
 from planner.plans.plan import Plan

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from planner.catalog.calibration import load_calibration
-from planner.estimate.estimate import Estimate, estimate
+from planner.estimator.estimate import Estimate, estimate
 from planner.problem.run import Run
 
 GIB, GB = 1.0, 1e9 / 2**30

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from planner.catalog.calibration import load_calibration
 from planner.catalog.optimizers import load_optimizers
 from planner.errors import InputError
-from planner.estimate.estimate import Estimate, estimate
+from planner.estimator.estimate import Estimate, estimate
 from planner.problem.run import Run
 from planner.problem.training import Optimizer
 

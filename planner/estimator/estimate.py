@@ -15,11 +15,11 @@ from planner.catalog.known_devices import device_deviation
 from planner.catalog.known_runs import KnownRun, known_runs_of
 from planner.catalog.precisions import substitution
 from planner.catalog.records import Accelerator, ModelArchitecture
-from planner.estimate.certainty import beyond_what_is_known, evidence, kind_of
-from planner.estimate.failures import Failures, expected_failures
-from planner.estimate.price import HourlyPrice, catalog_price, stated_price
-from planner.estimate.remedies import Remedy, remedies_of
-from planner.estimate.resolve import Subject, Symbols, resolve, symbols_of, traits_of_subject
+from planner.estimator.certainty import beyond_what_is_known, evidence, kind_of
+from planner.estimator.failures import Failures, expected_failures
+from planner.estimator.price import HourlyPrice, catalog_price, stated_price
+from planner.estimator.remedies import Remedy, remedies_of
+from planner.estimator.resolve import Subject, Symbols, resolve, symbols_of, traits_of_subject
 from planner.performance import flops
 from planner.performance.attention import attended_tokens
 from planner.performance.evaluate import Evaluation

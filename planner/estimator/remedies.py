@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from planner.catalog.precisions import find_precision
-from planner.estimate.resolve import Symbols, layout_of
+from planner.estimator.resolve import Symbols, layout_of
 from planner.performance.job import job_of
 from planner.performance.memory import memory
 from planner.problem.run import Layout, Recompute, Run

@@ -10,7 +10,7 @@ import pytest
 from planner.catalog.calibration import load_calibration
 from planner.catalog.software import DEFAULT_STACK
 from planner.errors import InputError
-from planner.estimate.resolve import Subject, Symbols, recomputed_shares, resolve, symbols_of
+from planner.estimator.resolve import Subject, Symbols, recomputed_shares, resolve, symbols_of
 from planner.performance.symbols import Job, Layout
 from planner.problem.run import Recompute, load_run
 
