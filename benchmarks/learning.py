@@ -24,6 +24,7 @@ from planner.performance.predictive import predictive
 from planner.performance.symbols import Array
 from planner.validation.calibrate import usable_cases
 from planner.validation.cases import Case
+from planner.validation.predict import Index
 from planner.validation.published import builtin_runs, read_published
 from planner.validation.spread import publisher, unseen_of
 from planner.validation.step_time_fit import Fit, TimeData, fit_times, predict_seconds, subset, time_data
@@ -60,9 +61,9 @@ def sources(data: TimeData, groups: Sequence[str]) -> Iterator[Source]:
                 yield _source(subset(data, np.isin(np.arange(len(labels)), _some(chosen))), fit)
 
 
-def _some(chosen: Array) -> Array:
+def _some(chosen: Index) -> Index:
     drawn = np.random.default_rng(0).choice(chosen, min(MOST, len(chosen)), replace=False)
-    return np.asarray(np.sort(drawn))
+    return np.sort(drawn)
 
 
 def _source(data: TimeData, fit: Fit) -> Source:
