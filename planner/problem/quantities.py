@@ -40,9 +40,7 @@ Price = Annotated[
     _written("$2.00/GPU-h", "$16/node-h"),
 ]
 """US dollars per device-hour or node-hour."""
-Memory = Annotated[
-    int, PlainValidator(units.parse_memory), _as(units.written_memory), _written("71.2 GiB", "80 GB")
-]
+Memory = Annotated[int, PlainValidator(units.parse_memory), _as(units.written_memory), _written("71.2 GiB", "80 GB")]
 """Bytes."""
 Bandwidth = Annotated[
     float, PlainValidator(units.parse_bandwidth), _as(units.written_bandwidth), _written("400 Gb/s", "50 GB/s")

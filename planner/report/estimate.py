@@ -16,7 +16,7 @@ from planner.catalog.known_runs import KnownRun
 from planner.estimator.estimate import Estimate
 from planner.estimator.resolve import traits_of_subject
 from planner.performance.predictive import CONFIDENCE
-from planner.report.learning import learned_of
+from planner.report.learned import learned_of
 from planner.report.tables import facts, indented, text_table
 from planner.units import (
     SECONDS_PER_DAY,

@@ -11,7 +11,7 @@ from planner.estimator.estimate import Estimate
 from planner.estimator.resolve import traits_of_subject
 from planner.performance.predictive import CONFIDENCE
 from planner.problem.run import Run
-from planner.report.learning import learned_document
+from planner.report.learned import learned_document
 from planner.units import round_usd, usd_text
 
 FORMAT_VERSION: Final = 1

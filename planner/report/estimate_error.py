@@ -13,7 +13,7 @@ from planner.performance.predictive import CONFIDENCE
 from planner.plans.plan import Plan
 from planner.report.comparison import objective_ratio
 from planner.report.deadline_probability import plan_distribution
-from planner.report.learning import learned_document, learned_of
+from planner.report.learned import learned_document, learned_of
 from planner.report.plan_error import error_of, unseen_run
 from planner.units import format_duration, format_range, format_share
 
