@@ -103,14 +103,16 @@ def answer(
     choices = prepare(problem) if prepare else choices_of(problem, clock=clock)
     tell("comparing plans")
     plans = best_of_each(choices, clock)
-    ranked = sorted(accelerators_of(choices), key=lambda name: _rank(choices.objective, name, plans.get(name)))
+    ranked = sorted(accelerators_of(choices), key=lambda name: rank(choices.objective, name, plans.get(name)))
     best = plans.get(ranked[0])
     if best is None and clock.is_interrupted:
         raise KeyboardInterrupt
     tell("proving the best")
     outcome = _proof(choices, best, clock)
     tell("")
-    alternatives = (Alternative(name, plans.get(name), _reason(choices, best, name, plans)) for name in ranked if best)
+    alternatives = (
+        Alternative(name, plans.get(name), reason_of(choices, best, name, plans)) for name in ranked if best
+    )
     others = tuple(one for one in alternatives if one.plan is not best)
     unsearched = tuple(sorted(unsearched_of(choices, plans)))
     return Answer(problem, choices, outcome, best, others, search_space(choices), unsearched, clock)
@@ -129,8 +131,8 @@ def _silent(_: str) -> None:
     """No progress."""
 
 
-def _rank(objective: Objective, accelerator: str, plan: Plan | None) -> tuple[float, str]:
-    """Best first, those without a plan last."""
+def rank(objective: Objective, accelerator: str, plan: Plan | None) -> tuple[float, str]:
+    """The order of accelerators: best first, those without a plan last."""
     if plan is None:
         return (np.inf, accelerator)
     value = objective_value(objective, plan)
@@ -142,16 +144,18 @@ def accelerators_of(choices: Choices) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key[0] for key in choices.machines))
 
 
-def _reason(choices: Choices, best: Plan | None, accelerator: str, plans: Mapping[str, Plan | None]) -> str:
+def reason_of(choices: Choices, best: Plan | None, accelerator: str, plans: Mapping[str, Plan | None]) -> str:
     """Why an accelerator is not the best one, in a few words."""
     found = plans.get(accelerator)
     if found is None:
         return NOT_SEARCHED if accelerator in unsearched_of(choices, plans) else why_not(choices, accelerator)
     if best is None:
         return ""
-    hours = found.gpu_hours / best.gpu_hours
-    price = _usd_per_gpu_hour(found) / _usd_per_gpu_hour(best)
-    return f"{_times(hours)} the GPU-hours at {_times(price)} the price"
+    if not (found.paid_gpu_hours and best.paid_gpu_hours and best.cost_usd):
+        return ""
+    hours = found.paid_gpu_hours / best.paid_gpu_hours
+    price = _usd_per_paid_gpu_hour(found) / _usd_per_paid_gpu_hour(best)
+    return f"{_times(hours)} the paid GPU-hours at {_times(price)} the price"
 
 
 NOT_SEARCHED: Final = "not searched to the end"
@@ -167,8 +171,8 @@ def _times(ratio: float) -> str:
     return f"{ratio:.2f}×"
 
 
-def _usd_per_gpu_hour(plan: Plan) -> float:
-    return float(plan.cost_usd) / plan.gpu_hours
+def _usd_per_paid_gpu_hour(plan: Plan) -> float:
+    return float(plan.cost_usd) / plan.paid_gpu_hours
 
 
 def why_not(choices: Choices, accelerator: str) -> str:
