@@ -24,7 +24,7 @@ from planner.performance.predictive import Predictive, Unseen, predictive, softw
 from planner.performance.step import StepTime
 from planner.performance.symbols import Architecture, Software
 from planner.problem.run import Run
-from planner.units import GIB, SECONDS_PER_DAY, SECONDS_PER_HOUR, round_usd
+from planner.units import GIB, SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class Estimate:
         return self._cost(self.expected_gpu_hours)
 
     def _cost(self, gpu_hours: float) -> Decimal | None:
-        return round_usd(Decimal(gpu_hours) * self.price.usd) if self.price and math.isfinite(gpu_hours) else None
+        return gpu_hours_usd(gpu_hours, self.price.usd) if self.price and math.isfinite(gpu_hours) else None
 
     @property
     def gpu_hours_per_trillion_tokens(self) -> float:
