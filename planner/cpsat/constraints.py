@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 from math import ceil
-from typing import Final
 
 from ortools.sat.python.cp_model import CpModel, Domain, IntVar, LinearExpr
 
 from planner.cpsat.fixed_point import FixedPoint, budget_of
+from planner.cpsat.mode_columns import EXPECTED_PARTS
 from planner.cpsat.variables import PhaseVariables, PlanVariables
 from planner.plans.choices import Choices, Site, site_of
 from planner.plans.limits import Limit
 from planner.problem.pins import Pin
 from planner.problem.problem import LayoutPins
-
-ALLOCATED: Final = ("weights", "gradients", "optimizer", "activations", "other")
-"""Parts of the memory that the framework itself allocates."""
 
 
 def chooses_one_purchase_option(model: CpModel, plan: PlanVariables) -> None:
@@ -73,12 +70,12 @@ def degrees_keep_to_pins(model: CpModel, phase: PhaseVariables, pins: LayoutPins
 
 
 def memory_adds_up(model: CpModel, phase: PhaseVariables) -> None:
-    """The parts are the chosen layout's, the framework allocates the sum of its own, and all of them are set aside."""
+    """The parts are the chosen layout's; all but the margin are expected, and all of them are set aside."""
     figures, parts = phase.figures, phase.memory
     for part, values in figures.memory.items():
         model.add(parts[part] == phase.chosen_sum(values)).with_name(f"{figures.name}.memory.{part}")
-    own = [parts[part] for part in ALLOCATED]
-    model.add(phase.allocated == sum(own)).with_name(f"{figures.name}: allocated memory")
+    expected = [parts[part] for part in EXPECTED_PARTS]
+    model.add(phase.expected_memory == sum(expected)).with_name(f"{figures.name}: expected memory")
     model.add(phase.reserved_memory == sum(parts.values())).with_name(f"{figures.name}: reserved memory")
     grown = phase.chosen_sum(figures.grown_memory)
     model.add(phase.grown_memory == grown).with_name(f"{figures.name}: memory of the larger model")
@@ -92,10 +89,10 @@ def fits_memory(model: CpModel, plan: PlanVariables, phase: PhaseVariables, choi
 
 
 def leaves_headroom(model: CpModel, plan: PlanVariables, phase: PhaseVariables, choices: Choices) -> None:
-    """What the framework allocates leaves `limits.memory_headroom` of the chosen device free."""
+    """The expected peak leaves `limits.memory_headroom` of the chosen device free."""
     for name, kib in _memory_of_devices(choices).items():
         bound = ceil(kib * (1 - choices.workload.headroom))
-        rule = model.add(phase.allocated <= bound).only_enforce_if(plan.accelerators[name])
+        rule = model.add(phase.expected_memory <= bound).only_enforce_if(plan.accelerators[name])
         rule.with_name("limits.memory_headroom")
 
 

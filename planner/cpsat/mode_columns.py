@@ -130,8 +130,8 @@ def _lowest(prices: Mapping[str, int], wall: int, paid: int, saved: int) -> int:
     return min(found)
 
 
-MEMORY_PARTS: Final = ("weights", "gradients", "optimizer", "activations", "other", "reserve", "margin")
-"""What a device's memory is filled with; the first five are what the framework allocates."""
+EXPECTED_PARTS: Final = ("weights", "gradients", "optimizer", "activations", "other", "reserve")
+"""What a device's memory is expected to be filled with; a margin for the asked probability comes on top."""
 
 
 def memory_kib(choices: Choices, index: int, columns: PhaseModes, architecture: Architecture) -> dict[str, Array]:
@@ -141,4 +141,5 @@ def memory_kib(choices: Choices, index: int, columns: PhaseModes, architecture: 
     layout = layout_of(workload, choices.spaces[index].degrees.recompute, columns.rows)
     used = memory(architecture, workload.software, job, layout, workload.constants)
     size = len(columns)
-    return {part: np.floor(np.broadcast_to(getattr(used, part), size) / 1024) for part in MEMORY_PARTS}
+    parts = {part: getattr(used, part) for part in EXPECTED_PARTS} | {"margin": used.margin(workload.memory_deviations)}
+    return {part: np.floor(np.broadcast_to(one, size) / 1024) for part, one in parts.items()}

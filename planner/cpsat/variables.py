@@ -25,10 +25,10 @@ class PhaseVariables:
     """Those of the chosen layout."""
     memory: Mapping[str, IntVar]
     """What fills a device at the peak, by part; KiB."""
-    allocated: IntVar
+    expected_memory: IntVar
     """weights + gradients + optimizer + activations + other."""
     reserved_memory: IntVar
-    """allocated + reserve + margin: what must be set aside."""
+    """expected + margin: what must be set aside."""
     grown_memory: IntVar
     """The same of the larger model that there must be room for."""
     time: Mapping[str, IntVar]
@@ -149,7 +149,7 @@ def _phase(model: CpModel, choices: Choices, figures: ModeColumns, scale: FixedP
         options=tuple(model.new_bool_var(f"{figures.name}.layout[{place}]") for place in range(len(figures.nodes))),
         degrees={name: number(name, max(values)) for name, values in figures.degrees.items()},
         memory={part: number(f"memory.{part}", max(values)) for part, values in figures.memory.items()},
-        allocated=number("memory.allocated", sum(max(values) for values in figures.memory.values())),
+        expected_memory=number("memory.expected", sum(max(values) for values in figures.memory.values())),
         reserved_memory=number("memory.reserved", sum(max(values) for values in figures.memory.values())),
         grown_memory=number("memory.grown", max(figures.grown_memory)),
         time={part: number(f"time.{part}", max(values)) for part, values in figures.time.items()},

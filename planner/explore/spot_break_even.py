@@ -18,6 +18,7 @@ from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices
 from planner.plans.plan import PhasePlan, Plan, plan_of
+from planner.units import exact
 
 RATES: Final = (1e-3, 500.0)
 """Preemptions per node and day between which the turning point is looked for."""
@@ -98,7 +99,7 @@ def _priced(choices: Choices, factor: float) -> Choices:
 
 def _at(purchase_option: PurchaseOption, factor: float) -> PurchaseOption:
     spot = purchase_option.placement.spot
-    price = None if spot is None else spot * Decimal(repr(factor))
+    price = None if spot is None else spot * exact(factor)
     return replace(purchase_option, placement=replace(purchase_option.placement, spot=price))
 
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 from decimal import Decimal
 
 import numpy as np
+import numpy.typing as npt
 
 from planner.availability.spot_cycles import Rates
 from planner.performance.symbols import Array
 from planner.units import SECONDS_PER_HOUR, round_usd
 
+Nodes = Array | npt.NDArray[np.int64] | float
+"""Numbers of nodes."""
 Price = Array | Decimal | float | None
 """US dollars per node-hour; None where nodes are not sold, which costs infinitely much."""
 
 
-def node_hours_usd(nodes: Array | float, usd_per_node_hour: Price, seconds: Array | float) -> Array:
+def node_hours_usd(nodes: Nodes, usd_per_node_hour: Price, seconds: Array | float) -> Array:
     """US dollars for nodes that are paid for a time: nodes · price · hours; no nodes or no time cost nothing."""
     price = np.inf if usd_per_node_hour is None else np.asarray(usd_per_node_hour, dtype=np.float64)
     with np.errstate(invalid="ignore"):
@@ -26,7 +29,7 @@ def node_hours_usd(nodes: Array | float, usd_per_node_hour: Price, seconds: Arra
         return np.where((np.asarray(nodes) > 0) & (np.asarray(seconds) > 0), usd, 0.0)
 
 
-def usd_per_second(nodes: Array | float, usd_per_node_hour: Price) -> Array:
+def usd_per_second(nodes: Nodes, usd_per_node_hour: Price) -> Array:
     """US dollars for a second of so many nodes."""
     return node_hours_usd(nodes, usd_per_node_hour, 1.0)
 
@@ -44,7 +47,7 @@ def rates_per_second(spot_nodes: int, on_demand_nodes: int, spot: Price, on_dema
     )
 
 
-def line_cents(nodes: Array | float, usd_per_node_hour: Price, seconds: Array | float) -> Array:
+def line_cents(nodes: Nodes, usd_per_node_hour: Price, seconds: Array | float) -> Array:
     """One line of a bill in whole cents, halves to even."""
     return np.rint(100 * node_hours_usd(nodes, usd_per_node_hour, seconds))
 

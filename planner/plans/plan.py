@@ -17,9 +17,9 @@ from planner.layouts.workload import Workload
 from planner.market.money import line_usd, rates_per_second, usd_per_second
 from planner.market.placements import Machine, Placement
 from planner.market.purchase_options import PurchaseOption
-from planner.performance import flops
 from planner.performance.evaluate import evaluate
 from planner.performance.step import StepTime
+from planner.performance.work import model_flop_per_token
 from planner.plans.choices import Choices
 from planner.plans.solution import Decision, PhaseDecision
 from planner.problem.problem import Purchase as Kind
@@ -77,8 +77,10 @@ class PhasePlan:
     """By part; they add up to what must be set aside at the peak."""
     memory_limit_gib: float
     """Usable memory of the device."""
-    memory_allocated_gib: float
-    """What the framework itself allocates."""
+    memory_expected_gib: float
+    """What the device is expected to show as used."""
+    memory_fit_probability: float
+    """Probability that the real peak fits the device."""
     time: Mapping[str, float]
     """Seconds of a step by part."""
 
@@ -176,12 +178,11 @@ def _phase_plan(choices: Choices, purchase_option: PurchaseOption, index: int, d
     found = evaluate(architecture, device, workload.software, job, layout, workload.constants)
     time, used = found.time, found.memory
     parts = {part: _only(getattr(used, part)) / GIB for part in ("weights", "gradients", "optimizer", "activations")}
-    parts["other"] = _only(used.other + used.reserve + used.margin) / GIB
+    parts["other"] = _only(used.other + used.reserve + used.margin(workload.memory_deviations)) / GIB
     degrees = {name: int(values[0]) for name, values in rows.degrees.items() if name != "recompute"}
     gpus = int(rows.devices[0])
     step_seconds = _only(time.total)
-    counted = flops.causal_attention if workload.trains_base else flops.lora_causal_attention
-    done = float(counted(architecture, job.sequence)) * work.tokens_per_step / step_seconds
+    done = float(model_flop_per_token(architecture, job)) * work.tokens_per_step / step_seconds
     nodes = columns.nodes[[decided.index]]
     write, restart = checkpoint_and_restart_seconds(workload, interruption_rates(machine.accelerator.name), nodes)
     run = columns.run.take(np.asarray([decided.index]))
@@ -206,7 +207,8 @@ def _phase_plan(choices: Choices, purchase_option: PurchaseOption, index: int, d
         mfu=done / (gpus * float(device.peak_flops_s)),
         memory_gib=parts,
         memory_limit_gib=machine.accelerator.memory_usable_gib,
-        memory_allocated_gib=_only(used.allocated) / GIB,
+        memory_expected_gib=_only(used.expected) / GIB,
+        memory_fit_probability=_only(used.fit_probability(machine.memory_bytes)),
         time={part.name: _only(getattr(time, part.name)) for part in fields(StepTime)},
     )
 

@@ -28,8 +28,9 @@ from planner.problem.quantities import (
     Share,
     Tokens,
 )
-from planner.problem.run import Recompute, Run, Training, parse_recompute
+from planner.problem.run import Recompute, Run, parse_recompute
 from planner.problem.schema_base import Rule, RulesBrokenError, SchemaFile, SchemaModel
+from planner.problem.training import MEMORY_CONFIDENCE, Training
 
 Purchase = Literal["on_demand", "spot", "reserved"]
 Objective = Literal["cost", "time", "tokens"]
@@ -124,6 +125,8 @@ class Market(SchemaModel):
                 yield Rule(("market", "offers", index, *rule.path), rule.message, rule.fix)
 
 
+MOST_CONFIDENT = 0.9999
+"""Beyond, nothing that is known of spot nodes or memory says anything."""
 LARGEST_CLUSTER: Final = 1_048_576
 """Most devices that `limits.gpus` may state."""
 
@@ -138,7 +141,9 @@ class Limits(SchemaModel):
     gpus: Annotated[int, Field(ge=1, le=LARGEST_CLUSTER, strict=True, examples=[1024])] | None = None
     """Most devices at a time; default: what the offers have, searched up to 65,536."""
     memory_headroom: Share = 0.1
-    """Share of the device memory that stays free; default 10%."""
+    """Share of the device memory that stays free of the expected peak; default 10%."""
+    memory_confidence: Share = MEMORY_CONFIDENCE
+    """Probability with which the real peak must fit the device, from 50%; default 90%."""
     growth: Factor = 1.0
     """The plan must still hold for a model so many times larger, such as `2x`; default 1."""
 
@@ -148,6 +153,9 @@ class Limits(SchemaModel):
             yield Rule(("limits", "growth"), "growth must be at least 1x", "write growth: 2x")
         if self.memory_headroom >= 1:
             yield Rule(("limits", "memory_headroom"), "a headroom of 100% leaves no memory", "write 10%")
+        if not 0.5 <= self.memory_confidence <= MOST_CONFIDENT:
+            message = f"memory_confidence must be from 50% to {MOST_CONFIDENT:.2%}"
+            yield Rule(("limits", "memory_confidence"), message, "write memory_confidence: 90%")
         if self.budget == 0:
             yield Rule(("limits", "budget"), "a budget of nothing buys nothing", "leave budget out or write $500k")
 
@@ -187,10 +195,6 @@ class LayoutPins(SchemaModel):
     """Recompute choice, or a list of those allowed: none, selective, full, `{full_layers: n}`."""
     zero: ZeroPin | None = None
     """ZeRO stage, 0 to 3."""
-
-
-MOST_CONFIDENT = 0.9999
-"""Beyond, nothing that is known of spot nodes says anything."""
 
 
 class Risk(SchemaModel):

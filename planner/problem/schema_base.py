@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Self, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, WithJsonSchema, model_validator
 from pydantic.fields import FieldInfo
 
-from planner.errors import InputError, Issue, Place, closest, did_you_mean
+from planner.errors import InputError, Issue, Place, did_you_mean
 from planner.problem.document import Document, dotted
 from planner.problem.yaml_tree import KeyPath
 from planner.units import QuantityError
@@ -235,9 +235,12 @@ def _fields_at(schema: type[BaseModel], path: KeyPath) -> list[str]:
 
 
 def _known_key(schema: type[BaseModel], path: KeyPath) -> str:
-    """The fix for an unknown key: the nearest one that is known there, or the same in a list beside it."""
+    """The fix for an unknown key: the same in a list beside it, or the nearest one that is known there.
+
+    A key that is known there but for its end, such as a plural, goes before one in a list.
+    """
     name, known = str(path[-1]), _fields_at(schema, path[:-1])
-    deeper = None if closest(name, known) else _in_a_list(schema, path)
+    deeper = None if any(one.startswith(name) for one in known) else _in_a_list(schema, path)
     return f"write {deeper}" if deeper else did_you_mean(name, known)
 
 

@@ -22,5 +22,6 @@ def unseen_run(workload: Workload, plan: Plan) -> Unseen:
         workload.release,
         device_deviation=device_deviation(workload.calibration, plan.machine.accelerator),
         software_deviation=software_deviation(workload.stack.generic, workload.constants.generic_stack),
+        has_unmeasured_kernels=workload.model.has_unmeasured_kernels,
         is_searched=True,
     )

@@ -137,7 +137,13 @@ def phase_document(phase: PhasePlan, startup_seconds: float) -> dict[str, Any]:
         "restart_seconds": phase.restart_seconds,
         "startup_seconds": startup_seconds,
         "mfu": phase.mfu,
-        "memory": {**phase.memory_gib, "total": phase.memory_total_gib, "limit": phase.memory_limit_gib},
+        "memory": {
+            **phase.memory_gib,
+            "total": phase.memory_total_gib,
+            "limit": phase.memory_limit_gib,
+            "expected": phase.memory_expected_gib,
+            "fit_probability": phase.memory_fit_probability,
+        },
         "time": dict(phase.time),
     }
 

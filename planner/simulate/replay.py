@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from planner.availability.spot_cycles import interval_of
+from planner.market.money import node_hours_usd
 from planner.simulate.capacity import Capacity, Floats
 from planner.simulate.closed_form import (
     QUANTILES,

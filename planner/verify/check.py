@@ -132,15 +132,16 @@ def _figures(workload: Workload, work: PhaseWork, plan: Plan, phase: PhasePlan) 
     job = workload.job(work)
     device = workload.device(machine)
     found = evaluate(workload.architecture, device, workload.software, job, layout, workload.constants)
-    step, allocated, reserved = (
-        float(value) for value in (found.time.total, found.memory.allocated, found.memory.reserved)
+    used = found.memory
+    step, expected, reserved = (
+        float(value) for value in (found.time.total, used.expected, used.reserved(workload.memory_deviations))
     )
     if not isclose(step, phase.step_seconds, rel_tol=TOLERANCE):
         yield f"{phase.name}: a step takes {step} s, not {phase.step_seconds} s"
     if not isclose(reserved / GIB, phase.memory_total_gib, rel_tol=TOLERANCE):
         yield f"{phase.name}: it fills {reserved / GIB} GiB, not {phase.memory_total_gib} GiB"
-    if reserved > machine.memory_bytes or allocated > machine.memory_bytes * (1 - workload.headroom) * (1 + TOLERANCE):
-        yield f"{phase.name}: {allocated / GIB} GiB do not leave the headroom of {machine.memory_bytes / GIB} GiB"
+    if reserved > machine.memory_bytes or expected > machine.memory_bytes * (1 - workload.headroom) * (1 + TOLERANCE):
+        yield f"{phase.name}: {expected / GIB} GiB do not leave the headroom of {machine.memory_bytes / GIB} GiB"
     if phase.steps * work.tokens_per_step < phase.tokens:
         yield f"{phase.name}: {phase.steps} steps are fewer than {phase.tokens} tokens need"
 

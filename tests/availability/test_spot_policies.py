@@ -13,7 +13,7 @@ from planner.availability import spot_policies as risk
 from planner.availability.chance_constraint import deviations_of, promised
 from planner.availability.checkpointing import expansion
 from planner.availability.completion import steady_moments
-from planner.availability.distributions import Delays, normal_quantile, probability_within, quantile_beyond
+from planner.availability.distributions import Delays, probability_within, quantile_beyond
 from planner.availability.renewal import (
     Cycle,
     Stretch,
@@ -24,6 +24,7 @@ from planner.availability.renewal import (
     worth_cubes,
 )
 from planner.availability.spot_cycles import Capacity, Rates, Work, capacity
+from planner.performance.normal import normal_quantile
 from planner.performance.predictive import Predictive
 from planner.performance.symbols import Array
 
