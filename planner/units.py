@@ -330,16 +330,34 @@ def usd_text(usd: Decimal | float) -> str:
     return str(round_usd(usd))
 
 
+PRICE_DIGITS = 12
+"""Significant digits of a price that are written where it has more: enough for a bill of a trillion dollars."""
+
+
+def price_text(usd_per_hour: Decimal) -> str:
+    """A price with all the digits that it has, at least cents: `2.00`, `1.1697`; a third of a dollar with twelve."""
+    exact = +usd_per_hour
+    if len(exact.normalize().as_tuple().digits) > PRICE_DIGITS:
+        exact = exact.quantize(Decimal(1).scaleb(exact.adjusted() - PRICE_DIGITS + 1))
+    text = f"{exact.normalize():f}"
+    whole, _, cents = text.partition(".")
+    return f"{whole}.{cents:0<2}"
+
+
 def figure_in_document(value: float | None, *, is_usd: bool) -> str | float | None:
     """A figure in a JSON document: money as text, any other as a number, None where there is none."""
     return usd_text(value) if is_usd and value is not None else value
+
+
+MONEY_WITH_CENTS = 100
+"""Dollars below which cents are shown."""
 
 
 def format_money(usd: Decimal | float) -> str:
     """Dollars for people: `$2.00` below a hundred, `$5,576,123` above."""
     cents = round_usd(usd)
     sign, cents = ("−", -cents) if cents < 0 else ("", cents)
-    return f"{sign}${cents:,.2f}" if cents < 100 else f"{sign}${cents:,.0f}"
+    return f"{sign}${cents:,.2f}" if cents < MONEY_WITH_CENTS else f"{sign}${cents:,.0f}"
 
 
 def format_duration(seconds: float) -> str:

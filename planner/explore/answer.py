@@ -149,9 +149,11 @@ def _reason(choices: Choices, best: Plan | None, accelerator: str, plans: Mappin
         return NOT_SEARCHED if accelerator in unsearched_of(choices, plans) else why_not(choices, accelerator)
     if best is None:
         return ""
-    hours = found.gpu_hours / best.gpu_hours
-    price = _usd_per_gpu_hour(found) / _usd_per_gpu_hour(best)
-    return f"{_times(hours)} the GPU-hours at {_times(price)} the price"
+    if not (found.paid_gpu_hours and best.paid_gpu_hours and best.cost_usd):
+        return ""
+    hours = found.paid_gpu_hours / best.paid_gpu_hours
+    price = _usd_per_paid_gpu_hour(found) / _usd_per_paid_gpu_hour(best)
+    return f"{_times(hours)} the paid GPU-hours at {_times(price)} the price"
 
 
 NOT_SEARCHED: Final = "not searched to the end"
@@ -167,8 +169,8 @@ def _times(ratio: float) -> str:
     return f"{ratio:.2f}×"
 
 
-def _usd_per_gpu_hour(plan: Plan) -> float:
-    return float(plan.cost_usd) / plan.gpu_hours
+def _usd_per_paid_gpu_hour(plan: Plan) -> float:
+    return float(plan.cost_usd) / plan.paid_gpu_hours
 
 
 def why_not(choices: Choices, accelerator: str) -> str:

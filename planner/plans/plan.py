@@ -36,12 +36,20 @@ class Purchase:
     offer: str
     kind: Kind
     nodes: int
+    gpus_per_node: int
     usd_per_gpu_hour: Decimal
     hours: float
     """That each node is paid for."""
+    wall_hours: float
+    """From the start to the end of what it is bought for."""
     cost_usd: Decimal
     """Whole cents."""
     note: str = ""
+
+    @property
+    def gpu_hours(self) -> float:
+        """Device-hours that are paid for."""
+        return self.nodes * self.gpus_per_node * self.hours
 
 
 @dataclass(frozen=True)
@@ -135,6 +143,11 @@ class Plan:
             (phase.nodes + phase.spare_nodes) * self.machine.per_node * phase.wall_seconds / SECONDS_PER_HOUR
             for phase in self.phases
         )
+
+    @property
+    def paid_gpu_hours(self) -> float:
+        """Device-hours on the bill: without those in which spot nodes are away, with all of a term."""
+        return sum(purchase.gpu_hours for purchase in self.purchases)
 
     @property
     def cost_usd(self) -> Decimal:
@@ -234,26 +247,24 @@ def _bill(decision: Decision, phases: tuple[PhasePlan, ...]) -> Iterator[Purchas
     """Every purchase: the reservation, then phase by phase."""
     purchase_option = decision.purchase_option
     if decision.reserved and purchase_option.reservation:
-        seconds = max(sum(phase.wall_seconds for phase in phases), purchase_option.committed_seconds)
-        yield _purchase(
-            purchase_option, None, "reserved", decision.reserved, purchase_option.reservation.usd_per_node_hour, seconds
-        )
+        wall = sum(phase.wall_seconds for phase in phases)
+        paid = max(wall, purchase_option.committed_seconds)
+        price = purchase_option.reservation.usd_per_node_hour
+        yield _purchase(purchase_option.placement, None, "reserved", decision.reserved, price, (paid, wall))
     for phase, decided in zip(phases, decision.phases, strict=True):
-        yield from _phase_bill(purchase_option, phase, decided)
+        yield from _phase_bill(purchase_option.placement, phase, decided)
 
 
-def _phase_bill(purchase_option: PurchaseOption, phase: PhasePlan, decided: PhaseDecision) -> Iterator[Purchase]:
+def _phase_bill(placement: Placement, phase: PhasePlan, decided: PhaseDecision) -> Iterator[Purchase]:
     """What one phase buys on top of the reservation."""
-    placement, wall = purchase_option.placement, phase.wall_seconds
+    wall, name = phase.wall_seconds, phase.name
     if decided.on_demand and placement.on_demand is not None:
-        yield _purchase(purchase_option, phase.name, "on_demand", decided.on_demand, placement.on_demand, wall)
+        yield _purchase(placement, name, "on_demand", decided.on_demand, placement.on_demand, (wall, wall))
     if decided.spot and placement.spot is not None:
-        yield _purchase(purchase_option, phase.name, "spot", decided.spot, placement.spot, phase.spot_seconds)
+        yield _purchase(placement, name, "spot", decided.spot, placement.spot, (phase.spot_seconds, wall))
         if phase.replaced_seconds and placement.on_demand is not None:
-            away = phase.replaced_seconds
-            yield _purchase(
-                purchase_option, phase.name, "on_demand", decided.spot, placement.on_demand, away, WHILE_AWAY
-            )
+            away = (phase.replaced_seconds, wall)
+            yield _purchase(placement, name, "on_demand", decided.spot, placement.on_demand, away, WHILE_AWAY)
 
 
 WHILE_AWAY: Final = "while spot is away"
@@ -261,22 +272,25 @@ WHILE_AWAY: Final = "while spot is away"
 
 
 def _purchase(
-    purchase_option: PurchaseOption,
+    placement: Placement,
     phase: str | None,
     kind: Kind,
     nodes: int,
     usd_per_node_hour: Decimal,
-    seconds: float,
+    paid_and_wall_seconds: tuple[float, float],
     note: str = "",
 ) -> Purchase:
     """One line of the bill."""
+    seconds, wall = paid_and_wall_seconds
     return Purchase(
         phase=phase,
-        offer=purchase_option.placement.title,
+        offer=placement.title,
         kind=kind,
         nodes=nodes,
-        usd_per_gpu_hour=usd_per_node_hour / purchase_option.placement.machine.per_node,
+        gpus_per_node=placement.machine.per_node,
+        usd_per_gpu_hour=usd_per_node_hour / placement.machine.per_node,
         hours=seconds / SECONDS_PER_HOUR,
+        wall_hours=wall / SECONDS_PER_HOUR,
         cost_usd=line_usd(nodes, usd_per_node_hour, seconds),
         note=note,
     )

@@ -17,7 +17,7 @@ from planner.report.capacity import capacity_document
 from planner.report.deadline_probability import risk_summary, risk_summary_document
 from planner.report.estimate_error import estimate_error_document, within_error
 from planner.report.gang import gang_document
-from planner.units import figure_in_document, usd_text
+from planner.units import figure_in_document, price_text, usd_text
 
 FORMAT_VERSION: Final = 1
 ALL_PHASES: Final = "all"
@@ -88,6 +88,7 @@ def totals_document(plan: Plan) -> dict[str, Any]:
         "gpus": plan.gpus,
         "nodes": plan.nodes,
         "gpu_hours": plan.gpu_hours,
+        "paid_gpu_hours": plan.paid_gpu_hours,
         "wall_seconds": plan.wall_seconds,
         "cost_usd": usd_text(plan.cost_usd),
     }
@@ -98,7 +99,7 @@ def _prices(plan: Plan) -> dict[str, str | None]:
     placement, reservation = plan.placement, plan.purchase_option.reservation
     reserved = reservation.usd_per_node_hour if reservation else None
     asked = {"on_demand": placement.on_demand, "spot": placement.spot, "reserved": reserved}
-    return {kind: None if price is None else str(round(price, 6)) for kind, price in asked.items()}
+    return {kind: None if price is None else price_text(price) for kind, price in asked.items()}
 
 
 def _purchase(purchase: Purchase) -> dict[str, Any]:
@@ -107,8 +108,10 @@ def _purchase(purchase: Purchase) -> dict[str, Any]:
         "offer": purchase.offer,
         "kind": purchase.kind,
         "nodes": purchase.nodes,
-        "usd_per_gpu_hour": str(round(purchase.usd_per_gpu_hour, 6)),
+        "gpus_per_node": purchase.gpus_per_node,
+        "usd_per_gpu_hour": price_text(purchase.usd_per_gpu_hour),
         "hours": purchase.hours,
+        "wall_hours": purchase.wall_hours,
         "cost_usd": usd_text(purchase.cost_usd),
         "note": purchase.note,
     }
