@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from statistics import fmean
 from typing import Final
 
 import numpy as np
@@ -212,8 +211,9 @@ def learned_activations(own_peaks: Sequence[OwnPeak], prior: RunPrior = PRIOR) -
     """One Gaussian constant by the mean of the measured ratios, which have an error in common: closed form."""
     if not own_peaks:
         return LearnedActivations(0.0, prior.activations)
-    load = fmean(peak.activations for peak in own_peaks)
+    load = float(np.mean([peak.activations for peak in own_peaks]))
+    ratio = float(np.mean([peak.log_ratio for peak in own_peaks]))
     error = prior.memory_common**2 + prior.memory_noise**2 / len(own_peaks)
     gain = prior.activations**2 * load / (prior.activations**2 * load**2 + error)
     left = prior.activations**2 * (1 - gain * load)
-    return LearnedActivations(gain * fmean(peak.log_ratio for peak in own_peaks), math.sqrt(left))
+    return LearnedActivations(gain * ratio, math.sqrt(left))
