@@ -57,9 +57,13 @@ def checked(file: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Checks each file in a process of its own."""
+    import torchtitan.components.quantization.float8 as quantization
     import torchtitan.trainer
 
     assert torchtitan.trainer
+    for name in ("has_cuda_capability", "has_rocm_capability"):
+        if hasattr(quantization, name):
+            setattr(quantization, name, lambda *_: True)  # a Hopper in place of the GPU that is not there
     for name in sys.argv[1:]:
         file = Path(name)
         ast.parse(file.read_text(encoding="utf-8"))

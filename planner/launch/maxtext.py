@@ -63,6 +63,7 @@ def body(job: Job, target: Target) -> str:
     inside = _inside(job) or {}
     sources = {"fsdp": "data, zero", "data": "data, zero"}
     data: dict[str, Any] = {
+        "base_config": "base.yml",
         "model_name": Sourced(target.written_for("model", job.model.name)[0], "problem.model"),
         "hardware": Sourced("tpu" if job.accelerator.vendor.casefold() == "google" else "gpu", job.accelerator.name),
         "max_target_length": Sourced(job.sequence_length, "phase.sequence_length"),
