@@ -92,7 +92,7 @@ def evaluation_seconds() -> tuple[int, float, float]:
 
     def all_layouts() -> int:
         found = evaluate(architecture, device, software, job, layout, constants)
-        return int(np.broadcast_shapes(found.time.total.shape, found.memory.reserved.shape)[0])
+        return int(np.broadcast_shapes(found.time.total.shape, found.memory.expected.shape)[0])
 
     count = int(np.prod([len(values) for values in DEGREES.values()]))
     one, other = np.ones(count), np.ones(count)

@@ -283,9 +283,9 @@ def deepseek() -> Lines:
     side = "more" if difference > 0 else "fewer"
     yield from ("", f"These are {percent(abs(difference), 1)} {side} GPU-hours than the authors published.")
     memory = answer["phase"]["memory"]
-    needed = f"By the estimate the fullest GPU needs {memory['total']:.1f} of its {memory['limit']:.1f} GiB"
+    needed = f"By the estimate the fullest GPU shows {memory['expected']:.1f} of its {memory['limit']:.1f} GiB"
     if memory["fits"]:
-        yield f"{needed}, and holds it."
+        yield f"{needed}, and holds them with a probability of {memory['fit_probability']:.0%}."
     else:
         yield f"{needed}. The run was done, so the estimate of memory is too high here: how sparingly"
         yield "this team stored activations is known to the estimator in part only."

@@ -63,7 +63,8 @@ def evaluated(workload: Workload, phase: PhaseWork, machine: Machine, degrees: d
         found = evaluate(workload.architecture, device, workload.software, job, layout, workload.constants)
         shape = np.shape(degrees["data"])
         steps.append(np.broadcast_to(found.time.total, shape))
-        held = (found.memory.reserved <= usable) & (found.memory.allocated <= usable * (1 - workload.headroom))
+        sure = found.memory.reserved(workload.memory_deviations) <= usable
+        held = sure & (found.memory.expected <= usable * (1 - workload.headroom))
         fits.append(np.broadcast_to(held, shape))
     repeated = {name: np.tile(one, len(choices)) for name, one in degrees.items()}
     return Evaluated(repeated, np.concatenate(steps), np.concatenate(fits))

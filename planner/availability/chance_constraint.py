@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from planner.availability.distributions import normal_quantile
+from planner.performance.normal import normal_quantile
 from planner.performance.symbols import Array
 
 LEAST_SKEWED = 1.0

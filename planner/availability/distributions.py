@@ -8,12 +8,12 @@ Arguments broadcast.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from typing import Protocol
 
 import numpy as np
 
+from planner.performance.normal import normal_probability, normal_quantile
 from planner.performance.predictive import Predictive
 from planner.performance.symbols import Array
 
@@ -21,34 +21,6 @@ ROUNDING = 1e-9
 """Relative, of a bound that is compared with the time of a run without losses."""
 MANY = 50.0
 """Losses from which on their number no longer matters beside the three cumulants."""
-
-_erf = np.vectorize(math.erf, otypes=[np.float64])
-_NUMERATOR = (2.515517, 0.802853, 0.010328)
-_DENOMINATOR = (1.0, 1.432788, 0.189269, 0.001308)
-
-
-def normal_probability(deviations: Array) -> Array:
-    """P(Z ≤ z) of a standard normal variable: (1 + erf(z/√2))/2."""
-    return np.asarray((1 + _erf(np.asarray(deviations) / math.sqrt(2))) / 2, dtype=np.float64)
-
-
-def normal_density(deviations: Array) -> Array:
-    """Density of a standard normal variable: e^(−z²/2)/√(2π)."""
-    return np.exp(-(np.asarray(deviations) ** 2) / 2) / math.sqrt(2 * math.pi)
-
-
-def normal_quantile(probability: Array) -> Array:
-    """Z with P(Z ≤ z) = p: Hastings' rational approximation, then two Newton steps; 10 digits for 10⁻⁶ < p < 1 − 10⁻⁶.
-
-    Source: Abramowitz and Stegun 1964, equation 26.2.23.
-    """
-    p = np.clip(np.asarray(probability, dtype=np.float64), 1e-9, 1 - 1e-9)
-    t = np.sqrt(-2 * np.log(np.minimum(p, 1 - p)))
-    upper = t - np.polynomial.polynomial.polyval(t, _NUMERATOR) / np.polynomial.polynomial.polyval(t, _DENOMINATOR)
-    z = np.where(p < 0.5, -upper, upper)
-    for _ in range(2):
-        z = z - (normal_probability(z) - p) / normal_density(z)
-    return np.asarray(z, dtype=np.float64)
 
 
 def quantile_beyond(least: Array, mean: Array, variance: Array, probability: Array) -> Array:

@@ -67,8 +67,13 @@ class Fields:
         return self.raw(name) is not None
 
     def count(self, name: str, default: int | None = None, *, least: int = 0) -> int:
-        """A whole number between `least` and its bound; without a default it must be there."""
+        """A whole number between `least` and its bound; without a default it must be there.
+
+        A list of the same number for every layer is that number.
+        """
         value = self.raw(name)
+        if isinstance(value, list) and len(value) > 1 and all(one == value[0] for one in value):
+            value = value[0]
         if value is None and default is not None:
             return default
         bound = BOUNDS.get(name, DEFAULT_BOUND)

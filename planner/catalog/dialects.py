@@ -48,6 +48,21 @@ class Dialect:
     learned_positions: bool = False
     activation_tells_gating: bool = False
     """Whether `hidden_act` decides if the MLP has a gate: GELU and ReLU go without, SiLU with one."""
+    mixer: str = ""
+    """What layers without softmax attention do; empty where there are none."""
+    mixer_in_every_layer: bool = False
+    """Whether a mixer runs beside attention in every layer."""
+    one_block_a_layer: bool = False
+    """Whether a layer is an attention, a mixer, an MLP or a mixture of experts, and not two of them."""
+    attentions_per_layer: int = 1
+    dense_mlps_beside_experts: int = 0
+    """Dense MLPs of a layer that has experts too."""
+    dense_width_without_experts: str = ""
+    """Config field that is the width of the MLP in the releases without experts."""
+    tower_mergers: int = 0
+    """Projections of 2 × 2 merged patches from the vision tower into the text part."""
+    implementation_known: bool = True
+    """Whether fields beyond those that are read cannot change the layers."""
 
 
 LAYERNORM: Final[Facts] = {"norm": "layernorm"}
@@ -61,8 +76,10 @@ _USE_BIAS: Final = ("use_bias",)
 
 LLAMA: Final = Dialect()
 """The plain reading, that of Llama and of all that follow it."""
-UNKNOWN: Final = Dialect(activation_tells_gating=True)
-"""What a config of an unknown `model_type`, or of none, is read as."""
+UNNAMED: Final = Dialect(activation_tells_gating=True)
+"""What a config without a `model_type` is read as."""
+UNKNOWN: Final = Dialect(activation_tells_gating=True, implementation_known=False)
+"""What a config of an unknown `model_type` is read as, if it holds no field that is not known."""
 
 _GPT2 = Dialect(fixed=_GPT, defaults=TIED, mlp_ratio=4, learned_positions=True)
 _QWEN2 = Dialect(fixed={"attention_qkv_bias": True}, defaults={"use_sliding_window": False})
@@ -74,6 +91,39 @@ _GEMMA3 = Dialect(
     full_attention_every=6,
 )
 _DEEPSEEK_V3 = Dialect(fixed={"router_bias": True})
+_QWEN3_VL = Dialect(fixed=QUERY_KEY_NORM, defaults={"use_sliding_window": False}, tower_mergers=4)
+_QWEN2_VL = Dialect(fixed={"attention_qkv_bias": True}, defaults={"use_sliding_window": False}, tower_mergers=1)
+_QWEN3_NEXT = Dialect(
+    fixed={**QUERY_KEY_NORM, "attention_output_gate": True},
+    defaults={"full_attention_interval": 4},
+    mixer="gated_delta",
+    tower_mergers=1,
+)
+_QWEN3_NEXT_MOE = Dialect(
+    fixed={**QUERY_KEY_NORM, "attention_output_gate": True, "shared_expert_gate": True},
+    defaults={"full_attention_interval": 4},
+    mixer="gated_delta",
+    tower_mergers=1,
+)
+_MINIMAX = Dialect(expert_width_from=("intermediate_size",), mixer="lightning")
+_LFM2 = Dialect(fixed=QUERY_KEY_NORM, defaults={**TIED, "conv_L_cache": 3}, mixer="short_convolution")
+_ERNIE = Dialect(
+    defaults={**TIED, "moe_layer_start_index": 1},
+    qkv_bias_from=_USE_BIAS,
+    output_bias_from=_USE_BIAS,
+    mlp_bias_from=_USE_BIAS,
+    fixed={"router_bias": True},
+)
+_GRANITE_MOE = Dialect(expert_width_from=("intermediate_size",), shared_width_from="shared_intermediate_size")
+_NEMOTRON_NAS = Dialect()
+_BAILING = Dialect(
+    fixed={"router_bias": True},
+    qkv_bias_from=("use_qkv_bias",),
+    output_bias_from=("use_bias",),
+    mlp_bias_from=("use_bias",),
+    query_key_norm_from="use_qk_norm",
+)
+_GLM4_MOE = Dialect(fixed={"router_bias": True}, output_bias_from=(), query_key_norm_from="use_qk_norm")
 _FALCON = Dialect(
     fixed={**LAYERNORM, **PLAIN_MLP},
     defaults={**TIED, "multi_query": True, "parallel_attn": True},
@@ -140,7 +190,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
         "kimi_k2": _DEEPSEEK_V3,
         "glm": Dialect(output_bias_from=()),
         "glm4": Dialect(fixed={"norms_per_layer": 4}, output_bias_from=()),
-        "glm4_moe": Dialect(fixed={"router_bias": True}, output_bias_from=(), query_key_norm_from="use_qk_norm"),
+        "glm4_moe": _GLM4_MOE,
         "dbrx": Dialect(fixed={**LAYERNORM, "norm_bias": False}, expert_width_from=("ffn_hidden_size",)),
         "grok-1": Dialect(fixed={"norms_per_layer": 4}),
         "phi": Dialect(fixed={**_GPT, "norms_per_layer": 1, "head_bias": True}),
@@ -163,22 +213,122 @@ DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
         ),
         "llama4": _LLAMA4,
         "llama4_text": _LLAMA4,
+        "ministral": LLAMA,
+        "ministral3": LLAMA,
+        "helium": LLAMA,
+        "exaone": LLAMA,
+        "baichuan": LLAMA,
+        "internlm3": Dialect(qkv_bias_from=("qkv_bias",), output_bias_from=("bias",), mlp_bias_from=("bias",)),
+        "stablelm": Dialect(fixed=LAYERNORM, qkv_bias_from=("use_qkv_bias",), output_bias_from=()),
+        "mimo": _QWEN2,
+        "hunyuan_v1_moe": Dialect(defaults=TIED, query_key_norm_from="use_qk_norm"),
+        "flex_olmo": Dialect(fixed=WIDE_QUERY_KEY_NORM),
+        "afmoe": Dialect(
+            fixed={**QUERY_KEY_NORM, "norms_per_layer": 4, "attention_output_gate": True, "router_bias": True},
+            full_attention_every=4,
+        ),
+        "solar_open": Dialect(fixed={"router_bias": True}),
+        "apertus": Dialect(fixed={**PLAIN_MLP, **QUERY_KEY_NORM}),
+        "arcee": Dialect(fixed=PLAIN_MLP),
+        "ernie4_5": Dialect(
+            defaults=TIED, qkv_bias_from=_USE_BIAS, output_bias_from=_USE_BIAS, mlp_bias_from=_USE_BIAS
+        ),
+        "ernie4_5_moe": _ERNIE,
+        "longcat_flash": Dialect(
+            fixed={"router_bias": True, "norms_per_layer": 4}, attentions_per_layer=2, dense_mlps_beside_experts=2
+        ),
+        "seed_oss": Dialect(output_bias_from=("attention_out_bias",)),
+        "exaone4": Dialect(fixed=QUERY_KEY_NORM, full_attention_every=4),
+        "hunyuan_v1_dense": Dialect(fixed=QUERY_KEY_NORM),
+        "cohere2": Dialect(
+            fixed={**LAYERNORM, "norm_bias": False, "norms_per_layer": 1}, defaults=TIED, full_attention_every=4
+        ),
+        "granite": LLAMA,
+        "granitemoe": _GRANITE_MOE,
+        "granitemoeshared": _GRANITE_MOE,
+        "granitemoehybrid": Dialect(
+            expert_width_from=("intermediate_size",),
+            shared_width_from="shared_intermediate_size",
+            dense_width_without_experts="shared_intermediate_size",
+            defaults=TIED,
+            mixer="mamba2",
+        ),
+        "bamba": Dialect(mixer="mamba2"),
+        "jamba": Dialect(
+            expert_width_from=("intermediate_size",),
+            defaults={
+                "mamba_expand": 2,
+                "mamba_d_state": 16,
+                "mamba_d_conv": 4,
+                "attn_layer_period": 8,
+                "attn_layer_offset": 4,
+                "expert_layer_period": 2,
+                "expert_layer_offset": 1,
+            },
+            mixer="mamba",
+        ),
+        "falcon_h1": Dialect(defaults={"mamba_expand": 2}, mixer="mamba2", mixer_in_every_layer=True),
+        "nemotron_h": Dialect(
+            fixed={**PLAIN_MLP, "norms_per_layer": 1, "router_bias": True},
+            shared_width_from="moe_shared_expert_intermediate_size",
+            expert_width_from=("moe_intermediate_size",),
+            mixer="mamba2",
+            one_block_a_layer=True,
+        ),
+        "qwen3_next": _QWEN3_NEXT_MOE,
+        "qwen3_5": _QWEN3_NEXT,
+        "qwen3_5_text": _QWEN3_NEXT,
+        "qwen3_5_moe": _QWEN3_NEXT_MOE,
+        "qwen3_5_moe_text": _QWEN3_NEXT_MOE,
+        "kimi_linear": Dialect(fixed={"router_bias": True}, mixer="kimi_delta"),
+        "minimax": _MINIMAX,
+        "minimax_text_01": _MINIMAX,
+        "minimax_m1": _MINIMAX,
+        "minimax_m2": Dialect(
+            fixed={"router_bias": True, **WIDE_QUERY_KEY_NORM}, expert_width_from=("intermediate_size",)
+        ),
+        "lfm2": Dialect(
+            fixed=_LFM2.fixed,
+            defaults={**_LFM2.defaults, "block_auto_adjust_ff_dim": True, "block_multiple_of": 256},
+            mixer=_LFM2.mixer,
+        ),
+        "lfm2_moe": Dialect(fixed={**_LFM2.fixed, "router_bias": True}, defaults=_LFM2.defaults, mixer=_LFM2.mixer),
+        "deepseek_v32": _DEEPSEEK_V3,
+        "glm_moe_dsa": Dialect(fixed={"router_bias": True}, defaults={"first_k_dense_replace": 3}),
+        "glm4_moe_lite": _DEEPSEEK_V3,
+        "glm4v_moe": _GLM4_MOE,
+        "glm4v_moe_text": _GLM4_MOE,
+        "nemotron-nas": _NEMOTRON_NAS,
+        "deci": _NEMOTRON_NAS,
+        "dots1": Dialect(fixed={"router_bias": True, **QUERY_KEY_NORM}, expert_width_from=("moe_intermediate_size",)),
+        "bailing_moe": _BAILING,
+        "bailing_moe_v2": _BAILING,
+        "qwen2_vl": _QWEN2_VL,
+        "qwen2_vl_text": _QWEN2_VL,
+        "qwen2_5_vl": _QWEN2_VL,
+        "qwen2_5_vl_text": _QWEN2_VL,
+        "qwen3_vl": _QWEN3_VL,
+        "qwen3_vl_text": _QWEN3_VL,
+        "qwen3_vl_moe": _QWEN3_VL,
+        "qwen3_vl_moe_text": _QWEN3_VL,
     }
 )
-"""Every `model_type` whose implementation is known; another one is read by its field names as Llama's would be."""
+"""Every `model_type` whose implementation is known; another one is read only where every field of its file is known."""
 
 UNSUPPORTED: Final[Mapping[str, str]] = MappingProxyType(
     {
         kind: reason
         for reason, kinds in {
-            "has state-space or recurrent layers": "mamba mamba2 falcon_mamba falcon_h1 jamba bamba zamba zamba2 rwkv "
-            "nemotron_h granitemoehybrid recurrent_gemma xlstm lfm2 plamo2",
-            "has linear-attention layers": "qwen3_next qwen3_5 qwen3_5_moe minimax minimax_text_01 kimi_linear",
+            "has no attention at all, only state-space or recurrent layers": "mamba mamba2 falcon_mamba rwkv xlstm",
+            "has recurrent layers of a kind that is not known": "recurrent_gemma plamo2 phi4flash olmo_hybrid",
+            "shares its attention between layers": "zamba zamba2",
             "has an encoder": "t5 mt5 umt5 bart mbart pegasus whisper led m2m_100 bert roberta deberta-v2 electra "
             "albert distilbert modernbert",
-            "has compressed or indexed attention": "deepseek_v32 deepseek_v4 glm_moe_dsa",
-            "shares keys and values between layers": "gemma3n hunyuan_v1_moe",
-            "has attention of two shapes": "gemma4 gemma4_text",
+            "has compressed attention": "deepseek_v4",
+            "shares keys and values between layers": "gemma3n gemma3n_text",
+            "has attention of two shapes": "gemma4 gemma4_text mimo_v2_flash step3p5",
+            "has experts of two modalities": "ernie4_5_vl_moe",
+            "is several models in one": "qwen2_5_omni qwen3_omni_moe kimi_k3",
         }.items()
         for kind in kinds.split()
     }
@@ -187,15 +337,66 @@ UNSUPPORTED: Final[Mapping[str, str]] = MappingProxyType(
 
 SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
+        "model_type": ("model_type",),
         "num_hidden_layers": ("num_hidden_layers", "n_layer", "n_layers", "num_layers"),
         "hidden_size": ("hidden_size", "n_embd", "d_model", "n_embed"),
         "num_attention_heads": ("num_attention_heads", "n_head", "n_heads"),
         "num_key_value_heads": ("num_key_value_heads", "num_kv_heads", "n_head_kv", "attn_config.kv_n_heads"),
         "intermediate_size": ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size"),
         "ffn_hidden_size": ("ffn_config.ffn_hidden_size",),
+        "hidden_act": ("hidden_act", "hidden_activation", "activation_function", "mlp_hidden_act"),
+        "head_dim": ("head_dim", "attention_head_dim"),
+        "tie_word_embeddings": ("tie_word_embeddings", "tie_embedding"),
+        "moe_intermediate_size": ("moe_intermediate_size", "expert_ffn_hidden_size", "moe_ffn_hidden_size"),
+        "n_shared_experts": ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts", "num_shared_expert"),
+        "first_k_dense_replace": ("first_k_dense_replace", "num_dense_layers"),
+        "num_nextn_predict_layers": ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules"),
+        "expert_hidden_size": ("expert_hidden_size", "moe_latent_size", "routed_expert_hidden_size"),
+        "zero_computation_experts": ("zero_computation_experts", "zero_expert_num"),
+        "index_heads": ("index_heads", "index_n_heads"),
+        "layer_types": ("layer_types", "layers_block_type"),
+        "mixer_heads": (
+            "mixer_heads",
+            "mamba_num_heads",
+            "mamba_n_heads",
+            "linear_num_value_heads",
+            "linear_attn_config.num_heads",
+        ),
+        "mixer_head_dim": (
+            "mixer_head_dim",
+            "mamba_head_dim",
+            "mamba_d_head",
+            "linear_value_head_dim",
+            "linear_attn_config.head_dim",
+        ),
+        "mixer_state": ("mixer_state", "ssm_state_size", "mamba_d_state", "linear_key_head_dim"),
+        "mixer_groups": ("mixer_groups", "n_groups", "mamba_n_groups", "linear_num_key_heads"),
+        "mixer_kernel": (
+            "mixer_kernel",
+            "conv_kernel",
+            "mamba_d_conv",
+            "linear_conv_kernel_dim",
+            "conv_L_cache",
+            "linear_attn_config.short_conv_kernel_size",
+        ),
+        "mixer_expand": ("mixer_expand", "mamba_expand", "expand"),
+        "mixer_inner": ("mixer_inner", "mamba_d_ssm"),
         "max_position_embeddings": ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"),
-        "n_routed_experts": ("n_routed_experts", "num_local_experts", "num_experts", "ffn_config.moe_num_experts"),
-        "num_experts_per_tok": ("num_experts_per_tok", "num_experts_per_token", "ffn_config.moe_top_k"),
+        "n_routed_experts": (
+            "n_routed_experts",
+            "num_local_experts",
+            "num_experts",
+            "moe_num_experts",
+            "ffn_config.moe_num_experts",
+        ),
+        "num_experts_per_tok": (
+            "num_experts_per_tok",
+            "num_experts_per_token",
+            "moe_k",
+            "moe_topk",
+            "moe_top_k",
+            "ffn_config.moe_top_k",
+        ),
         "alibi": ("attn_config.alibi", "alibi"),
         "rope": ("attn_config.rope",),
     }

@@ -13,8 +13,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
-from planner.catalog.config_fields import BOUNDS, Fields
-from planner.catalog.dialects import DIALECTS, UNKNOWN, UNSUPPORTED, Facts, Scalar
+from planner.catalog.config_blocks import ONLY, blocks, indexer, layer_kinds, mlp_blocks, sparse_layers
+from planner.catalog.config_fields import Fields
+from planner.catalog.config_parts import are_harmless, first_unknown, left_out
+from planner.catalog.config_shapes import per_block_shapes
+from planner.catalog.dialects import DIALECTS, UNKNOWN, UNNAMED, UNSUPPORTED, Facts, Scalar
 from planner.catalog.json_file import read_json
 from planner.catalog.records import ModelArchitecture
 from planner.errors import InputError, Issue, did_you_mean
@@ -23,10 +26,19 @@ MAX_NAME: Final = 200
 """Longest name that a model gets, in characters."""
 
 _PLAIN_ACTIVATIONS: Final = frozenset(
-    {"gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "relu2", "squared_relu"}
+    {"gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "relu2", "squared_relu", "quick_gelu"}
 )
-_LAYER_KINDS: Final = ("full_attention", "sliding_attention", "chunked_attention")
-_STATE_FIELDS: Final = ("mamba_num_heads", "mamba_d_state", "ssm_state_size", "ssm_cfg", "linear_num_key_heads")
+_GATED_ACTIVATIONS: Final = frozenset({"silu", "swish", "swiglu", "geglu"})
+_STATE_FIELDS: Final = (
+    "mamba_num_heads",
+    "mamba_d_state",
+    "ssm_state_size",
+    "ssm_cfg",
+    "linear_num_key_heads",
+    "linear_attn_config",
+)
+_TEXT_PARTS: Final = ("text_config", "llm_config", "language_config")
+"""Objects that hold the text part of a multimodal config."""
 _HARMLESS: Final = frozenset({"architectures", "torch_dtype", "dtype", "rope_theta", "rms_norm_eps", "layer_norm_eps"})
 
 
@@ -46,7 +58,7 @@ def architecture_from_inline(data: Mapping[str, object]) -> ModelArchitecture:
     """The architecture that a problem spells out; other than in a file, a field that means nothing is refused."""
     fields = _fields_of(data)
     facts = _facts(fields)
-    known = sorted(fields.seen | _HARMLESS | {"name", "text_config"})
+    known = sorted(fields.seen | _HARMLESS | {"name", *_TEXT_PARTS})
     for key in data:
         if key not in known:
             message = f"unknown field {str(key)[:MAX_NAME]!r} of an inline model"
@@ -57,7 +69,21 @@ def architecture_from_inline(data: Mapping[str, object]) -> ModelArchitecture:
 def architecture_from_config(data: Mapping[str, object], *, name: str, source: str, written: date) -> ModelArchitecture:
     """The architecture that a parsed config describes; `written` dates it. Raises InputError with every problem."""
     fields = _fields_of(data)
-    return _record(fields, _facts(fields), name, source, written)
+    facts = _facts(fields)
+    if not fields.dialect.implementation_known:
+        _refuse_unknown_fields(fields)
+    towers = left_out(data, fields.dialect, fields.count("hidden_size", 1))
+    return _record(fields, {**facts, **towers}, name, source, written)
+
+
+def _refuse_unknown_fields(fields: Fields) -> None:
+    """Of a `model_type` that is not known, a field that is not known either may change the layers: nobody can tell."""
+    unknown = {str(name) for name in fields.data} - fields.seen
+    if not are_harmless(unknown):
+        place = first_unknown(unknown, fields.data)
+        message = "neither this model_type nor this field of it is known: the field may change the layers"
+        fix = "leave the field out if it changes none, or write the architecture inline"
+        fields.issues.append(Issue(message, fix=fix, path=(*((fields.inside,) if fields.inside else ()), place)))
 
 
 def _record(fields: Fields, facts: Facts, name: str, source: str, written: date) -> ModelArchitecture:
@@ -70,38 +96,64 @@ def _record(fields: Fields, facts: Facts, name: str, source: str, written: date)
 
 def _fields_of(data: Mapping[str, object]) -> Fields:
     """The config seen through its dialect. Of a multimodal model, the text part."""
-    inner, inside, outside = data.get("text_config"), "", frozenset[str]()
-    if isinstance(inner, Mapping):
+    inside, outside, whole = "", frozenset[str](), data.get("model_type")
+    part = next((name for name in _TEXT_PARTS if isinstance(data.get(name), Mapping)), None)
+    inner = data.get(part) if part else None
+    if part and isinstance(inner, Mapping):
         shared = {key: data[key] for key in ("model_type", "tie_word_embeddings") if key in data and key not in inner}
-        data, inside, outside = {**shared, **inner}, "text_config", frozenset(shared)
+        data, inside, outside = {**shared, **inner}, part, frozenset(shared)
     kind = data.get("model_type")
-    dialect = DIALECTS.get(kind, UNKNOWN) if isinstance(kind, str) else UNKNOWN
+    if isinstance(whole, str) and whole in UNSUPPORTED:
+        kind = whole
+    dialect = DIALECTS.get(kind, UNKNOWN) if isinstance(kind, str) else UNNAMED
     fields = Fields(data, dialect, inside=inside, outside=outside)
     if isinstance(kind, str) and kind in UNSUPPORTED:
         message = f"a model of type {kind} cannot be planned: it {UNSUPPORTED[kind]}"
-        raise InputError(Issue(message, fix=_ONLY, path=fields.path("model_type")))
+        raise InputError(Issue(message, fix=ONLY, path=fields.path("model_type")))
     fields.word("model_type")
-    if fields.flag("is_encoder_decoder"):
-        fields.refuse("the model has an encoder", "is_encoder_decoder", _ONLY)
-    if state := next((name for name in _STATE_FIELDS if name in data), None):
-        fields.refuse("the model has state-space or linear-attention layers", state, _ONLY)
+    _refuse_other_models(fields)
     return fields
 
 
-_ONLY: Final = "only decoders whose every layer has softmax attention can"
+def _refuse_other_models(fields: Fields) -> None:
+    """Encoders, cross attention, and layers without softmax attention of a model that is not known to have them."""
+    if fields.flag("is_encoder_decoder"):
+        fields.refuse("the model has an encoder", "is_encoder_decoder", ONLY)
+    if fields.flag("use_cla"):
+        fields.refuse("the model shares keys and values between layers", "use_cla", ONLY)
+    if fields.has("cross_attention_layers"):
+        fields.refuse("the model attends to another model's output", "cross_attention_layers", ONLY)
+    state = next((name for name in _STATE_FIELDS if name in fields.data), None)
+    if state and not fields.dialect.mixer:
+        fields.refuse("the model has state-space or linear-attention layers of a kind that is not known", state, ONLY)
+    named = [] if fields.dialect.implementation_known else fields.items("architectures", 100)
+    if named and not any(str(one).endswith(_DECODERS) for one in named):
+        fields.refuse("architectures names no decoder", "architectures", ONLY)
+
+
+_DECODERS: Final = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
+"""What the names of decoders' implementations end in."""
 
 
 def _facts(fields: Fields) -> dict[str, Scalar]:
     """Every field of the record, general rules first and what the dialect fixes last."""
-    layers = fields.count("num_hidden_layers", least=1)
+    layers = _layer_count(fields)
+    kinds = layer_kinds(fields, layers)
     facts: dict[str, Scalar] = {
         "num_hidden_layers": layers,
         "vocab_size": fields.count("vocab_size", least=1),
         "multi_token_prediction_layers": fields.count("num_nextn_predict_layers", 0),
     }
-    facts |= _attention(fields) | _latent(fields) | _locality(fields, layers)
-    facts |= _feed_forward(fields, layers) | _embedding(fields) | _norms_and_biases(fields)
-    return {**facts, **fields.dialect.fixed}
+    shapes = per_block_shapes(fields, layers) if fields.has("block_configs") else {}
+    facts |= _attention(fields) | _latent(fields) | _locality(fields, layers, kinds) | indexer(fields, layers)
+    facts |= blocks(fields, layers, kinds) | _feed_forward(fields, layers, kinds, shapes)
+    return {**facts, **_embedding(fields), **_norms_and_biases(fields), **shapes, **fields.dialect.fixed}
+
+
+def _layer_count(fields: Fields) -> int:
+    """Layers: stated, or as many as are listed one by one."""
+    listed = fields.word("hybrid_override_pattern") if fields.dialect.one_block_a_layer else ""
+    return fields.count("num_hidden_layers", len(listed) or len(fields.items("layer_types", 10_000)) or None, least=1)
 
 
 def _attention(fields: Fields) -> dict[str, Scalar]:
@@ -110,7 +162,8 @@ def _attention(fields: Fields) -> dict[str, Scalar]:
     heads = fields.count("num_attention_heads", least=1)
     sound = len(fields.issues) == told
     one = fields.flag("multi_query") and not fields.flag("new_decoder_architecture")
-    kv_heads = 1 if one else fields.count("num_key_value_heads", heads, least=1)
+    grouped = heads if fields.has("block_configs") else fields.count("num_key_value_heads", heads, least=1)
+    kv_heads = 1 if one else grouped
     if sound and not fields.has("head_dim") and not fields.has("kv_lora_rank") and hidden % heads:
         fields.refuse("hidden_size must be a multiple of num_attention_heads", "hidden_size", "or give head_dim")
     if heads % kv_heads:
@@ -138,21 +191,18 @@ def _latent(fields: Fields) -> dict[str, Scalar]:
     }
 
 
-def _locality(fields: Fields, layers: int) -> dict[str, Scalar]:
+def _locality(fields: Fields, layers: int, kinds: list[str]) -> dict[str, Scalar]:
     """Sliding or chunked windows, and the share of layers that see everything."""
     window_name = "attention_chunk_size" if fields.has("attention_chunk_size") else "sliding_window"
     window = fields.count(window_name, 0)
     switched_off = fields.has("use_sliding_window") and not fields.flag("use_sliding_window")
-    kinds = fields.items("layer_types", BOUNDS["num_hidden_layers"])
-    if any(kind not in _LAYER_KINDS for kind in kinds):
-        message = "layer_types lists layers that are neither full, sliding nor chunked attention"
-        fields.refuse(message, "layer_types", _ONLY)
-    if kinds and len(kinds) != layers:
-        fields.refuse("layer_types must have num_hidden_layers items", "layer_types")
     if not window or (switched_off and window_name == "sliding_window"):
         return {}
     every = fields.count("sliding_window_pattern", fields.dialect.full_attention_every)
-    full = kinds.count("full_attention") if kinds else layers // every if every else _first_full(fields, layers)
+    if kinds:
+        full, local = kinds.count("attention"), kinds.count("local")
+        return {"sliding_window": window, "full_attention_share": full / (full + local)} if local else {}
+    full = layers // every if every else _first_full(fields, layers)
     return {"sliding_window": window, "full_attention_share": full / layers}
 
 
@@ -161,33 +211,55 @@ def _first_full(fields: Fields, layers: int) -> int:
     return min(fields.count("max_window_layers", 0), layers) if fields.flag("use_sliding_window") else 0
 
 
-def _feed_forward(fields: Fields, layers: int) -> dict[str, Scalar]:
+def _feed_forward(fields: Fields, layers: int, kinds: list[str], shapes: Facts) -> dict[str, Scalar]:
     experts = fields.count("n_routed_experts", 0)
-    ratio = fields.count("expansion_ratio", fields.dialect.mlp_ratio or 0)
-    hidden = fields.count("hidden_size", least=1)
-    default = ratio * hidden if ratio else None
     gated = _gated(fields)
     if not experts:
-        return {"intermediate_size": fields.count("intermediate_size", default, least=1), "gated_mlp": gated}
-    dense = _dense_layers(fields, layers)
+        dense_width = 0 if shapes else _dense_width(fields)
+        return {**mlp_blocks(fields, layers, kinds, 0), "intermediate_size": dense_width, "gated_mlp": gated}
+    sparse = len(sparse_layers(fields, layers, kinds))
+    dense = layers - sparse if not fields.dialect.one_block_a_layer else kinds.count("mlp")
+    beside = fields.dialect.dense_mlps_beside_experts
     width_name = next((name for name in fields.dialect.expert_width_from if fields.has(name)), "moe_intermediate_size")
     width = fields.count(width_name, least=1)
     top_k = fields.count("num_experts_per_tok", least=1)
     if top_k > experts:
         fields.refuse("num_experts_per_tok must not exceed n_routed_experts", "num_experts_per_tok")
+    idle = fields.count("zero_computation_experts", 0)
     return {
-        "intermediate_size": fields.count(fields.dialect.dense_width_from, least=1) if dense else 0,
+        **mlp_blocks(fields, layers, kinds, sparse),
+        "intermediate_size": fields.count(fields.dialect.dense_width_from, least=1) if dense or beside else 0,
         "gated_mlp": gated,
         "n_routed_experts": experts,
-        "num_experts_per_tok": top_k,
+        "num_experts_per_tok": max(round(top_k * experts / (experts + idle)), 1),
+        "zero_computation_experts": idle,
+        "expert_hidden_size": fields.count("expert_hidden_size", 0),
         "moe_intermediate_size": width,
         "shared_expert_intermediate_size": _shared_width(fields, width),
         "dense_layers": dense,
     }
 
 
+def _dense_width(fields: Fields) -> int:
+    """Width of the MLP of a model without experts."""
+    ratio = fields.count("expansion_ratio", fields.dialect.mlp_ratio or 0)
+    default = ratio * fields.count("hidden_size", least=1) if ratio else None
+    name = fields.dialect.dense_width_without_experts or "intermediate_size"
+    width = fields.count(name, default, least=1)
+    if not fields.flag("block_auto_adjust_ff_dim"):
+        return width
+    multiple = fields.count("block_multiple_of", 1, least=1)
+    return -(-2 * width // 3 // multiple) * multiple
+
+
 def _gated(fields: Fields) -> bool:
     """Whether the MLP has a gate: as the file says, else as the activation suggests where no dialect knows."""
+    activation = fields.word("hidden_act")
+    told = fields.has("gated_mlp") or "gated_mlp" in fields.dialect.fixed
+    silent = not activation and not fields.dialect.implementation_known
+    if not told and (silent or activation.lower() not in _PLAIN_ACTIVATIONS | _GATED_ACTIVATIONS | {""}):
+        fix = "add gated_mlp: true for three matrices, false for two"
+        fields.refuse("hidden_act does not say whether the MLP has a gate", "hidden_act", fix)
     plain = fields.word("hidden_act") in _PLAIN_ACTIVATIONS and fields.dialect.activation_tells_gating
     return fields.flag("gated_mlp") if fields.has("gated_mlp") else not plain
 
@@ -197,22 +269,6 @@ def _shared_width(fields: Fields, expert_width: int) -> int:
     always = fields.dialect.shared_width_from
     given = fields.count(always or "shared_expert_intermediate_size", 0)
     return given or fields.count("n_shared_experts", 0) * expert_width
-
-
-def _dense_layers(fields: Fields, layers: int) -> int:
-    """How many layers of a mixture of experts have a dense MLP, under every convention of saying so."""
-    first = fields.count("first_k_dense_replace", 0)
-    frequency = fields.count("moe_layer_freq", 1, least=1)
-    step = fields.count("interleave_moe_layer_step", fields.count("decoder_sparse_step", 1, least=1), least=1)
-    dense = fields.items("mlp_only_layers", layers)
-    if any(isinstance(index, bool) or not isinstance(index, int) for index in dense):
-        fields.refuse("mlp_only_layers must list whole numbers", "mlp_only_layers")
-    sparse = [
-        index
-        for index in range(min(layers, BOUNDS["num_hidden_layers"]))
-        if index >= first and index % frequency == 0 and (index + 1) % step == 0 and index not in dense
-    ]
-    return layers - len(sparse)
 
 
 def _embedding(fields: Fields) -> dict[str, Scalar]:

@@ -14,6 +14,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Precision = Literal["bf16", "fp16", "fp8", "fp4", "int8"]
+Mixer = Literal["mamba", "mamba2", "gated_delta", "kimi_delta", "lightning", "short_convolution"]
+"""Kinds of layers that mix tokens without softmax over all keys."""
 
 
 class Record(BaseModel):
@@ -160,6 +162,42 @@ class ModelArchitecture(SourcedRecord):
     qk_rope_head_dim: Annotated[int, Field(ge=0)] = 0
     v_head_dim: Annotated[int, Field(ge=0)] = 0
     """Size of a value head; 0 means head_dim."""
+    attention_output_gate: bool = False
+    """A gate as wide as the queries on the attention's output (Qwen3-Next)."""
+    index_heads: Annotated[int, Field(ge=0)] = 0
+    """Heads of the indexer that picks the keys of sparse attention; 0 without one (DeepSeek-V3.2, GLM-5)."""
+    index_head_dim: Annotated[int, Field(ge=0)] = 0
+    index_topk: Annotated[int, Field(ge=0)] = 0
+    """Keys that the indexer leaves a query."""
+    index_blocks: Count | None = None
+    """Layers that run an indexer of their own; None: every layer with attention."""
+    attention_blocks: Annotated[int, Field(ge=0)] | None = None
+    """Softmax attentions in all layers together; None: one in each (fewer in hybrids, two a layer in LongCat-Flash)."""
+    dense_mlp_blocks: Annotated[int, Field(ge=0)] | None = None
+    """Dense MLPs in all layers together; None: one in each layer without experts."""
+    moe_blocks: Annotated[int, Field(ge=0)] | None = None
+    """Mixtures of experts in all layers together; None: one in each layer that has no dense MLP."""
+    mixer: Mixer | None = None
+    """What takes the place of softmax attention in some layers; None: nothing does."""
+    mixer_blocks: Annotated[int, Field(ge=0)] = 0
+    """Such blocks in all layers together."""
+    mixer_heads: Annotated[int, Field(ge=0)] = 0
+    mixer_head_dim: Annotated[int, Field(ge=0)] = 0
+    """Size of a value head; heads · this is the mixer's inner width."""
+    mixer_state: Annotated[int, Field(ge=0)] = 0
+    """Size of a head's key, or of the state of one of its channels."""
+    mixer_groups: Annotated[int, Field(ge=0)] = 0
+    """Groups that share keys and queries (Mamba-2's B and C)."""
+    mixer_kernel: Annotated[int, Field(ge=0)] = 0
+    """Tokens that the short convolution spans."""
+    expert_hidden_size: Annotated[int, Field(ge=0)] = 0
+    """Width that routed experts read and write, projected from the hidden size; 0: the hidden size itself."""
+    zero_computation_experts: Annotated[int, Field(ge=0)] = 0
+    """Experts that return their input: the router counts them, a token that they get costs nothing."""
+    left_out: str = ""
+    """Parts of the release that are not planned (a vision tower), in words."""
+    left_out_parameters: Annotated[float, Field(ge=0)] = 0.0
+    """Their parameters, about; they are in no other figure."""
     multi_token_prediction_layers: Annotated[int, Field(ge=0)] = 0
     """MTP modules that are trained (each one more layer with its own projection)."""
     published_parameters: Positive | None = None
@@ -167,6 +205,11 @@ class ModelArchitecture(SourcedRecord):
     published_active_parameters: Positive | None = None
     published_precision: Literal["exact", "rounded"] = "rounded"
     """Exact: counted from tensors; rounded: a figure such as 671B."""
+
+    @property
+    def has_unmeasured_kernels(self) -> bool:
+        """Whether some layers run kernels of which no published training run was calibrated."""
+        return self.mixer is not None or self.index_heads > 0
 
     @property
     def is_moe(self) -> bool:

@@ -66,6 +66,12 @@ class StackProperties(Record):
     counts_embedding: bool
     parameter_gather_exposed: bool
     pipeline_slack: NonNegative
+    weight_bytes: dict[str, Positive] = Field(default={"default": 2.0})
+    """Bytes per parameter of the weights that the passes read, by arithmetic."""
+    zero3_weight_bytes: NonNegative = 2.0
+    zero3_gradient_bytes: NonNegative = 4.0
+    unfused_kept: Fraction = 0.0
+    expert_outputs_kept: bool = True
     gradient_bytes: dict[str, Positive]
     """Bytes per parameter of the gradient buffers, by arithmetic."""
     gradient_wire_bytes: Positive

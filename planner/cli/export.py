@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from planner.launch.export import LaunchFile
     from planner.launch.job import Job
 
-LARGEST = 16 * 2**20
-"""Bytes of the largest plan that is read."""
 TARGETS = ("megatron", "torchtitan", "deepspeed", "accelerate", "maxtext", "axolotl", "skypilot", "slurm", "trainjob")
 FRAMEWORKS = TARGETS[:6]
 
@@ -50,12 +47,14 @@ def export(
     ANSWER.JSON is what `plan solve --out` wrote, or - for standard input. Without --out the file of one phase goes to
     stdout. What the target cannot express is listed in the file and on stderr; what it would refuse ends with 2.
     """
-    document = _document(answer)
     from planner.catalog.launch_targets import find_target
     from planner.launch.export import launch_file
     from planner.launch.job import jobs_of
     from planner.launch.options import Options
+    from planner.plans.document import LARGEST, PlanDocument
+    from planner.problem.document import read_source
 
+    document = PlanDocument.parsed(read_source(answer, LARGEST + 1), Place(answer))
     jobs = _chosen(jobs_of(document, answer), phase, answer)
     if out is None and len(jobs) > 1:
         names = ", ".join(job.phase for job in jobs)
@@ -81,23 +80,6 @@ def _deliver(files: list[LaunchFile], out: str | None) -> None:
         write_whole(folder / file.name, file.text)
         click.echo(str(folder / file.name))
     return None
-
-
-def _document(answer: str) -> dict[str, Any]:
-    """The answer's document. Raises InputError."""
-    from planner.problem.document import read_source
-
-    fix = "give a file that plan solve --out wrote"
-    content = read_source(answer, LARGEST + 1)
-    if len(content) > LARGEST:
-        raise InputError("larger than 16 MiB, so not a plan", place=Place(answer), fix=fix)
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"not a plan in JSON: {str(error)[:100]}", place=Place(answer), fix=fix) from None
-    if not isinstance(document, dict):
-        raise InputError("not a plan", place=Place(answer), fix=fix)
-    return document
 
 
 def _chosen(jobs: tuple[Job, ...], phase: str | None, answer: str) -> tuple[Job, ...]:

@@ -12,7 +12,14 @@ schema: plan/1
 name: my first plan
 model: llama3.1-8b              # a catalog name (`plan catalog models`), a path to a config.json, or an inline mapping
 training:
-  precision: bf16               # bf16 or fp8
+  precision: bf16               # bf16, fp16, fp8 or fp4
+  # method: lora                # adapters on a frozen base (rank: 16); qlora: on a 4-bit one; default full
+  # optimizer: adamw            # or adamw-8bit, paged-adamw-8bit, muon, adafactor, lion, sgd
+  # weights: bf16               # no 32-bit copy; gradients: bf16 and moments: bf16 (or int8) likewise
+  # offload: [optimizer]        # to the hosts' memory: optimizer, parameters (ZeRO 3), activations
+  # fused_loss: true            # logits in chunks, never whole
+  # document_length: 2048       # mean tokens of documents packed into a sequence
+  # multi_token_prediction: true      # train the model's own modules too
   phases:                       # one after another; each gets its own layout and number of nodes
     - {name: pretrain, tokens: 200B, sequence_length: 8192, global_batch: 512}
 market:
@@ -26,7 +33,8 @@ limits:
   deadline: 30d                 # all phases together, failures and restarts included
   # budget: $500k
   gpus: 512                     # at a time
-  memory_headroom: 10%          # of each device, left free
+  memory_headroom: 10%          # of each device, left free of the expected peak
+  memory_confidence: 90%        # probability that the real peak fits
 # layout: {tensor: "<=8", recompute: selective}        # pins and bounds on any degree
 objective: cost                 # cost, time or tokens
 """

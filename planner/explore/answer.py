@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import inf, prod
+from math import prod
 from typing import Final
 
 import numpy as np
 
 from planner.clock import Clock
 from planner.explore.enumeration import best_of_each
+from planner.explore.memory import holds_any, why_not_held
 from planner.explore.proof import optimistic, proven
 from planner.layouts.degrees import searched_devices
-from planner.layouts.fastest import held_on
 from planner.layouts.layout_space import LayoutSpace
 from planner.market.placements import Machine
 from planner.plans.choices import Choices, MachineKey, choices_of, most_nodes
@@ -21,7 +21,7 @@ from planner.plans.limits import Limit
 from planner.plans.plan import Plan
 from planner.plans.solution import Solution, Status
 from planner.problem.problem import Objective, Problem
-from planner.units import GIB, format_duration
+from planner.units import format_duration
 
 Progress = Callable[[str], None]
 """Told in a few words what is being done."""
@@ -149,9 +149,11 @@ def _reason(choices: Choices, best: Plan | None, accelerator: str, plans: Mappin
         return NOT_SEARCHED if accelerator in unsearched_of(choices, plans) else why_not(choices, accelerator)
     if best is None:
         return ""
-    hours = found.gpu_hours / best.gpu_hours
-    price = _usd_per_gpu_hour(found) / _usd_per_gpu_hour(best)
-    return f"{_times(hours)} the GPU-hours at {_times(price)} the price"
+    if not (found.paid_gpu_hours and best.paid_gpu_hours and best.cost_usd):
+        return ""
+    hours = found.paid_gpu_hours / best.paid_gpu_hours
+    price = _usd_per_paid_gpu_hour(found) / _usd_per_paid_gpu_hour(best)
+    return f"{_times(hours)} the paid GPU-hours at {_times(price)} the price"
 
 
 NOT_SEARCHED: Final = "not searched to the end"
@@ -167,8 +169,8 @@ def _times(ratio: float) -> str:
     return f"{ratio:.2f}×"
 
 
-def _usd_per_gpu_hour(plan: Plan) -> float:
-    return float(plan.cost_usd) / plan.gpu_hours
+def _usd_per_paid_gpu_hour(plan: Plan) -> float:
+    return float(plan.cost_usd) / plan.paid_gpu_hours
 
 
 def why_not(choices: Choices, accelerator: str) -> str:
@@ -176,30 +178,13 @@ def why_not(choices: Choices, accelerator: str) -> str:
     machines = [machine for key, machine in choices.machines.items() if key[0] == accelerator]
     if not any(most_nodes(choices.problem, choices.offered, machine) for machine in machines):
         return "not even one whole node is within limits.gpus and what the offers have"
-    for phase, space in zip(choices.phases, choices.spaces, strict=True):
-        if not any(_holds_any(choices, machine, space) for machine in machines):
-            return _does_not_fit(machines, space, phase.name)
+    for index, space in enumerate(choices.spaces):
+        if not any(holds_any(choices, machine, space) for machine in machines):
+            return why_not_held(choices, machines, index)
     deadline = choices.limits.get("wall_seconds")
     if deadline and not any(one.placement.machine.key[0] == accelerator for one in choices.purchase_options):
         return f"no layout ends within {format_duration(deadline.bound)}"
     return "none within all limits together"
-
-
-def _holds_any(choices: Choices, machine: Machine, space: LayoutSpace) -> bool:
-    """Whether any layout of a phase fits on the nodes of a machine that can be had."""
-    most = most_nodes(choices.problem, choices.offered, machine)
-    return len(held_on(machine, space.outline.leanest, most)) > 0
-
-
-def _does_not_fit(machines: list[Machine], space: LayoutSpace, phase: str) -> str:
-    """That a phase fits no machine, and by how much the closest layout misses."""
-    least = space.outline.tightest_bytes
-    if least == inf:
-        return f"{phase}: no layout is valid under the pins"
-    largest = max(machine.memory_bytes for machine in machines)
-    if least <= largest:
-        return f"{phase}: no layout fits in memory on the nodes that can be had"
-    return f"{phase}: needs {least / GIB:.0f} GiB a device, it has {largest / GIB:.0f}"
 
 
 def largest_search(answer: Answer) -> int | None:

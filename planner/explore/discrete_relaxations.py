@@ -67,3 +67,29 @@ def toggles(problem: Problem) -> Iterator[Toggle]:
     if limits.memory_headroom > headroom_kept_anyway(workload_of(problem)):
         kept = f"{limits.memory_headroom:.3g}"
         yield Toggle(("limits.memory_headroom",), kept, "0%", "limits", {"memory_headroom": 0.0})
+
+
+EVEN: Final = 0.5
+"""The least confidence in memory that can be asked for: as likely to fit as not."""
+
+
+def memory_toggles(problem: Problem) -> Iterator[Toggle]:
+    """Less certainty, and changes of training that take less of a device's memory, where that is what is missing."""
+    training, confidence = problem.training, problem.limits.memory_confidence
+    if confidence > EVEN:
+        keys, update = ("limits.memory_confidence",), {"memory_confidence": EVEN}
+        yield Toggle(keys, f"{confidence:.3g}", f"{EVEN:.0%}", "limits", update)
+    if training.optimizer == "adamw":
+        yield _training("optimizer", training.optimizer, "adamw-8bit", {"optimizer": "adamw-8bit"})
+    if "optimizer" not in training.offload:
+        offload = (*training.offload, "optimizer")
+        before = f"[{', '.join(training.offload)}]"
+        yield _training("offload", before, f"[{', '.join(offload)}]", {"offload": offload})
+    if not training.fused_loss:
+        yield _training("fused_loss", "false", "true", {"fused_loss": True})
+    if training.method == "lora" and training.base is None:
+        yield _training("method", "lora", "qlora", {"method": "qlora"})
+
+
+def _training(key: str, before: str, after: str, update: dict[str, Any]) -> Toggle:
+    return Toggle((f"training.{key}",), before, after, "training", update)

@@ -100,7 +100,7 @@ def _table(choices: Choices, index: int, machine: Machine, rows: LayoutRows) -> 
     step = subject.steps(rows).total
     architecture, _, software, job = subject.subject
     layout = layout_of(workload, space.degrees.recompute, rows)
-    used = memory(architecture, software, job, layout, workload.constants).reserved
+    used = memory(architecture, software, job, layout, workload.constants)
     nodes = -(-rows.devices.astype(np.int64) // machine.per_node)
     bought = with_spares(choices.problem, nodes)
     ran = TimedLayouts(nodes, rows.data.astype(np.int64), step)
@@ -116,7 +116,7 @@ def _table(choices: Choices, index: int, machine: Machine, rows: LayoutRows) -> 
         rows=rows,
         nodes=bought,
         step_seconds=step,
-        memory_gib=used / GIB,
+        memory_gib=used.reserved(workload.memory_deviations) / GIB,
         wall_days=seconds / SECONDS_PER_DAY,
         cost_usd=bought * price * seconds / SECONDS_PER_HOUR,
         offers=offers,

@@ -11,10 +11,11 @@ from typing import Final
 
 from planner.clock import OutOfTimeError
 from planner.errors import InputError
-from planner.explore.discrete_relaxations import Toggle, toggles
+from planner.explore.discrete_relaxations import Toggle, memory_toggles, toggles
 from planner.explore.enumeration import best_mode
 from planner.explore.job_modes import Bounds, JobMode, cheapest, plan_of_mode, soonest_kept
 from planner.explore.lower_bound import least_usd
+from planner.explore.memory import is_out_of_memory
 from planner.explore.room import Room, with_bounds
 from planner.explore.time_budget import TimeBudget
 from planner.layouts.degrees import searched_devices
@@ -64,10 +65,17 @@ def _questions(room: Room, limits: Mapping[str, Limit]) -> Iterator[tuple[str, Q
         yield limit.name, partial(_RELAXED[limit.quantity], room, limit)
     if len(limits) > 1:
         yield "all limits", partial(_stretched, room, limits)
-    for toggle in toggles(room.problem):
+    for toggle in (*toggles(room.problem), *_memory_toggles(room)):
         yield " and ".join(toggle.keys), partial(_toggled, room, toggle)
     if room.problem.objective != "tokens":
         yield TOKENS, partial(_fewer_tokens, room)
+
+
+def _memory_toggles(room: Room) -> Iterator[Toggle]:
+    """What takes less memory, where that is what is missing."""
+    with suppress(OutOfTimeError):  # each question finds that out too
+        if is_out_of_memory(room.choices(WIDER * room.bounds.wall_seconds, WIDER * room.bounds.gpus)):
+            yield from memory_toggles(room.problem)
 
 
 WIDER: Final = 2

@@ -34,7 +34,7 @@ def body(job: Job, _: Target) -> str:
         "gradient_accumulation_steps": Sourced(job.microbatches, "plan.microbatches"),
         "max_steps": Sourced(job.steps, "plan.steps"),
         job.precision: Sourced(value=True, source="training.precision"),
-        "optimizer": Sourced("adamw_torch_fused", f"training.optimizer: {job.optimizer}"),
+        "optimizer": Sourced("adamw_torch_fused", f"training.optimizer: {job.training.optimizer}"),
         "learning_rate": Sourced(PLACEHOLDER_RATE, "yours"),
         "datasets": [{"path": PLACEHOLDER_DATA, "type": "completion"}],
         "attn_implementation": "flash_attention_2",
@@ -65,20 +65,20 @@ def _sharding(job: Job) -> dict[str, Any]:
 
 
 def _adapter(job: Job) -> dict[str, Any]:
-    if job.method != "lora":
+    if job.training.method != "lora":
         return {}
     return {
         "adapter": Sourced("lora", "training.method"),
-        "lora_r": Sourced(job.rank, "training.rank"),
-        "lora_alpha": Sourced(2 * (job.rank or 1), "twice the rank, as usual; yours"),
+        "lora_r": Sourced(job.training.rank, "training.rank"),
+        "lora_alpha": Sourced(2 * (job.training.rank or 1), "twice the rank, as usual; yours"),
         "lora_target_linear": Sourced(value=True, source="as the estimate assumes"),
     }
 
 
 def _saving(job: Job) -> dict[str, Any]:
     every = job.steps_per_checkpoint
-    source = "plan.checkpoint_interval_seconds" if every else "once, at the end: the plan states no interval"
-    return {"output_dir": "./outputs", "save_steps": Sourced(every or job.steps, source)}
+    source = "plan.checkpoint_interval_seconds"
+    return {"output_dir": "./outputs", "save_steps": Sourced(every, source)}
 
 
 def command(job: Job) -> list[str]:

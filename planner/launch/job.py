@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,9 +14,10 @@ from planner.catalog.records import Accelerator, ModelArchitecture
 from planner.catalog.software import DEFAULT_STACK, StackProperties, find_stack
 from planner.errors import InputError, Place
 from planner.market.placements import Placement, placements
-from planner.problem.document import Document
+from planner.plans.document import PhasePart, PlacementPart, PlanDocument, PlanPart
 from planner.problem.problem import Problem
 from planner.problem.run import Recompute, parse_recompute
+from planner.problem.training import Training
 
 ALL_PHASES: Final = "all"
 """What a reservation says for its phase."""
@@ -29,7 +31,6 @@ class Bought:
     """`on_demand`, `spot` or `reserved`."""
     nodes: int
     usd_per_gpu_hour: Decimal
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,8 @@ class Job:
     model: ModelArchitecture
     model_reference: str | dict[str, Any]
     """The model as a run file names it."""
-    precision: str
-    optimizer: str
-    method: str
-    rank: int | None
-    gradient_compression: str
+    training: Training
     stack: str
-    release: str | None
     software: StackProperties
     accelerator: Accelerator
     placement: Placement
@@ -79,7 +75,7 @@ class Job:
     steps: int
     step_seconds: float
     wall_seconds: float
-    checkpoint_interval_seconds: float | None
+    checkpoint_interval_seconds: float
     slowest_factor: float
     """Upper end of the interval that the wall time is predicted in, over the wall time."""
 
@@ -94,10 +90,10 @@ class Job:
         return "layers" if self.recompute.full_layers else self.recompute.kind
 
     @property
-    def steps_per_checkpoint(self) -> int | None:
-        """Steps between two checkpoints, at least one; None when the plan does not say."""
-        if self.checkpoint_interval_seconds is None:
-            return None
+    def steps_per_checkpoint(self) -> int:
+        """Steps between two checkpoints, at least one."""
+        if not isfinite(self.checkpoint_interval_seconds):
+            return self.steps
         return max(1, min(self.steps, round(self.checkpoint_interval_seconds / self.step_seconds)))
 
     @property
@@ -107,70 +103,88 @@ class Job:
         total = sum((one.nodes * one.usd_per_gpu_hour for one in self.bought), start=Decimal(0))
         return round(total / nodes, 6) if nodes else Decimal(0)
 
+    @property
+    def precision(self) -> str:
+        """As the problem asks for it."""
+        return self.training.precision
+
     def value(self, field: str) -> object:
-        """A field of the phase, or of its model."""
-        return getattr(self, field) if hasattr(self, field) else getattr(self.model, field)
+        """A field of the phase, of its training or of its model."""
+        owner = next(one for one in (self, self.training, self.model) if hasattr(one, field))
+        return getattr(owner, field)
 
 
-def jobs_of(document: Mapping[str, Any], source: str) -> tuple[Job, ...]:
-    """The phases of an answer's document; `source` is what errors call it. Raises InputError."""
-    plan = document.get("plan")
-    if not isinstance(plan, dict):
+def jobs_of(document: PlanDocument, source: str) -> tuple[Job, ...]:
+    """The phases of an answer; `source` is what errors call its file. Raises InputError."""
+    plan, estimate = document.plan, document.estimate
+    if plan is None or estimate is None:
         fix = "give a file that plan solve --out wrote for a problem that has a plan"
         raise InputError("no plan to export", place=Place(source), fix=fix)
-    try:
-        problem = _problem_of(document, source)
-        phases = plan["phases"]
-        return tuple(_job(document, problem, source, index) for index in range(len(phases)))
-    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError):
-        fix = "give a file that this version's plan solve --out wrote, as it was written"
-        raise InputError("a plan with missing or changed figures", place=Place(source), fix=fix) from None
-
-
-def _problem_of(document: Mapping[str, Any], source: str) -> Problem:
-    """The problem inside an answer's document."""
-    data = dict(document["problem"])
-    return Problem.of(Document(source, data, ("",), {}, Path(source).parent))
-
-
-def _job(document: Mapping[str, Any], problem: Problem, source: str, index: int) -> Job:
-    """One phase, every name resolved."""
-    plan, training = document["plan"], problem.training
-    phase, asked = plan["phases"][index], training.phases[index]
-    software = training.software
-    stack = find_stack(software.stack if software else DEFAULT_STACK)
-    placement = _placement(problem, phase.get("placement") or plan["placement"], source)
-    return Job(
-        title=problem.name or str(phase["name"]),
-        phase=phase["name"],
-        number=index + 1,
-        previous_phase=plan["phases"][index - 1]["name"] if index else None,
-        model=_model(document, problem),
-        model_reference=_reference(document, problem),
-        precision=training.precision,
-        optimizer=training.optimizer,
-        method=training.method,
-        rank=training.rank if training.method == "lora" else None,
-        gradient_compression=training.gradient_compression,
-        stack=stack.name,
-        release=software.release if software else None,
-        software=stack.at(software.release if software else None),
-        accelerator=placement.machine.accelerator,
-        placement=placement,
-        policy=str(phase.get("policy") or plan["policy"]),
-        bought=tuple(_bought(plan, phase["name"])),
-        recompute=parse_recompute(phase["recompute"]),
-        sequence_length=asked.sequence_length,
-        global_batch=asked.global_batch,
-        checkpoint_interval_seconds=phase.get("checkpoint_interval_seconds"),
-        slowest_factor=float(document["estimate"]["wall_seconds"][1]) / float(plan["wall_seconds"]),
-        step_seconds=float(phase["step_seconds"]),
-        wall_seconds=float(phase["wall_seconds"]),
-        **{name: int(phase[name]) for name in _COUNTS},
+    asked = _Asked.of(document, source)
+    slowest = estimate.wall_seconds[1] / plan.wall_seconds
+    before = (None, *(phase.name for phase in plan.phases))
+    return tuple(
+        _job(asked, plan, phase, number, previous, slowest)
+        for number, (phase, previous) in enumerate(zip(plan.phases, before, strict=False), start=1)
     )
 
 
-_COUNTS: Final = (
+@dataclass(frozen=True)
+class _Asked:
+    """What a plan answers, every name resolved once."""
+
+    problem: Problem
+    reference: str | dict[str, Any]
+    model: ModelArchitecture
+    placements: Mapping[tuple[str, str, str, str], Placement]
+    source: str
+
+    @classmethod
+    def of(cls, document: PlanDocument, source: str) -> _Asked:
+        """Of an answer. Raises InputError."""
+        problem = document.asked
+        reference = _reference(document, problem)
+        offered = {one.key: one for one in placements(problem)}
+        return cls(problem, reference, model_from(reference, Path()), offered, source)
+
+    def placement(self, place: PlacementPart) -> Placement:
+        """The placement of that name, with its machine. Raises InputError when it is no longer offered."""
+        key = (place.cloud, place.region, place.zone, place.instance_type)
+        if key not in self.placements:
+            title = " ".join(part for part in key if part)[:200]
+            fix = "solve the problem again, so that the plan names offers of the catalog in hand"
+            raise InputError(f"the plan's offer {title} is not in the catalog", place=Place(self.source), fix=fix)
+        return self.placements[key]
+
+
+def _job(
+    asked: _Asked, plan: PlanPart, phase: PhasePart, number: int, previous: str | None, slowest_factor: float
+) -> Job:
+    """One phase, every name resolved."""
+    training, placement = asked.problem.training, asked.placement(phase.placement)
+    software = training.software
+    stack = find_stack(software.stack if software else DEFAULT_STACK)
+    return Job(
+        title=asked.problem.name or phase.name,
+        phase=phase.name,
+        number=number,
+        previous_phase=previous,
+        model=asked.model,
+        model_reference=asked.reference,
+        training=training,
+        stack=stack.name,
+        software=stack.at(software.release if software else None),
+        accelerator=placement.machine.accelerator,
+        placement=placement,
+        policy=plan.policy,
+        bought=tuple(_bought(plan, phase.name)),
+        recompute=parse_recompute(phase.recompute),
+        slowest_factor=slowest_factor,
+        **{name: getattr(phase, name) for name in _TAKEN_OVER},
+    )
+
+
+_TAKEN_OVER: Final = (
     "nodes",
     "spare_nodes",
     "gpus",
@@ -183,54 +197,30 @@ _COUNTS: Final = (
     "micro_batch",
     "microbatches",
     "zero",
+    "sequence_length",
+    "global_batch",
     "tokens",
     "steps",
+    "step_seconds",
+    "wall_seconds",
+    "checkpoint_interval_seconds",
 )
+"""Fields of a plan's phase that a job has under the same names."""
 
 
-def _bought(plan: Mapping[str, Any], phase: str) -> list[Bought]:
-    """What a phase buys, and what is reserved for all."""
-    lines = [
-        line
-        for line in plan["purchases"]
-        if line["phase"] == phase or (line["kind"] == "reserved" and line["phase"] == ALL_PHASES)
-    ]
-    return [
-        Bought(line["kind"], int(line["nodes"]), Decimal(line["usd_per_gpu_hour"]), str(line["note"]))
-        for line in lines
-        if not line["note"]
-    ]
+def _bought(plan: PlanPart, phase: str) -> Iterator[Bought]:
+    """What a phase computes on: what it buys, and what is reserved for all; replacements are not bought on top."""
+    for line in plan.purchases:
+        everywhere = line.kind == "reserved" and line.phase == ALL_PHASES
+        if (line.phase == phase or everywhere) and not line.note:
+            yield Bought(line.kind, line.nodes, line.usd_per_gpu_hour)
 
 
-def _is_named(problem: Problem) -> bool:
-    """Whether the problem names a model of the catalog, rather than a file or an architecture."""
-    if not isinstance(problem.model, str) or problem.model.endswith(".json"):
-        return False
-    try:
-        find_model(problem.model)
-    except InputError:
-        return False
-    return True
-
-
-def _reference(document: Mapping[str, Any], problem: Problem) -> str | dict[str, Any]:
+def _reference(document: PlanDocument, problem: Problem) -> str | dict[str, Any]:
     """The model as a run file anywhere can name it: by the catalog's name, else spelt out."""
-    if _is_named(problem):
-        return find_model(str(problem.model)).name
-    return dict(problem.model) if isinstance(problem.model, Mapping) else dict(document["model"]["architecture"])
-
-
-def _model(document: Mapping[str, Any], problem: Problem) -> ModelArchitecture:
-    """The architecture."""
-    return model_from(_reference(document, problem), Path())
-
-
-def _placement(problem: Problem, place: Mapping[str, str], source: str) -> Placement:
-    """The placement that a plan names, with its machine. Raises InputError when it is no longer offered."""
-    key = (place["cloud"], place["region"], place["zone"], place["instance_type"])
-    found = next((one for one in placements(problem) if one.key == key), None)
-    if found is None:
-        title = " ".join(part for part in key if part)
-        fix = "solve the problem again, so that the plan names offers of the catalog in hand"
-        raise InputError(f"the plan's offer {title[:200]} is not in the catalog", place=Place(source), fix=fix)
-    return found
+    if isinstance(problem.model, Mapping):
+        return dict(problem.model)
+    try:
+        return find_model(problem.model).name
+    except InputError:
+        return dict(document.model.architecture)

@@ -87,9 +87,9 @@ def body(job: Job, target: Target) -> str:
     else:
         data["gradient_accumulation_steps"] = Sourced(job.microbatches, "plan.microbatches")
     every = job.steps_per_checkpoint
-    source = "plan.checkpoint_interval_seconds" if every else "once, at the end: the plan states no interval"
+    source = "plan.checkpoint_interval_seconds"
     data |= {"dataset_type": Sourced("synthetic", "yours"), "enable_checkpointing": True}
-    data["checkpoint_period"] = Sourced(every or job.steps, source)
+    data["checkpoint_period"] = Sourced(every, source)
     return yaml_text(data)
 
 

@@ -228,5 +228,5 @@ def _running_arguments(job: Job) -> Iterator[Argument]:
     if job.previous_phase is not None:
         yield Argument(("--pretrained-checkpoint", '"$PREVIOUS_CHECKPOINT"'), "the phase before", quoted=True)
     every = job.steps_per_checkpoint
-    source = f"{PLAN}.checkpoint_interval_seconds" if every else "once, at the end: the plan states no interval"
-    yield Argument(("--save-interval", str(every or job.steps)), source)
+    source = f"{PLAN}.checkpoint_interval_seconds"
+    yield Argument(("--save-interval", str(every)), source)

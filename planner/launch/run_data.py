@@ -8,11 +8,10 @@ from typing import Any
 
 from planner.catalog.models import model_from
 from planner.catalog.precisions import find_precision
-from planner.catalog.software import DEFAULT_STACK
 from planner.foreign.architecture import same_figures
 from planner.foreign.block import without
 from planner.launch.job import Job
-from planner.problem.run import Layout, Recompute
+from planner.problem.run import Layout, recompute_as_written
 
 
 def run_data(job: Job) -> dict[str, Any]:
@@ -29,7 +28,7 @@ def run_data(job: Job) -> dict[str, Any]:
         },
         "layout": {
             **{name: getattr(job, name) for name in _DEGREES},
-            "recompute": _as_written(job.recompute),
+            "recompute": recompute_as_written(job.recompute),
         },
     }
 
@@ -38,29 +37,21 @@ _DEGREES = ("tensor", "pipeline", "context", "expert", "micro_batch", "virtual_p
 
 
 def _training(job: Job) -> dict[str, Any]:
-    training: dict[str, Any] = {
+    """How it is trained: all that the problem states, besides what every run says."""
+    written = job.training.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"phases"})
+    return {
+        **{key: value for key, value in written.items() if key in job.training.stated()},
         "precision": find_precision(job.precision).name,
         "tokens": job.steps * job.sequence_length * job.global_batch,
         "sequence_length": job.sequence_length,
         "global_batch": job.global_batch,
     }
-    if job.method != "full":
-        training |= {"method": job.method, "rank": job.rank}
-    if job.gradient_compression != "none":
-        training["gradient_compression"] = job.gradient_compression
-    if job.stack != DEFAULT_STACK or job.release:
-        training["software"] = {"stack": job.stack} | ({"release": job.release} if job.release else {})
-    return training
 
 
 def _network(job: Job) -> dict[str, str]:
     """The scale-out bandwidth, where nodes have any."""
     gbit_s = job.placement.machine.network_gbit_s
     return {"network": f"{gbit_s:.12g} Gb/s"} if gbit_s else {}
-
-
-def _as_written(recompute: Recompute) -> str | dict[str, int]:
-    return {"full_layers": recompute.full_layers} if recompute.full_layers else recompute.kind
 
 
 _DEFAULTS = {key: field.default for key, field in Layout.model_fields.items() if key != "data"} | {"recompute": "none"}

@@ -148,8 +148,8 @@ def _stages(job: Job) -> tuple[int, int | None]:
 
 def _checkpoint_lines(job: Job) -> Iterator[str]:
     every = job.steps_per_checkpoint
-    source = "plan.checkpoint_interval_seconds" if every else "once, at the end: the plan states no interval"
-    yield f"        checkpoint=CheckpointManager.Config(enable=True, interval={every or job.steps}),  # {source}"
+    source = "plan.checkpoint_interval_seconds"
+    yield f"        checkpoint=CheckpointManager.Config(enable=True, interval={every}),  # {source}"
 
 
 def _keywords(keywords: Iterator[Keyword]) -> Iterator[str]:

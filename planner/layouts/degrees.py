@@ -66,7 +66,7 @@ def divisors(number: int) -> tuple[int, ...]:
 
 
 def tensor_degrees(model: ModelArchitecture, largest_domain: int) -> tuple[int, ...]:
-    """Divisors of heads and MLP widths inside the scale-up fabric; key-value heads are shared out or repeated."""
+    """Divisors of all heads and MLP widths inside the scale-up fabric; key-value heads are shared out or repeated."""
     kv_heads = model.num_attention_heads if model.kv_lora_rank else model.num_key_value_heads
     return tuple(
         degree
@@ -75,6 +75,7 @@ def tensor_degrees(model: ModelArchitecture, largest_domain: int) -> tuple[int, 
         and (kv_heads % degree == 0 or degree % kv_heads == 0)
         and model.intermediate_size % degree == 0
         and model.shared_expert_intermediate_size % degree == 0
+        and model.mixer_heads % degree == 0
     )
 
 

@@ -31,7 +31,7 @@ class Contents:
         cls, workload: Workload, job: Job, model: Architecture, of_states: Layout, of_alike: Layout, alike: Index
     ) -> Contents:
         """Those of layouts with degrees of shapes (ZeRO stages, 1, layouts) and (recompute choices, layouts alike)."""
-        states = model_states(model, workload.software, job, of_states)
+        states = model_states(model, workload.software, job, of_states, workload.constants)
         shape = (of_states.zero.size, 1, len(alike))
         held = States(**{one.name: np.broadcast_to(getattr(states, one.name), shape) for one in fields(States)})
         peak = activation_peak(model, workload.software, job, of_alike, workload.constants)
@@ -47,23 +47,23 @@ class Contents:
     def needed_bytes(self) -> Array:
         """Smallest device memory that holds each, of shape (ZeRO stages, recompute choices, layouts).
 
-        The peak with everything that is reserved fits the device, and what the framework allocates leaves the headroom
-        free.
+        The peak fits the device with the probability that is asked for, and the expected peak leaves the headroom free.
         """
         return self._needed_bytes(self.states, self.activations, self.logits)
 
     def least_needed_bytes(self) -> Array:
         """What no ZeRO stage and recompute choice of a layout stays below, but for rounding; shape (layouts,)."""
-        nothing = np.zeros(())
-        held = sum(getattr(self.states, one.name) for one in fields(States))
-        states = States(np.min(held, axis=0), nothing, nothing, nothing)
+        nothing, states = np.zeros(()), self.states
+        held = np.min(states.weights + states.gradients + states.optimizer + states.gathered, axis=0)
+        states = States(held, nothing, nothing, nothing, np.min(states.context, axis=0))
         kept = np.min(self.activations + self.logits, axis=0)
         needed: Array = self._needed_bytes(states, kept, np.zeros_like(kept))[0]
         return needed
 
     def _needed_bytes(self, states: States, activations: Array, logits: Array) -> Array:
-        used = peak_memory(states, activations[..., self.alike], logits[..., self.alike], self.workload.constants)
-        return np.maximum(used.reserved, used.allocated / (1 - self.workload.headroom))
+        workload = self.workload
+        used = peak_memory(states, activations[..., self.alike], logits[..., self.alike], workload.constants)
+        return np.maximum(used.reserved(workload.memory_deviations), used.expected / (1 - workload.headroom))
 
 
 def models_held(workload: Workload) -> list[Architecture]:
@@ -81,9 +81,8 @@ def least_activation_bytes(workload: Workload, job: Job, layout: Layout) -> Arra
 
 
 def headroom_kept_anyway(workload: Workload) -> float:
-    """Share of memory that stays free of what the framework allocates anyway: a headroom below it changes nothing.
+    """Share of memory that the expected peak leaves free anyway: a headroom below it changes nothing.
 
-    What is set aside, (1 + fragmentation)·(1 + margin)·allocated and more, is then at least allocated/(1 − headroom).
+    What is set aside for the asked probability is then at least expected/(1 − headroom).
     """
-    constants = workload.constants
-    return float(1 - 1 / ((1 + constants.fragmentation) * (1 + constants.memory_margin)))
+    return float(-np.expm1(-workload.memory_deviations * workload.constants.memory_deviation))

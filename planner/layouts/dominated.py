@@ -65,7 +65,10 @@ def _drop_slower_recompute(kept: Flags, workload: Workload, job: Job, choices: M
     Recompute adds its time to every micro-batch of the slowest stage, and could hide at most as much exchange as it
     adds to the average stage, once a step (once a micro-batch under ZeRO-3, without a pipeline). The former is at least
     the latter without a pipeline, or when micro-batches times the layers beside the logits are as many as a stage has.
+    Where activations are on the host, running less again moves more of them: nothing is dropped.
     """
+    if np.any(np.asarray(job.offloads_activations) > 0):
+        return
     layout, memory_class = choices.layout, choices.memory_class
     last = last_stage_layers(workload.architecture, workload.software, layout)
     microbatches = job.global_batch / (layout.data * layout.micro_batch)
@@ -83,17 +86,17 @@ def _drop_slower_recompute(kept: Flags, workload: Workload, job: Job, choices: M
 def _drop_slower_zero(kept: Flags, software: Software, job: Job, choices: MemoryChoices) -> None:
     """A stage is dropped where one that is never slower fits the same memory.
 
-    One replica has nothing to shard: the lowest stage stands for all. Otherwise stages 1 and 2 exchange the same. Stage
-    0 reduces gradients twice where stage 1 reduces them once and gathers parameters, which is no more unless gradients
-    are compressed or the gather waits for the end of the step. Stage 3 gathers the parameters twice where stage 2
-    gathers once what changed, and neither hides more.
+    One replica has nothing to shard: the lowest stage is never slower. Otherwise stages 1 and 2 exchange the same.
+    Stage 0 reduces gradients twice where stage 1 reduces them once and gathers parameters, which is no more unless
+    gradients are compressed or the gather waits for the end of the step. Stage 3 gathers the parameters twice where
+    stage 2 gathers once what changed, and neither hides more.
     """
     zero, layout, memory_class = choices.zero, choices.layout, choices.memory_class
     alone = (layout.data * layout.context == 1)[choices.alike]
     never_slower = never_slower_stages(software, job)
     for quick, slow in permutations(range(len(zero)), 2):
         if zero[quick] < zero[slow]:
-            kept[slow, :, alone] = False
+            kept[slow, :, alone] &= memory_class[quick, :, alone] > memory_class[slow, :, alone]
         if (zero[quick], zero[slow]) in never_slower:
             kept[slow] &= ~((memory_class[quick] <= memory_class[slow]) & ~alone)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -14,9 +15,9 @@ import numpy.typing as npt
 
 from planner.layouts.branch_and_bound import HeldRows, Race
 from planner.layouts.caching import Kept, numbers
-from planner.layouts.disk_cache import digest_of
+from planner.layouts.disk_cache import digest_of, store, stored
 from planner.layouts.evaluator import Evaluators, evaluators
-from planner.layouts.layout_space import LayoutSpace
+from planner.layouts.layout_space import LayoutSpace, valid_rows
 from planner.layouts.rows import Index, Ints, LayoutRows, renumbered
 from planner.layouts.tables import TIME, BestLayouts, read_tables, write_tables
 from planner.layouts.wall_time import replicas_left
@@ -52,6 +53,22 @@ def _is_placeable(machine: Machine, of_rows: Ints, tensor_of_rows: Ints) -> npt.
     inside = (tensor <= machine.domain) & ((per_node % tensor == 0) | (tensor % per_node == 0))
     placeable: npt.NDArray[np.bool_] = whole[of_rows] & inside[tensor_of_rows]
     return placeable
+
+
+def leanest_bytes(machine: Machine, space: LayoutSpace, max_devices: int) -> float:
+    """Least device memory that a layout on a machine's nodes needs, fitting or not; infinite when there is none.
+
+    It is kept on disk: another question about the same job need not enumerate layouts that do not fit.
+    """
+    nodes = (machine.accelerator.name, machine.per_node, machine.domain, max_devices)
+    key = digest_of(space.digest, "leanest", nodes)
+    known = stored(key)
+    if known is None:
+        rows = valid_rows(*space.made_for, space.degrees, inf, max_devices)
+        needed = [some.needed_bytes[is_placeable(machine, some)].min(initial=inf) for some in rows]
+        known = {"bytes": np.asarray(min(needed, default=inf))}
+        store(key, known)
+    return float(known["bytes"])
 
 
 def best_layouts(

@@ -170,9 +170,8 @@ def layout_space(
     """
     sizes = tuple(sorted(set(memories)))
     known = (workload.architecture, workload.software, workload.job(phase), workload.constants)
-    pins = repr(workload.pins)
-    job = (numbers(*known), workload.stack.counts_embedding, pins, workload.headroom, workload.growth)
-    key = (job, degrees, sizes, max_devices)
+    room = (workload.headroom, workload.memory_deviations, workload.growth)
+    key = ((numbers(*known), workload.stack.counts_embedding, repr(workload.pins), room), degrees, sizes, max_devices)
     space = kept_spaces.get(key)
     return space or kept_spaces.put(key, LayoutSpace((workload, phase), degrees, sizes, max_devices, key))
 

@@ -18,11 +18,11 @@ from planner.catalog.software import DEFAULT_STACK, StackProperties, find_stack
 from planner.errors import InputError
 from planner.market.placements import Machine
 from planner.performance.evaluate import constants_of
+from planner.performance.job import job_of
+from planner.performance.normal import normal_quantile
 from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Software
 from planner.problem.problem import LayoutPins, Phase, Problem
-
-STATE_BYTES: Final = {"adamw": 12.0}
-"""Optimizer bytes per trained parameter: an fp32 copy and two fp32 moments."""
+from planner.problem.training import Training
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,18 @@ class Workload:
     calibration: Calibration
     constants: Constants
     phases: tuple[PhaseWork, ...]
-    trains_base: bool
-    adapter_rank: int
-    """0 without adapters."""
-    state_bytes: float
-    compresses_gradients: bool
+    training: Training
     pins: LayoutPins
     headroom: float
+    """Share of a device's memory that the expected peak leaves free."""
+    memory_deviations: float
+    """Standard deviations above the expected peak that a device must hold."""
     growth: float
+
+    @property
+    def trains_base(self) -> bool:
+        """Whether every parameter is trained."""
+        return self.training.trains_base
 
     @cached_property
     def software(self) -> Software:
@@ -88,16 +92,7 @@ class Workload:
 
     def job(self, phase: PhaseWork) -> Job:
         """One phase as numbers, each field of shape ()."""
-        return Job(
-            sequence=_scalar(phase.sequence_length),
-            global_batch=_scalar(phase.global_batch),
-            low_precision=_scalar(self.precision.is_low),
-            cast_bytes=_scalar(self.precision.cast_bytes),
-            trains_base=_scalar(self.trains_base),
-            adapter_rank=_scalar(self.adapter_rank),
-            state_bytes=_scalar(self.state_bytes),
-            compressed_gradients=_scalar(self.compresses_gradients),
-        )
+        return job_of(self.training, self.precision, sequence=phase.sequence_length, global_batch=phase.global_batch)
 
     def device(self, machine: Machine) -> Device:
         """One device of a machine, each field of shape ()."""
@@ -124,8 +119,8 @@ def workload_of(problem: Problem) -> Workload:
     training = problem.training
     with problem.at("model"):
         model = model_from(problem.model, problem.base_directory)
-    lora = training.method == "lora"
-    if lora and training.rank > model.hidden_size:
+    _check_modules(problem, model)
+    if training.adapter_rank > model.hidden_size:
         place = problem.place("training", "rank")
         raise InputError(f"rank {training.rank} is more than the hidden size of {model.name}", place=place)
     calibration = load_calibration()
@@ -140,14 +135,19 @@ def workload_of(problem: Problem) -> Workload:
         calibration=calibration,
         constants=constants_of(calibration),
         phases=tuple(_phase(phase) for phase in training.phases),
-        trains_base=not lora,
-        adapter_rank=training.rank if lora else 0,
-        state_bytes=STATE_BYTES[training.optimizer],
-        compresses_gradients=training.gradient_compression != "none",
+        training=training,
         pins=problem.layout,
         headroom=problem.limits.memory_headroom,
+        memory_deviations=float(normal_quantile(np.asarray(problem.limits.memory_confidence))),
         growth=problem.limits.growth,
     )
+
+
+def _check_modules(problem: Problem, model: ModelArchitecture) -> None:
+    """Multi-token-prediction modules are trained where the model has them. Raises InputError."""
+    if problem.training.multi_token_prediction and not model.multi_token_prediction_layers:
+        place = problem.place("training", "multi_token_prediction")
+        raise InputError(f"{model.name} has no multi-token-prediction modules", place=place, fix="leave the key out")
 
 
 def _stack(problem: Problem) -> tuple[str, StackProperties, str]:

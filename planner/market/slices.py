@@ -22,3 +22,14 @@ def is_sold(accelerator: str, per_node: int, devices: npt.NDArray[np.integer[Any
     rented = -(-devices // per_node) * per_node
     sold: npt.NDArray[np.bool_] = np.isin(rented, slices.chips) | (rented % max(slices.chips) == 0)
     return whole & sold
+
+
+def sold_as(accelerator: str, per_node: int, nodes: int) -> tuple[int, int] | None:
+    """How many slices of how many chips these hosts are; None where nodes are sold singly or in no whole slices."""
+    slices, chips = slices_of(accelerator), nodes * per_node
+    if slices is None:
+        return None
+    if chips in slices.chips:
+        return 1, chips
+    largest = max(slices.chips)
+    return (chips // largest, largest) if chips % largest == 0 else None

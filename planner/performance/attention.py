@@ -21,23 +21,32 @@ UNFUSED_BYTES_FORWARD, UNFUSED_BYTES_BACKWARD = 15.0, 22.0
 """Memory traffic per score element of unfused softmax, mask and dropout."""
 
 
+def attended_tokens(job: Job) -> Array:
+    """Tokens among which attention looks: the sequence, or a document of those that are packed into it."""
+    document = np.asarray(job.document)
+    return np.where(document > 0, np.minimum(document, job.sequence), job.sequence)
+
+
 def attention_core_seconds(
     arch: Architecture, device: Device, software: Software, job: Job, layout: Layout, c: Constants
 ) -> tuple[Array, Array]:
     """Scores, softmax and weighted values of one layer: forward and backward seconds.
 
     Fused kernels (Dao 2023) do 2·tokens·heads·keys·(d_qk + d_v) FLOP at a share of the matrix rate that falls
-    with few keys; unfused ones compute the masked half too and stream the scores through memory.
+    with few keys; unfused ones compute the masked half too and stream the scores through memory. An
+    indexer scores all keys to pick those that are met (DeepSeek-AI 2025, DeepSeek-V3.2-Exp, section 2).
     """
     tokens, heads = micro_batch_tokens(job, layout), arch.heads / layout.tensor
-    skipped = mean_keys_per_query(arch, job.sequence, 0.5)
-    keys = np.where(software.skips_window > 0, skipped, 0.5 * job.sequence)
+    sequence = attended_tokens(job)
+    skipped = mean_keys_per_query(arch, sequence, 0.5)
+    keys = np.where(software.skips_window > 0, skipped, 0.5 * sequence)
     head = arch.query_key_head + arch.value_head
     narrow = np.where(arch.value_head <= 64, 0.8, 1.0)
     blocks = tokens * heads / ATTENTION_BLOCK
     idle = 1 + ATTENTION_OCCUPANCY * device.compute_units / blocks
     rate = device.matmul_flops_s * device.attention_share * c.attention * narrow / (1 + 128 / keys)
-    fused = 2 * tokens * heads * keys * head / rate * idle
+    indexer = arch.index_layers * arch.index_heads * arch.index_head / layout.tensor * sequence / 2
+    fused = 2 * tokens * (heads * keys * head + indexer) / rate * idle
     scores = tokens * heads * job.sequence
     padded = np.ceil(arch.query_key_head / 64) * 64 + np.ceil(arch.value_head / 64) * 64
     shape = 1 + 2 * c.shape_elements / head

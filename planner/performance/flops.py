@@ -15,7 +15,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from planner.performance.parameters import layer_matrices_active, matmul_parameters_active, total_parameters
+from planner.performance.parameters import (
+    attention_layers,
+    layer_matrices_active,
+    matmul_parameters_active,
+    mixer_layers,
+    multi_token_prediction_matrices_active,
+    total_parameters,
+)
 from planner.performance.symbols import Architecture, Array
 
 CAUSAL: Array = np.asarray(0.5)
@@ -58,9 +65,14 @@ def mean_keys_per_query(a: Architecture, sequence: Array, attention_share: Array
 
 
 def attention_flops_per_token(a: Architecture, sequence: Array, attention_share: Array | float = CAUSAL) -> Array:
-    """Forward FLOP of scores and weighted values in all layers: 2·L·a·(d + d_v)·keys."""
+    """Forward FLOP of scores and weighted values in all layers: 2·L·a·(d + d_v)·keys.
+
+    An indexer scores all keys, 2·a_i·d_i each, to pick those; layers without softmax attention cost their scan.
+    """
     width = a.heads * (a.query_key_head + a.value_head)
-    return 2 * a.layers * width * mean_keys_per_query(a, sequence, attention_share)
+    indexer = a.index_layers * a.index_heads * a.index_head * attention_share * sequence
+    each = width * mean_keys_per_query(a, sequence, attention_share) + indexer
+    return 2 * attention_layers(a) * each + mixer_layers(a) * a.mixer_scan_flop
 
 
 def forward_matmul_flops_per_token(a: Architecture) -> Array:
@@ -79,6 +91,15 @@ def lora_model_flops_per_token(a: Architecture, sequence: Array, attention_share
     The adapters' own FLOP (6 per adapter parameter, under 1 % at customary ranks) are left out, as publishers do.
     """
     return 2 * forward_matmul_flops_per_token(a) + 3 * attention_flops_per_token(a, sequence, attention_share)
+
+
+def multi_token_prediction_flops_per_token(a: Architecture, sequence: Array) -> Array:
+    """Training FLOP of the multi-token-prediction modules, causal attention counted half.
+
+    Source: DeepSeek-AI 2024, arXiv 2412.19437, section 2.2.
+    """
+    scores = a.heads * (a.query_key_head + a.value_head) * mean_keys_per_query(a, sequence)
+    return 3 * (2 * multi_token_prediction_matrices_active(a) + 2 * a.mtp_layers * scores)
 
 
 def recomputed_flops_per_token(

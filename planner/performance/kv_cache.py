@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from planner.performance.parameters import latent_attention
+from planner.performance.parameters import attention_layers, latent_attention
 from planner.performance.symbols import Architecture, Array
 
 CACHE_BYTES = 2.0
@@ -22,7 +22,7 @@ def cached_elements_per_layer(a: Architecture) -> Array:
 
 def kv_bytes_per_token(a: Architecture, element_bytes: Array | float = CACHE_BYTES) -> Array:
     """Bytes that one token adds to the key-value cache of all layers while it is inside every window."""
-    return a.layers * cached_elements_per_layer(a) * element_bytes
+    return attention_layers(a) * cached_elements_per_layer(a) * element_bytes
 
 
 def kv_cache_bytes(a: Architecture, sequence: Array, element_bytes: Array | float = CACHE_BYTES) -> Array:

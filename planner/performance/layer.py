@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from planner.performance.attention import attention_core_seconds
+from planner.performance.data_parallel import WEIGHT_BYTES
 from planner.performance.layer_communication import context_seconds, expert_seconds, tensor_seconds
 from planner.performance.matmul import BANDWIDTH_SHARE, matmul_seconds
+from planner.performance.parameters import expert_hidden
 from planner.performance.pipeline import micro_batch_tokens
+from planner.performance.sharding import dense_parameters_per_device, expert_parameters_per_device
 from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
 
 DENSE_KERNELS = 20.0
@@ -67,6 +70,10 @@ class Products:
             self.weight_gradient + other.weight_gradient,
         )
 
+    def times(self, count: Array) -> Products:
+        """So many of them."""
+        return Products(count * self.forward, count * self.data_gradient, count * self.weight_gradient)
+
 
 def linear(
     rows: Array,
@@ -101,12 +108,16 @@ def linear(
 
 
 def attention_projections(arch: Architecture, device: Device, layout: Layout, tokens: Array, c: Constants) -> Products:
-    """Query, key, value and output projections, sharded over heads; low-rank ones (MLA) are not sharded."""
+    """Query, key, value and output projections, sharded over heads; low-rank ones (MLA) are not sharded.
+
+    Nor is an indexer, which every rank runs whole.
+    """
     heads = arch.heads / layout.tensor
     kv_heads = np.maximum(arch.kv_heads / layout.tensor, 1.0)
     latent = arch.kv_rank > 0
     head, value = arch.query_key_head, arch.value_head
-    fused_qkv = np.where(latent, 0.0, heads * head + kv_heads * (head + value))
+    gate = arch.attention_gate * heads * value
+    fused_qkv = np.where(latent, 0.0, heads * head + kv_heads * (head + value)) + gate
     low_rank_query = latent & (arch.query_rank > 0)
     query_inner = np.where(low_rank_query, arch.query_rank, arch.hidden)
     plain = linear(tokens, fused_qkv, arch.hidden, device, c) + linear(tokens, arch.hidden, heads * value, device, c)
@@ -116,7 +127,32 @@ def attention_projections(arch: Architecture, device: Device, layout: Layout, to
         + linear(tokens, np.where(latent, arch.kv_rank + arch.rope_head, 0.0), arch.hidden, device, c)
         + linear(tokens, np.where(latent, heads * (head - arch.rope_head + value), 0.0), arch.kv_rank, device, c)
     )
-    return plain + low_rank if np.any(latent) else plain
+    found = plain + low_rank if np.any(latent) else plain
+    return found + indexer_products(arch, device, tokens, c) if np.any(arch.index_heads > 0) else found
+
+
+def indexer_products(arch: Architecture, device: Device, tokens: Array, c: Constants) -> Products:
+    """The projections of an attention's indexer: its queries, one key and a weight per head."""
+    inner = np.where(arch.query_rank > 0, arch.query_rank, arch.hidden)
+    queries = linear(tokens, arch.index_heads * arch.index_head, inner, device, c, count=arch.index_layers)
+    return queries + linear(tokens, arch.index_head + arch.index_heads, arch.hidden, device, c, count=arch.index_layers)
+
+
+SCAN_SHARE = 0.25
+"""Share of the matrix rate that a mixer's scan is assumed to reach; its kernels are young and few are published."""
+
+
+def mixer_products(arch: Architecture, device: Device, layout: Layout, tokens: Array, c: Constants) -> Products:
+    """The projections into and out of a block without softmax attention, sharded over its heads."""
+    columns = (arch.mixer_matrices / arch.hidden - arch.mixer_inner) / layout.tensor
+    inner = arch.mixer_inner / layout.tensor
+    return linear(tokens, columns, arch.hidden, device, c) + linear(tokens, arch.hidden, inner, device, c)
+
+
+def scan_seconds(arch: Architecture, device: Device, layout: Layout, job: Job) -> Array:
+    """Forward seconds of such a block's scan; the backward pass takes twice as long."""
+    flop = micro_batch_tokens(job, layout) * arch.mixer_scan_flop / layout.tensor
+    return flop / (SCAN_SHARE * device.matmul_flops_s)
 
 
 def mlp(arch: Architecture, device: Device, width: Array, tokens: Array, c: Constants, scale: Array) -> Products:
@@ -133,14 +169,15 @@ def routed_experts(arch: Architecture, device: Device, layout: Layout, tokens: A
     rows each, start up for every expert.
     """
     local = arch.experts / layout.expert
+    inside = replace(arch, hidden=expert_hidden(arch))
     copies = tokens / layout.tensor * layout.expert_tensor * arch.top_k
     rows = np.where(arch.experts > 0, copies / np.maximum(local, 1e-9), 0.0)
     width = arch.expert_ffn / layout.expert_tensor
     together = replace(device, compute_units=np.asarray(0.0))
     rate = together.low_matmul_flops_s / (1 + GROUPED_ROWS / np.maximum(rows, 1.0))
     starting = replace(together, low_matmul_flops_s=rate)
-    weight_gradient = mlp(arch, starting, width, rows, c, local).weight_gradient
-    return replace(mlp(arch, together, width, rows, c, local), weight_gradient=weight_gradient)
+    weight_gradient = mlp(inside, starting, width, rows, c, local).weight_gradient
+    return replace(mlp(inside, together, width, rows, c, local), weight_gradient=weight_gradient)
 
 
 def elementwise_bytes(
@@ -157,20 +194,43 @@ def elementwise_bytes(
 ) -> Array:
     """Memory traffic of norms, residuals, rotary, activation and routing in one forward pass, bytes.
 
-    Per token 20·h (sharded under sequence parallelism), 4·(a + g)·d, 6·f gated or 4·f plain, the quantising casts
-    in 8 bit of `quantised` columns, and for experts 12 bytes per element of each token copy, times what permutation and
-    padding cost, and 44·f + 10·h per copy where biases of experts are kernels of their own (`biased`).
+    Per token 10·h a block (sharded under sequence parallelism), 4·(a + g)·d, 6·f gated or 4·f plain, the quantising
+    casts in 8 bit of `quantised` columns, for experts 12 bytes per element of each token copy, times what permutation
+    and padding cost, 44·f + 10·h per copy where biases of experts are kernels of their own (`biased`), and 4 bytes per
+    element that a block without softmax attention keeps.
     """
     t = layout.tensor
-    residual = 20 * arch.hidden / np.where(software.sequence_parallel > 0, t, 1.0)
-    heads = 4 * (arch.heads + arch.kv_heads) * arch.query_key_head / t
+    residual = 10 * blocks(arch) * arch.hidden / np.where(software.sequence_parallel > 0, t, 1.0)
+    heads = 4 * arch.attentions * (arch.heads + arch.kv_heads) * arch.query_key_head / t
     activation = (4 + 2 * arch.gated) * width
-    attention = 2 * arch.hidden + 2 * arch.heads * arch.value_head / t
-    casts = software.cast_traffic * job.cast_bytes * (attention + 3 * quantised)
-    copies = moe * COPY_BYTES * arch.top_k * arch.hidden / t * (1 + layout.expert_tensor) / 2 * traffic
-    biases = moe * arch.expert_bias * biased * arch.top_k / t
-    added = biases * (EXPERT_BIAS_BYTES * arch.expert_ffn + EXPERT_BIAS_HIDDEN_BYTES * arch.hidden)
+    outputs = arch.attentions * arch.heads * arch.value_head + arch.mixers * arch.mixer_inner
+    casts = software.cast_traffic * job.cast_bytes * (blocks(arch) * arch.hidden + 2 * outputs / t + 3 * quantised)
+    expert_share = (1 + layout.expert_tensor) / 2
+    copies = moe * COPY_BYTES * arch.mlps * arch.top_k * expert_hidden(arch) / t * expert_share * traffic
+    biases = moe * arch.mlps * arch.expert_bias * biased * arch.top_k / t
+    added = biases * (EXPERT_BIAS_BYTES * arch.expert_ffn + EXPERT_BIAS_HIDDEN_BYTES * expert_hidden(arch))
+    heads = heads + 4 * arch.mixers * arch.mixer_kept / t
     return micro_batch_tokens(job, layout) * (residual + heads + activation + casts + copies + added)
+
+
+def blocks(arch: Architecture) -> Array:
+    """Blocks of an average layer, each with its norm and residual: 2, an attention and an MLP, unless stated."""
+    return arch.attentions + arch.mixers + arch.mlps
+
+
+def dequantise_seconds(arch: Architecture, device: Device, job: Job, layout: Layout) -> Array:
+    """Restoring one layer's quantised frozen weights to 16 bit before a pass: memory traffic, read and written.
+
+    Source: Dettmers et al. 2023, arXiv 2305.14314, section 3, equation 5.
+    """
+    base = np.asarray(job.base_bytes)
+    quantised = (1 - job.trains_base) * (base < WEIGHT_BYTES)
+    if not np.any(quantised):
+        return np.zeros(())
+    alone = replace(layout, pipeline=np.asarray(1.0))
+    held = dense_parameters_per_device(arch, alone) + expert_parameters_per_device(arch, alone)
+    moved = held / arch.layers * (base + WEIGHT_BYTES)
+    return quantised * moved / (BANDWIDTH_SHARE * device.memory_bytes_s)
 
 
 def smooth_max(first: Array, second: Array, sharpness: float) -> Array:
@@ -184,12 +244,17 @@ def layer_products(
 ) -> Products:
     """All matrix products of one layer outside the attention core: projections, MLPs, router and experts."""
     width = (arch.shared_ffn if moe else arch.dense_ffn) / layout.tensor
-    always = attention_projections(arch, device, layout, tokens, c)
-    always = always + mlp(arch, device, width, tokens, c, np.asarray(1.0))
+    always = attention_projections(arch, device, layout, tokens, c).times(arch.attentions)
+    always = always + mlp(arch, device, width, tokens, c, arch.mlps)
+    if np.any(arch.mixers > 0):
+        always = always + mixer_products(arch, device, layout, tokens, c).times(arch.mixers)
     if not moe:
         return always
-    router = linear(tokens, arch.experts, arch.hidden, device, c, flops_s=device.matmul_flops_s)
-    return always + routed_experts(arch, device, layout, tokens, c) + router
+    router = linear(tokens, arch.experts + arch.zero_experts, arch.hidden, device, c, flops_s=device.matmul_flops_s)
+    if np.any(arch.expert_hidden > 0):
+        into = linear(tokens, arch.expert_hidden, arch.hidden, device, c)
+        router = router + into + linear(tokens, arch.hidden, arch.expert_hidden, device, c)
+    return always + (routed_experts(arch, device, layout, tokens, c) + router).times(arch.mlps)
 
 
 def elementwise_seconds(
@@ -197,10 +262,10 @@ def elementwise_seconds(
 ) -> Array:
     """Memory-bound operators of one layer's forward pass; the backward pass takes twice as long."""
     routed = arch.top_k * arch.expert_ffn
-    width = (routed + arch.shared_ffn if moe else arch.dense_ffn) / layout.tensor
+    width = arch.mlps * (routed + arch.shared_ffn if moe else arch.dense_ffn) / layout.tensor
     fused = device.fused_experts
     traffic = fused + (1 - fused) * c.moe_traffic * software.moe_traffic
-    quantised = width - moe * fused * routed / layout.tensor
+    quantised = width - moe * fused * arch.mlps * routed / layout.tensor
     moved = elementwise_bytes(
         arch,
         software,
@@ -218,7 +283,7 @@ def elementwise_seconds(
 def sharded_blocks(arch: Architecture, layout: Layout, *, moe: bool) -> Array:
     """Blocks of a layer that tensor parallelism shards: attention, and the MLP unless its experts are whole."""
     whole_experts = (arch.shared_ffn <= 0) & (layout.expert_tensor <= 1)
-    return np.where(moe & whole_experts, 1.0, 2.0)
+    return blocks(arch) - arch.mlps * np.where(moe & whole_experts, 1.0, 0.0)
 
 
 def host_seconds(
@@ -245,22 +310,27 @@ def layer_time(
     """
     products = layer_products(arch, device, layout, micro_batch_tokens(job, layout), c, moe=moe)
     slow = c.generic_stack**software.generic
-    core_forward, core_backward = (slow * x for x in attention_core_seconds(arch, device, software, job, layout, c))
+    each = attention_core_seconds(arch, device, software, job, layout, c)
+    core_forward, core_backward = (slow * arch.attentions * x for x in each)
+    scan = slow * arch.mixers * scan_seconds(arch, device, layout, job)
+    restored = dequantise_seconds(arch, device, job, layout)
     stream = elementwise_seconds(arch, device, software, job, layout, c, moe=moe)
     gradients = products.data_gradient + job.trains_base * products.weight_gradient
     host = host_seconds(arch, device, software, layout, c, moe=moe)
     sharpness = WAITING_HOST if moe else FREE_HOST
+    forward = slow * products.forward + core_forward + scan + stream + restored
+    backward = slow * gradients + core_backward + 2 * (scan + stream) + restored
     return LayerTime(
-        compute_forward=smooth_max(slow * products.forward + core_forward + stream, host, sharpness),
-        compute_backward=smooth_max(slow * gradients + core_backward + 2 * stream, 2 * host, sharpness),
+        compute_forward=smooth_max(forward, host, sharpness),
+        compute_backward=smooth_max(backward, 2 * host, sharpness),
         attention_core_forward=core_forward,
         linear_forward=slow * products.forward,
         tensor_forward=tensor_seconds(
             arch, device, software, job, layout, c, blocks=sharded_blocks(arch, layout, moe=moe)
         ),
-        context_forward=context_seconds(arch, device, layout, job, core_forward, c, passes=1.0),
-        context_backward=context_seconds(arch, device, layout, job, core_backward, c, passes=2.0),
-        expert_forward=moe * expert_seconds(arch, device, software, job, layout, c),
+        context_forward=arch.attentions * context_seconds(arch, device, layout, job, slow * each[0], c, passes=1.0),
+        context_backward=arch.attentions * context_seconds(arch, device, layout, job, slow * each[1], c, passes=2.0),
+        expert_forward=moe * arch.mlps * expert_seconds(arch, device, software, job, layout, c),
     )
 
 

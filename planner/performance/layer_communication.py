@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from planner.performance.collectives import exchange_seconds, exposed, gather_seconds, group_bandwidth
+from planner.performance.parameters import expert_hidden
 from planner.performance.pipeline import micro_batch_tokens
 from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
 
@@ -57,7 +58,7 @@ def expert_seconds(
     deduplicates: (D − 1)·(1 − (1 − 1/D)^k) of D domains on average. Source: DeepSeek-AI 2024, arXiv 2412.19437,
     section 3.2.2.
     """
-    one_copy = 2 * micro_batch_tokens(job, layout) / layout.tensor * layout.expert_tensor * arch.hidden
+    one_copy = 2 * micro_batch_tokens(job, layout) / layout.tensor * layout.expert_tensor * expert_hidden(arch)
     inside = np.clip(device.scale_up_domain / layout.expert_tensor, 1.0, layout.expert)
     domains = layout.expert / inside
     each = arch.top_k * (domains - 1) / domains

@@ -8,6 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from planner.performance.data_parallel import WEIGHT_BYTES
+from planner.performance.normal import normal_probability
+from planner.performance.parameters import expert_hidden
 from planner.performance.pipeline import (
     in_flight,
     in_flight_last,
@@ -16,7 +18,7 @@ from planner.performance.pipeline import (
     micro_batch_tokens,
     microbatches,
 )
-from planner.performance.sharding import held_parameters, state_shards
+from planner.performance.sharding import Held, embedding_parameters_per_device, held_parameters, state_shards
 from planner.performance.symbols import Architecture, Array, Constants, Job, Layout, Software
 
 GATHERED_LAYERS = 2.0
@@ -35,8 +37,8 @@ class Memory:
     """Logits, gathered layers and communication buffers."""
     reserve: Array
     """What the allocator, the driver context and the communication library take on top, as expected."""
-    margin: Array
-    """What 95 % of published peaks stay under, beyond the expectation."""
+    deviation: Array
+    """Standard deviation of log(real peak / expected peak)."""
 
     @cached_property
     def allocated(self) -> Array:
@@ -48,15 +50,26 @@ class Memory:
         """What the device is expected to show as used at the peak."""
         return self.allocated + self.reserve
 
-    @property
-    def reserved(self) -> Array:
-        """What a plan must set aside so that the peak stays under it."""
-        return self.expected + self.margin
+    def margin(self, deviations: float) -> Array:
+        """What to set aside beyond the expectation for the peak's quantile so many standard deviations above."""
+        return self.expected * np.expm1(deviations * self.deviation)
+
+    def reserved(self, deviations: float) -> Array:
+        """The peak's quantile so many standard deviations above the expectation, its median; log-normal."""
+        return self.expected + self.margin(deviations)
+
+    def fit_probability(self, limit: Array | float) -> Array:
+        """Probability that the peak stays within a device's memory."""
+        return normal_probability(np.log(limit / self.expected) / self.deviation)
 
 
 def linear_input_bytes(software: Software, job: Job) -> Array:
     """Bytes per element of what a linear layer keeps of its input: 2, or 1 where it is stored in 8 bit."""
     return np.where((software.stores_low_precision > 0) & (job.low_precision > 0), 1.0, 2.0)
+
+
+UNFUSED_NORM_BYTES = 4.0
+"""Bytes per element that a norm of separate kernels keeps beyond its input and output: 32-bit copies."""
 
 
 def residual_bytes(arch: Architecture, software: Software, job: Job, layout: Layout) -> Array:
@@ -66,7 +79,8 @@ def residual_bytes(arch: Architecture, software: Software, job: Job, layout: Lay
     """
     sharded = np.where(software.sequence_parallel > 0, layout.tensor, 1.0)
     kept = np.where(software.keeps_gathered > 0, 1.0, sharded)
-    return np.asarray(2 * arch.hidden / sharded + linear_input_bytes(software, job) * arch.hidden / kept)
+    inputs = (2 + software.unfused_kept * UNFUSED_NORM_BYTES) * arch.hidden / sharded
+    return np.asarray(inputs + linear_input_bytes(software, job) * arch.hidden / kept)
 
 
 def attention_activation_bytes(arch: Architecture, software: Software, job: Job, layout: Layout) -> Array:
@@ -82,21 +96,27 @@ def attention_activation_bytes(arch: Architecture, software: Software, job: Job,
     kv_heads = np.where(latent, arch.heads, np.maximum(arch.kv_heads, t))
     projected = arch.heads * arch.query_key_head + kv_heads * (arch.query_key_head + arch.value_head)
     latents = np.where(latent, arch.query_rank + arch.kv_rank + arch.rope_head, 0.0)
+    gate = 2 * arch.attention_gate * arch.heads * arch.value_head
+    indexer = arch.index_layers * 2 * (arch.index_heads + 1) * arch.index_head
     scores = np.where(software.fused_attention > 0, 0.0, 5 * arch.heads * job.sequence / t)
     kept_scores = scores * (1 - layout.recompute_selective * software.selective_attention)
     output = linear_input_bytes(software, job) * arch.heads * arch.value_head
-    return np.asarray(residual + (2 * projected + output) / t + 2 * latents + kept_scores)
+    return np.asarray(residual + (2 * projected + output + gate) / t + 2 * latents + indexer + kept_scores)
 
 
 def mlp_activation_bytes(arch: Architecture, software: Software, job: Job, layout: Layout, *, moe: bool) -> Array:
-    """Bytes per token that one layer's MLP keeps: norm input and output, both widths, and k copies for experts."""
+    """Bytes per token that one layer's MLP keeps: norm input and output, both widths, and k copies for experts.
+
+    An expert's output is kept only where its weight is applied to it at the end.
+    """
     t = layout.tensor
     residual = residual_bytes(arch, software, job, layout)
     stored = linear_input_bytes(software, job)
-    per_width = 2 * (1 + arch.gated) + stored
+    per_width = 2 * (1 + arch.gated) + stored + 2 * arch.gated * software.unfused_kept
     if not moe:
         return residual + per_width * arch.dense_ffn / t
-    routed = arch.top_k * ((2 + stored) * arch.hidden * layout.expert_tensor + per_width * arch.expert_ffn) / t
+    copies = (2 * software.expert_outputs_kept + stored) * expert_hidden(arch) * layout.expert_tensor
+    routed = arch.top_k * (copies + per_width * arch.expert_ffn) / t
     return residual + per_width * arch.shared_ffn / t + routed
 
 
@@ -105,8 +125,14 @@ def layer_activation_bytes(arch: Architecture, software: Software, job: Job, lay
     attention = attention_activation_bytes(arch, software, job, layout)
     dense = mlp_activation_bytes(arch, software, job, layout, moe=False)
     share = arch.dense_layers / arch.layers
-    mlp = share * dense + (1 - share) * mlp_activation_bytes(arch, software, job, layout, moe=True)
-    return micro_batch_tokens(job, layout) * (attention + mlp)
+    mlp = share * dense + (arch.mlps - share) * mlp_activation_bytes(arch, software, job, layout, moe=True)
+    mixed = arch.attentions * attention + arch.mixers * mixer_activation_bytes(arch, software, job, layout)
+    return micro_batch_tokens(job, layout) * (mixed + mlp)
+
+
+def mixer_activation_bytes(arch: Architecture, software: Software, job: Job, layout: Layout) -> Array:
+    """Bytes per token that a block without softmax attention keeps: norm input and output, and 2 per kept element."""
+    return np.asarray(residual_bytes(arch, software, job, layout) + 2 * arch.mixer_kept / layout.tensor)
 
 
 def stored_activation_bytes(arch: Architecture, software: Software, job: Job, layout: Layout, whole: Array) -> Array:
@@ -121,27 +147,44 @@ def stored_activation_bytes(arch: Architecture, software: Software, job: Job, la
     return plain * whole + layout.recompute_selective * software.selective_kept * whole + layout.recompute_full * inputs
 
 
+def weight_bytes_held(held: Held, software: Software, job: Job, layout: Layout) -> tuple[Array, Array]:
+    """Bytes of dense and of expert weights before any sharding: trained ones, and a frozen base in its own format.
+
+    Vocabulary tables, norms and adapters stay in 16 bit.
+    """
+    sharded = layout.zero >= 3
+    own = np.minimum(software.zero3_weight_bytes, software.weight_bytes)
+    trained = np.where(sharded, own, software.weight_bytes)
+    spared = (1 - job.trains_base) * (WEIGHT_BYTES - job.base_bytes)
+    each = np.where(job.trains_base > 0, trained, WEIGHT_BYTES)
+    return each * held.dense - spared * held.layers, each * held.experts - spared * held.expert_layers
+
+
 @dataclass(frozen=True)
 class States:
-    """Bytes of what a device holds of the model, whatever its micro-batches; no recompute changes them."""
+    """Bytes of what a device holds whatever its micro-batches; no recompute changes them."""
 
     weights: Array
     gradients: Array
     optimizer: Array
     gathered: Array
     """Layers that ZeRO-3 holds whole."""
+    context: Array
+    """What the driver's context and the communication library take."""
 
 
 def memory(arch: Architecture, software: Software, job: Job, layout: Layout, constants: Constants) -> Memory:
     """Peak memory of the fullest stage by part, bytes; every argument broadcasts."""
     activations, logits = activation_peak(arch, software, job, layout, constants)
-    return peak_memory(model_states(arch, software, job, layout), activations, logits, constants)
+    return peak_memory(model_states(arch, software, job, layout, constants), activations, logits, constants)
 
 
-def model_states(arch: Architecture, software: Software, job: Job, layout: Layout) -> States:
-    """16-bit weights, gradient buffer, optimizer states; ZeRO-1 shards the last, 2 the gradients too, 3 all.
+def model_states(arch: Architecture, software: Software, job: Job, layout: Layout, constants: Constants) -> States:
+    """Weights, gradient buffer, optimizer states; ZeRO-1 shards the last, 2 the gradients too, 3 all.
 
-    They depend neither on the micro-batch nor on recompute. Source: Rajbhandari et al. 2020, section 5.
+    They depend neither on the micro-batch nor on recompute. Offloaded and paged states take no room; offloaded weights
+    no more than the layers that ZeRO-3 holds whole at a time. Sources: Rajbhandari et al. 2020, section 5; Ren et al.
+    2021, arXiv 2101.06840 (optimizer on the host); Rajbhandari et al. 2021, arXiv 2104.07857 (parameters).
     """
     held = held_parameters(arch, software, job, layout)
     by_dense, by_expert = state_shards(layout)
@@ -150,22 +193,50 @@ def model_states(arch: Architecture, software: Software, job: Job, layout: Layou
         is_sharded = layout.zero >= from_stage
         return dense / np.where(is_sharded, by_dense, 1.0) + experts / np.where(is_sharded, by_expert, 1.0)
 
-    whole_layers = GATHERED_LAYERS * WEIGHT_BYTES * held.largest_layer * (1 - 1 / by_dense)
+    on_host = np.maximum(job.offloads_optimizer, job.pages_optimizer)
+    weights = sharded(*weight_bytes_held(held, software, job, layout), 3)
+    gradients = gradient_bytes_held(software, job, layout) * sharded(held.trained_dense, held.trained_experts, 2)
+    whole = GATHERED_LAYERS * held.largest_layer + embedding_parameters_per_device(arch, layout)
     return States(
-        weights=WEIGHT_BYTES * sharded(held.dense, held.experts, 3),
-        gradients=software.gradient_bytes * sharded(held.trained_dense, held.trained_experts, 2),
-        optimizer=job.state_bytes * sharded(held.trained_dense, held.trained_experts, 1),
-        gathered=np.where(layout.zero >= 3, whole_layers, 0.0),
+        weights=weights * (1 - job.offloads_parameters * (layout.zero >= 3)),
+        gradients=gradients * (1 - job.offloads_optimizer * (layout.zero >= 2)),
+        optimizer=(1 - on_host) * job.state_bytes * sharded(held.trained_dense, held.trained_experts, 1),
+        gathered=np.where(layout.zero >= 3, WEIGHT_BYTES * whole * (1 - 1 / by_dense), 0.0),
+        context=context_bytes(layout, constants),
     )
+
+
+def gradient_bytes_held(software: Software, job: Job, layout: Layout) -> Array:
+    """Bytes of the gradient buffer per trained parameter: as stated, or the stack's own."""
+    least = np.minimum(software.zero3_gradient_bytes, software.gradient_bytes)
+    own = np.where(layout.zero >= 3, least, software.gradient_bytes)
+    return np.where(np.asarray(job.gradient_bytes) > 0, job.gradient_bytes, own)
+
+
+MOST_CONNECTED = 256.0
+"""Devices beyond which communication buffers are not taken to grow: peaks were published for up to some 400."""
+
+
+def context_bytes(layout: Layout, constants: Constants) -> Array:
+    """The driver's context, and buffers of the communication library for each doubling of the devices."""
+    devices = layout.tensor * layout.pipeline * layout.context * layout.data
+    doublings = np.log2(np.minimum(devices, MOST_CONNECTED))
+    return np.asarray(constants.context_bytes + constants.communicator_bytes * doublings)
 
 
 def peak_memory(states: States, activations: Array, logits: Array, constants: Constants) -> Memory:
     """The memory of layouts from their states, which expert degree and ZeRO decide, and what micro-batches keep."""
     other = logits + states.gathered
     allocated = states.weights + states.gradients + states.optimizer + activations + other
-    reserve = constants.fragmentation * allocated + constants.context_bytes
-    margin = constants.memory_margin * (allocated + reserve)
-    return Memory(states.weights, states.gradients, states.optimizer, activations, other, reserve, margin)
+    reserve = constants.fragmentation * allocated + states.context
+    deviation = np.asarray(constants.memory_deviation)
+    return Memory(states.weights, states.gradients, states.optimizer, activations, other, reserve, deviation)
+
+
+FUSED_LOSS_SHARE = 1 / 16
+"""Share of the logits that a fused or chunked loss holds at a time (Hsu et al. 2024, arXiv 2410.10989, section 3.2)."""
+RESIDENT_LAYERS = 2.0
+"""Layers whose activations stay on the device while others are on the host: one in use, one on its way."""
 
 
 def activation_peak(
@@ -183,9 +254,15 @@ def activation_peak(
     working = again * whole
     m = microbatches(job, layout)
     tokens = micro_batch_tokens(job, layout)
-    first = largest_stage_layers(arch, software, layout) * stored * in_flight(software, layout, m) + working
-    last = last_stage_layers(arch, software, layout) * stored * in_flight_last(layout, m) + working
+    most = np.where(np.asarray(job.offloads_activations) > 0, RESIDENT_LAYERS, np.inf)
+    extra = job.trains_mtp * arch.mtp_layers
+    full = largest_stage_layers(arch, software, layout)
+    first = np.minimum(full * in_flight(software, layout, m), most) * stored + working
+    beside = last_stage_layers(arch, software, layout) + extra
+    last = np.minimum(beside * in_flight_last(layout, m), most) * stored + working
     logits = tokens * arch.vocabulary / layout.tensor * software.logits_bytes
+    logits = logits * np.where(np.asarray(job.fused_loss) > 0, FUSED_LOSS_SHARE, 1.0)
     alone = layout.pipeline <= 1
+    first = np.where(alone, np.minimum((full + extra) * in_flight(software, layout, m), most) * stored + working, first)
     on_last = alone | (last + logits > first)
     return np.where(on_last & ~alone, last, first), np.where(on_last, logits, 0.0)

@@ -32,7 +32,19 @@ def attention_matrices(a: Architecture) -> Array:
     latent_queries = np.where(a.query_rank > 0, a.query_rank * (a.hidden + queries), a.hidden * queries)
     expanded = a.heads * (a.query_key_head - a.rope_head + a.value_head)
     latent = latent_queries + a.hidden * (a.kv_rank + a.rope_head) + a.kv_rank * expanded
-    return np.where(latent_attention(a), latent, grouped) + a.heads * a.value_head * a.hidden
+    projected = (
+        np.where(latent_attention(a), latent, grouped) + (1 + a.attention_gate) * a.heads * a.value_head * a.hidden
+    )
+    return projected + a.index_layers * indexer_matrices(a)
+
+
+def indexer_matrices(a: Architecture) -> Array:
+    """Weights of the indexer that picks a query's keys: r_q·a_i·d_i + h·d_i + h·a_i.
+
+    Source: DeepSeek-AI 2025, DeepSeek-V3.2-Exp, section 2.
+    """
+    queries = np.where(a.query_rank > 0, a.query_rank, a.hidden) * a.index_heads * a.index_head
+    return queries + a.hidden * (a.index_head + a.index_heads)
 
 
 def attention_vectors(a: Architecture) -> Array:
@@ -46,7 +58,8 @@ def attention_vectors(a: Architecture) -> Array:
     normed_heads = np.where(a.query_key_norm == 2, a.heads + a.kv_heads, 2 * a.query_key_norm)
     norms = a.query_key_head * normed_heads
     latent_norms = np.where(latent, a.query_rank + a.kv_rank, 0.0)
-    return biases + norms + latent_norms + a.attention_sinks * a.heads
+    indexer = 2 * a.index_layers * a.index_head
+    return biases + norms + latent_norms + a.attention_sinks * a.heads + indexer
 
 
 def attention_parameters(a: Architecture) -> Array:
@@ -64,9 +77,22 @@ def dense_mlp_parameters(a: Architecture) -> Array:
     return dense_mlp_matrices(a) + a.mlp_bias * ((1 + a.gated) * a.dense_ffn + a.hidden)
 
 
+def expert_hidden(a: Architecture) -> Array:
+    """Width that routed experts read and write: the hidden size unless tokens are projected to a narrower one."""
+    return np.where(a.expert_hidden > 0, a.expert_hidden, a.hidden)
+
+
 def expert_matrices(a: Architecture) -> Array:
     """Weights of one routed expert: 2·h·f_e, or 3·h·f_e when gated; 0 without experts."""
-    return np.sign(a.experts) * (2 + a.gated) * a.hidden * a.expert_ffn
+    return np.sign(a.experts) * (2 + a.gated) * expert_hidden(a) * a.expert_ffn
+
+
+def latent_projection_matrices(a: Architecture) -> Array:
+    """Weights that lead a mixture of experts' tokens into the experts' narrower width and back, 2·h·h_e; usually 0.
+
+    Source: NVIDIA 2026, Nemotron 3 (latent mixtures of experts).
+    """
+    return np.sign(a.experts) * 2 * a.hidden * a.expert_hidden
 
 
 def expert_parameters(a: Architecture) -> Array:
@@ -80,13 +106,13 @@ def shared_expert_parameters(a: Architecture) -> Array:
 
 
 def router_matrices(a: Architecture) -> Array:
-    """Weights of one layer's router: h·E."""
-    return a.hidden * a.experts
+    """Weights of one layer's router, h·E, experts without computation included, and of the way into narrow experts."""
+    return a.hidden * (a.experts + a.zero_experts) + latent_projection_matrices(a)
 
 
 def router_parameters(a: Architecture) -> Array:
     """Parameters of one layer's router with its per-expert bias where there is one."""
-    return router_matrices(a) + a.router_bias * a.experts
+    return router_matrices(a) + a.router_bias * (a.experts + a.zero_experts)
 
 
 def norm_parameters(a: Architecture) -> Array:
@@ -111,7 +137,22 @@ def final_norm_parameters(a: Architecture) -> Array:
 
 def moe_layers(a: Architecture) -> Array:
     """Layers whose MLP is a mixture of experts."""
-    return a.layers - a.dense_layers
+    return a.layers * a.mlps - a.dense_layers
+
+
+def attention_layers(a: Architecture) -> Array:
+    """Softmax attentions of the whole model."""
+    return a.layers * a.attentions
+
+
+def mixer_layers(a: Architecture) -> Array:
+    """Blocks of the whole model that mix tokens without softmax attention."""
+    return a.layers * a.mixers
+
+
+def mixer_parameters(a: Architecture) -> Array:
+    """Parameters of one such block, without the layer's norms."""
+    return a.mixer_matrices + a.mixer_vectors
 
 
 def parameters_by_part(a: Architecture) -> dict[str, Array]:
@@ -119,7 +160,8 @@ def parameters_by_part(a: Architecture) -> dict[str, Array]:
     sparse = moe_layers(a)
     return {
         "embedding": embedding_parameters(a),
-        "attention": a.layers * attention_parameters(a),
+        "attention": attention_layers(a) * attention_parameters(a),
+        "mixers": mixer_layers(a) * mixer_parameters(a),
         "dense_mlp": a.dense_layers * dense_mlp_parameters(a),
         "routed_experts": sparse * a.experts * expert_parameters(a),
         "shared_experts": sparse * shared_expert_parameters(a),
@@ -142,7 +184,8 @@ def active_parameters(a: Architecture) -> Array:
 def layer_matrices_active(a: Architecture) -> Array:
     """Weights that multiply one token in all layers together: attention, MLPs, router, chosen and shared experts."""
     sparse = router_matrices(a) + a.top_k * expert_matrices(a) + shared_expert_parameters(a)
-    return a.layers * attention_matrices(a) + a.dense_layers * dense_mlp_matrices(a) + moe_layers(a) * sparse
+    mixing = attention_layers(a) * attention_matrices(a) + mixer_layers(a) * a.mixer_matrices
+    return mixing + a.dense_layers * dense_mlp_matrices(a) + moe_layers(a) * sparse
 
 
 def head_matrix(a: Architecture) -> Array:
@@ -193,12 +236,14 @@ def dense_adapter_parameters(a: Architecture, rank: Array) -> Array:
     attention = np.where(latent_attention(a), latent, grouped) + a.heads * a.value_head + a.hidden
     shared = np.sign(a.shared_ffn) * _mlp_adapter_width(a, a.shared_ffn)
     mlps = a.dense_layers * _mlp_adapter_width(a, a.dense_ffn) + moe_layers(a) * shared
-    return rank * (a.layers * attention + mlps)
+    mixer = 2 * a.hidden + a.mixer_matrices / a.hidden
+    return rank * (attention_layers(a) * attention + mixer_layers(a) * mixer + mlps)
 
 
 def expert_adapter_parameters(a: Architecture, rank: Array) -> Array:
     """Parameters of LoRA adapters on the routed experts, each with its own."""
-    return rank * moe_layers(a) * a.experts * _mlp_adapter_width(a, a.expert_ffn)
+    of_each = 2 * expert_hidden(a) + (2 + a.gated) * a.expert_ffn
+    return rank * moe_layers(a) * a.experts * of_each
 
 
 def low_rank_adapter_parameters(a: Architecture, rank: Array) -> Array:

@@ -15,6 +15,11 @@ CONFIDENCE: Final = 0.8
 """Share of runs whose real figure lies inside a printed range."""
 NORMAL_80: Final = 1.2816
 """Standard deviations to either side that hold `CONFIDENCE` of a normal distribution."""
+UNMEASURED_KERNELS: Final = 0.2
+"""What layers without softmax over all keys add, as a deviation of the logarithm: assumed, no published run has them.
+
+Mixtures of experts, of which runs of few sources were calibrated, have as much.
+"""
 LARGE: Final = 1000
 """Devices above which runs end further from their estimate."""
 POINTS: Final = 101
@@ -78,6 +83,8 @@ class Unseen:
     """Deviation of the logarithm that comes with an accelerator without published runs."""
     software_deviation: float = 0.0
     """The same of a stack that is not stated, see `software_deviation`."""
+    has_unmeasured_kernels: bool = False
+    """Whether the model has layers of which no published run was ever fitted."""
     is_searched: bool = False
     """Whether its layout is the best of many by the same estimate, which flatters it."""
 
@@ -85,8 +92,8 @@ class Unseen:
 def predictive(spread: Spread, run: Unseen) -> Predictive:
     """Real over estimated time of an unseen run: the spread between publishers, and what else is not known of it.
 
-    Added in quadrature: that of many devices, guessed parts of the layout, an unseen device, an unstated stack and
-    software newer than the fit; newer software and a search's choice move the median.
+    Added in quadrature: that of many devices, guessed parts of the layout, an unseen device, an unstated stack,
+    software newer than the fit and unmeasured kernels; newer software and a search's choice move the median.
     """
     years = years_newer(spread.newest, run.release)
     deviation = math.hypot(
@@ -96,6 +103,7 @@ def predictive(spread: Spread, run: Unseen) -> Predictive:
         spread.drift_deviation * math.sqrt(years),
         run.device_deviation,
         run.software_deviation,
+        UNMEASURED_KERNELS * run.has_unmeasured_kernels,
     )
     return Predictive(deviation * NORMAL_80 / STUDENT_80, spread.drift * years + spread.choice * run.is_searched)
 

@@ -14,9 +14,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
+from planner.catalog.host_links import host_link_of
 from planner.catalog.precisions import TrainingPrecision
 from planner.catalog.records import Accelerator, ModelArchitecture, Precision
 from planner.catalog.software import StackProperties, attention_kernel
+from planner.performance.mixers import mixer_shape
 
 Array = npt.NDArray[np.float64]
 """Numbers that broadcast; a Python number will do wherever an `Array` is expected."""
@@ -45,6 +47,12 @@ class Architecture:
     layers: Array
     dense_layers: Array
     """Layers with a dense MLP: all of them without experts, the first few in DeepSeek-V3."""
+    attentions: Array
+    """Softmax attentions per layer: 1, less in hybrids, 2 in LongCat-Flash."""
+    mlps: Array
+    """MLPs per layer, dense or of experts: 1 unless blocks are left out or doubled."""
+    mixers: Array
+    """Blocks per layer that mix tokens without softmax attention; 0 unless the model is a hybrid."""
     hidden: Array
     heads: Array
     kv_heads: Array
@@ -85,14 +93,40 @@ class Architecture:
     router_bias: Array
     expert_bias: Array
     mtp_layers: Array
+    attention_gate: Array
+    """1 where a gate as wide as the queries multiplies the attention's output."""
+    index_heads: Array
+    """Heads of the indexer that picks the keys of sparse attention; 0 without one."""
+    index_head: Array
+    index_layers: Array
+    """Indexers per attention."""
+    expert_hidden: Array
+    """Width that routed experts read and write; 0: the hidden size."""
+    zero_experts: Array
+    """Experts that the router may pick and that compute nothing."""
+    mixer_inner: Array
+    mixer_matrices: Array
+    mixer_vectors: Array
+    mixer_kept: Array
+    """Elements per token that a mixer keeps for the backward pass, beside its input."""
+    mixer_scan_flop: Array
+    """Forward FLOP per token of a mixer's scan."""
 
     @classmethod
     def of(cls, record: ModelArchitecture) -> Architecture:
         """The numbers of one catalog record, each of shape ()."""
-        moe = record.is_moe
+        moe, layers, mixer = record.is_moe, record.num_hidden_layers, mixer_shape(record)
+        attentions = layers if record.attention_blocks is None else record.attention_blocks
+        usual_dense = record.dense_layers if moe else layers
+        dense = usual_dense if record.dense_mlp_blocks is None else record.dense_mlp_blocks
+        sparse = max(layers - usual_dense, 0) if record.moe_blocks is None else record.moe_blocks
+        window = record.sliding_window or record.index_topk
         numbers = {
-            "layers": record.num_hidden_layers,
-            "dense_layers": record.dense_layers if moe else record.num_hidden_layers,
+            "layers": layers,
+            "dense_layers": dense,
+            "attentions": attentions / layers,
+            "mlps": (dense + sparse) / layers,
+            "mixers": record.mixer_blocks / layers,
             "hidden": record.hidden_size,
             "heads": record.num_attention_heads,
             "kv_heads": record.num_key_value_heads,
@@ -115,8 +149,8 @@ class Architecture:
             "mlp_bias": record.mlp_bias,
             "attention_sinks": record.attention_sinks,
             "head_bias": record.head_bias,
-            "window": record.sliding_window or np.inf,
-            "full_attention_share": record.full_attention_share if record.sliding_window else 1.0,
+            "window": window or np.inf,
+            "full_attention_share": record.full_attention_share if record.sliding_window else float(not window),
             "chunked": record.local_attention == "chunked",
             "experts": record.n_routed_experts,
             "top_k": record.num_experts_per_tok,
@@ -126,6 +160,17 @@ class Architecture:
             "router_bias": record.router_bias,
             "expert_bias": record.expert_bias,
             "mtp_layers": record.multi_token_prediction_layers,
+            "attention_gate": record.attention_output_gate,
+            "index_heads": record.index_heads,
+            "index_head": record.index_head_dim,
+            "index_layers": (record.index_blocks or attentions) / max(attentions, 1),
+            "expert_hidden": record.expert_hidden_size,
+            "zero_experts": record.zero_computation_experts,
+            "mixer_inner": mixer.inner,
+            "mixer_matrices": mixer.matrices,
+            "mixer_vectors": mixer.vectors,
+            "mixer_kept": mixer.kept,
+            "mixer_scan_flop": mixer.scan_flop,
         }
         return cls(**{name: np.asarray(value, dtype=np.float64) for name, value in numbers.items()})
 
@@ -161,6 +206,10 @@ class Device:
     """Per device and direction between scale-up domains, at wire rate."""
     fused_experts: Array
     """1 where the stack's kernels for this architecture permute, quantise and activate inside the experts' products."""
+    host_bytes_s: Array
+    """Per device and direction to its host's memory, at wire rate."""
+    host_memory_bytes_s: Array
+    """A device's share of its host's memory bandwidth."""
 
     @classmethod
     def of(
@@ -183,6 +232,7 @@ class Device:
         kernel = attention_kernel(stack.attention)
         efficiency *= stack.untuned_share.get(record.architecture, 1.0)
         network = record.nic_gbit_s if network_gbit_s is None else network_gbit_s
+        host = host_link_of(record)
         numbers = {
             "matmul_flops_s": sustained[base] * efficiency,
             "low_matmul_flops_s": sustained[arithmetic] * efficiency * precision.rate,
@@ -196,6 +246,8 @@ class Device:
             "node": record.accelerators_per_node,
             "network_bytes_s": network / 8 * 1e9,
             "fused_experts": stack.fused_experts.get(record.architecture, 0.0) if precision.is_low else 0.0,
+            "host_bytes_s": host.gb_s * 1e9,
+            "host_memory_bytes_s": host.memory_gb_s * 1e9,
         }
         return cls(**{name: np.asarray(value, dtype=np.float64) for name, value in numbers.items()})
 
@@ -249,8 +301,18 @@ class Software:
     """1 where the all-gather of updated parameters waits until the step is over."""
     pipeline_slack: Array
     """Micro-batches that a pipeline stage holds beyond 1F1B's, as a share of them."""
+    weight_bytes: Array
+    """Bytes per trained parameter that the passes read: 2, or 1 where weights are kept in 8 bit."""
     gradient_bytes: Array
     """Bytes per parameter of the gradient buffer."""
+    zero3_weight_bytes: Array
+    """The same as `weight_bytes` under ZeRO-3: 0 where the shards are the optimizer's own copy."""
+    zero3_gradient_bytes: Array
+    """The same as `gradient_bytes` under ZeRO-3."""
+    unfused_kept: Array
+    """Share of the norms and activations that separate kernels compute, which keep what fused ones do not."""
+    expert_outputs_kept: Array
+    """1 where the outputs of experts are kept for the backward pass, because their weights are applied last."""
     gradient_wire_bytes: Array
     """Bytes per parameter of a gradient when it is reduced over the replicas."""
     logits_bytes: Array
@@ -261,7 +323,9 @@ class Software:
         """The numbers of one stack at one release for a precision (16-bit brain floats unless given), shape ()."""
         numbers = {f.name: getattr(stack, f.name, None) for f in fields(cls)}
         arithmetic = precision.arithmetic if precision else "bf16"
-        numbers["gradient_bytes"] = stack.gradient_bytes.get(arithmetic, stack.gradient_bytes["default"])
+        for name in ("gradient_bytes", "weight_bytes"):
+            by_arithmetic = getattr(stack, name)
+            numbers[name] = by_arithmetic.get(arithmetic, by_arithmetic["default"])
         kernel = attention_kernel(stack.attention)
         numbers["fused_attention"] = kernel is not None
         numbers["skips_window"] = kernel is not None and kernel.skips_window
@@ -288,6 +352,26 @@ class Job:
     """Optimizer bytes per parameter: master copy and moments."""
     compressed_gradients: Array | float = 0.0
     """1 where gradients travel in 8 bit."""
+    gradient_bytes: Array | float = 0.0
+    """Bytes per parameter of the gradient buffer; 0: what the stack does."""
+    base_bytes: Array | float = 2.0
+    """Bytes per parameter of a frozen base's layers."""
+    fused_loss: Array | float = 0.0
+    """1 where the logits are never whole."""
+    offloads_optimizer: Array | float = 0.0
+    """1 where optimizer states are kept and updated on the host."""
+    offloads_parameters: Array | float = 0.0
+    """1 where weights that ZeRO-3 shards are kept on the host."""
+    offloads_activations: Array | float = 0.0
+    """1 where stored activations are kept on the host."""
+    pages_optimizer: Array | float = 0.0
+    """1 where optimizer states move to the host when the device has no room for them."""
+    orthogonalisation_steps: Array | float = 0.0
+    """Newton–Schulz iterations of an optimizer step over every matrix; 0 for element-wise optimizers."""
+    document: Array | float = 0.0
+    """Tokens that attend to each other where documents are packed into a sequence; 0: the whole sequence."""
+    trains_mtp: Array | float = 0.0
+    """1 where the model's multi-token-prediction modules are trained too."""
 
 
 @dataclass(frozen=True)
@@ -348,6 +432,8 @@ class Constants:
     fragmentation: float
     """Share of the allocated memory that the allocator reserves on top (published: mean 4.8 %, at most 9.3 %)."""
     context_bytes: float
-    """Driver context and communication buffers."""
-    memory_margin: float
-    """Share on top of the expected peak that 95 % of published peaks stay under."""
+    """Driver context and libraries of a device alone."""
+    communicator_bytes: float
+    """Communication buffers per doubling of the devices."""
+    memory_deviation: float
+    """Standard deviation of log(real peak / expected peak)."""

@@ -18,9 +18,9 @@ from planner.layouts.workload import Workload
 from planner.market.money import line_cents
 from planner.market.placements import Machine, Placement
 from planner.market.purchase_options import PurchaseOption
-from planner.performance import flops
 from planner.performance.evaluate import evaluate
 from planner.performance.step import StepTime
+from planner.performance.work import model_flop_per_token
 from planner.plans.choices import Choices
 from planner.plans.solution import Decision, PhaseDecision
 from planner.problem.problem import Purchase as Kind
@@ -37,12 +37,20 @@ class Purchase:
     offer: str
     kind: Kind
     nodes: int
+    gpus_per_node: int
     usd_per_gpu_hour: Decimal
     hours: float
     """That each node is paid for."""
+    wall_hours: float
+    """From the start to the end of what it is bought for."""
     cost_usd: Decimal
     """Whole cents."""
     note: str = ""
+
+    @property
+    def gpu_hours(self) -> float:
+        """Device-hours that are paid for."""
+        return self.nodes * self.gpus_per_node * self.hours
 
 
 @dataclass(frozen=True)
@@ -78,8 +86,10 @@ class PhasePlan:
     """By part; they add up to what must be set aside at the peak."""
     memory_limit_gib: float
     """Usable memory of the device."""
-    memory_allocated_gib: float
-    """What the framework itself allocates."""
+    memory_expected_gib: float
+    """What the device is expected to show as used."""
+    memory_fit_probability: float
+    """Probability that the real peak fits the device."""
     time: Mapping[str, float]
     """Seconds of a step by part."""
 
@@ -136,6 +146,11 @@ class Plan:
         )
 
     @property
+    def paid_gpu_hours(self) -> float:
+        """Device-hours on the bill: without those in which spot nodes are away, with all of a term."""
+        return sum(purchase.gpu_hours for purchase in self.purchases)
+
+    @property
     def cost_usd(self) -> Decimal:
         """The bill's total."""
         return sum((purchase.cost_usd for purchase in self.purchases), start=Decimal(0))
@@ -177,12 +192,11 @@ def _phase_plan(choices: Choices, purchase_option: PurchaseOption, index: int, d
     found = evaluate(architecture, device, workload.software, job, layout, workload.constants)
     time, used = found.time, found.memory
     parts = {part: _only(getattr(used, part)) / GIB for part in ("weights", "gradients", "optimizer", "activations")}
-    parts["other"] = _only(used.other + used.reserve + used.margin) / GIB
+    parts["other"] = _only(used.other + used.reserve + used.margin(workload.memory_deviations)) / GIB
     degrees = {name: int(values[0]) for name, values in rows.degrees.items() if name != "recompute"}
     gpus = int(rows.devices[0])
     step_seconds = _only(time.total)
-    counted = flops.causal_attention if workload.trains_base else flops.lora_causal_attention
-    done = float(counted(architecture, job.sequence)) * work.tokens_per_step / step_seconds
+    done = float(model_flop_per_token(architecture, job)) * work.tokens_per_step / step_seconds
     nodes = columns.nodes[[decided.index]]
     write, restart = checkpoint_and_restart_seconds(workload, interruption_rates(machine.accelerator.name), nodes)
     run = columns.run.take(np.asarray([decided.index]))
@@ -207,7 +221,8 @@ def _phase_plan(choices: Choices, purchase_option: PurchaseOption, index: int, d
         mfu=done / (gpus * float(device.peak_flops_s)),
         memory_gib=parts,
         memory_limit_gib=machine.accelerator.memory_usable_gib,
-        memory_allocated_gib=_only(used.allocated) / GIB,
+        memory_expected_gib=_only(used.expected) / GIB,
+        memory_fit_probability=_only(used.fit_probability(machine.memory_bytes)),
         time={part.name: _only(getattr(time, part.name)) for part in fields(StepTime)},
     )
 
@@ -238,26 +253,24 @@ def _bill(decision: Decision, phases: tuple[PhasePlan, ...]) -> Iterator[Purchas
     """Every purchase: the reservation, then phase by phase."""
     purchase_option = decision.purchase_option
     if decision.reserved and purchase_option.reservation:
-        seconds = max(sum(phase.wall_seconds for phase in phases), purchase_option.committed_seconds)
-        yield _purchase(
-            purchase_option, None, "reserved", decision.reserved, purchase_option.reservation.usd_per_node_hour, seconds
-        )
+        wall = sum(phase.wall_seconds for phase in phases)
+        paid = max(wall, purchase_option.committed_seconds)
+        price = purchase_option.reservation.usd_per_node_hour
+        yield _purchase(purchase_option.placement, None, "reserved", decision.reserved, price, (paid, wall))
     for phase, decided in zip(phases, decision.phases, strict=True):
-        yield from _phase_bill(purchase_option, phase, decided)
+        yield from _phase_bill(purchase_option.placement, phase, decided)
 
 
-def _phase_bill(purchase_option: PurchaseOption, phase: PhasePlan, decided: PhaseDecision) -> Iterator[Purchase]:
+def _phase_bill(placement: Placement, phase: PhasePlan, decided: PhaseDecision) -> Iterator[Purchase]:
     """What one phase buys on top of the reservation."""
-    placement, wall = purchase_option.placement, phase.wall_seconds
+    wall, name = phase.wall_seconds, phase.name
     if decided.on_demand and placement.on_demand is not None:
-        yield _purchase(purchase_option, phase.name, "on_demand", decided.on_demand, placement.on_demand, wall)
+        yield _purchase(placement, name, "on_demand", decided.on_demand, placement.on_demand, (wall, wall))
     if decided.spot and placement.spot is not None:
-        yield _purchase(purchase_option, phase.name, "spot", decided.spot, placement.spot, phase.spot_seconds)
+        yield _purchase(placement, name, "spot", decided.spot, placement.spot, (phase.spot_seconds, wall))
         if phase.replaced_seconds and placement.on_demand is not None:
-            away = phase.replaced_seconds
-            yield _purchase(
-                purchase_option, phase.name, "on_demand", decided.spot, placement.on_demand, away, WHILE_AWAY
-            )
+            away = (phase.replaced_seconds, wall)
+            yield _purchase(placement, name, "on_demand", decided.spot, placement.on_demand, away, WHILE_AWAY)
 
 
 WHILE_AWAY: Final = "while spot is away"
@@ -265,23 +278,26 @@ WHILE_AWAY: Final = "while spot is away"
 
 
 def _purchase(
-    purchase_option: PurchaseOption,
+    placement: Placement,
     phase: str | None,
     kind: Kind,
     nodes: int,
     usd_per_node_hour: Decimal,
-    seconds: float,
+    paid_and_wall_seconds: tuple[float, float],
     note: str = "",
 ) -> Purchase:
     """One line: nodes · price · hours, in whole cents as they are counted among the ways to run the job."""
+    seconds, wall = paid_and_wall_seconds
     cents = line_cents(np.asarray(float(nodes)), np.asarray(float(usd_per_node_hour)), np.asarray(seconds))
     return Purchase(
         phase=phase,
-        offer=purchase_option.placement.title,
+        offer=placement.title,
         kind=kind,
         nodes=nodes,
-        usd_per_gpu_hour=usd_per_node_hour / purchase_option.placement.machine.per_node,
+        gpus_per_node=placement.machine.per_node,
+        usd_per_gpu_hour=usd_per_node_hour / placement.machine.per_node,
         hours=seconds / SECONDS_PER_HOUR,
+        wall_hours=wall / SECONDS_PER_HOUR,
         cost_usd=round_usd(Decimal(int(cents)) / 100),
         note=note,
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 
 from planner.problem.document import dotted, read_document
 from planner.problem.json_schema import described
@@ -28,8 +28,9 @@ from planner.problem.quantities import (
     Share,
     Tokens,
 )
-from planner.problem.run import Recompute, Run, Training, parse_recompute
+from planner.problem.run import Recompute, Run, parse_recompute, recompute_as_written
 from planner.problem.schema_base import Rule, RulesBrokenError, SchemaFile, SchemaModel
+from planner.problem.training import MEMORY_CONFIDENCE, Training
 
 Purchase = Literal["on_demand", "spot", "reserved"]
 Objective = Literal["cost", "time", "tokens"]
@@ -89,7 +90,7 @@ class OwnOffer(SchemaModel):
         """The rules between these keys that do not hold."""
         if not (self.on_demand or self.spot or self.reserved):
             yield Rule((), f"offer {self.name} has no price", "add for example on_demand: $2.00/GPU-h")
-        stated = self.model_fields_set & {"spot_nodes", "availability", "preemptions_per_node_day"}
+        stated = self.stated() & {"spot_nodes", "availability", "preemptions_per_node_day"}
         if not self.spot:
             for key in sorted(stated):
                 yield Rule((key,), f"{key} requires a spot price", "add spot: $1.00/GPU-h")
@@ -124,6 +125,8 @@ class Market(SchemaModel):
                 yield Rule(("market", "offers", index, *rule.path), rule.message, rule.fix)
 
 
+MOST_CONFIDENT = 0.9999
+"""Beyond, nothing that is known of spot nodes or memory says anything."""
 LARGEST_CLUSTER: Final = 1_048_576
 """Most devices that `limits.gpus` may state."""
 
@@ -138,7 +141,9 @@ class Limits(SchemaModel):
     gpus: Annotated[int, Field(ge=1, le=LARGEST_CLUSTER, strict=True, examples=[1024])] | None = None
     """Most devices at a time; default: what the offers have, searched up to 65,536."""
     memory_headroom: Share = 0.1
-    """Share of the device memory that stays free; default 10%."""
+    """Share of the device memory that stays free of the expected peak; default 10%."""
+    memory_confidence: Share = MEMORY_CONFIDENCE
+    """Probability with which the real peak must fit the device, from 50%; default 90%."""
     growth: Factor = 1.0
     """The plan must still hold for a model so many times larger, such as `2x`; default 1."""
 
@@ -148,6 +153,9 @@ class Limits(SchemaModel):
             yield Rule(("limits", "growth"), "growth must be at least 1x", "write growth: 2x")
         if self.memory_headroom >= 1:
             yield Rule(("limits", "memory_headroom"), "a headroom of 100% leaves no memory", "write 10%")
+        if not 0.5 <= self.memory_confidence <= MOST_CONFIDENT:
+            message = f"memory_confidence must be from 50% to {MOST_CONFIDENT:.2%}"
+            yield Rule(("limits", "memory_confidence"), message, "write memory_confidence: 90%")
         if self.budget == 0:
             yield Rule(("limits", "budget"), "a budget of nothing buys nothing", "leave budget out or write $500k")
 
@@ -158,10 +166,16 @@ def _recompute_choices(value: object) -> tuple[Recompute, ...]:
     return tuple(dict.fromkeys(parse_recompute(item) for item in values[:100]))
 
 
+def _written_recompute(choices: tuple[Recompute, ...]) -> list[str | dict[str, int]]:
+    """The choices as a file lists them."""
+    return [recompute_as_written(one) for one in choices]
+
+
 _KIND = {"enum": ["none", "selective", "full"]}
 RecomputePin = Annotated[
     tuple[Recompute, ...],
     PlainValidator(_recompute_choices),
+    PlainSerializer(_written_recompute, when_used="json"),
     WithJsonSchema({"anyOf": [_KIND, {"type": "object"}, {"type": "array"}], "examples": ["selective"]}),
 ]
 
@@ -187,10 +201,6 @@ class LayoutPins(SchemaModel):
     """Recompute choice, or a list of those allowed: none, selective, full, `{full_layers: n}`."""
     zero: ZeroPin | None = None
     """ZeRO stage, 0 to 3."""
-
-
-MOST_CONFIDENT = 0.9999
-"""Beyond, nothing that is known of spot nodes says anything."""
 
 
 class Risk(SchemaModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from math import ceil
 from pathlib import Path
@@ -16,54 +15,8 @@ from planner.errors import InputError, Issue
 from planner.problem.document import read_document
 from planner.problem.quantities import AcceleratorReference, Bandwidth, Count, Degree, Price, Reference, Tokens
 from planner.problem.schema_base import Rule, RulesBrokenError, SchemaFile, SchemaModel
+from planner.problem.training import Precision, Training
 from planner.units import QuantityError
-
-Precision = Literal["bf16", "fp16", "fp8", "fp8-cs", "fp8-rowwise", "fp8-blockwise", "mxfp8", "fp4", "nvfp4"]
-Optimizer = Literal["adamw"]
-
-
-def _release(value: object) -> str:
-    """A release as year or year and month."""
-    text = str(value)
-    if not re.fullmatch(r"20[0-9]{2}(-(0[1-9]|1[0-2]))?", text):
-        raise QuantityError(f"{text[:40]!r} is not a release", "write year and month, such as 2026-03")
-    return text
-
-
-class Software(SchemaModel):
-    """The training stack, where it is known."""
-
-    stack: Annotated[str, Field(min_length=1, max_length=200, examples=["megatron"])]
-    """Name of the stack, such as `megatron`."""
-    release: Annotated[
-        str | None, PlainValidator(_release), WithJsonSchema({"type": "string", "examples": ["2026-03"]})
-    ] = None
-    """Year and month of the release, such as `2026-03`; default: a recent one."""
-
-
-class Training(SchemaModel):
-    """How the model is trained, whatever the phase."""
-
-    precision: Precision = "bf16"
-    """Precision of the matrix products; default bf16.
-
-    bf16, fp16, fp8 (or its recipes fp8-cs, fp8-rowwise, fp8-blockwise, mxfp8), fp4 (nvfp4).
-    """
-    optimizer: Optimizer = "adamw"
-    """Optimizer; default adamw."""
-    method: Literal["full", "lora"] = "full"
-    """`full` trains every parameter, `lora` adapters on a frozen base; default full."""
-    rank: Annotated[int, Field(ge=1, le=65536, strict=True, examples=[16])] = 16
-    """Rank of the adapters under `method: lora`; default 16."""
-    software: Software | None = None
-    """The training stack; default: the catalog's default stack."""
-    gradient_compression: Literal["none", "int8"] = "none"
-    """Compression of the data-parallel gradient exchange: none or int8; default none."""
-
-    def broken_rules(self) -> Iterator[Rule]:
-        """The rules between these keys that do not hold."""
-        if self.method != "lora" and "rank" in self.model_fields_set:
-            yield Rule(("training", "rank"), "training.rank requires method: lora", "add method: lora")
 
 
 class RunTraining(Training):
@@ -111,7 +64,7 @@ def parse_recompute(value: object) -> Recompute:
     raise QuantityError(f"{str(value)[:60]!r} is not a recompute choice", fix)
 
 
-def _recompute_as_written(recompute: Recompute) -> str | dict[str, int]:
+def recompute_as_written(recompute: Recompute) -> str | dict[str, int]:
     """What the file says for a choice."""
     return {"full_layers": recompute.full_layers} if recompute.full_layers else recompute.kind
 
@@ -126,7 +79,7 @@ _FULL_LAYERS = {
 RecomputeChoice = Annotated[
     Recompute,
     PlainValidator(parse_recompute),
-    PlainSerializer(_recompute_as_written),
+    PlainSerializer(recompute_as_written),
     WithJsonSchema({"anyOf": [_KINDS, _FULL_LAYERS], "examples": ["selective"]}),
 ]
 
@@ -152,6 +105,10 @@ class Layout(SchemaModel):
     """Activations that the backward pass recomputes: none, selective, full or `{full_layers: n}`; default none."""
     zero: Annotated[int, Field(ge=0, le=3, strict=True, examples=[1])] = 1
     """ZeRO stage: 0 nothing, 1 optimizer, 2 and gradients, 3 and weights are sharded over the replicas; default 1."""
+    shard: Count | None = None
+    """Devices that states are sharded over, repeated between such groups (HSDP); default: data · context, all."""
+    expert_tensor: Degree = 1
+    """Tensor-parallel degree inside an expert; default 1."""
 
     @property
     def model_parallel(self) -> int:
@@ -222,9 +179,15 @@ def _batch_and_experts(run: Run, batch: int) -> Iterator[Rule]:
         message = f"data {run.replicas} × micro_batch {layout.micro_batch} does not divide global_batch {batch}"
         yield Rule(("training", "global_batch"), message, f"write global_batch: {_multiple(batch, together)}")
     devices = run.replicas * layout.context * layout.tensor
-    if devices % layout.expert:
-        message = f"expert {layout.expert} does not divide data · context · tensor = {devices}"
+    if devices % (layout.expert * layout.expert_tensor):
+        inside = f" × expert_tensor {layout.expert_tensor}" if layout.expert_tensor > 1 else ""
+        message = f"expert {layout.expert}{inside} does not divide data · context · tensor = {devices}"
         yield Rule(("layout", "expert"), message, "use a degree that divides it")
+    if layout.shard and run.replicas * layout.context % layout.shard:
+        message = f"shard {layout.shard} does not divide data · context = {run.replicas * layout.context}"
+        yield Rule(("layout", "shard"), message, "use a degree that divides it")
+    if "parameters" in run.training.offload and layout.zero < 3:
+        yield Rule(("training", "offload"), "offloaded parameters need ZeRO 3, which shards them", "write zero: 3")
 
 
 def _multiple(number: int, of: int) -> int:
@@ -262,10 +225,16 @@ def _model_rules(run: Run, model: ModelArchitecture) -> Iterator[Rule]:
     if kv_heads % tensor and tensor % kv_heads:
         message = f"tensor {tensor} and the {kv_heads} key-value heads of {model.name} do not divide"
         yield Rule(("layout", "tensor"), message, "use a divisor or a multiple of them")
+    if model.mixer_heads % tensor:
+        message = f"tensor {tensor} does not divide the {model.mixer_heads} heads of the layers without attention"
+        yield Rule(("layout", "tensor"), message, "use a degree that divides them")
+    if run.training.multi_token_prediction and not model.multi_token_prediction_layers:
+        message = f"{model.name} has no multi-token-prediction modules"
+        yield Rule(("training", "multi_token_prediction"), message, "leave multi_token_prediction out")
     if model.intermediate_size % tensor:
         message = f"tensor {tensor} does not divide the MLP width {model.intermediate_size} of {model.name}"
         yield Rule(("layout", "tensor"), message, "use a degree that divides it")
-    if run.training.method == "lora" and run.training.rank > model.hidden_size:
+    if run.training.adapter_rank > model.hidden_size:
         message = f"rank {run.training.rank} is more than the hidden size {model.hidden_size} of {model.name}"
         yield Rule(("training", "rank"), message, "use a rank such as 16")
 
@@ -294,6 +263,10 @@ def _expert_rules(run: Run, model: ModelArchitecture) -> Iterator[Rule]:
     elif expert > 1 and model.n_routed_experts % expert:
         message = f"expert {expert} does not divide the {model.n_routed_experts} experts of {model.name}"
         yield Rule(("layout", "expert"), message, "use a degree that divides them")
+    inside = run.layout.expert_tensor
+    if inside > 1 and (not model.is_moe or model.moe_intermediate_size % inside):
+        message = f"expert_tensor {inside} does not divide the experts' width {model.moe_intermediate_size}"
+        yield Rule(("layout", "expert_tensor"), message, "use a degree that divides it")
 
 
 def _device_rules(run: Run, accelerator: Accelerator) -> Iterator[Rule]:

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Self, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, WithJsonSchema, model_validator
 from pydantic.fields import FieldInfo
 
-from planner.errors import InputError, Issue, Place, closest, did_you_mean
+from planner.errors import InputError, Issue, Place, did_you_mean
 from planner.problem.document import Document, dotted
 from planner.problem.yaml_tree import KeyPath
 from planner.units import QuantityError
@@ -30,6 +30,11 @@ class SchemaModel(BaseModel):
             return data
         known = {field.alias or name for name, field in cls.model_fields.items()}
         return {key: value for key, value in data.items() if value is not None or key not in known}
+
+    def stated(self) -> frozenset[str]:
+        """Names of the fields that were given another value than their default."""
+        fields = type(self).model_fields
+        return frozenset(name for name in self.model_fields_set if getattr(self, name) != fields[name].default)
 
 
 class SchemaFile(SchemaModel):
@@ -87,6 +92,7 @@ class SchemaFile(SchemaModel):
 KINDS: Final = {
     "plan/1": "a problem file (plan/1), which plan solve reads",
     "run/1": "a run file (run/1), which plan estimate reads",
+    "plan-portfolio/1": "a portfolio file (plan-portfolio/1), which plan portfolio reads",
 }
 """What the files are called, by what stands under `schema`."""
 
@@ -235,9 +241,12 @@ def _fields_at(schema: type[BaseModel], path: KeyPath) -> list[str]:
 
 
 def _known_key(schema: type[BaseModel], path: KeyPath) -> str:
-    """The fix for an unknown key: the nearest one that is known there, or the same in a list beside it."""
+    """The fix for an unknown key: the same in a list beside it, or the nearest one that is known there.
+
+    A key that is known there but for its end, such as a plural, goes before one in a list.
+    """
     name, known = str(path[-1]), _fields_at(schema, path[:-1])
-    deeper = None if closest(name, known) else _in_a_list(schema, path)
+    deeper = None if any(one.startswith(name) for one in known) else _in_a_list(schema, path)
     return f"write {deeper}" if deeper else did_you_mean(name, known)
 
 

@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from planner.catalog.known_runs import KnownRun
-from planner.estimate.estimate import Estimate
+from planner.estimator.estimate import Estimate
 from planner.performance.predictive import CONFIDENCE
 from planner.report.tables import facts, indented, text_table
 from planner.units import (
@@ -29,7 +29,7 @@ from planner.units import (
 SMALLEST_SHARE: Final = 0.0005
 """Parts of a step below this share get no line."""
 MEMORY_LEGEND: Final = (
-    "Other: logits, gathered layers, allocator, driver context. Margin: 95 % of published peaks stay under the total."
+    "Other: logits, gathered layers, allocator, driver context. Margin: 90 % of real peaks stay under the total."
 )
 
 
@@ -60,8 +60,9 @@ def _heading(estimate: Estimate) -> Iterator[str]:
     size = f"{format_count(estimate.work.parameters)} parameters"
     if subject.model.is_moe:
         size += f", {format_count(estimate.work.active_parameters)} active"
-    if run.training.method == "lora":
-        size += f", LoRA of rank {run.training.rank}"
+    if not run.training.trains_base:
+        kind = "QLoRA" if run.training.method == "qlora" else "LoRA"
+        size += f", {kind} of rank {run.training.rank}"
     yield f"{run.name or subject.model.name}: {size}"
     devices = f"{estimate.gpus:,} × {subject.accelerator.name} ({counted(estimate.nodes, 'node')})"
     yield f"on {devices}, {subject.used_precision.name}"
@@ -151,13 +152,13 @@ def _layout_words(estimate: Estimate) -> Iterator[str]:
     """The degrees that are not 1, then batch, recompute and sharding."""
     run = estimate.subject.run
     layout = run.layout
-    degrees = ("tensor", "pipeline", "virtual_pipeline", "context", "expert")
+    degrees = ("tensor", "pipeline", "virtual_pipeline", "context", "expert", "expert_tensor")
     yield from (f"{name.replace('_', ' ')} {getattr(layout, name)}" for name in degrees if getattr(layout, name) > 1)
     yield f"data {run.replicas:,}"
     yield f"{run.microbatches:,} micro-batch{'es' * (run.microbatches != 1)} of {layout.micro_batch:,}"
     some = layout.recompute.full_layers
     yield f"recompute {f'{some} layers a stage' if some else layout.recompute.kind}"
-    yield f"ZeRO {layout.zero}"
+    yield f"ZeRO {layout.zero}{f' over groups of {layout.shard}' if layout.shard else ''}"
 
 
 def _memory_table(estimate: Estimate) -> Table:
@@ -176,19 +177,21 @@ def _memory_table(estimate: Estimate) -> Table:
 def _verdict(estimate: Estimate) -> Iterator[str]:
     """Whether it fits, and what to change when it does not."""
     memory = estimate.memory
-    free = memory.limit - memory.total
-    if memory.fits:
-        yield f"It fits: {free:.1f} GiB are free."
+    if memory.is_sure:
+        yield f"It fits: {memory.limit - memory.total:.1f} GiB are free ({memory.fit_probability:.0%} sure)."
         return
-    if memory.is_tight:
-        yield f"It is tight: the expected {memory.expected:.1f} GiB fit, the margin for one run in 20 does not."
+    if memory.fits:
+        yield f"It probably fits ({memory.fit_probability:.0%}): {memory.expected:.1f} GiB are expected."
     else:
-        yield f"It does not fit: {-free:.1f} GiB are missing."
+        missing, chance = memory.expected - memory.limit, f"{memory.fit_probability:.0%}"
+        told = f"{memory.expected:.1f} GiB are expected, {missing:.1f} more than there are"
+        yield f"It does not fit: {told} (chance {chance})."
     for remedy in estimate.remedies:
         slower = f"step time {remedy.step_factor - 1:+.0%}"
         yield f"  --set {shlex.quote(remedy.override)} fits with {remedy.memory_gib:.1f} GiB, {slower}"
-    if not estimate.remedies:
-        yield "  No one change of recompute, ZeRO stage or micro-batch mends it: raise tensor, pipeline or context."
+    if not estimate.remedies and not memory.fits:
+        yield "  No one change of recompute, ZeRO stage, micro-batch, loss, optimizer or offloading mends it:"
+        yield "  raise tensor, pipeline or context, or take more nodes."
 
 
 def _time_table(estimate: Estimate) -> Table:

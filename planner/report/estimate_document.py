@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import Any, Final
 
 from planner.catalog.known_runs import KnownRun
-from planner.estimate.estimate import Estimate
+from planner.estimator.estimate import Estimate
 from planner.performance.predictive import CONFIDENCE
+from planner.problem.run import Run
 from planner.units import round_usd, usd_text
 
 FORMAT_VERSION: Final = 1
@@ -41,6 +42,7 @@ def as_document(estimate: Estimate) -> dict[str, Any]:
         },
         "accelerator": estimate.subject.accelerator.name,
         "hfu": estimate.hfu,
+        "groups": _groups(estimate.subject.run),
         "tokens_per_second_per_gpu": estimate.tokens_per_second,
         "remedies": [
             {"set": [one.override], "memory_gib": one.memory_gib, "step_factor": one.step_factor}
@@ -49,6 +51,11 @@ def as_document(estimate: Estimate) -> dict[str, Any]:
         "published": [_known_run_object(run, estimate) for run in estimate.known_runs],
         "assumptions": list(estimate.assumptions),
     }
+
+
+def _groups(run: Run) -> dict[str, int]:
+    """Degrees that only a run file states: devices that states are sharded over, and tensor parallelism of experts."""
+    return {"shard": run.layout.shard or run.replicas * run.layout.context, "expert_tensor": run.layout.expert_tensor}
 
 
 def phase_object(estimate: Estimate) -> dict[str, Any]:
@@ -81,6 +88,7 @@ def phase_object(estimate: Estimate) -> dict[str, Any]:
             "allocated": memory.allocated,
             "expected": memory.expected,
             "fits": memory.fits,
+            "fit_probability": memory.fit_probability,
         },
         "time": dict(estimate.time),
     }

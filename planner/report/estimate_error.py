@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from planner.catalog.utilisation import typical_utilisation
-from planner.estimate.certainty import evidence, interval, is_within_error, ratio_deviation
+from planner.estimator.certainty import evidence, interval, is_within_error, ratio_deviation
 from planner.explore.answer import Answer
 from planner.performance.predictive import CONFIDENCE
 from planner.plans.plan import Plan
@@ -36,7 +36,9 @@ def estimate_error_lines(answer: Answer, best: Plan) -> Iterator[str]:
     yield _kind_of_figure(answer, best)
     others = [one.plan for one in answer.alternatives if one.plan]
     yield from (_tie(answer, best, other) for other in others if within_error(answer, best, other))
-    calibration = answer.choices.workload.calibration
+    calibration, model = answer.choices.workload.calibration, answer.choices.workload.model
+    if model.left_out:
+        yield f"Left out: {model.left_out}."
     if rests_on := evidence(calibration, best.machine.accelerator):
         yield f"{rests_on}."
     unseen = [other.accelerator for other in others if not calibration.is_fitted(other.machine.accelerator)]

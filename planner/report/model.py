@@ -9,11 +9,14 @@ import numpy as np
 from rich.console import RenderableType
 from rich.table import Table
 
+from planner.catalog.precisions import find_precision
 from planner.catalog.records import ModelArchitecture
 from planner.catalog.software import DEFAULT_STACK, find_stack
 from planner.performance import flops, memory, parameters
 from planner.performance import kv_cache as footprint
-from planner.performance.symbols import Architecture, Array, Job, Layout, Software
+from planner.performance.job import job_of
+from planner.performance.symbols import Architecture, Array, Layout, Software
+from planner.problem.training import Training
 from planner.report.tables import text_table
 from planner.units import format_bytes, format_count, format_share
 
@@ -66,9 +69,7 @@ def model_report(record: ModelArchitecture, sequence_length: int) -> ModelReport
 def _activations(a: Architecture, sequence: Array) -> dict[str, float]:
     """Bytes per token that each kind of layer keeps for its backward pass on one device."""
     one = Layout(**{f.name: np.asarray(1.0) for f in fields(Layout)} | _NOT_RECOMPUTED)
-    job = Job(
-        **{f.name: np.asarray(1.0) for f in fields(Job)} | {"sequence": sequence, "low_precision": np.asarray(0.0)}
-    )
+    job = job_of(Training(), find_precision("bf16"), sequence=round(float(sequence)), global_batch=1)
     software = Software.of(find_stack(DEFAULT_STACK).at())
     attention = memory.attention_activation_bytes(a, software, job, one)
     kinds = {"dense_layer": (False, a.dense_layers > 0), "moe_layer": (True, parameters.moe_layers(a) > 0)}
@@ -163,5 +164,6 @@ def _figure_table(report: ModelReport) -> Table:
 
 
 def _notes(record: ModelArchitecture) -> list[RenderableType]:
-    lines = [record.note] if record.note else []
+    lines = [f"Left out: {record.left_out}."] if record.left_out else []
+    lines += [record.note] if record.note else []
     return [*lines, f"Source: {record.source} ({record.date})"]

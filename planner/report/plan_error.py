@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.catalog.known_devices import device_deviation
-from planner.estimate.certainty import kind_of
+from planner.estimator.certainty import kind_of
 from planner.layouts.workload import Workload
 from planner.performance.predictive import Predictive, Unseen, predictive, software_deviation
 from planner.plans.plan import Plan
@@ -22,5 +22,6 @@ def unseen_run(workload: Workload, plan: Plan) -> Unseen:
         workload.release,
         device_deviation=device_deviation(workload.calibration, plan.machine.accelerator),
         software_deviation=software_deviation(workload.stack.generic, workload.constants.generic_stack),
+        has_unmeasured_kernels=workload.model.has_unmeasured_kernels,
         is_searched=True,
     )

@@ -25,16 +25,16 @@ from planner.explore.answer import (
 from planner.plans.plan import PhasePlan, Plan
 from planner.plans.solution import Status
 from planner.problem.problem import Problem
+from planner.problem.run import recompute_as_written
+from planner.report.bill import printed_bill
 from planner.report.capacity import capacity_lines
 from planner.report.comparison import objective_ratio
 from planner.report.console import wide_console
 from planner.report.deadline_probability import risk_summary
 from planner.report.estimate_error import estimate_error_lines
 from planner.report.gang import gang_lines
-from planner.report.plan_json import recompute_as_written
 from planner.report.tables import indented, text_table
 from planner.units import (
-    counted,
     format_amount,
     format_combinations,
     format_count,
@@ -48,6 +48,8 @@ from planner.verify.check import kept_seconds
 
 BAR: Final = 40
 """Characters of a bar."""
+UNNOTICED: Final = 1e-3
+"""Share by which paid GPU-hours may differ from those of the wall time without being told apart."""
 BLOCKS: Final = "█▓▒░▞▚▘·"
 """What the parts of a bar are drawn with, in their order."""
 
@@ -101,9 +103,18 @@ def _headline(answer: Answer, plan: Plan) -> Text:
         f"{name}: {plan.gpus:,} × {plan.accelerator} for {format_duration(plan.wall_seconds)}, "
         f"{format_money(plan.cost_usd)}\n"
         f"{plan.placement.title}, {_nodes(plan)}; {format_count(tokens)} tokens in "
-        f"{format_count(plan.gpu_hours)} GPU-hours\n"
+        f"{gpu_hours_text(plan)}\n"
         f"{proof} of {format_combinations(answer.search_space)} combinations, by {answer.choices.objective}"
     )
+
+
+def gpu_hours_text(plan: Plan) -> str:
+    """Device-hours of the nodes, and how many of them are paid where that is not all."""
+    text = f"{format_count(plan.gpu_hours)} GPU-hours"
+    if abs(plan.paid_gpu_hours - plan.gpu_hours) <= UNNOTICED * plan.gpu_hours:
+        return text
+    of_them = "of them " if plan.paid_gpu_hours < plan.gpu_hours else ""
+    return f"{text}, {format_count(plan.paid_gpu_hours)} {of_them}paid"
 
 
 def nearness(answer: Answer) -> str:
@@ -113,16 +124,12 @@ def nearness(answer: Answer) -> str:
 
 def _bill(plan: Plan) -> Tree:
     """The purchases as a tree with a total."""
-    tree = Tree(Text(f"bill: {format_money(plan.cost_usd)}"), guide_style="")
-    for phase in dict.fromkeys(purchase.phase for purchase in plan.purchases):
-        lines = [purchase for purchase in plan.purchases if purchase.phase == phase]
-        branch = tree.add(Text(f"{phase or 'all phases'}: {format_money(sum(one.cost_usd for one in lines))}"))
-        for one in lines:
-            kind = one.kind.replace("_", "-") + (f" ({one.note})" if one.note else "")
-            nodes, each = counted(one.nodes, "node"), counted(plan.machine.per_node, "GPU")
-            hours = f"${one.usd_per_gpu_hour:.2f}/h × {one.hours:,.1f} h = {format_money(one.cost_usd)}"
-            gpus = counted(one.nodes * plan.machine.per_node, "GPU")
-            branch.add(Text(f"{kind}: {nodes} × {each} × {hours}   ({gpus})"))
+    bill = printed_bill(plan)
+    tree = Tree(Text(f"bill: {bill.money(bill.total)}"), guide_style="")
+    for phase, lines in bill.phases.items():
+        branch = tree.add(Text(f"{phase}: {bill.money(bill.of(phase))}"))
+        for line in lines:
+            branch.add(Text(bill.text(line)))
     return tree
 
 

@@ -15,7 +15,7 @@ from planner.performance.predictive import CONFIDENCE, LARGE, NORMAL_80
 from planner.performance.symbols import Array, Constants
 from planner.validation.cases import Case, case_of, group
 from planner.validation.imputation import Skipped
-from planner.validation.memory_fit import fit_memory, margin_of, memory_data, memory_leave_one_source_out, predict_bytes
+from planner.validation.memory_fit import fit_memory, memory_data, memory_leave_one_source_out, predict_bytes
 from planner.validation.metrics import MEMORIES
 from planner.validation.predict import Mask
 from planner.validation.published import PublishedRow, builtin_runs, read_published
@@ -40,7 +40,6 @@ def calibration_of(
     peaks = memory_data(memory_cases, fit.constants)
     everything = np.ones(peaks.measured.size, dtype=bool)
     constants, memory_errors = fit_memory(peaks, everything, fit.constants)
-    constants = replace(constants, memory_margin=margin_of(peaks, constants))
     unseen = leave_out(data, data.sources, fit, lambda source: progress(f"leaving out {source}"))
     publishers = [publisher(source) for source in data.sources]
     apart = leave_out(data, publishers, fit, lambda one: progress(f"leaving out all of {one}"))
@@ -48,6 +47,7 @@ def calibration_of(
     drift = drift_of(data)
     spreads = unseen_spreads(data, (unseen, apart), drift)
     unseen_memory = memory_leave_one_source_out(peaks, fit.constants)
+    constants = replace(constants, memory_deviation=log_deviation(unseen_memory))
     fitted_memory = predict_bytes(peaks, constants) / peaks.measured - 1
     return Calibration(
         source="plan calibrate, on the catalog's published runs",

@@ -114,6 +114,8 @@ def _from_columns(row: PublishedRow) -> Architecture:
             for key, value in {
                 "layers": layers,
                 "dense_layers": 0.0 if experts else layers,
+                "attentions": 1.0,
+                "mlps": 1.0,
                 "hidden": hidden,
                 "heads": heads,
                 "kv_heads": n["kv_heads"] or heads,

@@ -11,7 +11,7 @@ from planner.performance.symbols import Array, Constants
 from planner.validation.cases import Case
 from planner.validation.metrics import MEMORIES
 from planner.validation.predict import Labels, Mask, Table, memories, settle, table_of
-from planner.validation.priors import MARGIN_QUANTILE, MEMORY_PRIORS
+from planner.validation.priors import MEMORY_PRIORS
 from planner.validation.robust_fit import robust, root_weights, solve
 
 
@@ -51,17 +51,6 @@ def predict_bytes(data: MemoryData, constants: Constants) -> Array:
     peak = memories(data.table, constants)
     reserved = peak.allocated * (1 + constants.fragmentation)
     return np.select([data.kinds == "device", data.kinds == "reserved"], [peak.expected, reserved], peak.allocated)
-
-
-def margin_of(data: MemoryData, constants: Constants) -> float:
-    """The share on top of the expected peak that `MARGIN_QUANTILE` of the published peaks stay under."""
-    ratio = data.measured / memories(data.table, constants).expected
-    return max(float(np.quantile(ratio, MARGIN_QUANTILE)) - 1, 0.0)
-
-
-def share_above_reserved(data: MemoryData, constants: Constants) -> float:
-    """Share of published peaks that exceed the predicted reserved memory."""
-    return float(np.mean(data.measured > memories(data.table, constants).reserved))
 
 
 def fit_memory(data: MemoryData, mask: Mask, base: Constants) -> tuple[Constants, dict[str, float]]:

@@ -14,7 +14,7 @@ import numpy as np
 from planner.catalog.calibration import Calibration
 from planner.catalog.known_devices import device_deviation
 from planner.performance.evaluate import constants_of
-from planner.performance.predictive import Predictive, predictive, software_deviation
+from planner.performance.predictive import NORMAL_80, Predictive, predictive, software_deviation
 from planner.performance.symbols import Constants
 from planner.validation.cases import Case, case_of, group
 from planner.validation.imputation import Skipped
@@ -88,7 +88,7 @@ def predict_cases(cases: Sequence[Case], constants: Constants, calibration: Cali
         "allocated": peak.allocated,
         "reserved": peak.allocated * (1 + constants.fragmentation),
         "device": peak.expected,
-        "plan": peak.reserved,
+        "plan": peak.reserved(NORMAL_80),
     }
     return [
         Prediction(

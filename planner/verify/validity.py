@@ -39,6 +39,7 @@ def layout_rules(workload: Workload, phase: PhaseWork, degrees: Degrees) -> dict
         "tensor divides the widths of the MLPs": (
             (model.intermediate_size % t == 0) & (model.shared_expert_intermediate_size % t == 0)
         ),
+        "tensor divides the heads of layers without attention": model.mixer_heads % t == 0,
         "every stage has a layer": p <= layers,
         "every chunk has a layer, the embedding or the loss": (chunks <= layers) | counted,
         "chunks cut the layers evenly": (v == 1) | ((p > 1) & ((layers % chunks == 0) | counted)),

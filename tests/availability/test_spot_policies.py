@@ -13,7 +13,7 @@ from planner.availability import spot_policies as risk
 from planner.availability.chance_constraint import deviations_of, promised
 from planner.availability.checkpointing import expansion
 from planner.availability.completion import steady_moments
-from planner.availability.distributions import Delays, normal_quantile, probability_within, quantile_beyond
+from planner.availability.distributions import Delays, probability_within, quantile_beyond
 from planner.availability.renewal import (
     Cycle,
     Stretch,
@@ -24,6 +24,7 @@ from planner.availability.renewal import (
     worth_cubes,
 )
 from planner.availability.spot_cycles import Capacity, Rates, Work, capacity
+from planner.performance.normal import normal_quantile
 from planner.performance.predictive import Predictive
 from planner.performance.symbols import Array
 
@@ -205,6 +206,7 @@ def sums_of_losses(count: float, losses: Callable[[int], Array], draws: int = 40
     return np.bincount(owner, weights=losses(len(owner)), minlength=draws).astype(np.float64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [0.05, 0.3, 0.8, 1.5, 3.0, 8.0, 40.0, 70.0])
 def test_few_losses(count: float) -> None:
     """Whatever the number of losses, each a restart and up to an interval: probabilities are right within 2 points."""

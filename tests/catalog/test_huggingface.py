@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from families import FAMILIES
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from planner.catalog.json_file import MAX_BYTES
 from planner.catalog.models import find_model
 from planner.catalog.records import ModelArchitecture
 from planner.errors import InputError
+from planner.performance.parameters import active_parameters, layer_matrices_active, total_parameters
 from planner.performance.symbols import Architecture
 
 Config = Mapping[str, object]
@@ -188,11 +190,60 @@ def test_a_config_gives_its_catalog_record(name: str) -> None:
 
 
 def test_every_dialect_has_an_example() -> None:
-    """Of each known `model_type`, or of one that reads the same, the table above has a config."""
-    kinds = {str(config.get("model_type")) for config in CONFIGS.values()}
-    kinds |= {str(inner["model_type"]) for c in CONFIGS.values() if isinstance(inner := c.get("text_config"), dict)}
+    """Of each known `model_type`, or of one that reads the same, the tables have a config."""
+    configs = [*CONFIGS.values(), *(family.config for family in FAMILIES.values())]
+    kinds = {str(config.get("model_type")) for config in configs}
+    kinds |= {str(inner["model_type"]) for c in configs if isinstance(inner := c.get("text_config"), dict)}
     unread = {kind for kind in DIALECTS if not any(DIALECTS[kind] == DIALECTS.get(other) for other in kinds)}
-    assert unread <= {"smollm3", "glm"}
+    plain = "smollm3 glm arcee ernie4_5 seed_oss exaone4 hunyuan_v1_dense cohere2 granitemoe granitemoeshared dots1"
+    others = "bailing_moe bailing_moe_v2 qwen3_5 qwen3_5_text qwen2_vl qwen2_vl_text qwen2_5_vl qwen2_5_vl_text"
+    more = "internlm3 stablelm flex_olmo afmoe solar_open"
+    assert unread <= {*plain.split(), *others.split(), *more.split()}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_families_of_2025_and_2026_are_counted(name: str) -> None:
+    """Total within 2 % and active within 5 % of what was published, embedding and head included."""
+    family = FAMILIES[name]
+    known = Architecture.of(read(family.config))
+    assert float(total_parameters(known)) == pytest.approx(family.total, rel=0.02)
+    assert float(active_parameters(known)) == pytest.approx(family.active, rel=0.05)
+
+
+def test_blocks_of_different_shapes_count_as_their_mean() -> None:
+    """Blocks without attention, and MLPs of several widths, add up to the parameters that the blocks have."""
+    attention = {"n_heads_in_group": 2, "no_op": False}
+    listed = [
+        {"attention": attention, "ffn": {"ffn_mult": 1.5}},
+        {"attention": {"no_op": True}, "ffn": {"ffn_mult": 3.0}},
+        {"attention": attention, "ffn": {"no_op": True}},
+        {"attention": {"num_key_value_heads": 4}, "ffn": {"intermediate_size": 1024}},
+    ]
+    shape = {"hidden_size": 512, "num_attention_heads": 8, "num_hidden_layers": 4, "vocab_size": 1000}
+    found = Architecture.of(
+        read({**shape, "model_type": "nemotron-nas", "hidden_act": "silu", "block_configs": listed})
+    )
+    attentions = 3 * (2 * 512 * 512 + 2 * 512 * 256)
+    mlps = 3 * 512 * (512 + 1024 + 1024)
+    assert float(layer_matrices_active(found)) == pytest.approx(attentions + mlps, rel=0.02)
+
+
+def test_what_is_left_out_is_named() -> None:
+    """A vision tower is no part of any figure, and its size is told."""
+    record = read(FAMILIES["qwen3-vl-30b-a3b"].config)
+    assert record.left_out == "a vision tower of about 0.55 billion parameters"
+    assert float(total_parameters(Architecture.of(record))) + record.left_out_parameters == pytest.approx(
+        31.1e9, rel=0.01
+    )
+
+
+def test_an_unknown_type_is_read_only_where_every_field_is_known() -> None:
+    """A field that is not known may change the layers of a model that is not known either."""
+    new = {**SHAPE, "model_type": "something-new", "hidden_act": "silu", "rope_theta": 1e4, "bos_token_id": 1}
+    assert read(new).gated_mlp
+    for unclear in ({"moe_experts": 8}, {"hidden_act": None}, {"architectures": ["SomethingForMaskedLM"]}):
+        with pytest.raises(InputError):
+            read({**new, **unclear})
 
 
 SHAPE: Config = {
@@ -223,13 +274,23 @@ EXPERTS: Config = {**SHAPE, "num_experts": 4, "num_experts_per_tok": 2, "moe_int
         ({"attention_bias": 1}, "attention_bias must be true or false"),
         ({"model_type": 7}, "model_type must be a text"),
         ({"model_type": "mamba2"}, "state-space"),
-        ({"model_type": "qwen3_next"}, "linear-attention"),
+        ({"model_type": "zamba2"}, "shares its attention"),
+        ({"model_type": "qwen3_next"}, "mixer_heads is missing"),
+        ({"model_type": "kimi_linear"}, "does not say which layers"),
+        ({"linear_attn_config": {}}, "of a kind that is not known"),
+        ({"cross_attention_layers": [1]}, "attends to another model"),
+        ({"use_cla": True}, "shares keys and values"),
+        ({"hidden_size": [64, 32]}, "hidden_size must be a whole number"),
+        ({"hidden_act": "xielu"}, "does not say whether the MLP has a gate"),
         ({"model_type": "t5"}, "has an encoder"),
         ({"model_type": "bert"}, "has an encoder"),
         ({"is_encoder_decoder": True}, "has an encoder"),
         ({"ssm_cfg": {}}, "state-space"),
         ({"sliding_window": 8, "layer_types": ["full_attention"]}, "num_hidden_layers items"),
-        ({"layer_types": ["linear_attention", "full_attention"]}, "neither full, sliding nor chunked"),
+        ({"layer_types": ["linear_attention", "full_attention"]}, "of a kind that is not known"),
+        ({"layer_types": ["strange", "full_attention"]}, "neither full, sliding nor chunked"),
+        ({"block_configs": [{}, {}]}, "items with attention and ffn"),
+        ({"num_experts": 4, "num_experts_per_tok": 2, "mlp_layer_types": ["sparse"]}, "num_hidden_layers items"),
         ({"layer_types": "full"}, "must be a list"),
         ({"layer_types": [["full_attention"], {}]}, "neither full, sliding nor chunked"),
         ({"num_experts": 2, "num_experts_per_tok": 1, "mlp_only_layers": [True]}, "must list whole numbers"),
@@ -248,7 +309,7 @@ def test_what_is_wrong_is_said(change: Config, message: str) -> None:
 
 @pytest.mark.parametrize("kind", UNSUPPORTED)
 def test_models_that_do_not_fit_are_refused(kind: str) -> None:
-    """A model without softmax attention in every layer is refused even when all fields are there."""
+    """A model with layers that are not planned is refused even when all fields are there."""
     with pytest.raises(InputError, match="cannot be planned"):
         read({**SHAPE, "model_type": kind})
 
@@ -349,7 +410,8 @@ PLACES = [
     (json.dumps({**SHAPE, "n_layer": 0}, indent=1).replace("num_hidden_layers", "x"), "layers must", (7, 13)),
     (json.dumps({"x": {}, "text_config": {**SHAPE, "head_dim": "7"}}, indent=1), "head_dim must", (9, 15)),
     (json.dumps({"x": {}, "text_config": {}}, indent=1), "vocab_size is missing", (3, 17)),
-    (json.dumps({"model_type": "jamba", **SHAPE}, indent=1), "cannot be planned", (2, 16)),
+    (json.dumps({"model_type": "zamba2", **SHAPE}, indent=1), "cannot be planned", (2, 16)),
+    (json.dumps({"model_type": "new", "hidden_act": "silu", **SHAPE, "hc_mult": 4}, indent=1), "may change", (9, 13)),
 ]
 
 

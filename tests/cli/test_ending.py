@@ -48,6 +48,7 @@ def read_partly(*words: str) -> int:
         return process.wait(timeout=120)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_the_code_does_not_depend_on_the_reader(tmp_path: Path, options: tuple[str, ...]) -> None:
     """`plan … | head -1` ends with 3 when there is no plan and with 0 when there is one, as text and as JSON."""
@@ -87,6 +88,7 @@ def interrupted(seconds: float, *words: str) -> tuple[int, str, str]:
         return process.returncode, output, errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.0, 0.1, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0])
 def test_ctrl_c_ends_with_a_plan_or_quietly(seconds: float) -> None:
     """At whatever moment it comes: the best verified plan so far and 0, or nothing and 130, and never a traceback."""

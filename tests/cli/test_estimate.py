@@ -16,11 +16,11 @@ from click.testing import CliRunner, Result
 
 from planner.catalog.known_runs import known_runs_of
 from planner.cli import main
-from planner.estimate.estimate import Estimate, MemoryUse, Work
-from planner.estimate.failures import Failures
-from planner.estimate.price import HourlyPrice
-from planner.estimate.remedies import Remedy
-from planner.estimate.resolve import resolve
+from planner.estimator.estimate import Estimate, MemoryUse, Work
+from planner.estimator.failures import Failures
+from planner.estimator.price import HourlyPrice
+from planner.estimator.remedies import Remedy
+from planner.estimator.resolve import resolve
 from planner.performance.predictive import NORMAL_80, STUDENT_80, Predictive
 from planner.problem.run import load_run
 from planner.report.console import print_report
@@ -59,7 +59,11 @@ def example(path: Path) -> Estimate:
         work=Work(671.03e9, 37.55e9, 250.45e9, 257.6e9),
         time={"compute": 15.5, "recompute": 0.25, "tensor": 0.0, "expert": 0.5, "pipeline_bubble": 1.0, "data": 0.03},
         memory=MemoryUse(
-            {"weights": 4.8, "gradients": 9.7, "optimizer": 3.9, "activations": 33.0, "other": 16.0}, 51.9, 60.4, 79.1
+            {"weights": 4.8, "gradients": 9.7, "optimizer": 3.9, "activations": 33.0, "other": 16.0},
+            allocated=51.9,
+            expected=60.4,
+            limit=79.1,
+            fit_probability=0.98,
         ),
         peak_flops_s=1979e12,
         error=Predictive(0.2 * NORMAL_80 / STUDENT_80),
@@ -77,7 +81,7 @@ def too_large(path: Path) -> Estimate:
     """The same without a price and over the limit."""
     parts = {"weights": 4.8, "gradients": 9.7, "optimizer": 3.9, "activations": 66.0, "other": 16.0}
     remedies = (Remedy("layout.recompute={full_layers: 2}", 72.31, 1.08), Remedy("layout.recompute=full", 37.5, 1.3))
-    memory = MemoryUse(parts, 84.9, 92.4, 79.1)
+    memory = MemoryUse(parts, 84.9, 92.4, 79.1, 0.11)
     return dataclasses.replace(example(path), memory=memory, remedies=remedies, price=None, known_runs=())
 
 

@@ -54,6 +54,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_line_ends_in_blanks(command: str) -> None:
     """Printed tables do not fill their lines with blanks, so that output can be compared and pasted."""

@@ -31,9 +31,7 @@ MODEL = {
 
 
 LAYOUTS: list[dict[str, Any]] = [
-    {},
-    {},
-    {},
+    *({}, {}, {}),
     {"pipeline": ">=2"},
     {"micro_batch": "<=4", "context": 1},
     {"zero": [0, 3]},

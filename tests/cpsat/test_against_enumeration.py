@@ -59,6 +59,7 @@ def solved(problem: Problem, time_limit: float | None = None) -> Solved:
     return Solved(found.value, found.outcome.error, pennies)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, 500, BATCH))
 def test_optimum_is_that_of_enumeration(first: int) -> None:
     """On generated problems the answer is what evaluating everything finds, to the cent, and the solver proves it."""
@@ -69,6 +70,7 @@ def test_optimum_is_that_of_enumeration(first: int) -> None:
         assert found.error <= 1e-3 or problem.objective == "tokens" or (found.value or 0) < 100
 
 
+@pytest.mark.slow
 def test_generated_problems_differ() -> None:
     """The generated problems cover every objective, and some of each can and some cannot be solved."""
     seen = Counter((problem.objective, best_value(problem) is None) for problem in map(generated, range(150)))

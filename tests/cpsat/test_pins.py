@@ -38,6 +38,7 @@ def cost_of(problem: Problem) -> tuple[float, float]:
     return (-found.value if problem.objective == "tokens" else found.value), found.outcome.error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
 def test_pins_never_improve(first: int) -> None:
     """Pinned to one or two degrees of any valid layout, a job is never cheaper, faster or longer than without."""

@@ -16,6 +16,7 @@ from planner.explore.answer import answer, objective_value
 DEEPSEEK = str(Path(__file__).resolve().parents[2] / "problems" / "deepseek_v3.yaml")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40_000, 40_030))
 def test_alternatives_are_of_different_kinds_within_the_margin(seed: int) -> None:
     """The first is the optimum; every accelerator whose best plan is within the margin is among them."""

@@ -32,6 +32,7 @@ def least(problem: Problem, objective: str, bounds: Bounds) -> float:
     return inf if value is None else value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", [*PROBLEMS, *map(surely, PROBLEMS[:12])])
 def test_frontier_is_that_of_brute_force(problem: Problem) -> None:
     """Between any two neighbours enumeration finds nothing: at each point's time no less cost, just below none."""

@@ -47,6 +47,7 @@ def is_most(found: Frontier, point: Point) -> bool:
     return most(found, at, -PENNIES) <= point.y <= most(found, at, PENNIES) and point.y > most(found, below, -PENNIES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", PROBLEMS + SURE)
 @pytest.mark.parametrize("x", AXES)
 def test_points_are_those_of_brute_force(problem: Problem, x: Axis) -> None:
@@ -55,6 +56,7 @@ def test_points_are_those_of_brute_force(problem: Problem, x: Axis) -> None:
     assert [point for point in found.points if not is_most(found, point)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", PROBLEMS)
 @pytest.mark.parametrize("x", AXES)
 def test_more_of_x_trains_more(problem: Problem, x: Axis) -> None:
@@ -67,6 +69,7 @@ def test_more_of_x_trains_more(problem: Problem, x: Axis) -> None:
         assert point.plan.gpus <= found.within.gpus
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", [one for one in PROBLEMS if one.limits.deadline])
 def test_curve_of_money_ends_where_more_trains_no_more(problem: Problem) -> None:
     """The last point has as many tokens as any money trains before the deadline; no plan, no point."""

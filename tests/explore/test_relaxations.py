@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from negotiated_problems import faults, generated, infeasible, is_possible, with_limits
 
 from planner.clock import Clock
+from planner.explore.answer import why_not
 from planner.explore.lower_bound import least_usd
 from planner.explore.relaxations import relaxations
 from planner.explore.time_budget import TimeBudget
 from planner.plans.choices import choices_of
 from planner.plans.limits import limits_of
-from planner.problem.problem import load_problem
+from planner.problem.problem import Problem, load_problem
 from planner.report.relaxations import reason, relaxation_documents
 from planner.verify.oracle import best_value
 
@@ -21,6 +23,7 @@ BATCH = 10
 DEEPSEEK = Path(__file__).resolve().parents[2] / "problems" / "deepseek_v3.yaml"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, 50, BATCH))
 def test_proposals_are_sound(first: int) -> None:
     """On generated problems without a plan every proposal holds and is the smallest, and no hope is denied wrongly."""
@@ -28,6 +31,7 @@ def test_proposals_are_sound(first: int) -> None:
         assert faults(infeasible(number)) == [], f"problem {number}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(60_000, 60_030))
 def test_nothing_costs_less_than_the_least(seed: int) -> None:
     """Without any limit, the cheapest plan costs no less than what the passes alone cost on the cheapest offer."""
@@ -46,6 +50,7 @@ def test_what_is_not_asked_in_time_is_named() -> None:
     assert "not found in time" in reason(problem, ())
 
 
+@pytest.mark.slow
 def test_stretch_and_fewer_tokens_are_sound() -> None:
     """The equal stretch and the fewer tokens that are proposed allow a plan that keeps them."""
     for number in range(8):
@@ -111,3 +116,23 @@ def test_nodes_that_a_cloud_would_have_to_grant_are_said() -> None:
     assert grant.plan.nodes > 64
     assert grant.sets == (f"market.capacity={{{grant.plan.placement.cloud}: {grant.plan.nodes}}}",)
     assert is_possible(load_problem(file, (*sets, *grant.sets)))
+
+
+def test_what_takes_less_memory_is_proposed() -> None:
+    """Where nothing fits the devices, other formats of the states and the hosts' memory are among what helps."""
+    problem = Problem.model_validate(
+        {
+            "schema": "plan/1",
+            "model": "llama3.1-70b",
+            "training": {"phases": [{"tokens": "500M", "sequence_length": 4096, "global_batch": 64}]},
+            "market": {
+                "clouds": [],
+                "offers": [{"name": "ours", "accelerator": "H100-80GB-SXM5", "nodes": 2, "on_demand": "$2.5/GPU-h"}],
+            },
+            "limits": {"deadline": "7d", "gpus": 16},
+        }
+    )
+    told = why_not(choices_of(problem), "H100-80GB-SXM5")
+    assert re.fullmatch(r"train: needs \d+ GiB a device, it has 79", told)
+    helping = {one.limit for one in relaxations(problem) if one.plan}
+    assert {"training.optimizer", "training.offload"} <= helping

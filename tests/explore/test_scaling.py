@@ -43,6 +43,7 @@ def found_by_layouts(problem: Problem, curve: Curve, gpus: int) -> tuple[float, 
     return min(found, default=None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", GENERATED)
 def test_points_are_what_layouts_finds(problem: Problem) -> None:
     """Every point has the least step time of all layouts on that many GPUs and its cost; others have none at all."""

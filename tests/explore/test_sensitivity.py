@@ -34,6 +34,7 @@ def more(problem: Problem, quantity: str) -> Problem:
     return with_bounds(problem, Bounds(**{name: getattr(bounds, name) for name in MORE} | wider))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", FEASIBLE)
 def test_worth_is_the_difference_of_two_searches(problem: Problem) -> None:
     """More of each limit gains what solving both problems from scratch says, and never less than nothing."""
@@ -108,6 +109,7 @@ def test_prepared_layouts_give_the_same_plan(problem: Problem) -> None:
     assert answer(problem, prepare=lambda _: prepared(Room(problem))).plan == answer(problem).plan
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20_000, 20_100))
 def test_relaxing_a_limit_never_makes_it_worse(seed: int) -> None:
     """On generated problems, half as much again of any limit never costs more nor takes longer."""

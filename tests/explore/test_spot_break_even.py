@@ -37,6 +37,7 @@ def buys_spot(problem: Problem) -> bool:
     return any(one.kind == "spot" for one in plan.purchases)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(0, 96, 4))
 def test_spot_nodes_are_bought_below_and_not_above(seed: int) -> None:
     """One per cent to either side of the turning point the cheapest plan differs in kind."""
@@ -48,6 +49,7 @@ def test_spot_nodes_are_bought_below_and_not_above(seed: int) -> None:
         assert not buys_spot(with_factor(problem, found.factor * 1.01))
 
 
+@pytest.mark.slow
 def test_most_problems_have_a_turning_point() -> None:
     """The law above is not empty."""
     problems = [sold_as_spot(seed) for seed in range(0, 96, 4)]

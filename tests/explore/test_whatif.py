@@ -50,6 +50,7 @@ def faults(cell: Cell) -> Iterator[str]:
         yield from violations(cell.problem, cell.plan)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vary", VARIED, ids=lambda vary: vary[0].partition("=")[0])
 @pytest.mark.parametrize("seed", range(3))
 def test_every_cell_is_the_answer_to_its_problem(seed: int, vary: tuple[str, ...]) -> None:
@@ -80,6 +81,7 @@ def test_tokens_are_the_answer_too() -> None:
     assert [fault for cell in found.flat for fault in faults(cell)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20, 28))
 def test_a_larger_limit_is_never_worse(seed: int) -> None:
     """Along budget and deadline a cell with a plan is followed by cells with plans that are no worse."""

@@ -31,6 +31,14 @@ EXPERTS = {name: value for name, value in DENSE.items() if name != "intermediate
     "num_experts_per_tok": 2,
     "moe_intermediate_size": 1536,
 }
+HYBRID = DENSE | {
+    "model_type": "bamba",
+    "attn_layer_indices": [1, 4],
+    "mamba_n_heads": 12,
+    "mamba_d_head": 128,
+    "mamba_n_groups": 1,
+    "mamba_d_state": 64,
+}
 OFFERS: list[dict[str, Any]] = [
     {"name": "small", "accelerator": "L4", "gpus_per_node": 3},
     {"name": "large", "accelerator": "H100-80GB-SXM5", "gpus_per_node": 8},
@@ -45,6 +53,12 @@ JOBS: list[dict[str, Any]] = [
     {"training": {"software": {"stack": "megatron", "release": "2025-06"}}},
     {"training": {"gradient_compression": "int8"}, "phase": {"sequence_length": 36000}},
     {"training": {"method": "lora", "rank": 8}, "phase": {"sequence_length": 36000}},
+    {"training": {"offload": ["activations", "optimizer"]}, "phase": {"sequence_length": 24000}},
+    {"training": {"optimizer": "paged-adamw-8bit", "fused_loss": True, "software": {"stack": "pytorch-fsdp"}}},
+    {"training": {"method": "qlora", "offload": ["parameters"]}, "phase": {"sequence_length": 36000}},
+    {"model": HYBRID},
+    {"training": {"multi_token_prediction": True}, "model": EXPERTS | {"num_nextn_predict_layers": 1}},
+    {"limits": {"memory_confidence": "60%", "memory_headroom": 0}, "phase": {"sequence_length": 24000}},
     {"layout": {"pipeline": [4, 5], "context": "<=3", "zero": [0, 2, 3]}},
     {"limits": {"memory_headroom": "55%", "gpus": 24}, "phase": {"sequence_length": 24000}},
 ]
@@ -95,6 +109,7 @@ def _where_placeable(machine: Machine, rows: dict[str, Any]) -> dict[str, Any]:
     return {name: one[holds] for name, one in rows.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", JOBS)
 @pytest.mark.parametrize("loses_replicas", [False, True])
 def test_nothing_beats_the_best_layouts(changes: dict[str, Any], *, loses_replicas: bool) -> None:

@@ -84,8 +84,8 @@ def test_rows_agree_with_single_evaluations(model: str) -> None:
         alone = layout_of(workload, space.degrees.recompute, some.take(np.asarray([place])))
         found = evaluate(*subject.subject, alone, workload.constants)
         assert steps[place] == pytest.approx(float(found.time.total[0]), rel=1e-12)
-        headroom = np.ravel(found.memory.allocated)[0] / (1 - workload.headroom)
-        needed = max(np.ravel(found.memory.reserved)[0], headroom)
+        headroom = np.ravel(found.memory.expected)[0] / (1 - workload.headroom)
+        needed = max(np.ravel(found.memory.reserved(workload.memory_deviations))[0], headroom)
         assert some.needed_bytes[place] == pytest.approx(needed, rel=1e-12)
 
 
@@ -157,7 +157,10 @@ def test_machines_do_not_disturb_each_other(*, loses_replicas: bool) -> None:
 VARIANTS: list[dict[str, Any]] = [
     {},
     {"limits": {"memory_headroom": "40%"}},
+    {"limits": {"memory_confidence": "99%"}},
     {"limits": {"growth": "1.5x"}},
+    {"training": {"offload": ["optimizer"]}},
+    {"training": {"optimizer": "adamw-8bit", "fused_loss": True}},
     {"layout": {"virtual_pipeline": 1}},
     {"phase": {"global_batch": 24}},
     {"phase": {"sequence_length": 8192}},

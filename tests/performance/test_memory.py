@@ -77,7 +77,7 @@ def test_zero_stages_shard_states(zero: float, bytes_each: float) -> None:
     """Rajbhandari et al. 2020, figure 1: 18, 6 + 12/n, 2 + 16/n and 18/n bytes per parameter over n = 8 replicas."""
     found = of(toy.toy(), data=8, zero=zero)
     assert states(found) == pytest.approx(bytes_each * (8 * LAYER + 2 * TABLE))
-    fetched = 7 / 8 * 2 * equations.GATHERED_LAYERS * LAYER if zero == 3 else 0
+    fetched = 7 / 8 * 2 * (equations.GATHERED_LAYERS * LAYER + TABLE) if zero == 3 else 0
     assert found.other == pytest.approx(fetched)
 
 
@@ -238,10 +238,12 @@ def test_logits_move_the_peak_to_the_last_stage() -> None:
 
 
 def test_reserve_and_margin() -> None:
-    """Fragmentation is a share of what is allocated, the context a constant, the margin a share of both."""
-    found = of(toy.toy(fragmentation=0.05, context_bytes=5e9, memory_margin=0.1))
-    assert found.reserve == pytest.approx(0.05 * found.allocated + 5e9)
-    assert found.reserved == pytest.approx(1.1 * (1.05 * found.allocated + 5e9))
+    """Fragmentation is a share of what is allocated, the context grows with the devices, the margin is a quantile's."""
+    found = of(toy.toy(fragmentation=0.05, context_bytes=5e9, communicator_bytes=1e9, memory_deviation=0.1), data=8.0)
+    assert found.reserve == pytest.approx(0.05 * found.allocated + 5e9 + 3e9)
+    assert found.reserved(1.5) == pytest.approx(np.exp(0.15) * (1.05 * found.allocated + 8e9))
+    assert found.fit_probability(found.expected) == pytest.approx(0.5)
+    assert found.fit_probability(found.reserved(1.2816)) == pytest.approx(0.9, abs=1e-4)
 
 
 @settings(deadline=None)
@@ -253,8 +255,8 @@ def test_parts_add_up(names: Names, degrees: Degrees) -> None:
     assert min(parts) >= 0
     assert sum(parts) == pytest.approx(float(found.allocated))
     assert found.allocated + found.reserve == pytest.approx(float(found.expected))
-    assert found.expected + found.margin == pytest.approx(float(found.reserved))
-    assert found.allocated < found.expected < found.reserved
+    assert found.expected + found.margin(1.0) == pytest.approx(float(found.reserved(1.0)))
+    assert found.allocated < found.expected < found.reserved(1.0)
 
 
 @settings(deadline=None)

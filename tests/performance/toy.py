@@ -31,6 +31,7 @@ def architecture(**changes: Number) -> Architecture:
     dense: dict[str, Number] = dict.fromkeys(Architecture.__dataclass_fields__, 0.0)
     dense |= {"layers": 8.0, "dense_layers": 8.0, "hidden": 1024.0, "heads": 8.0, "kv_heads": 8.0}
     dense |= {"query_key_head": 128.0, "value_head": 128.0, "dense_ffn": 4096.0, "vocabulary": 32768.0}
+    dense |= {"attentions": 1.0, "mlps": 1.0}
     dense |= {"norm_size": 1.0, "norms_per_layer": 2.0, "window": np.inf, "full_attention_share": 1.0}
     return Architecture(**arrays(dense | changes))
 
@@ -47,6 +48,7 @@ def device(**changes: Number) -> Device:
     numbers |= {"attention_share": 1.0, "compute_units": 0.0, "memory_bytes": 8e10, "memory_bytes_s": 1e12}
     numbers |= {"scale_up_bytes_s": 1e11, "scale_up_domain": 8.0, "node": 8.0}
     numbers |= {"network_bytes_s": 1e10, "fused_experts": 0.0}
+    numbers |= {"host_bytes_s": 5e10, "host_memory_bytes_s": 5e10}
     return Device(**arrays(numbers | changes))
 
 
@@ -55,7 +57,8 @@ def software(**changes: Number) -> Software:
     numbers: dict[str, Number] = dict.fromkeys(Software.__dataclass_fields__, 0.0)
     numbers |= {"fused_attention": 1.0, "sequence_parallel": 1.0, "bubble": 1.0, "sends_sharded": 1.0}
     numbers |= {"skips_window": 1.0}
-    numbers |= {"selective_kept": 0.5, "selective_attention": 1.0}
+    numbers |= {"selective_kept": 0.5, "selective_attention": 1.0, "weight_bytes": 2.0, "zero3_weight_bytes": 2.0}
+    numbers |= {"zero3_gradient_bytes": 4.0, "expert_outputs_kept": 1.0}
     return Software(**arrays(numbers | {"gradient_bytes": 4.0, "gradient_wire_bytes": 2.0} | changes))
 
 

@@ -18,6 +18,7 @@ from planner.problem.problem import Problem
 WIDER = ("wall_seconds", "cost_usd", "gpus")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1000, 1016))
 def test_a_plan_is_within_its_own_figures(seed: int) -> None:
     """Limits at a plan's own figures give as good a plan; a cent or a second less gives none that is better."""
@@ -32,6 +33,7 @@ def value_of(problem: Problem) -> float:
     return -found.value if problem.objective == "tokens" else found.value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2000, 2008))
 def test_more_of_anything_never_worsens(seed: int) -> None:
     """A longer deadline, a larger budget or more devices never give a worse plan, not by a cent."""
@@ -42,6 +44,7 @@ def test_more_of_anything_never_worsens(seed: int) -> None:
         assert value_of(with_bounds(problem, wider)) <= value, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [*range(3000, 3012), 100296, 100376])
 def test_what_has_to_give_gives_a_plan(seed: int) -> None:
     """Every change of a limit that is proposed is more than what is stated, and gives a plan; nothing crashes."""

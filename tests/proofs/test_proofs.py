@@ -37,6 +37,7 @@ def test_a_budget_of_the_bill_is_enough() -> None:
     assert (budget.after, budget.sets) == (float(ceil(bill)), (f"limits.budget=${ceil(bill)}",))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["budget_3004", "budget_3007", "hang"])
 def test_what_has_to_give_is_told_and_holds(name: str) -> None:
     """Both methods find no plan; each proposed change of a limit gives one, of the deadline an hour less none.

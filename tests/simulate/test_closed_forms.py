@@ -70,6 +70,7 @@ def test_spread() -> None:
         assert float(claimed(found).seconds_variance) ** 0.5 == pytest.approx(found.seconds.std(), rel=0.25)
 
 
+@pytest.mark.slow
 def test_progress_is_in_time() -> None:
     """On-demand nodes bought in time keep the deadline."""
     for seed in SEEDS:
@@ -103,6 +104,7 @@ def test_means_in_corners(policy: Policy) -> None:
         assert float(claimed(found).usd) == pytest.approx(found.usd.mean(), rel=0.08)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["wait", "fallback", "elastic"])
 def test_what_is_told_in_corners(policy: Policy) -> None:
     """Where closed forms are not near, a plan's probabilities and cost quantiles are those of its replay."""

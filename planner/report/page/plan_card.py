@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from planner.plans.plan import PhasePlan, Plan
+from planner.problem.run import recompute_as_written
+from planner.report.bill import printed_bill
 from planner.report.frontier import spot_share
 from planner.report.page.parts import Badge, Bar, BillLine, Card, Fact, Part, Table
-from planner.report.plan_json import recompute_as_written
 from planner.units import format_count, format_duration, format_money, format_number, format_share
 
 NARROWEST: Final = 0.004
@@ -54,15 +55,12 @@ def _facts(plan: Plan) -> Iterator[Fact]:
 
 def _bill(plan: Plan) -> Iterator[BillLine]:
     """The total, each phase, each purchase."""
-    yield BillLine(0, "total", "", format_money(plan.cost_usd))
-    for phase in dict.fromkeys(purchase.phase for purchase in plan.purchases):
-        lines = [purchase for purchase in plan.purchases if purchase.phase == phase]
-        yield BillLine(1, phase or "all phases", "", format_money(sum(one.cost_usd for one in lines)))
-        for one in lines:
-            kind = one.kind.replace("_", "-") + (f" ({one.note})" if one.note else "")
-            nodes = "1 node" if one.nodes == 1 else f"{one.nodes:,} nodes"
-            detail = f"{nodes} × {plan.machine.per_node} GPUs × ${one.usd_per_gpu_hour:.2f}/h × {one.hours:,.1f} h"
-            yield BillLine(2, kind, detail, format_money(one.cost_usd))
+    bill = printed_bill(plan)
+    yield BillLine(0, "total", "", bill.money(bill.total))
+    for phase, lines in bill.phases.items():
+        yield BillLine(1, phase, "", bill.money(bill.of(phase)))
+        for line in lines:
+            yield BillLine(2, line.title, line.product, bill.money(line.amount))
 
 
 def _layouts(plan: Plan) -> Table:

@@ -11,7 +11,7 @@ from planner.catalog.accelerators import find_accelerator
 from planner.catalog.calibration import Kind, load_calibration
 from planner.catalog.known_devices import device_deviation
 from planner.catalog.software import find_stack
-from planner.estimate.certainty import (
+from planner.estimator.certainty import (
     beyond_what_is_known,
     evidence,
     interval,

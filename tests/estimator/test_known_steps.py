@@ -8,7 +8,7 @@ import pytest
 
 from planner.catalog.calibration import load_calibration
 from planner.errors import InputError
-from planner.estimate.estimate import Estimate, estimate
+from planner.estimator.estimate import Estimate, estimate
 from planner.problem.run import Run
 
 QWEN_8B: dict[str, Any] = {

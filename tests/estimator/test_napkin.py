@@ -14,9 +14,9 @@ from planner.catalog.models import find_model
 from planner.catalog.precisions import find_precision
 from planner.catalog.records import Accelerator
 from planner.errors import InputError
-from planner.estimate.estimate import estimate
-from planner.estimate.price import HourlyPrice
-from planner.estimate.size import Question, Size, size
+from planner.estimator.estimate import estimate
+from planner.estimator.price import HourlyPrice
+from planner.estimator.size import Question, Size, size
 from planner.problem.run import load_run
 
 DAY = 86400.0

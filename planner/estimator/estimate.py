@@ -6,24 +6,31 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from typing import Final
+
+import numpy as np
 
 from planner.catalog.calibration import Calibration
 from planner.catalog.known_devices import device_deviation
 from planner.catalog.known_runs import KnownRun, known_runs_of
 from planner.catalog.precisions import substitution
-from planner.catalog.records import Accelerator
-from planner.estimate.certainty import beyond_what_is_known, evidence, kind_of
-from planner.estimate.failures import Failures, expected_failures
-from planner.estimate.price import HourlyPrice, catalog_price, stated_price
-from planner.estimate.remedies import Remedy, remedies_of
-from planner.estimate.resolve import Subject, Symbols, resolve, symbols_of
+from planner.catalog.records import Accelerator, ModelArchitecture
+from planner.estimator.certainty import beyond_what_is_known, evidence, kind_of
+from planner.estimator.failures import Failures, expected_failures
+from planner.estimator.price import HourlyPrice, catalog_price, stated_price
+from planner.estimator.remedies import Remedy, remedies_of
+from planner.estimator.resolve import Subject, Symbols, resolve, symbols_of
 from planner.performance import flops
+from planner.performance.attention import attended_tokens
 from planner.performance.evaluate import Evaluation
+from planner.performance.normal import normal_quantile
 from planner.performance.parameters import active_parameters, layer_matrices_active, total_parameters
 from planner.performance.predictive import Predictive, Unseen, predictive, software_deviation
 from planner.performance.step import StepTime
 from planner.performance.symbols import Architecture, Software
+from planner.performance.work import model_flop_per_token
 from planner.problem.run import Run
+from planner.problem.training import MEMORY_CONFIDENCE, Training
 from planner.units import GIB, SECONDS_PER_DAY, SECONDS_PER_HOUR, round_usd
 
 
@@ -43,7 +50,7 @@ class Work:
 class MemoryUse:
     """GiB on the fullest device at its peak.
 
-    The parts add up to `total`, what a plan must set aside so that 95 % of real peaks stay under it.
+    The parts add up to `total`, what a plan must set aside so that 90 % of real peaks stay under it.
     """
 
     parts: Mapping[str, float]
@@ -54,6 +61,8 @@ class MemoryUse:
     """What the device is expected to show as used: allocator, driver context and buffers on top."""
     limit: float
     """What the device has, as its driver reports it."""
+    fit_probability: float
+    """Probability that the real peak fits the device."""
 
     @property
     def total(self) -> float:
@@ -67,13 +76,13 @@ class MemoryUse:
 
     @property
     def fits(self) -> bool:
-        """Whether the device holds it, the margin too."""
-        return self.total <= self.limit
+        """Whether fitting is more likely than not."""
+        return self.fit_probability >= 1 / 2
 
     @property
-    def is_tight(self) -> bool:
-        """Whether the device holds what is expected, but not the margin."""
-        return self.expected <= self.limit < self.total
+    def is_sure(self) -> bool:
+        """Whether the device holds it with the margin that a plan sets aside by default."""
+        return self.total <= self.limit
 
 
 @dataclass(frozen=True)
@@ -198,14 +207,14 @@ def estimate(run: Run, calibration: Calibration) -> Estimate:
     price = _price(subject)
     return Estimate(
         subject=subject,
-        work=_work(subject, symbols),
+        work=_work(symbols),
         time={part.name: float(getattr(evaluation.time, part.name)) for part in fields(StepTime)},
         memory=memory,
         peak_flops_s=float(symbols.device.peak_flops_s),
         error=predictive(calibration.spread, _unseen(subject, calibration)),
         failures=expected_failures(symbols, nodes_of(run.cluster.gpus, subject.accelerator)),
         price=price,
-        remedies=() if memory.fits else remedies_of(run, symbols, memory.limit),
+        remedies=() if memory.is_sure else remedies_of(run, symbols, memory.limit, MARGIN_DEVIATIONS),
         known_runs=_comparable(subject),
         assumptions=tuple(_assumptions(subject, calibration, price)),
     )
@@ -215,12 +224,25 @@ def _unseen(subject: Subject, calibration: Calibration) -> Unseen:
     """What decides how well the run's time is known."""
     run = subject.run
     return Unseen(
-        kind_of(moe=subject.model.is_moe, adapters=run.training.method == "lora"),
+        kind_of(moe=subject.model.is_moe, adapters=not run.training.trains_base),
         run.cluster.gpus,
         subject.release,
         device_deviation=device_deviation(calibration, subject.accelerator),
         software_deviation=software_deviation(subject.software.generic, calibration.constants["generic_stack"]),
+        has_unmeasured_kernels=subject.model.has_unmeasured_kernels,
     )
+
+
+def _of_the_model(model: ModelArchitecture, training: Training) -> Iterator[str]:
+    """What of a model is not planned, or not known well."""
+    if model.multi_token_prediction_layers and not training.multi_token_prediction:
+        yield "Multi-token-prediction modules are left out; training.multi_token_prediction trains them."
+    if model.left_out:
+        yield f"Left out: {model.left_out}."
+    if model.has_unmeasured_kernels:
+        yield "No published run has layers of this kind (state-space, linear or indexed attention): the range is wider."
+    if training.offload or training.optimizer.startswith("paged"):
+        yield "The hosts' memory is taken to hold what is offloaded."
 
 
 def nodes_of(gpus: int, accelerator: Accelerator) -> int:
@@ -232,16 +254,25 @@ def memory_use(evaluation: Evaluation, accelerator: Accelerator) -> MemoryUse:
     """The equations' bytes as GiB by part; all that comes on top of allocations counts as other."""
     used = evaluation.memory
     parts = {part: float(getattr(used, part)) / GIB for part in ("weights", "gradients", "optimizer", "activations")}
-    parts["other"] = float(used.other + used.reserved - used.allocated) / GIB
-    return MemoryUse(parts, float(used.allocated) / GIB, float(used.expected) / GIB, accelerator.memory_usable_gib)
+    parts["other"] = float(used.other + used.reserved(MARGIN_DEVIATIONS) - used.allocated) / GIB
+    limit = accelerator.memory_usable_gib
+    return MemoryUse(
+        parts,
+        float(used.allocated) / GIB,
+        float(used.expected) / GIB,
+        limit,
+        float(used.fit_probability(limit * GIB)),
+    )
 
 
-def _work(subject: Subject, symbols: Symbols) -> Work:
+MARGIN_DEVIATIONS: Final = float(normal_quantile(np.asarray(MEMORY_CONFIDENCE)))
+"""Standard deviations that a plan sets aside unless it states another confidence."""
+
+
+def _work(symbols: Symbols) -> Work:
     """Parameters and FLOP per token."""
-    architecture, sequence = symbols.architecture, symbols.job.sequence
-    lora = subject.run.training.method == "lora"
-    counted = flops.lora_causal_attention if lora else flops.causal_attention
-    model = float(counted(architecture, sequence))
+    architecture = symbols.architecture
+    model = float(model_flop_per_token(architecture, symbols.job))
     return Work(
         float(total_parameters(architecture)),
         float(active_parameters(architecture)),
@@ -255,13 +286,13 @@ def _repeated_flop_per_token(architecture: Architecture, software: Software, sym
     layout = symbols.layout
     core = layout.recompute_selective * software.selective_attention
     linear = layout.recompute_selective * software.selective_linear * 2 * layer_matrices_active(architecture)
-    again = flops.recomputed_flops_per_token(architecture, symbols.job.sequence, core, layout.recompute_full)
+    again = flops.recomputed_flops_per_token(architecture, attended_tokens(symbols.job), core, layout.recompute_full)
     return float(again + linear)
 
 
 def _comparable(subject: Subject) -> tuple[KnownRun, ...]:
     """Published runs of the same model on the same device; they train every parameter."""
-    full = subject.run.training.method == "full"
+    full = subject.run.training.trains_base
     return known_runs_of(subject.model, subject.accelerator) if full else ()
 
 
@@ -290,7 +321,6 @@ def _assumptions(subject: Subject, calibration: Calibration, price: HourlyPrice 
         yield f"Network: {usual}; cluster.network states another."
     if rests_on := evidence(calibration, device):
         yield f"{rests_on}."
-    if subject.model.multi_token_prediction_layers:
-        yield "Multi-token-prediction modules are left out."
+    yield from _of_the_model(subject.model, run.training)
     if price is None:
         yield f"Cost: no on-demand price of {device.name} in the catalog carries this job; state cluster.price."

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from planner.catalog.calibration import load_calibration
-from planner.estimate.estimate import estimate
+from planner.estimator.estimate import estimate
 from planner.problem.run import load_run
 
 RUNS = sorted((Path(__file__).resolve().parents[2] / "benchmarks" / "runs").glob("*.yaml"))

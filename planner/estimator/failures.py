@@ -10,7 +10,7 @@ import numpy as np
 
 from planner.availability import checkpointing as equations
 from planner.catalog.reliability import Reliability, load_reliability
-from planner.estimate.resolve import Symbols
+from planner.estimator.resolve import Symbols
 from planner.performance.symbols import Array
 from planner.units import SECONDS_PER_DAY
 

@@ -14,7 +14,7 @@ from planner.catalog.records import Accelerator, ModelArchitecture
 from planner.catalog.software import DEFAULT_STACK, find_stack
 from planner.catalog.utilisation import Utilisation, typical_utilisation
 from planner.errors import InputError, Place, did_you_mean
-from planner.estimate.price import HourlyPrice, catalog_price
+from planner.estimator.price import HourlyPrice, catalog_price
 from planner.performance import sizing
 from planner.performance.flops import attention_flops_per_token, causal_attention
 from planner.performance.parameters import active_parameters, matmul_parameters_active, total_parameters

@@ -12,8 +12,8 @@ from planner.catalog.accelerators import find_accelerator
 from planner.catalog.calibration import load_calibration
 from planner.catalog.known_runs import load_known_runs
 from planner.catalog.models import find_model
-from planner.estimate.estimate import Estimate, estimate
-from planner.estimate.price import catalog_price, stated_price
+from planner.estimator.estimate import Estimate, estimate
+from planner.estimator.price import catalog_price, stated_price
 from planner.problem.run import load_run
 from planner.units import Price
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -15,11 +14,9 @@ from planner.catalog.records import Accelerator, ModelArchitecture
 from planner.catalog.software import DEFAULT_STACK, Stack, StackProperties, find_stack
 from planner.errors import InputError
 from planner.performance.evaluate import Evaluation, constants_of, evaluate
+from planner.performance.job import job_of
 from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
 from planner.problem.run import Recompute, Run, check_layout
-
-ADAMW_STATE_BYTES: Final = 12.0
-"""Optimizer bytes per parameter: fp32 master copy and moments. Source: Rajbhandari et al. 2020, section 3.1."""
 
 
 @dataclass(frozen=True)
@@ -111,22 +108,12 @@ def _gbit_s(bytes_s: float | None) -> float | None:
 
 
 def _job(subject: Subject) -> Job:
-    training, precision = subject.run.training, subject.precision
-    adapters = training.method == "lora"
-    return Job(
-        sequence=_number(training.sequence_length),
-        global_batch=_number(training.global_batch),
-        low_precision=_number(precision.is_low),
-        cast_bytes=_number(precision.cast_bytes),
-        trains_base=_number(not adapters),
-        adapter_rank=_number(training.rank if adapters else 0),
-        state_bytes=_number(ADAMW_STATE_BYTES),
-        compressed_gradients=_number(training.gradient_compression != "none"),
-    )
+    training = subject.run.training
+    return job_of(training, subject.precision, sequence=training.sequence_length, global_batch=training.global_batch)
 
 
 def layout_of(run: Run, layers: float) -> Layout:
-    """The written layout as numbers; states are sharded over all replicas."""
+    """The written layout as numbers; states are sharded over all replicas unless it says over how many."""
     written = run.layout
     full, selective = recomputed_shares(written.recompute, layers / written.pipeline)
     return Layout(
@@ -135,13 +122,13 @@ def layout_of(run: Run, layers: float) -> Layout:
         virtual=_number(written.virtual_pipeline),
         context=_number(written.context),
         expert=_number(written.expert),
-        expert_tensor=_number(1),
+        expert_tensor=_number(written.expert_tensor),
         data=_number(run.replicas),
         micro_batch=_number(written.micro_batch),
         recompute_full=_number(full),
         recompute_selective=_number(selective),
         zero=_number(written.zero),
-        shard=_number(run.replicas * written.context),
+        shard=_number(written.shard or run.replicas * written.context),
     )
 
 

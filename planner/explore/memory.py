@@ -1,0 +1,48 @@
+"""Whether memory is what stands in the way, and by how much."""
+
+from __future__ import annotations
+
+from math import inf
+
+from planner.layouts.fastest import held_on, leanest_bytes
+from planner.layouts.layout_space import LayoutSpace
+from planner.market.placements import Machine
+from planner.plans.choices import Choices, most_nodes
+from planner.units import GIB
+
+MOST_DEVICES = 256
+"""Devices up to which the leanest of all layouts is looked for."""
+
+
+def holds_any(choices: Choices, machine: Machine, space: LayoutSpace) -> bool:
+    """Whether any layout of a phase fits on the nodes of a machine that can be had."""
+    most = most_nodes(choices.problem, choices.offered, machine)
+    return len(held_on(machine, space.outline.leanest, most)) > 0
+
+
+def is_out_of_memory(choices: Choices) -> bool:
+    """Whether some phase fits no machine, whatever the other limits."""
+    machines = choices.machines.values()
+    return any(not any(holds_any(choices, one, space) for one in machines) for space in choices.spaces)
+
+
+def why_not_held(choices: Choices, machines: list[Machine], index: int) -> str:
+    """That a phase fits no machine, and by how much the closest layout misses."""
+    space, phase = choices.spaces[index], choices.phases[index].name
+    least = space.outline.tightest_bytes
+    if least == inf:
+        return f"{phase}: no layout is valid under the pins"
+    largest = max(machines, key=lambda machine: machine.memory_bytes)
+    if least <= largest.memory_bytes:
+        least = _leanest_bytes(choices, largest, space)
+    if not largest.memory_bytes < least < inf:
+        return f"{phase}: no layout fits in memory on the nodes that can be had"
+    needs, has = least / GIB, largest.memory_bytes / GIB
+    digits = 0 if round(needs) > round(has) else 1
+    return f"{phase}: needs {needs:.{digits}f} GiB a device, it has {has:.{digits}f}"
+
+
+def _leanest_bytes(choices: Choices, machine: Machine, space: LayoutSpace) -> float:
+    """Least device memory that a layout on the nodes that can be had needs; infinite where too many are to look at."""
+    devices = most_nodes(choices.problem, choices.offered, machine) * machine.per_node
+    return leanest_bytes(machine, space, devices) if devices <= MOST_DEVICES else inf

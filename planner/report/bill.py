@@ -1,0 +1,114 @@
+"""A bill for people, every line and total of which recomputes from what is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from typing import Final
+
+from planner.market.slices import sold_as
+from planner.plans.plan import Plan, Purchase
+from planner.units import MONEY_WITH_CENTS, counted, price_text
+
+CENT: Final = Decimal("0.01")
+DOLLAR: Final = Decimal(1)
+FEWEST_PLACES: Final = 1
+MOST_PLACES: Final = 9
+"""Decimal places of printed hours: as few as let the line recompute."""
+NOTICED_HOURS: Final = 0.05
+"""From which difference on paid hours are told from wall hours."""
+
+
+@dataclass(frozen=True)
+class BillLine:
+    """One purchase as it is printed: nodes × devices × price × hours = amount, exactly once rounded."""
+
+    purchase: Purchase
+    title: str
+    """How it is bought."""
+    product: str
+    """`128 nodes × 8 GPUs × $1.17/h × 1,576.2 h`."""
+    amount: Decimal
+    """In whole units of its bill."""
+    remark: str
+    """What follows the amount: devices, and the wall hours where they are not the paid ones."""
+
+
+@dataclass(frozen=True)
+class PrintedBill:
+    """The lines by phase; amounts add up to the total as they are printed."""
+
+    unit: Decimal
+    """A dollar, or a cent where the total is printed with cents."""
+    phases: Mapping[str, Sequence[BillLine]]
+
+    @property
+    def total(self) -> Decimal:
+        """The sum of all lines."""
+        return sum((self.of(phase) for phase in self.phases), start=Decimal(0))
+
+    def of(self, phase: str) -> Decimal:
+        """The sum of a phase's lines."""
+        return sum((line.amount for line in self.phases[phase]), start=Decimal(0))
+
+    def money(self, usd: Decimal) -> str:
+        """An amount as it is printed."""
+        return f"${usd:,.2f}" if self.unit == CENT else f"${usd:,.0f}"
+
+    def text(self, line: BillLine) -> str:
+        """A whole line."""
+        return f"{line.title}: {line.product} = {self.money(line.amount)}   ({line.remark})"
+
+
+def printed_bill(plan: Plan) -> PrintedBill:
+    """The bill of a plan."""
+    unit = CENT if plan.cost_usd < MONEY_WITH_CENTS else DOLLAR
+    amounts = apportioned([one.cost_usd for one in plan.purchases], unit)
+    phases: dict[str, list[BillLine]] = {}
+    for purchase, amount in zip(plan.purchases, amounts, strict=True):
+        line = _line(plan.accelerator, purchase, amount, unit)
+        phases.setdefault(purchase.phase or "all phases", []).append(line)
+    return PrintedBill(unit, phases)
+
+
+def apportioned(amounts: Sequence[Decimal], unit: Decimal) -> list[Decimal]:
+    """Amounts in whole units that add up to their rounded sum: those with most beyond a whole one are rounded up.
+
+    The method of largest remainders: no amount moves by a whole unit.
+    """
+    down = [(amount / unit).quantize(DOLLAR, ROUND_FLOOR) for amount in amounts]
+    total = (sum(amounts, start=Decimal(0)) / unit).quantize(DOLLAR, ROUND_HALF_EVEN)
+    missing = int(total - sum(down, start=Decimal(0)))
+    up = sorted(range(len(amounts)), key=lambda index: down[index] - amounts[index] / unit)[:missing]
+    return [unit * (whole + (index in up)) for index, whole in enumerate(down)]
+
+
+def _line(accelerator: str, purchase: Purchase, amount: Decimal, unit: Decimal) -> BillLine:
+    """One purchase as it is printed."""
+    gpus = purchase.nodes * purchase.gpus_per_node
+    slices = sold_as(accelerator, purchase.gpus_per_node, purchase.nodes)
+    many, each = slices or (purchase.nodes, purchase.gpus_per_node)
+    noun, device = ("slice", "chip") if slices else ("node", "GPU")
+    price = price_text(purchase.usd_per_gpu_hour)
+    hours = _hours(gpus * Decimal(price), purchase.hours, amount, unit)
+    remark = counted(gpus, device)
+    if abs(purchase.hours - purchase.wall_hours) > NOTICED_HOURS:
+        remark += f"; {purchase.hours:,.1f} h are paid of {purchase.wall_hours:,.1f} h wall time"
+    return BillLine(
+        purchase=purchase,
+        title=purchase.kind.replace("_", "-") + (f" ({purchase.note})" if purchase.note else ""),
+        product=f"{counted(many, noun)} × {counted(each, device)} × ${price}/h × {hours} h",
+        amount=amount,
+        remark=remark,
+    )
+
+
+def _hours(usd_per_hour: Decimal, hours: float, amount: Decimal, unit: Decimal) -> str:
+    """Paid hours with as few decimals as give the amount: the true ones, or by less than a unit's worth beside them."""
+    for exact in (Decimal(repr(hours)), *([amount / usd_per_hour] if usd_per_hour else [])):
+        for places in range(FEWEST_PLACES, MOST_PLACES + 1):
+            shown = round(exact, places)
+            if (usd_per_hour * shown).quantize(unit, ROUND_HALF_EVEN) == amount:
+                return f"{shown:,.{places}f}"
+    return f"{hours:,.1f}"
