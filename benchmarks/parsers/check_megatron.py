@@ -1,7 +1,7 @@
 """Checks exported scripts with Megatron-LM's own parser, model configuration and process groups; needs no GPU.
 
-Usage: python check_megatron.py MEGATRON_DIR FILE…, in an environment with torch and triton. Prints one JSON line a file.
-Each script runs as it is, with a stand-in for torchrun that writes down its arguments.
+Usage: python check_megatron.py MEGATRON_DIR FILE…, in an environment with torch and triton. Prints one JSON line a
+file. Each script runs as it is, with a stand-in for torchrun that writes down its arguments.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def seen_by_torchrun(script: Path, megatron: Path) -> list[str]:
 def checked(words: list[str], connections: str | None) -> dict[str, Any]:
     """What the parser, the configuration and the process groups make of the arguments. Raises what they raise."""
     program = words.index("pretrain_gpt.py")
-    launcher = dict(zip(words[:program], words[1:program], strict=False))
+    launcher = dict(pairwise(words[:program]))
     world = int(launcher["--nnodes"]) * int(launcher["--nproc-per-node"])
     os.environ |= {"WORLD_SIZE": str(world), "RANK": "0", "LOCAL_RANK": "0"}
     os.environ.pop("CUDA_DEVICE_MAX_CONNECTIONS", None)

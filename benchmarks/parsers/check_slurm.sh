@@ -28,6 +28,7 @@ ResumeProgram=/bin/true
 SuspendProgram=/bin/true
 NodeName=n[1-2100] CPUs=96 RealMemory=1000000 Gres=gpu:8 State=CLOUD
 PartitionName=all Nodes=ALL Default=YES MaxTime=14-00:00:00 State=UP
+PartitionName=long Nodes=ALL MaxTime=14-00:00:00 State=UP
 CONF
 export SLURM_CONF="$folder/slurm.conf"
 slurmctld -c -f "$SLURM_CONF"

@@ -13,6 +13,8 @@ from planner.foreign.architecture import reference_of
 from planner.foreign.reading import Reading, present
 
 Config = Mapping[str, Any]
+LARGEST: Final = 10**9
+"""Numbers of a configuration stay below."""
 
 
 class _Keys:
@@ -41,6 +43,17 @@ class _Keys:
                 raise InputError(f"{path} is not a whole number", place=Place(self.source), fix=fix)
             return whole
         return None
+
+    def number(self, path: str, default: float) -> float:
+        """A positive number. Raises InputError for something else."""
+        found = self.value(path)
+        if found is None:
+            return default
+        if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < LARGEST:
+            raise InputError(
+                f"{path} is not a number above 0", place=Place(self.source), fix=f"write {path}: {default:g}"
+            )
+        return float(found)
 
     def word(self, *paths: str) -> str | None:
         """The first text at one of some paths."""
@@ -233,7 +246,7 @@ def read_maxtext(data: Config, source: str) -> Reading:
     accumulated = (
         keys.count("num_pipeline_microbatches" if axis["pipeline"] > 1 else "gradient_accumulation_steps") or 1
     )
-    each = float(keys.value("per_device_batch_size") or 1)
+    each = keys.number("per_device_batch_size", 1.0)
     in_a_step = each * gpus * (1 if axis["pipeline"] > 1 else accumulated)
     quantization, policy = keys.word("quantization") or "", keys.word("remat_policy") or "full"
     reading.data = {

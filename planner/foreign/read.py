@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from planner.catalog.models import find_model
 from planner.errors import InputError, Place, did_you_mean
 from planner.foreign import configs, megatron, torchtitan
 from planner.foreign.block import JSON_KEY, merged, read_block
@@ -54,6 +55,8 @@ def read_launch_file(text: str, source: str, kind: str | None = None) -> Reading
     data = _data(text, source)
     reading = _read_text(text, source, kind) if data is None else _read_data(data, text, source, kind)
     reading.data = merged(reading.data, reading.guesses)
+    if isinstance(reading.data.get("model"), str):  # a path in a launch file is not a file that was given
+        reading.data["model"] = find_model(reading.data["model"]).name
     return reading
 
 

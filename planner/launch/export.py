@@ -13,10 +13,11 @@ from planner.foreign.block import JSON_KEY
 from planner.foreign.read import read_launch_file
 from planner.launch import deepspeed, skypilot, slurm, trainjob
 from planner.launch.frameworks import FRAMEWORKS, Framework
-from planner.launch.header import header_lines
+from planner.launch.header import header_lines, summary
 from planner.launch.job import Job
 from planner.launch.options import Options
 from planner.launch.run_data import carried, run_data
+from planner.launch.text import one_line
 from planner.launch.worker import BY_HAND, Rendezvous, job_name, worker_lines
 
 DEFAULT_FRAMEWORK: Final = "megatron"
@@ -119,8 +120,9 @@ class _Writer:
         job, targets = self.job, _each_once(self.runs, self.target)
         fixed = [item for target in targets for item in target.not_expressed]
         if self.target.kind == "framework":
-            return [*fixed, *self.framework.not_expressed(job), *_of_nodes(job)]
-        return [*fixed, *self.framework.not_expressed(job), *_SCHEDULERS[self.target.name].not_expressed(job)]
+            return [*fixed, *_of_training(job), *self.framework.not_expressed(job), *_of_nodes(job)]
+        by_scheduler = _SCHEDULERS[self.target.name].not_expressed(job)
+        return [*fixed, *_of_training(job), *self.framework.not_expressed(job), *by_scheduler]
 
     def text(self, block: Mapping[str, Any]) -> str:
         """The whole file."""
@@ -143,9 +145,25 @@ class _Writer:
             lines = ["#!/usr/bin/env bash", *header, *worker_lines(self.job, self.framework, body, BY_HAND)]
             return "\n".join(lines) + "\n"
         if self.target.suffix.endswith(".json"):
-            about = {"about": header[: 1 + len(self.left_out)], "sources": deepspeed.SOURCES, "run": dict(block)}
+            about = {
+                "written for": self.target.label,
+                "plan": summary(self.job),
+                "not in this file": self.left_out,
+                "sources": deepspeed.SOURCES,
+                "run": dict(block),
+            }
             return json.dumps({**json.loads(body), JSON_KEY: about}, indent=2, ensure_ascii=False) + "\n"
         return "\n".join(header) + "\n" + body
+
+
+_WRITTEN: Final = frozenset({"precision", "optimizer", "method", "rank", "software", "gradient_compression", "phases"})
+"""Keys of `training` that files state, or that a target would refuse."""
+
+
+def _of_training(job: Job) -> Iterator[str]:
+    """What the problem states of the training and no file says."""
+    for key in sorted(job.training.stated() - _WRITTEN):
+        yield f"training.{key}: {one_line(str(getattr(job.training, key)))}; set it in the framework yourself"
 
 
 def _of_nodes(job: Job) -> Iterator[str]:

@@ -11,13 +11,14 @@ from planner.catalog.precisions import find_precision
 from planner.foreign.architecture import same_figures
 from planner.foreign.block import without
 from planner.launch.job import Job
+from planner.launch.text import one_line
 from planner.problem.run import Layout, recompute_as_written
 
 
 def run_data(job: Job) -> dict[str, Any]:
     """The phase as a run file; tokens are those of whole steps, and the replicas follow from the devices."""
     return {
-        "name": f"{job.title}, {job.phase}"[:200],
+        "name": one_line(f"{job.title}, {job.phase}"),
         "model": job.model_reference,
         "training": _training(job),
         "cluster": {

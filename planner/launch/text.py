@@ -28,12 +28,9 @@ def slug(text: str) -> str:
 
 def comment_lines(text: str, prefix: str = "# ", indent: str = "") -> list[str]:
     """Text as comment lines; lines after the first are indented."""
-    return [prefix + line for line in wrap(one_line_of_any_length(text), WIDTH - len(prefix), subsequent_indent=indent)]
-
-
-def one_line_of_any_length(text: str) -> str:
-    """Printable text on one line."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    plain = "".join(character if character.isprintable() else " " for character in text)
+    width = WIDTH - len(prefix)
+    return [prefix + line for line in wrap(plain, width, subsequent_indent=indent, break_on_hyphens=False)]
 
 
 @dataclass(frozen=True)
