@@ -180,7 +180,7 @@ def undominated_job_modes(choices: Choices, bounds: Bounds, clock: Clock | None 
             known, _goals(choices, _sums(choices, purchase_option, bounds, 0, optimistic=True))
         ):
             continue
-        for reserved in _reservations(choices, purchase_option, bounds):
+        for reserved in reservations(choices, purchase_option, bounds):
             sums = _in_time(
                 choices,
                 _paid(purchase_option, reserved, _sums(choices, purchase_option, bounds, reserved), bounds),
@@ -248,7 +248,7 @@ def _sums(
     """
     confidence, most = choices.problem.risk.confidence, most_nodes_of(purchase_option, bounds)
     bought = [
-        _values(choices, purchase_option, index, reserved, optimistic=optimistic)
+        phase_figures(choices, purchase_option, index, reserved, optimistic=optimistic)
         for index in range(len(choices.phases))
     ]
     phases = [np.where(nodes[:, None] <= most, values, inf) for nodes, values in bought]
@@ -263,8 +263,8 @@ def _sums(
     return sums
 
 
-def _values(
-    choices: Choices, purchase_option: PurchaseOption, index: int, reserved: int, *, optimistic: bool
+def phase_figures(
+    choices: Choices, purchase_option: PurchaseOption, index: int, reserved: int, *, optimistic: bool = False
 ) -> tuple[Counts, Array]:
     """Nodes that one phase buys on each layout, and its figures, of shape (layouts, columns of `SUMS`)."""
     columns, steps = columns_of(choices, purchase_option, index), steps_of(choices, index)
@@ -301,15 +301,12 @@ def _cents(purchase_option: PurchaseOption, columns: PhaseModes, steps: int, res
     """Least bill of the nodes that are not reserved, on each layout; infinite where they are not sold."""
     left, run = np.maximum(columns.bought - reserved, 0).astype(np.float64), columns.run
     spot = spot_nodes_of(purchase_option, node_cost(purchase_option, columns, steps), left)
-    on_demand, spot_price = (
-        np.asarray(float(one or 0)) for one in (purchase_option.on_demand_price, purchase_option.spot_price)
-    )
-    cents: Array = (
+    on_demand, spot_price = purchase_option.on_demand_price, purchase_option.spot_price
+    return (
         line_cents(left - spot, on_demand, run.wall.after(steps))
         + line_cents(spot, spot_price, run.spot.after(steps))
         + line_cents(spot, on_demand, run.replaced.after(steps))
     )
-    return cents if purchase_option.on_demand_price is not None else np.where(left > spot, np.inf, cents)
 
 
 def spot_nodes_of(purchase_option: PurchaseOption, bill: NodeCost, nodes: Array) -> Array:
@@ -317,7 +314,7 @@ def spot_nodes_of(purchase_option: PurchaseOption, bill: NodeCost, nodes: Array)
     return np.minimum(nodes, np.where(bill.spot < bill.on_demand, purchase_option.spot_nodes, 0))
 
 
-def _reservations(choices: Choices, purchase_option: PurchaseOption, bounds: Bounds) -> Iterator[int]:
+def reservations(choices: Choices, purchase_option: PurchaseOption, bounds: Bounds) -> Iterator[int]:
     """Numbers of reserved nodes that can be best: none, and where a phase's cheaper purchases run out.
 
     For given nodes of each phase the cost is piecewise linear in the reservation and breaks only there.
@@ -337,9 +334,8 @@ def _paid(purchase_option: PurchaseOption, reserved: int, sums: _Sums, bounds: B
     if purchase_option.reservation is None or not reserved:
         return sums
     paid = np.maximum(sums.values[:, WALL], purchase_option.committed_seconds)
-    price = np.asarray(float(purchase_option.reservation.usd_per_node_hour))
     values = sums.values.copy()
-    values[:, CENTS] += line_cents(np.asarray(float(reserved)), price, paid)
+    values[:, CENTS] += line_cents(reserved, purchase_option.reservation.usd_per_node_hour, paid)
     return _Sums(values, sums.picks).take(np.flatnonzero(values[:, CENTS] <= bounds.cents))
 
 
