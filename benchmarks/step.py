@@ -29,8 +29,8 @@ import numpy as np
 from step_model import Model, build
 
 from planner.catalog.calibration import load_calibration
-from planner.estimate.estimate import estimate
-from planner.estimate.resolve import Symbols, resolve, symbols_of
+from planner.estimator.estimate import estimate
+from planner.estimator.resolve import Symbols, resolve, symbols_of
 from planner.performance.attention import attention_core_seconds
 from planner.performance.layer import elementwise_seconds, layer_products, linear
 from planner.performance.pipeline import micro_batch_tokens, microbatches

@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
@@ -307,12 +308,54 @@ def parse_rate(value: object) -> float:
     return float(_RATE.read(value))
 
 
+def parse_date(value: object) -> date:
+    """A day from `2027-03-01`."""
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value if isinstance(value, str) and _DATE.fullmatch(value) else "")
+    except ValueError:
+        raise QuantityError(f"{_shown(value)} is not a day", "write 2027-03-01") from None
+
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
 def parse_percentile(value: object) -> float:
     """A quantile strictly between 0 and 1 from `p90`."""
     match = re.fullmatch(r"[pP]([0-9]{1,2}(?:\.[0-9]{1,3})?)", value.strip()) if isinstance(value, str) else None
     if not match or float(match[1]) == 0:
         raise QuantityError(f"{_shown(value)} is not a percentile", "write p50 for the median, p90 or p95")
     return float(Decimal(match[1]) / 100)
+
+
+def written_duration(seconds: float) -> str:
+    """A duration as files state it, exactly: `65d`, `12h` or `90.5s`."""
+    for unit, size in (("d", SECONDS_PER_DAY), ("h", SECONDS_PER_HOUR)):
+        if seconds % size == 0:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{_plain_number(seconds)}s"
+
+
+def written_money(usd: Decimal) -> str:
+    """US dollars as files state them, exactly: `$6000000`."""
+    return f"${usd:f}"
+
+
+def written_bandwidth(bytes_s: float) -> str:
+    """Bytes per second as files state them, exactly: `50 GB/s`."""
+    return f"{_plain_number(Decimal(repr(bytes_s)) / 10**9)} GB/s"
+
+
+def written_percentile(quantile: float) -> str:
+    """A quantile as files state it, exactly: `p90`."""
+    return f"p{_plain_number(Decimal(repr(quantile)) * 100)}"
+
+
+def _plain_number(number: float | Decimal) -> str:
+    """All digits of a number without an exponent."""
+    exact = number if isinstance(number, Decimal) else Decimal(repr(number))
+    return f"{exact.normalize():f}"
 
 
 def round_usd(usd: Decimal | float) -> Decimal:

@@ -44,9 +44,9 @@ def resolved(words: list[str]) -> tuple[click.Command, list[str]]:
     """The command that words name, through groups, and the words left over."""
     command: click.Command = main
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
-        found = command.get_command(click.Context(command), words[0])
+        _, found, words = command.resolve_command(click.Context(command), words)
         assert found is not None, f"no command {words[0]!r}"
-        command, words = found, words[1:]
+        command = found
     return command, words
 
 
@@ -74,6 +74,15 @@ def test_readme_begins_with_the_two_commands() -> None:
     assert re.fullmatch(rf"{re.escape(install)} \. && \.venv/bin/plan \S+ \S+", run)
     assert test == f"{install} '.[test]' && .venv/bin/pytest -m ''"
     assert (ROOT / run.split()[-1]).is_file()
+
+
+def test_python_examples_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The examples of the page on the Python API run one after another, from the project's folder."""
+    monkeypatch.chdir(ROOT)
+    exec("\n".join(fenced(text_of("docs/api.md"), "python")), {})  # noqa: S102
+    optimal, infeasible, *_ = capsys.readouterr().out.splitlines()
+    assert optimal.startswith("optimal ")
+    assert infeasible.startswith("infeasible ['limits.")
 
 
 @pytest.mark.slow

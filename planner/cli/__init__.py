@@ -19,6 +19,8 @@ COMMANDS = {
     "solve": "The best cluster and layout for a training job, proven.",
     "frontier": "What each day, dollar or GPU buys: the exact trade-off.",
     "whatif": "A table of best plans over one or two varied quantities.",
+    "board": "One live page for a negotiation: move any limit and see the best plan.",
+    "portfolio": "A year of jobs that share pools, a calendar and money.",
     "scale": "What more GPUs bring: throughput, efficiency, time and cost by number.",
     "alternatives": "Plans of another kind that are nearly as good.",
     "diff": "What differs between two plans or problems, and in the bill.",
@@ -33,7 +35,7 @@ COMMANDS = {
     "catalog": "The accelerators, offers and models that are known.",
     "validate": "How far predictions are from published runs.",
     "calibrate": "Fit the estimator to published runs, or measure your GPU.",
-    "schema": "The JSON schema of problem and run files.",
+    "schema": "The JSON schema of problem, run and portfolio files, and of answers.",
 }
 """Subcommands and their one-line help; `planner.cli.NAME` has a command of that NAME."""
 

@@ -78,4 +78,4 @@ def _solved(path: str, content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
 
     problem = Problem.of(document)
     warn_of_phases(problem)
-    return answer_document(answer(problem)), dict(document.data)
+    return answer_document(answer(problem)).data(), dict(document.data)

@@ -23,7 +23,7 @@ def estimate(run_file: str, sets: tuple[str, ...], *, as_json: bool, out: str | 
     """
     run = run_of(run_file, sets)
     from planner.catalog.calibration import load_calibration
-    from planner.estimate.estimate import estimate as estimated
+    from planner.estimator.estimate import estimate as estimated
     from planner.files import write_whole
     from planner.report.estimate_document import as_document
 

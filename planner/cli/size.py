@@ -13,8 +13,8 @@ from planner.errors import InputError, Place
 from planner.units import Price, parse_duration, parse_price, parse_share, parse_tokens
 
 if TYPE_CHECKING:
-    from planner.estimate.price import HourlyPrice
-    from planner.estimate.size import Question
+    from planner.estimator.price import HourlyPrice
+    from planner.estimator.size import Question
 
 MAX_SEQUENCE = 10**8
 """Longest sequence that is asked about, in tokens."""
@@ -66,7 +66,7 @@ def size(
     catalog name or the path of a Hugging Face config.json.
     """
     from planner.catalog.calibration import load_calibration
-    from planner.estimate.size import size as sized
+    from planner.estimator.size import size as sized
     from planner.report.size import as_document, size_tables
 
     question = _question(
@@ -99,7 +99,7 @@ def _question(
     from planner.catalog.accelerators import accelerator_from
     from planner.catalog.models import model_from
     from planner.catalog.precisions import find_precision
-    from planner.estimate.size import Question
+    from planner.estimator.size import Question
 
     given = {"--tokens": tokens, "--days": seconds, "--gpus": gpus}
     if sum(value is not None for value in given.values()) != 2:
@@ -120,6 +120,6 @@ def _question(
 
 def _hourly(price: Price | None, question: Question) -> HourlyPrice | None:
     """The stated price per device."""
-    from planner.estimate.price import stated_price
+    from planner.estimator.price import stated_price
 
     return stated_price(price, question.accelerator) if price else None

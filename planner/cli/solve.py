@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from decimal import Decimal
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,12 +19,10 @@ from planner.units import parse_duration
 if TYPE_CHECKING:
     from planner.clock import Clock
     from planner.explore.answer import Answer
-    from planner.explore.relaxations import Relaxation
-    from planner.explore.room import Room
-    from planner.explore.sensitivity import Sensitivity
-    from planner.explore.spot_break_even import SpotBreakEven
+    from planner.explore.surroundings import Surroundings
     from planner.problem.problem import Problem
     from planner.report.page.parts import Page
+    from planner.session import Answered
 
 
 @click.command()
@@ -70,58 +66,51 @@ def solve(
     clock, objective = Clock.of(time_limit), minimize or maximize
     problem = problem_of(problem_file, (*sets, *([f"objective={objective}"] if objective else [])))
     with stopped_by_interrupts(clock):
-        found, around = _solved(problem, clock)
+        found = _solved(problem, clock)
         if check:
-            _compare(found)
-        _show(found, around, as_json=as_json, out=out, html=html)
+            _compare(found.answer)
+        _show(found, as_json=as_json, out=out, html=html)
 
 
-def _solved(problem: Problem, clock: Clock) -> tuple[Answer, _Around]:
+def _solved(problem: Problem, clock: Clock) -> Answered:
     """The answer and what was asked around it; a plan that does not hold ends with 70 instead."""
-    from planner.explore.answer import answer
-    from planner.explore.room import Room
-    from planner.explore.sensitivity import prepared
-    from planner.explore.time_budget import TimeBudget
+    from planner.session import Session
     from planner.verify.check import FaultyPlanError
 
-    room = Room(problem, time_budget=TimeBudget(clock))
     try:
-        found = answer(problem, clock=clock, progress=_progress(), prepare=lambda _: prepared(room))
-        return found, _negotiated(room, found)
+        return Session(problem, clock=clock, progress=_progress()).answered
     except FaultyPlanError as error:
         for fault in error.faults:
             click.echo(f"error: the plan failed its verification: {fault}", err=True)
         raise click.exceptions.Exit(ExitCode.FAILED_VERIFICATION) from None
 
 
-def _show(found: Answer, around: _Around, *, as_json: bool, out: str | None, html: str | None) -> None:
+def _show(found: Answered, *, as_json: bool, out: str | None, html: str | None) -> None:
     """Writes the files, prints the answer, says what was left out, and ends with the exit code."""
     from planner.files import write_whole
 
-    document = ""
-    if as_json or out is not None:
-        document = json.dumps(_document(found, around), indent=2, ensure_ascii=False)
+    document = found.document.to_json() if as_json or out is not None else ""
     try:  # files first: whoever reads the answer, such as head, may stop before its end
         if out is not None:
             write_whole(out, document + "\n")
-        write_page(html, lambda: _page(found, around))
+        write_page(html, lambda: _page(found))
     finally:
-        _tell_left_out(found, around)
-        with ending_with(exit_code(found)):
+        _tell_left_out(found.answer, found.around)
+        with ending_with(exit_code(found.answer)):
             if as_json:
                 click.echo(document)
             else:
-                _print(found, around)
+                _print(found.answer, found.around)
 
 
-def _page(found: Answer, around: _Around) -> Page:
+def _page(found: Answered) -> Page:
     """The answer as a page."""
     from planner.report.page.answer import answer_page
 
-    return answer_page(found, around.worth, around.gives, around.turning)
+    return answer_page(found.answer, found.around.worth, found.around.gives, found.around.turning)
 
 
-def _tell_left_out(found: Answer, around: _Around) -> None:
+def _tell_left_out(found: Answer, around: Surroundings) -> None:
     """Says on stderr what there was no time for."""
     why = "interrupted" if found.clock.is_interrupted else "time limit"
     if found.unsearched:
@@ -131,34 +120,7 @@ def _tell_left_out(found: Answer, around: _Around) -> None:
         click.echo(f"{why}: of what {about}, left out: {', '.join(around.left_out)}", err=True)
 
 
-@dataclass(frozen=True)
-class _Around:
-    """What was asked around an answer."""
-
-    worth: Sequence[Sensitivity] = ()
-    gives: Sequence[Relaxation] = ()
-    turning: SpotBreakEven | None = None
-    left_out: Sequence[str] = ()
-    """What there was no time to ask."""
-
-
-def _document(found: Answer, around: _Around) -> dict[str, Any]:
-    """The JSON document; `left_out` names what there was no time to ask."""
-    from planner.report.plan_json import answer_document
-    from planner.report.relaxations import relaxation_documents
-    from planner.report.sensitivity import limits_with_worth
-    from planner.report.spot_break_even import turning_document
-
-    whole = answer_document(found)
-    return whole | {
-        "relaxations": relaxation_documents(around.gives),
-        "limits": limits_with_worth(found.problem, whole["limits"], around.worth),
-        "spot_turning_point": turning_document(around.turning),
-        "left_out": list(around.left_out),
-    }
-
-
-def _print(found: Answer, around: _Around) -> None:
+def _print(found: Answer, around: Surroundings) -> None:
     """The answer for people."""
     from planner.report.plan_text import print_answer
     from planner.report.relaxations import print_relaxations
@@ -170,24 +132,6 @@ def _print(found: Answer, around: _Around) -> None:
         click.echo(line)
     if around.gives:
         print_relaxations(found.problem, around.gives)
-
-
-def _negotiated(room: Room, found: Answer) -> _Around:
-    """What a little more of each limit is worth and where spot turns, or what has to give."""
-    from planner.explore.relaxations import relaxations
-    from planner.explore.sensitivity import sensitivities
-    from planner.explore.spot_break_even import spot_break_even
-    from planner.plans.solution import Status
-
-    left_out = room.time_budget.left_out
-    if found.status is Status.INFEASIBLE:
-        return _Around(gives=relaxations(found.problem, room.time_budget), left_out=left_out)
-    if found.plan is None:
-        return _Around()
-    worth, plan, turning = sensitivities(room, found.plan), found.plan, None
-    if found.problem.objective == "cost" and "spot" in found.problem.market.purchase:
-        turning = room.time_budget.ask("market.spot_price", lambda: spot_break_even(found.choices, plan))
-    return _Around(worth=worth, turning=turning, left_out=left_out)
 
 
 def exit_code(found: Answer) -> ExitCode:

@@ -15,7 +15,6 @@ from math import ceil, floor, log, sqrt
 from typing import Final
 
 import numpy as np
-from ortools.sat.python.cp_model import CpModel, IntVar, LinearExpr
 
 from planner.availability.chance_constraint import (
     LEAST_SKEWED,
@@ -26,6 +25,7 @@ from planner.availability.chance_constraint import (
 )
 from planner.cpsat.fixed_point import FixedPoint
 from planner.cpsat.mode_columns import in_units
+from planner.cpsat.model import IntVar, LinearExpr, Model
 from planner.cpsat.variables import PhaseVariables, PlanVariables
 from planner.plans.choices import Choices, Site, site_of
 from planner.plans.limits import Limit
@@ -73,7 +73,7 @@ class _Phase:
 
 
 def keeps_deadline_surely(
-    model: CpModel, plan: PlanVariables, choices: Choices, deadline: Limit, scale: FixedPoint
+    model: Model, plan: PlanVariables, choices: Choices, deadline: Limit, scale: FixedPoint
 ) -> None:
     """The phases, one after another, end before the deadline with probability `risk.confidence`."""
     confidence = choices.problem.risk.confidence
@@ -96,7 +96,7 @@ def loosening(choices: Choices) -> float:
     return 0.0 if choices.problem.risk.confidence is None or len(choices.phases) == 1 else CASES_ERROR
 
 
-def _single(model: CpModel, plan: PlanVariables, choices: Choices, rule: _Rule, scale: FixedPoint) -> None:
+def _single(model: Model, plan: PlanVariables, choices: Choices, rule: _Rule, scale: FixedPoint) -> None:
     """Of one phase the time that is kept is a column of the layout choice like any other."""
     phase, steps = plan.phases[0], choices.phases[0].steps
     runs = [choices.columns[0][site].run for site in choices.sites]
@@ -117,7 +117,7 @@ def _phase(variables: PhaseVariables, choices: Choices, index: int, rule: _Rule)
     return _Phase(variables, [min(one + 1, BEYONDS + 1) for one in beyond], [min(one, most) for one in variance])
 
 
-def _variance(model: CpModel, phases: Sequence[_Phase]) -> IntVar:
+def _variance(model: Model, phases: Sequence[_Phase]) -> IntVar:
     """Variances add up over the phases."""
     parts = [phase.variables.chosen_sum(phase.variance) for phase in phases]
     variance = model.new_int_var(0, sum(max(phase.variance) for phase in phases), "variance")
@@ -125,7 +125,7 @@ def _variance(model: CpModel, phases: Sequence[_Phase]) -> IntVar:
     return variance
 
 
-def _spread(model: CpModel, variance: IntVar, cases: list[int]) -> IntVar:
+def _spread(model: Model, variance: IntVar, cases: list[int]) -> IntVar:
     """At least the chord of √V in one case (s, t): (s + t)·√V ≥ V + s·t between s² and t², and too much elsewhere."""
     spread = model.new_int_var(0, 2 * cases[-1], "standard deviation")
     chords = list(pairwise(cases))
@@ -146,7 +146,7 @@ def _spreads(phases: Sequence[_Phase]) -> list[int]:
 
 
 def _keeps_margin(
-    model: CpModel, plan: PlanVariables, phases: Sequence[_Phase], spread: IntVar, rule: _Rule, scale: FixedPoint
+    model: Model, plan: PlanVariables, phases: Sequence[_Phase], spread: IntVar, rule: _Rule, scale: FixedPoint
 ) -> None:
     """In the case u ≤ uⱼ: √V ≤ uⱼ·b and M + k(uⱼ₋₁)·√V ≤ deadline; the last case holds whatever u is."""
     shapes = _shapes(phases, rule.deviations)
@@ -163,7 +163,7 @@ def _keeps_margin(
             model.add(narrow).only_enforce_if(literal).with_name("skewness")
 
 
-def _beyond(model: CpModel, phases: Sequence[_Phase]) -> IntVar:
+def _beyond(model: Model, phases: Sequence[_Phase]) -> IntVar:
     """Means beyond the least wall time add up over the phases."""
     beyond = model.new_int_var(0, sum(max(phase.beyond) for phase in phases), "beyond")
     parts = [phase.variables.chosen_sum(phase.beyond) for phase in phases]
@@ -224,7 +224,7 @@ def _places(phase: _Phase) -> Mapping[Site, Sequence[int]]:
 
 
 def _leaves_least_margin(
-    model: CpModel, plan: PlanVariables, phases: Sequence[_Phase], margins: Mapping[Site, _Margin], bound: int
+    model: Model, plan: PlanVariables, phases: Sequence[_Phase], margins: Mapping[Site, _Margin], bound: int
 ) -> None:
     """Every option with its part of the least margin: implied, but the linear bound that proofs need."""
     parts: list[LinearExpr] = []

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from math import ceil
-
-from ortools.sat.python.cp_model import CpModel, Domain, IntVar, LinearExpr
 
 from planner.cpsat.fixed_point import FixedPoint, budget_of
-from planner.cpsat.mode_columns import EXPECTED_PARTS
+from planner.cpsat.model import IntVar, LinearExpr, Model
 from planner.cpsat.variables import PhaseVariables, PlanVariables
 from planner.plans.choices import Choices, Site, site_of
 from planner.plans.limits import Limit
-from planner.problem.pins import Pin
-from planner.problem.problem import LayoutPins
 
 
-def chooses_one_purchase_option(model: CpModel, plan: PlanVariables) -> None:
+def chooses_one_purchase_option(model: Model, plan: PlanVariables) -> None:
     """The whole job is bought with one purchase option: a synchronous job stays in one placement."""
     model.add_exactly_one([chosen for _, chosen in plan.purchase_options]).with_name("one tender")
 
 
-def purchase_option_has_its_accelerator(model: CpModel, plan: PlanVariables) -> None:
+def purchase_option_has_its_accelerator(model: Model, plan: PlanVariables) -> None:
     """The accelerator is that of the chosen purchase option."""
     for name, accelerator in plan.accelerators.items():
         of_it = [
@@ -32,7 +27,7 @@ def purchase_option_has_its_accelerator(model: CpModel, plan: PlanVariables) -> 
         model.add(sum(of_it) == accelerator).with_name(f"accelerator {name}")
 
 
-def chooses_one_layout(model: CpModel, plan: PlanVariables, phase: PhaseVariables, choices: Choices) -> None:
+def chooses_one_layout(model: Model, plan: PlanVariables, phase: PhaseVariables, choices: Choices) -> None:
     """Each phase has one layout, and it is one of those on the chosen purchase option's site."""
     model.add_exactly_one(phase.options).with_name(f"{phase.figures.name}: one layout")
     layouts: dict[Site, list[IntVar]] = {site: [] for site in choices.sites}
@@ -46,78 +41,7 @@ def chooses_one_layout(model: CpModel, plan: PlanVariables, phase: PhaseVariable
         rule.with_name(f"{phase.figures.name}: a layout for the tender")
 
 
-def degrees_are_the_layouts(model: CpModel, phase: PhaseVariables) -> None:
-    """Each degree is that of the chosen layout."""
-    for name, degree in phase.degrees.items():
-        model.add(degree == phase.chosen_sum(phase.figures.degrees[name])).with_name(f"{phase.figures.name}.{name}")
-
-
-def degrees_multiply_to_devices(model: CpModel, phase: PhaseVariables) -> None:
-    """The devices that compute are data · tensor · pipeline · context of them."""
-    degrees = [phase.degrees[name] for name in ("data", "tensor", "pipeline", "context")]
-    devices = model.new_int_var(1, max(phase.figures.devices), f"{phase.figures.name}.devices")
-    model.add(devices == phase.chosen_sum(phase.figures.devices)).with_name(f"{phase.figures.name}.devices")
-    model.add_multiplication_equality(devices, degrees)
-
-
-def degrees_keep_to_pins(model: CpModel, phase: PhaseVariables, pins: LayoutPins) -> None:
-    """Each degree that the user pins takes one of the values that the pin allows."""
-    for name, degree in phase.degrees.items():
-        pin = getattr(pins, {"virtual": "virtual_pipeline"}.get(name, name))
-        if isinstance(pin, Pin):
-            allowed = Domain.from_values(pin.values) if pin.values else Domain(pin.minimum, pin.maximum)
-            model.add_linear_expression_in_domain(degree, allowed).with_name(f"layout.{name}")
-
-
-def memory_adds_up(model: CpModel, phase: PhaseVariables) -> None:
-    """The parts are the chosen layout's; all but the margin are expected, and all of them are set aside."""
-    figures, parts = phase.figures, phase.memory
-    for part, values in figures.memory.items():
-        model.add(parts[part] == phase.chosen_sum(values)).with_name(f"{figures.name}.memory.{part}")
-    expected = [parts[part] for part in EXPECTED_PARTS]
-    model.add(phase.expected_memory == sum(expected)).with_name(f"{figures.name}: expected memory")
-    model.add(phase.reserved_memory == sum(parts.values())).with_name(f"{figures.name}: reserved memory")
-    grown = phase.chosen_sum(figures.grown_memory)
-    model.add(phase.grown_memory == grown).with_name(f"{figures.name}: memory of the larger model")
-
-
-def fits_memory(model: CpModel, plan: PlanVariables, phase: PhaseVariables, choices: Choices) -> None:
-    """What must be set aside at the peak fits the chosen device."""
-    for name, kib in _memory_of_devices(choices).items():
-        rule = model.add(phase.reserved_memory <= kib).only_enforce_if(plan.accelerators[name])
-        rule.with_name(f"{phase.figures.name}: memory of {name}")
-
-
-def leaves_headroom(model: CpModel, plan: PlanVariables, phase: PhaseVariables, choices: Choices) -> None:
-    """The expected peak leaves `limits.memory_headroom` of the chosen device free."""
-    for name, kib in _memory_of_devices(choices).items():
-        bound = ceil(kib * (1 - choices.workload.headroom))
-        rule = model.add(phase.expected_memory <= bound).only_enforce_if(plan.accelerators[name])
-        rule.with_name("limits.memory_headroom")
-
-
-def leaves_room_to_grow(model: CpModel, plan: PlanVariables, phase: PhaseVariables, choices: Choices) -> None:
-    """The same layout would hold a model `limits.growth` times larger."""
-    for name, kib in _memory_of_devices(choices).items():
-        rule = model.add(phase.grown_memory <= kib).only_enforce_if(plan.accelerators[name])
-        rule.with_name("limits.growth")
-
-
-def _memory_of_devices(choices: Choices) -> dict[str, int]:
-    """Usable memory of each accelerator, KiB rounded up."""
-    bytes_of = {key[0]: machine.memory_bytes for key, machine in choices.machines.items()}
-    return {name: ceil(bytes_of[name] / 1024) for name in choices.accelerators}
-
-
-def step_adds_up(model: CpModel, phase: PhaseVariables) -> None:
-    """A step is its compute, its exposed communication, its bubble, its optimizer and its overhead."""
-    figures = phase.figures
-    for part, values in figures.time.items():
-        model.add(phase.time[part] == phase.chosen_sum(values)).with_name(f"{figures.name}.time.{part}")
-    model.add(phase.step == sum(phase.time.values())).with_name(f"{figures.name}: step")
-
-
-def nodes_are_the_layouts(model: CpModel, phase: PhaseVariables) -> None:
+def nodes_are_the_layouts(model: Model, phase: PhaseVariables) -> None:
     """Nodes that compute, nodes with spares and their devices are those of the chosen layout."""
     figures = phase.figures
     for name, variable, values in (
@@ -128,18 +52,18 @@ def nodes_are_the_layouts(model: CpModel, phase: PhaseVariables) -> None:
         model.add(variable == phase.chosen_sum(values)).with_name(f"{phase.figures.name}.{name}")
 
 
-def every_node_is_bought(model: CpModel, phase: PhaseVariables) -> None:
+def every_node_is_bought(model: Model, phase: PhaseVariables) -> None:
     """The nodes of a phase: bought = on_demand + spot + reserved."""
     bought = phase.on_demand + phase.spot + phase.reserved
     model.add(phase.bought == bought).with_name(f"{phase.figures.name}: purchases")
 
 
-def reservation_covers_phase(model: CpModel, plan: PlanVariables, phase: PhaseVariables) -> None:
+def reservation_covers_phase(model: Model, plan: PlanVariables, phase: PhaseVariables) -> None:
     """A phase uses no more reserved nodes than are reserved for the whole job."""
     model.add(phase.reserved <= plan.reserved).with_name(f"{phase.figures.name}: reservation")
 
 
-def buys_what_is_sold(model: CpModel, plan: PlanVariables, phase: PhaseVariables) -> None:
+def buys_what_is_sold(model: Model, plan: PlanVariables, phase: PhaseVariables) -> None:
     """On-demand, spot and reserved nodes are bought only where the chosen option sells them, within its capacity."""
     for purchase_option, chosen in plan.purchase_options:
         quotas: tuple[tuple[IntVar, int], ...] = (
@@ -153,7 +77,7 @@ def buys_what_is_sold(model: CpModel, plan: PlanVariables, phase: PhaseVariables
                 model.add(nodes <= quota).only_enforce_if(chosen).with_name(f"{phase.figures.name}: quota")
 
 
-def times_are_the_layouts(model: CpModel, phase: PhaseVariables) -> None:
+def times_are_the_layouts(model: Model, phase: PhaseVariables) -> None:
     """Of the chosen layout: wall, node_time = bought · wall, and what of it a spot node is paid and saves."""
     figures = phase.figures
     node_time = [nodes * wall for nodes, wall in zip(figures.bought, figures.wall, strict=True)]
@@ -166,7 +90,7 @@ def times_are_the_layouts(model: CpModel, phase: PhaseVariables) -> None:
         model.add(variable == phase.chosen_sum(values)).with_name(f"{figures.name}.{name}")
 
 
-def purchases_last_the_phase(model: CpModel, phase: PhaseVariables) -> None:
+def purchases_last_the_phase(model: Model, phase: PhaseVariables) -> None:
     """spot_time = spot · paid, saved_time = spot · saved and reserved_time = reserved · wall; the rest is on demand."""
     name = phase.figures.name
     model.add(phase.spot_time == times(model, phase.spot, phase.paid)).with_name(f"{name}.spot_time")
@@ -175,18 +99,18 @@ def purchases_last_the_phase(model: CpModel, phase: PhaseVariables) -> None:
     model.add(phase.saved_time + phase.reserved_time <= phase.node_time).with_name(f"{name}.on_demand_time")
 
 
-def times(model: CpModel, first: IntVar, second: IntVar) -> LinearExpr:
+def times(model: Model, first: IntVar, second: IntVar) -> LinearExpr:
     """Product of two variables: a constant factor costs nothing, two free ones a multiplication."""
     for one, other in ((first, second), (second, first)):
         if one.domain.min() == one.domain.max():
             return LinearExpr.term(other, one.domain.min())
     largest = first.domain.max() * second.domain.max()
     product = model.new_int_var(0, largest, f"{first.name}·{second.name}")
-    model.add_multiplication_equality(product, first, second)
+    model.add_product(product, (first, second))
     return product
 
 
-def phase_costs(model: CpModel, plan: PlanVariables, phase: PhaseVariables, scale: FixedPoint) -> None:
+def phase_costs(model: Model, plan: PlanVariables, phase: PhaseVariables, scale: FixedPoint) -> None:
     """At the chosen option's prices: cost ≥ on-demand price · on-demand time + spot price · spot time, rounded down."""
     on_demand_time = phase.node_time - phase.saved_time - phase.reserved_time
     for purchase_option, chosen in plan.purchase_options:
@@ -196,7 +120,7 @@ def phase_costs(model: CpModel, plan: PlanVariables, phase: PhaseVariables, scal
         rule.with_name(f"{phase.figures.name}: bill")
 
 
-def reservation_costs(model: CpModel, plan: PlanVariables, scale: FixedPoint) -> None:
+def reservation_costs(model: Model, plan: PlanVariables, scale: FixedPoint) -> None:
     """Reserved nodes are paid from the first phase to the last, and at least for the committed term."""
     model.add(plan.reserved_time == times(model, plan.reserved, plan.wall)).with_name("reserved_time")
     for purchase_option, chosen in plan.purchase_options:
@@ -210,14 +134,14 @@ def reservation_costs(model: CpModel, plan: PlanVariables, scale: FixedPoint) ->
         model.add(plan.reserved_cost >= term).only_enforce_if(chosen).with_name("committed term")
 
 
-def phases_add_up(model: CpModel, plan: PlanVariables) -> None:
+def phases_add_up(model: Model, plan: PlanVariables) -> None:
     """Wall times and costs add up, the phases run one after another; gpus is the largest number at a time."""
     model.add(plan.wall == sum(phase.wall for phase in plan.phases)).with_name("wall")
     model.add(plan.cost == sum(phase.cost for phase in plan.phases) + plan.reserved_cost).with_name("cost")
-    model.add_max_equality(plan.gpus, [phase.gpus for phase in plan.phases])
+    model.add_maximum(plan.gpus, [phase.gpus for phase in plan.phases])
 
 
-def costs_at_least_the_lowest_price(model: CpModel, plan: PlanVariables, scale: FixedPoint) -> None:
+def costs_at_least_the_lowest_price(model: Model, plan: PlanVariables, scale: FixedPoint) -> None:
     """All nodes in the cheapest way of their site: a valid bound that joins layout and price for the proof."""
     least = [
         phase.chosen_sum([bill // scale.cost_ratio for bill in phase.figures.lowest_bill]) for phase in plan.phases
@@ -226,22 +150,22 @@ def costs_at_least_the_lowest_price(model: CpModel, plan: PlanVariables, scale: 
     model.add(plan.cost + rounded >= sum(least)).with_name("lowest price")
 
 
-def meets_deadline(model: CpModel, plan: PlanVariables, deadline: Limit, scale: FixedPoint) -> None:
+def meets_deadline(model: Model, plan: PlanVariables, deadline: Limit, scale: FixedPoint) -> None:
     """The phases, one after another and with what failures cost, end before the deadline."""
     model.add(plan.wall <= scale.time_bound(deadline.bound)).with_name(deadline.name)
 
 
-def keeps_budget(model: CpModel, plan: PlanVariables, choices: Choices, budget: Limit, scale: FixedPoint) -> None:
+def keeps_budget(model: Model, plan: PlanVariables, choices: Choices, budget: Limit, scale: FixedPoint) -> None:
     """All purchases together cost no more than the budget."""
     model.add(plan.cost <= scale.cost_bound(budget_of(choices))).with_name(budget.name)
 
 
-def keeps_gpu_limit(model: CpModel, plan: PlanVariables, gpus: Limit) -> None:
+def keeps_gpu_limit(model: Model, plan: PlanVariables, gpus: Limit) -> None:
     """No phase uses more devices, spares included."""
     model.add(plan.gpus <= int(gpus.bound)).with_name(gpus.name)
 
 
-def keeps_limit(model: CpModel, plan: PlanVariables, choices: Choices, limit: Limit, scale: FixedPoint) -> None:
+def keeps_limit(model: Model, plan: PlanVariables, choices: Choices, limit: Limit, scale: FixedPoint) -> None:
     """Whichever limit it is."""
     match limit.quantity:
         case "wall_seconds":

@@ -6,21 +6,20 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Final
 
-from ortools.sat.python.cp_model import LinearExprT
-
+from planner.cpsat.model import Expression
 from planner.cpsat.variables import PlanVariables
 from planner.problem.problem import Objective
 
-Measure = Callable[[PlanVariables], LinearExprT]
+Measure = Callable[[PlanVariables], Expression]
 """A figure of the plan that is minimised."""
 
 
-def cost(plan: PlanVariables) -> LinearExprT:
+def cost(plan: PlanVariables) -> Expression:
     """All purchases together."""
     return plan.cost
 
 
-def wall(plan: PlanVariables) -> LinearExprT:
+def wall(plan: PlanVariables) -> Expression:
     """All phases together."""
     return plan.wall
 

@@ -8,12 +8,12 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from ortools.sat.python import cp_model
-
 from planner.clock import Clock, OutOfTimeError
 from planner.cpsat import constraints as rule
+from planner.cpsat import model as cp
 from planner.cpsat.chance_constraint import keeps_deadline_surely, loosening
 from planner.cpsat.fixed_point import FixedPoint, fixed_point_of
+from planner.cpsat.model import Model, SatParameters, Search
 from planner.cpsat.objective import measure_of
 from planner.cpsat.variables import PlanVariables, declare
 from planner.plans.choices import Choices, site_of
@@ -21,10 +21,10 @@ from planner.plans.lower_bounds import rounded_usd
 from planner.plans.solution import Decision, PhaseDecision, Solution, Status
 
 _STATUS: Final = {
-    cp_model.OPTIMAL: Status.OPTIMAL,
-    cp_model.FEASIBLE: Status.FEASIBLE,
-    cp_model.INFEASIBLE: Status.INFEASIBLE,
-    cp_model.UNKNOWN: Status.UNKNOWN,
+    cp.OPTIMAL: Status.OPTIMAL,
+    cp.FEASIBLE: Status.FEASIBLE,
+    cp.INFEASIBLE: Status.INFEASIBLE,
+    cp.UNKNOWN: Status.UNKNOWN,
 }
 
 
@@ -32,7 +32,7 @@ _STATUS: Final = {
 class Built:
     """A model with what is needed to read its answer."""
 
-    model: cp_model.CpModel
+    model: Model
     plan: PlanVariables
     scale: FixedPoint
 
@@ -42,21 +42,13 @@ def build(choices: Choices, clock: Clock | None = None) -> Built:
 
     Raises OutOfTimeError when the clock is over first.
     """
-    model, scale, clock = cp_model.CpModel(), fixed_point_of(choices), clock or Clock()
+    model, scale, clock = Model(), fixed_point_of(choices), clock or Clock()
     plan = declare(model, choices, scale)
     rule.chooses_one_purchase_option(model, plan)
     rule.purchase_option_has_its_accelerator(model, plan)
     for phase in plan.phases:
         clock.check()
         rule.chooses_one_layout(model, plan, phase, choices)
-        rule.degrees_are_the_layouts(model, phase)
-        rule.degrees_keep_to_pins(model, phase, choices.workload.pins)
-        rule.degrees_multiply_to_devices(model, phase)
-        rule.memory_adds_up(model, phase)
-        rule.fits_memory(model, plan, phase, choices)
-        rule.leaves_headroom(model, plan, phase, choices)
-        rule.leaves_room_to_grow(model, plan, phase, choices)
-        rule.step_adds_up(model, phase)
         rule.nodes_are_the_layouts(model, phase)
         rule.every_node_is_bought(model, phase)
         rule.reservation_covers_phase(model, plan, phase)
@@ -100,39 +92,41 @@ def search(choices: Choices, *, clock: Clock | None = None, hint: Decision | Non
     if hint:
         _begin_at(built, hint)
     built.model.minimize(measure_of(choices.objective)(built.plan))
-    if fault := built.model.validate():
+    if fault := built.model.fault():
         raise RuntimeError(f"the model is not valid: {fault}")
-    solver = _solver(built.scale, clock)
+    run = Search(built.model, _parameters(built.scale, clock))
     try:
-        status = _STATUS[solver.solve(built.model)]
+        status = _STATUS[run.run()]
     finally:
         _take_back_interrupts()
     if status in {Status.FEASIBLE, Status.UNKNOWN} and not clock.is_over:
-        clock.is_interrupted = solver.response_proto.deterministic_time < ALMOST * MOST_WORK
+        clock.is_interrupted = run.response.deterministic_time < ALMOST * MOST_WORK
     has_plan = status in {Status.OPTIMAL, Status.FEASIBLE}
     return Solution(
         status=status,
-        decision=decode(built, choices, solver) if has_plan else None,
-        bound=None if status is Status.INFEASIBLE else bound_of(choices, built.scale, solver.best_objective_bound),
+        decision=decode(built, choices, run) if has_plan else None,
+        bound=None
+        if status is Status.INFEASIBLE
+        else bound_of(choices, built.scale, run.response.best_objective_bound),
         error=built.scale.error,
         loosened=loosening(choices),
         seconds=time.perf_counter() - started,
     )
 
 
-def _solver(scale: FixedPoint, clock: Clock) -> cp_model.CpSolver:
-    """The solver, so that the same model always gives the same answer, and never works without end."""
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.random_seed = SEED
-    solver.parameters.relative_gap_limit = ENOUGH * scale.error
-    solver.parameters.max_deterministic_time = MOST_WORK
+def _parameters(scale: FixedPoint, clock: Clock) -> SatParameters:
+    """Of the search, so that the same model always gives the same answer, and never works without end."""
+    parameters = SatParameters()
+    parameters.num_workers = 1
+    parameters.random_seed = SEED
+    parameters.relative_gap_limit = ENOUGH * scale.error
+    parameters.max_deterministic_time = MOST_WORK
     if (left := clock.seconds_left) is not None:
-        solver.parameters.max_time_in_seconds = left
+        parameters.max_time_in_seconds = left
     # Looking for constraints inside others, and probing, take several times as long as all the rest of the search.
-    solver.parameters.presolve_inclusion_work_limit = 0
-    solver.parameters.cp_model_probing_level = 0
-    return solver
+    parameters.presolve_inclusion_work_limit = 0
+    parameters.cp_model_probing_level = 0
+    return parameters
 
 
 def bound_of(choices: Choices, scale: FixedPoint, value: float) -> float:
@@ -146,18 +140,18 @@ def _begin_at(built: Built, hint: Decision) -> None:
     """Hints at the decisions; all other figures follow from them."""
     model, plan, site = built.model, built.plan, site_of(hint.purchase_option)
     for purchase_option, chosen in plan.purchase_options:
-        model.add_hint(chosen, purchase_option == hint.purchase_option)
-    model.add_hint(plan.reserved, hint.reserved)
+        model.hint(chosen, purchase_option == hint.purchase_option)
+    model.hint(plan.reserved, hint.reserved)
     for phase, decided in zip(plan.phases, hint.phases, strict=True):
         places = zip(phase.figures.sites, phase.figures.indices, strict=True)
         for option, place in zip(phase.options, places, strict=True):
-            model.add_hint(option, place == (site, decided.index))
+            model.hint(option, place == (site, decided.index))
         for variable, nodes in (
             (phase.on_demand, decided.on_demand),
             (phase.spot, decided.spot),
             (phase.reserved, decided.reserved),
         ):
-            model.add_hint(variable, nodes)
+            model.hint(variable, nodes)
 
 
 def _take_back_interrupts() -> None:
@@ -166,28 +160,28 @@ def _take_back_interrupts() -> None:
         signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
 
 
-def decode(built: Built, choices: Choices, solver: cp_model.CpSolver) -> Decision:
+def decode(built: Built, choices: Choices, found: Search) -> Decision:
     """The decisions of the solver's plan."""
     plan = built.plan
     purchase_option = next(
-        purchase_option for purchase_option, chosen in plan.purchase_options if solver.boolean_value(chosen)
+        purchase_option for purchase_option, chosen in plan.purchase_options if found.is_true(chosen)
     )
     return Decision(
         purchase_option=purchase_option,
-        phases=tuple(_phase(built, choices, solver, index) for index in range(len(plan.phases))),
-        reserved=solver.value(plan.reserved),
+        phases=tuple(_phase(built, choices, found, index) for index in range(len(plan.phases))),
+        reserved=found.value(plan.reserved),
     )
 
 
-def _phase(built: Built, choices: Choices, solver: cp_model.CpSolver, index: int) -> PhaseDecision:
+def _phase(built: Built, choices: Choices, found: Search, index: int) -> PhaseDecision:
     phase, work = built.plan.phases[index], choices.phases[index]
-    option = next(place for place, chosen in enumerate(phase.options) if solver.boolean_value(chosen))
+    option = next(place for place, chosen in enumerate(phase.options) if found.is_true(chosen))
     site = phase.figures.sites[option]
     return PhaseDecision(
         columns=choices.columns[index][site],
         index=phase.figures.indices[option],
         steps=work.steps,
-        on_demand=solver.value(phase.on_demand),
-        spot=solver.value(phase.spot),
-        reserved=solver.value(phase.reserved),
+        on_demand=found.value(phase.on_demand),
+        spot=found.value(phase.spot),
+        reserved=found.value(phase.reserved),
     )

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ortools.sat.python.cp_model import CpModel, IntVar, LinearExpr
-
 from planner.cpsat.fixed_point import LARGEST, FixedPoint
 from planner.cpsat.mode_columns import ModeColumns, mode_columns_of
+from planner.cpsat.model import IntVar, LinearExpr, Model
 from planner.market.purchase_options import PurchaseOption
 from planner.plans.choices import Choices
 from planner.plans.peak_bound import prices_of
@@ -21,20 +20,6 @@ class PhaseVariables:
     figures: ModeColumns
     options: tuple[IntVar, ...]
     """Exactly one layout is chosen, on the site of the chosen purchase option."""
-    degrees: Mapping[str, IntVar]
-    """Those of the chosen layout."""
-    memory: Mapping[str, IntVar]
-    """What fills a device at the peak, by part; KiB."""
-    expected_memory: IntVar
-    """weights + gradients + optimizer + activations + other."""
-    reserved_memory: IntVar
-    """expected + margin: what must be set aside."""
-    grown_memory: IntVar
-    """The same of the larger model that there must be room for."""
-    time: Mapping[str, IntVar]
-    """What a step is spent on, by part; microseconds."""
-    step: IntVar
-    """compute + exposed communication + bubble + optimizer + overhead."""
     nodes: IntVar
     """That compute: data · tensor · pipeline · context devices."""
     bought: IntVar
@@ -87,7 +72,7 @@ class PlanVariables:
     """Most devices at a time."""
 
 
-def declare(model: CpModel, choices: Choices, scale: FixedPoint) -> PlanVariables:
+def declare(model: Model, choices: Choices, scale: FixedPoint) -> PlanVariables:
     """All variables of the plan."""
     dearest = scale.price(
         max(price for purchase_option in choices.purchase_options for price in prices_of(purchase_option).values())
@@ -122,7 +107,7 @@ def name_of(purchase_option: PurchaseOption) -> str:
     return f"{purchase_option.placement.title}, {purchase_option.spot_policy.policy}, {term}"
 
 
-def _number(model: CpModel, name: str, largest: int) -> IntVar:
+def _number(model: Model, name: str, largest: int) -> IntVar:
     return model.new_int_var(0, min(largest, LARGEST), name)
 
 
@@ -135,7 +120,7 @@ def _cost(node_time: int, price: int, scale: FixedPoint) -> int:
     return -(-node_time * price // scale.cost_ratio)
 
 
-def _phase(model: CpModel, choices: Choices, figures: ModeColumns, scale: FixedPoint, dearest: int) -> PhaseVariables:
+def _phase(model: Model, choices: Choices, figures: ModeColumns, scale: FixedPoint, dearest: int) -> PhaseVariables:
     """The variables of one phase."""
     bought, node_time = max(figures.bought), figures.most_node_time()
     spot = max(min(purchase_option.spot_nodes, bought) for purchase_option in choices.purchase_options)
@@ -147,13 +132,6 @@ def _phase(model: CpModel, choices: Choices, figures: ModeColumns, scale: FixedP
     return PhaseVariables(
         figures=figures,
         options=tuple(model.new_bool_var(f"{figures.name}.layout[{place}]") for place in range(len(figures.nodes))),
-        degrees={name: number(name, max(values)) for name, values in figures.degrees.items()},
-        memory={part: number(f"memory.{part}", max(values)) for part, values in figures.memory.items()},
-        expected_memory=number("memory.expected", sum(max(values) for values in figures.memory.values())),
-        reserved_memory=number("memory.reserved", sum(max(values) for values in figures.memory.values())),
-        grown_memory=number("memory.grown", max(figures.grown_memory)),
-        time={part: number(f"time.{part}", max(values)) for part, values in figures.time.items()},
-        step=number("time.step", sum(max(values) for values in figures.time.values())),
         nodes=number("nodes", max(figures.nodes)),
         bought=number("bought", bought),
         gpus=number("gpus", max(figures.gpus)),

@@ -180,7 +180,7 @@ def undominated_job_modes(choices: Choices, bounds: Bounds, clock: Clock | None 
             known, _goals(choices, _sums(choices, purchase_option, bounds, 0, optimistic=True))
         ):
             continue
-        for reserved in _reservations(choices, purchase_option, bounds):
+        for reserved in reservations(choices, purchase_option, bounds):
             sums = _in_time(
                 choices,
                 _paid(purchase_option, reserved, _sums(choices, purchase_option, bounds, reserved), bounds),
@@ -248,7 +248,7 @@ def _sums(
     """
     confidence, most = choices.problem.risk.confidence, most_nodes_of(purchase_option, bounds)
     bought = [
-        _values(choices, purchase_option, index, reserved, optimistic=optimistic)
+        phase_figures(choices, purchase_option, index, reserved, optimistic=optimistic)
         for index in range(len(choices.phases))
     ]
     phases = [np.where(nodes[:, None] <= most, values, inf) for nodes, values in bought]
@@ -263,8 +263,8 @@ def _sums(
     return sums
 
 
-def _values(
-    choices: Choices, purchase_option: PurchaseOption, index: int, reserved: int, *, optimistic: bool
+def phase_figures(
+    choices: Choices, purchase_option: PurchaseOption, index: int, reserved: int, *, optimistic: bool = False
 ) -> tuple[Counts, Array]:
     """Nodes that one phase buys on each layout, and its figures, of shape (layouts, columns of `SUMS`)."""
     columns, steps = columns_of(choices, purchase_option, index), steps_of(choices, index)
@@ -317,7 +317,7 @@ def spot_nodes_of(purchase_option: PurchaseOption, bill: NodeCost, nodes: Array)
     return np.minimum(nodes, np.where(bill.spot < bill.on_demand, purchase_option.spot_nodes, 0))
 
 
-def _reservations(choices: Choices, purchase_option: PurchaseOption, bounds: Bounds) -> Iterator[int]:
+def reservations(choices: Choices, purchase_option: PurchaseOption, bounds: Bounds) -> Iterator[int]:
     """Numbers of reserved nodes that can be best: none, and where a phase's cheaper purchases run out.
 
     For given nodes of each phase the cost is piecewise linear in the reservation and breaks only there.

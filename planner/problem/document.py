@@ -1,7 +1,7 @@
 """YAML 1.2 as plain data that remembers where every key and value stood.
 
 `read_document` reads a file or standard input, checks its size and encoding, and applies `--set` overrides; errors
-name file, line and column through `Document.place`.
+name file, line and column through `Document.place`. Of an answer that `plan solve --out` wrote it reads the problem.
 """
 
 from __future__ import annotations
@@ -54,16 +54,28 @@ class Document:
         return place_at(self.source, self.lines, line, column)
 
 
-def read_document(path: str | Path, sets: Iterable[str] = ()) -> Document:
+def read_document(path: str | Path, sets: Iterable[str] = (), *, most_bytes: int = MAX_BYTES) -> Document:
     """Reads a YAML file, or standard input for `-`, and applies `--set` overrides. Raises InputError."""
     source = str(path)
-    return with_overrides(document_of(read_source(source, MAX_BYTES + 1), source), sets)
+    content = read_source(source, most_bytes + 1)
+    return with_overrides(document_of(content, source, most_bytes=most_bytes), sets)
 
 
-def document_of(content: bytes, source: str) -> Document:
+def document_of(content: bytes, source: str, *, most_bytes: int = MAX_BYTES) -> Document:
     """The document in the bytes of a file (`-`: standard input). Raises InputError."""
-    text = _decoded(content, source)
-    return parse_document(text, *(("<stdin>", Path()) if source == STDIN else (source, Path(source).parent)))
+    text = _decoded(content, source, most_bytes)
+    found = parse_document(text, *(("<stdin>", Path()) if source == STDIN else (source, Path(source).parent)))
+    return _asked(found) if "format_version" in found.data else found
+
+
+def _asked(answer: Document) -> Document:
+    """The problem that an answer holds, so that the same question can be asked again. Raises InputError."""
+    problem = answer.data.get("problem")
+    if not isinstance(problem, dict):
+        fix = "give a problem file, or what plan solve --out wrote"
+        raise InputError("an answer that holds no problem", place=Place(answer.source), fix=fix)
+    marks = {path[1:]: mark for path, mark in answer.marks.items() if path[:1] == ("problem",)}
+    return replace(answer, data=problem, marks=marks)
 
 
 def parse_document(text: str, source: str, base_directory: Path) -> Document:
@@ -85,10 +97,11 @@ def read_source(source: str, count: int) -> bytes:
         raise InputError(f"cannot read it: {reason}", place=Place(source), fix=fix) from None
 
 
-def _decoded(content: bytes, source: str) -> str:
+def _decoded(content: bytes, source: str, most_bytes: int) -> str:
     """The text of a file that is UTF-8 and neither too large nor empty."""
-    if len(content) > MAX_BYTES:
-        raise InputError("the file is larger than 1 MiB", place=Place(source), fix="give one problem a file")
+    if len(content) > most_bytes:
+        message = f"the file is larger than {most_bytes // 2**20} MiB"
+        raise InputError(message, place=Place(source), fix="give one problem a file")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -100,7 +113,7 @@ def _decoded(content: bytes, source: str) -> str:
     return text
 
 
-_STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([0-9]{1,6})\]")
+_STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([^\[\]]{1,200})\]")
 
 
 def with_overrides(document: Document, sets: Iterable[str]) -> Document:
@@ -155,7 +168,10 @@ def _assigned(data: Plain, steps: list[str], value: Plain, place: Place, path: K
 
 
 def _index(data: list[Plain], step: str, path: Iterable[str | int], place: Place) -> int:
-    """The step as an index of an existing item."""
+    """The step as an index of an existing item, or as the name of one."""
+    names = [item.get("name") if isinstance(item, dict) else None for item in data]
+    if step in names:
+        return names.index(step)
     if not step.isdecimal() or int(step) >= len(data):
         known = f"write {dotted(path)}[0]" + (f" to [{len(data) - 1}]" if len(data) > 1 else "")
         fix = known if data else "the list is empty: set the whole of it"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import PlainValidator, WithJsonSchema
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from planner.units import QuantityError
 
@@ -32,6 +32,18 @@ class Pin:
         if self.values is not None:
             return str(self.values[0]) if len(self.values) == 1 else str(list(self.values))
         return f"{self.minimum} to {self.maximum}"
+
+
+def pin_writer(lowest: int) -> Callable[[Pin], int | str | list[int]]:
+    """How a pin on a degree that begins at `lowest` is stated in a file."""
+
+    def write(pin: Pin) -> int | str | list[int]:
+        """A value, a list of values, or a bound."""
+        if pin.values is not None:
+            return pin.values[0] if len(pin.values) == 1 else list(pin.values)
+        return f">={pin.minimum}" if pin.minimum > lowest else f"<={pin.maximum}"
+
+    return write
 
 
 def pin_parser(lowest: int, highest: int) -> Callable[[object], Pin]:
@@ -81,7 +93,14 @@ def _schema(lowest: int, highest: int) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [value, bound, values], "examples": [min(8, highest), f">={lowest}"]})
 
 
-DegreePin = Annotated[Pin, PlainValidator(pin_parser(1, _LARGEST)), _schema(1, _LARGEST)]
+DegreePin = Annotated[
+    Pin,
+    PlainValidator(pin_parser(1, _LARGEST)),
+    PlainSerializer(pin_writer(1), when_used="json"),
+    _schema(1, _LARGEST),
+]
 """A value, a bound or a list of values of a degree from 1."""
-ZeroPin = Annotated[Pin, PlainValidator(pin_parser(0, 3)), _schema(0, 3)]
+ZeroPin = Annotated[
+    Pin, PlainValidator(pin_parser(0, 3)), PlainSerializer(pin_writer(0), when_used="json"), _schema(0, 3)
+]
 """The same for a ZeRO stage from 0 to 3."""

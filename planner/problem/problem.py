@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 
 from planner.problem.document import dotted, read_document
 from planner.problem.json_schema import described
@@ -29,7 +29,7 @@ from planner.problem.quantities import (
     Share,
     Tokens,
 )
-from planner.problem.run import Recompute, Run, parse_recompute
+from planner.problem.run import Recompute, Run, parse_recompute, recompute_as_written
 from planner.problem.schema_base import Rule, RulesBrokenError, SchemaFile, SchemaModel
 from planner.problem.training import MEMORY_CONFIDENCE, Training
 
@@ -93,7 +93,7 @@ class OwnOffer(SchemaModel):
         """The rules between these keys that do not hold."""
         if not (self.on_demand or self.spot or self.reserved):
             yield Rule((), f"offer {self.name} has no price", "add for example on_demand: $2.00/GPU-h")
-        stated = self.model_fields_set & {"spot_nodes", "availability", "preemptions_per_node_day"}
+        stated = self.stated() & {"spot_nodes", "availability", "preemptions_per_node_day"}
         if not self.spot:
             for key in sorted(stated):
                 yield Rule((key,), f"{key} requires a spot price", "add spot: $1.00/GPU-h")
@@ -191,10 +191,16 @@ def _recompute_choices(value: object) -> tuple[Recompute, ...]:
     return tuple(dict.fromkeys(parse_recompute(item) for item in values[:100]))
 
 
+def _written_recompute(choices: tuple[Recompute, ...]) -> list[str | dict[str, int]]:
+    """The choices as a file lists them."""
+    return [recompute_as_written(one) for one in choices]
+
+
 _KIND = {"enum": ["none", "selective", "full"]}
 RecomputePin = Annotated[
     tuple[Recompute, ...],
     PlainValidator(_recompute_choices),
+    PlainSerializer(_written_recompute, when_used="json"),
     WithJsonSchema({"anyOf": [_KIND, {"type": "object"}, {"type": "array"}], "examples": ["selective"]}),
 ]
 

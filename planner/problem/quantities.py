@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
@@ -18,11 +20,18 @@ def _written(*examples: str | float) -> WithJsonSchema:
     return WithJsonSchema({"type": types if len(types) > 1 else types[0], "examples": list(examples)})
 
 
+def _as(write: Callable[[Any], str]) -> PlainSerializer:
+    """How a quantity is written into JSON, so that reading it again gives the same value."""
+    return PlainSerializer(write, return_type=str, when_used="json")
+
+
 Tokens = Annotated[int, PlainValidator(units.parse_tokens), _written("14.8T", "63B", 1000000)]
 """Tokens."""
-Duration = Annotated[float, PlainValidator(units.parse_duration), _written("60d", "12h", "1d 12h")]
+Duration = Annotated[
+    float, PlainValidator(units.parse_duration), _as(units.written_duration), _written("60d", "12h", "1d 12h")
+]
 """Seconds."""
-Money = Annotated[Decimal, PlainValidator(units.parse_money), _written("6 MUSD", "$500k")]
+Money = Annotated[Decimal, PlainValidator(units.parse_money), _as(units.written_money), _written("6 MUSD", "$500k")]
 """US dollars."""
 Price = Annotated[
     units.Price,
@@ -31,7 +40,9 @@ Price = Annotated[
     _written("$2.00/GPU-h", "$16/node-h"),
 ]
 """US dollars per device-hour or node-hour."""
-Bandwidth = Annotated[float, PlainValidator(units.parse_bandwidth), _written("400 Gb/s", "50 GB/s")]
+Bandwidth = Annotated[
+    float, PlainValidator(units.parse_bandwidth), _as(units.written_bandwidth), _written("400 Gb/s", "50 GB/s")
+]
 """Bytes per second, per device and direction."""
 Share = Annotated[float, PlainValidator(units.parse_share), _written("10%", 0.1)]
 """A fraction from 0 to 1."""
@@ -39,7 +50,11 @@ Factor = Annotated[float, PlainValidator(units.parse_factor), _written("2x", "×
 """A factor above 0."""
 Rate = Annotated[float, PlainValidator(units.parse_rate), _written(0.05, "0.05/node-day")]
 """Events per node and day."""
-Percentile = Annotated[float, PlainValidator(units.parse_percentile), _written("p50", "p90")]
+Day = Annotated[date, PlainValidator(units.parse_date), PlainSerializer(str, return_type=str), _written("2027-03-01")]
+"""A day of the calendar."""
+Percentile = Annotated[
+    float, PlainValidator(units.parse_percentile), _as(units.written_percentile), _written("p50", "p90")
+]
 """A quantile between 0 and 1."""
 
 Count = Annotated[int, Field(ge=1, le=10_000_000, strict=True, examples=[1024])]
@@ -78,10 +93,16 @@ def _granted_nodes(nodes: object) -> int:
     raise QuantityError(f"{repr(nodes)[:60]} is no number of nodes", "write 256 or unlimited")
 
 
+def _written_grants(grants: dict[str, int]) -> dict[str, int | str]:
+    """Grants as a file states them."""
+    return {where: "unlimited" if nodes == UNLIMITED else nodes for where, nodes in grants.items()}
+
+
 _NODES = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": UNLIMITED}, {"const": "unlimited"}]}
 Grants = Annotated[
     dict[str, int],
     PlainValidator(_grants),
+    PlainSerializer(_written_grants, when_used="json"),
     WithJsonSchema(
         {
             "anyOf": [{"const": "unlimited"}, {"type": "object", "additionalProperties": _NODES, "minProperties": 1}],

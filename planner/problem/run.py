@@ -64,7 +64,7 @@ def parse_recompute(value: object) -> Recompute:
     raise QuantityError(f"{str(value)[:60]!r} is not a recompute choice", fix)
 
 
-def _recompute_as_written(recompute: Recompute) -> str | dict[str, int]:
+def recompute_as_written(recompute: Recompute) -> str | dict[str, int]:
     """What the file says for a choice."""
     return {"full_layers": recompute.full_layers} if recompute.full_layers else recompute.kind
 
@@ -79,7 +79,7 @@ _FULL_LAYERS = {
 RecomputeChoice = Annotated[
     Recompute,
     PlainValidator(parse_recompute),
-    PlainSerializer(_recompute_as_written),
+    PlainSerializer(recompute_as_written),
     WithJsonSchema({"anyOf": [_KINDS, _FULL_LAYERS], "examples": ["selective"]}),
 ]
 

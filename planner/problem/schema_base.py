@@ -31,6 +31,11 @@ class SchemaModel(BaseModel):
         known = {field.alias or name for name, field in cls.model_fields.items()}
         return {key: value for key, value in data.items() if value is not None or key not in known}
 
+    def stated(self) -> frozenset[str]:
+        """Names of the fields that were given another value than their default."""
+        fields = type(self).model_fields
+        return frozenset(name for name in self.model_fields_set if getattr(self, name) != fields[name].default)
+
 
 class SchemaFile(SchemaModel):
     """A whole file: it remembers the document it came from, so that later errors still name the line."""
@@ -87,6 +92,7 @@ class SchemaFile(SchemaModel):
 KINDS: Final = {
     "plan/1": "a problem file (plan/1), which plan solve reads",
     "run/1": "a run file (run/1), which plan estimate reads",
+    "plan-portfolio/1": "a portfolio file (plan-portfolio/1), which plan portfolio reads",
 }
 """What the files are called, by what stands under `schema`."""
 

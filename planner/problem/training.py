@@ -96,7 +96,7 @@ class Training(SchemaModel):
     def broken_rules(self) -> Iterator[Rule]:
         """The rules between these keys that do not hold."""
         for key in ("rank", "base"):
-            if self.trains_base and key in self.model_fields_set:
+            if self.trains_base and key in self.stated():
                 yield Rule(("training", key), f"training.{key} requires method: lora", "add method: lora")
         if len(set(self.offload)) < len(self.offload):
             yield Rule(("training", "offload"), "offload names one thing twice", "give each once")

@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from planner.catalog.known_runs import KnownRun
-from planner.estimate.estimate import Estimate
+from planner.estimator.estimate import Estimate
 from planner.performance.predictive import CONFIDENCE
 from planner.report.tables import facts, indented, text_table
 from planner.units import (

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from planner.catalog.known_runs import KnownRun
-from planner.estimate.estimate import Estimate
+from planner.estimator.estimate import Estimate
 from planner.performance.predictive import CONFIDENCE
 from planner.problem.run import Run
 from planner.units import round_usd, usd_text

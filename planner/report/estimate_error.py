@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from planner.catalog.utilisation import typical_utilisation
-from planner.estimate.certainty import evidence, interval, is_within_error, ratio_deviation
+from planner.estimator.certainty import evidence, interval, is_within_error, ratio_deviation
 from planner.explore.answer import Answer
 from planner.performance.predictive import CONFIDENCE
 from planner.plans.plan import Plan

@@ -11,10 +11,11 @@ from typing import Any, Final
 from rich.table import Table
 
 from planner.explore.frontier import Axis, Frontier, Point
+from planner.plans.document import FORMAT_VERSION
 from planner.plans.plan import Plan
 from planner.problem.problem import Problem
 from planner.report.console import wide_console
-from planner.report.plan_json import FORMAT_VERSION, plan_document
+from planner.report.plan_json import plan_document
 from planner.report.tables import text_table
 from planner.units import figure_in_document, format_count, format_duration, format_money, format_share
 

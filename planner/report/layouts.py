@@ -11,8 +11,8 @@ import numpy as np
 
 from planner.explore.layout_table import LayoutTable
 from planner.problem.problem import Problem
+from planner.problem.run import recompute_as_written
 from planner.report.console import wide_console
-from planner.report.plan_json import recompute_as_written
 from planner.report.tables import text_table
 from planner.units import SECONDS_PER_DAY, format_duration, format_money, format_number, round_usd
 

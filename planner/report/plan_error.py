@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.catalog.known_devices import device_deviation
-from planner.estimate.certainty import kind_of
+from planner.estimator.certainty import kind_of
 from planner.layouts.workload import Workload
 from planner.performance.predictive import Predictive, Unseen, predictive, software_deviation
 from planner.plans.plan import Plan

@@ -3,45 +3,98 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import ceil
 from typing import Any, Final
 
+import numpy as np
+
+from planner.availability.checkpointing import (
+    checkpoint_interval_seconds,
+    failures_per_second,
+    gang_preemptions_per_second,
+)
 from planner.catalog.offers import load_offers
 from planner.explore.answer import Alternative, Answer, limit_value, objective_value
+from planner.explore.surroundings import Surroundings
 from planner.layouts.degrees import searched_devices
 from planner.layouts.wall_time import interruption_rates
+from planner.layouts.workload import Workload, workload_of
 from planner.market.placements import Placement
+from planner.performance.parameters import active_parameters, total_parameters
+from planner.plans.document import FORMAT_VERSION, PlanDocument
 from planner.plans.plan import PhasePlan, Plan, Purchase
 from planner.problem.problem import Objective, Problem
-from planner.problem.run import Recompute
+from planner.problem.run import recompute_as_written
+from planner.problem.written import as_written
 from planner.report.capacity import capacity_document
 from planner.report.deadline_probability import risk_summary, risk_summary_document
 from planner.report.estimate_error import estimate_error_document, within_error
 from planner.report.gang import gang_document
+from planner.report.relaxations import relaxation_documents
+from planner.report.sensitivity import limits_with_worth
+from planner.report.spot_break_even import turning_document
 from planner.units import figure_in_document, price_text, usd_text
 
-FORMAT_VERSION: Final = 1
+NOTHING: Final = Surroundings()
+"""Nothing was asked around the answer."""
 ALL_PHASES: Final = "all"
 """What a reservation's line says for its phase; its kind tells it from a phase of that name."""
 
 
-def answer_document(answer: Answer) -> dict[str, Any]:
-    """The whole document; money is decimal strings, every other figure a number."""
+def answer_document(answer: Answer, around: Surroundings = NOTHING) -> PlanDocument:
+    """The document of an answer and of what was asked around it."""
+    objective, workload = answer.choices.objective, answer.choices.workload
+    limits = [_limit(answer, name) for name in answer.choices.limits]
+    return PlanDocument.of(
+        {
+            "format_version": FORMAT_VERSION,
+            "status": answer.status.value,
+            "objective": {
+                "name": objective,
+                "value": _objective(objective, answer.value),
+                "bound": _objective(objective, answer.bound),
+                "gap": answer.gap,
+            },
+            "plan": plan_document(answer.plan, answer.problem) if answer.plan else None,
+            "estimate": estimate_error_document(answer, answer.plan) if answer.plan else None,
+            "alternatives": [_alternative(answer, one) for one in answer.alternatives],
+            "limits": limits_with_worth(answer.problem, limits, around.worth),
+            "relaxations": relaxation_documents(around.gives),
+            "solver": _solver(answer),
+            "catalog": catalog_document(),
+            "spot_turning_point": turning_document(around.turning),
+            "left_out": list(around.left_out),
+            "problem": problem_document(answer.problem, workload),
+            "model": model_document(workload),
+            "software": {
+                "stack": workload.stack_name,
+                "release": workload.release,
+                "stated": answer.problem.training.software is not None,
+            },
+        }
+    )
+
+
+def problem_document(problem: Problem, workload: Workload) -> dict[str, Any]:
+    """The problem as its file would state it; a model that stands in a file of its own is written out."""
+    written = as_written(problem)
+    if isinstance(problem.model, str) and problem.model.endswith(".json"):
+        written["model"] = architecture_document(workload)
+    return written
+
+
+def architecture_document(workload: Workload) -> dict[str, Any]:
+    """The keys of an inline model."""
+    return workload.model.model_dump(mode="json", exclude_defaults=True)
+
+
+def model_document(workload: Workload) -> dict[str, Any]:
+    """What is trained."""
     return {
-        "format_version": FORMAT_VERSION,
-        "status": answer.status.value,
-        "objective": {
-            "name": answer.choices.objective,
-            "value": _objective(answer.choices.objective, answer.value),
-            "bound": _objective(answer.choices.objective, answer.bound),
-            "gap": answer.gap,
-        },
-        "plan": plan_document(answer.plan, answer.problem) if answer.plan else None,
-        "estimate": estimate_error_document(answer, answer.plan) if answer.plan else None,
-        "alternatives": [_alternative(answer, one) for one in answer.alternatives],
-        "limits": [_limit(answer, name) for name in answer.choices.limits],
-        "relaxations": [],
-        "solver": _solver(answer),
-        "catalog": catalog_document(),
+        "name": workload.model.name,
+        "parameters": int(total_parameters(workload.architecture)),
+        "active_parameters": int(active_parameters(workload.architecture)),
+        "architecture": architecture_document(workload),
     }
 
 
@@ -67,8 +120,46 @@ def plan_document(plan: Plan, problem: Problem) -> dict[str, Any]:
         "prices": _prices(plan),
         "committed_seconds": plan.purchase_option.committed_seconds,
         "purchases": [_purchase(one) for one in plan.purchases],
-        "phases": [phase_document(one, figures.startup_seconds) for one in plan.phases],
+        "phases": _phases(plan, problem),
     }
+
+
+def _phases(plan: Plan, problem: Problem) -> list[dict[str, Any]]:
+    """Every phase, with what a launch needs of it."""
+    startup, where = interruption_rates(plan.accelerator).startup_seconds, place_document(plan.placement)
+    layers = workload_of(problem).model.num_hidden_layers
+    return [
+        {
+            **phase_document(one, startup),
+            "accelerator": plan.accelerator,
+            "placement": where,
+            "sequence_length": stated.sequence_length,
+            "global_batch": stated.global_batch,
+            "layers_per_stage": ceil(layers / one.degrees["pipeline"]),
+            "recomputed_layers": _recomputed_layers(one, layers),
+            "checkpoint_interval_seconds": _checkpoint_interval(plan, one),
+        }
+        for one, stated in zip(plan.phases, problem.training.phases, strict=True)
+    ]
+
+
+def _recomputed_layers(phase: PhasePlan, layers: int) -> int:
+    """Layers of a stage that are recomputed in full."""
+    if phase.recompute.kind != "full":
+        return 0
+    return phase.recompute.full_layers or ceil(layers / phase.degrees["pipeline"])
+
+
+def _checkpoint_interval(plan: Plan, phase: PhasePlan) -> float:
+    """Seconds of work between two checkpoints that waste least, with failures and preemptions as expected."""
+    policy, nodes = plan.purchase_option.spot_policy, np.asarray(float(phase.nodes))
+    stated = interruption_rates(plan.accelerator).failures_per_1000_node_days
+    events = failures_per_second(nodes, np.asarray(stated))
+    if policy.policy != "steady":
+        figures = policy.figures
+        rate, together = np.asarray(figures.preemptions_per_node_day), np.asarray(figures.together)
+        events = events + gang_preemptions_per_second(nodes, rate, together)
+    return float(checkpoint_interval_seconds(np.asarray(phase.checkpoint_seconds), events))
 
 
 def place_document(placement: Placement) -> dict[str, str]:
@@ -151,11 +242,6 @@ def phase_document(phase: PhasePlan, startup_seconds: float) -> dict[str, Any]:
     }
 
 
-def recompute_as_written(recompute: Recompute) -> str | dict[str, int]:
-    """What a file says for a recompute choice."""
-    return {"full_layers": recompute.full_layers} if recompute.full_layers else recompute.kind
-
-
 def _alternative(answer: Answer, alternative: Alternative) -> dict[str, Any]:
     """The best plan of another accelerator, in short, with its difference in the objective."""
     found, best = alternative.plan, answer.plan
@@ -198,7 +284,7 @@ def _solver(answer: Answer) -> dict[str, Any]:
         "layouts": sum(int(one.sum()) for space in answer.choices.spaces for one in space.counts.values()),
         "options": sum(len(columns) for phase in answer.choices.columns for columns in phase.values()),
         "purchase options": len(answer.choices.offered),
-        "seconds": answer.outcome.seconds,
+        "search_seconds": answer.outcome.seconds,
         "bound": _objective(answer.choices.objective, answer.outcome.bound),
         "rounding_error": answer.outcome.error,
         "unsearched": list(answer.unsearched),

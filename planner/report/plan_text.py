@@ -25,6 +25,7 @@ from planner.explore.answer import (
 from planner.plans.plan import PhasePlan, Plan
 from planner.plans.solution import Status
 from planner.problem.problem import Problem
+from planner.problem.run import recompute_as_written
 from planner.report.bill import printed_bill
 from planner.report.capacity import capacity_lines
 from planner.report.comparison import objective_ratio
@@ -32,7 +33,6 @@ from planner.report.console import wide_console
 from planner.report.deadline_probability import risk_summary
 from planner.report.estimate_error import estimate_error_lines
 from planner.report.gang import gang_lines
-from planner.report.plan_json import recompute_as_written
 from planner.report.tables import indented, text_table
 from planner.units import (
     format_amount,

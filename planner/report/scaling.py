@@ -13,9 +13,11 @@ from rich.table import Table
 from planner.explore.scaling import Curve, Scaling, ScalingPoint
 from planner.layouts.wall_time import interruption_rates
 from planner.market.placements import Machine
+from planner.plans.document import FORMAT_VERSION
 from planner.plans.plan import PhasePlan
+from planner.problem.run import recompute_as_written
 from planner.report.console import wide_console
-from planner.report.plan_json import FORMAT_VERSION, catalog_document, phase_document, recompute_as_written
+from planner.report.plan_json import catalog_document, phase_document
 from planner.report.tables import text_table
 from planner.units import format_duration, format_money, format_share
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from planner.estimate.size import Answer, Size
+from planner.estimator.size import Answer, Size
 from planner.performance.sizing import STATE_BYTES
 from planner.units import (
     GIB,

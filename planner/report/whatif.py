@@ -12,11 +12,12 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from planner.explore.whatif import Cell, WhatIf
+from planner.plans.document import FORMAT_VERSION
 from planner.plans.plan import Plan
 from planner.plans.solution import Status
 from planner.report.console import wide_console
 from planner.report.frontier import differences, spot_share
-from planner.report.plan_json import FORMAT_VERSION, place_document, totals_document
+from planner.report.plan_json import place_document, totals_document
 from planner.report.tables import text_table
 from planner.units import figure_in_document, format_count, format_duration, format_money, format_share
 

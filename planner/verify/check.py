@@ -6,7 +6,10 @@ Nothing of the search is used here: no columns, no grids, no dominance, no fixed
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, isclose
+from operator import is_
 from typing import Final
 
 import numpy as np
@@ -63,9 +66,33 @@ def violations(problem: Problem, plan: Plan) -> tuple[str, ...]:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A problem, of which only what decides about its offers tells it apart: the same objects, as copies share them."""
+
+    problem: Problem
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        """What offers depend on."""
+        return self.problem.market, self.problem.risk, self.problem.training
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Asked) and all(map(is_, self.parts, other.parts))
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(id, self.parts)))
+
+
+@lru_cache(maxsize=4)
+def _offered(asked: _Asked) -> frozenset[tuple[str, str, str, str]]:
+    """The places where a problem may buy; listing them takes longer than all the rest of a verification."""
+    return frozenset(one.key for one in placements(asked.problem))
+
+
 def _market(problem: Problem, plan: Plan) -> Iterator[str]:
     """The placement is one that the problem allows."""
-    if plan.placement.key not in {one.key for one in placements(problem)}:
+    if plan.placement.key not in _offered(_Asked(problem)):
         yield f"{plan.placement.title} is not among the problem's offers"
     for purchase in plan.purchases:
         if purchase.kind not in problem.market.purchase:

@@ -16,11 +16,11 @@ from click.testing import CliRunner, Result
 
 from planner.catalog.known_runs import known_runs_of
 from planner.cli import main
-from planner.estimate.estimate import Estimate, MemoryUse, Work
-from planner.estimate.failures import Failures
-from planner.estimate.price import HourlyPrice
-from planner.estimate.remedies import Remedy
-from planner.estimate.resolve import resolve
+from planner.estimator.estimate import Estimate, MemoryUse, Work
+from planner.estimator.failures import Failures
+from planner.estimator.price import HourlyPrice
+from planner.estimator.remedies import Remedy
+from planner.estimator.resolve import resolve
 from planner.performance.predictive import NORMAL_80, STUDENT_80, Predictive
 from planner.problem.run import load_run
 from planner.report.console import print_report

@@ -100,6 +100,6 @@ def test_certainty_is_used_up_where_it_costs() -> None:
 def test_cases_of_a_confidence_are_short() -> None:
     """However many layouts there are, each of the many cases of the chance constraint names only a few sums."""
     model = build(choices_of(job("30h", "95%", phases=3))).model
-    cases = [rule for rule in model.proto.constraints if rule.name in {"risk.confidence", "skewness"}]
+    cases = [rule for rule in model.model_proto.constraints if rule.name in {"risk.confidence", "skewness"}]
     assert len(cases) > FEW_SUMS
     assert max(len(rule.linear.vars) for rule in cases) < FEW_SUMS

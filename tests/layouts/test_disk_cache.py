@@ -66,7 +66,7 @@ def answered(folder: Path, *changes: str) -> dict[str, object]:
     """The document of an answer, without the seconds that it took."""
     path = folder / "problem.yaml"
     path.write_text(PROBLEM, encoding="utf-8")
-    document = answer_document(answer(load_problem(path, changes)))
+    document = answer_document(answer(load_problem(path, changes))).data()
     solver = {name: value for name, value in document["solver"].items() if not name.endswith(("seconds", "time"))}
     return document | {"solver": solver}
 

@@ -76,7 +76,7 @@ def test_windows_line_ends_and_a_byte_order_mark_are_fine(tmp_path: Path) -> Non
         (b'a: "\\UFFFFFFFF"', "not valid YAML"),
         (b'a: "\\uD800"', ":1:4: character U+D800"),
         (b"k" * 300 + b": 1", ":1:1: a key is longer than 200 characters"),
-        (b"a: " + b"[" * 100_000, ":1:53: nested deeper than 50 levels"),
+        (b"a: " + b"[" * 100_000, ":1:1003: not valid YAML: nested deeper than 50 levels"),
     ],
 )
 def test_unreadable_files_are_refused(tmp_path: Path, content: bytes, message: str) -> None:

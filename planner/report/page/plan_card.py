@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from planner.plans.plan import PhasePlan, Plan
+from planner.problem.run import recompute_as_written
 from planner.report.bill import printed_bill
 from planner.report.frontier import spot_share
 from planner.report.page.parts import Badge, Bar, BillLine, Card, Fact, Part, Table
-from planner.report.plan_json import recompute_as_written
 from planner.units import format_count, format_duration, format_money, format_number, format_share
 
 NARROWEST: Final = 0.004

@@ -1,0 +1,212 @@
+"""A portfolio solved: a first schedule at once, a bound, and better schedules until the gap is small enough."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from math import inf, sqrt
+from typing import Final
+
+from planner.clock import Clock
+from planner.cpsat.portfolio_bound import Relaxation, is_impossible, relaxed
+from planner.performance.predictive import NORMAL_80
+from planner.plans.solution import Status
+from planner.portfolio.bill import Bill, bill_of
+from planner.portfolio.compile import earliest_starts
+from planner.portfolio.instance import Portfolio
+from planner.portfolio.rounding import guide_of, rounded
+from planner.portfolio.schedule import Purchase, Run, Schedule
+from planner.portfolio.search import Search
+from planner.portfolio.tables import JobTable, tables_of
+from planner.verify.portfolio import check_schedule
+
+Progress = Callable[[str], None]
+
+DEFAULT_GAP: Final = 0.0001
+"""Relative gap at which a schedule counts as optimal."""
+
+
+@dataclass(frozen=True)
+class PortfolioAnswer:
+    """The best schedule that was found, verified, and how far it can be from the best there is."""
+
+    portfolio: Portfolio
+    status: Status
+    schedule: Schedule | None
+    bill: Bill | None
+    bound: float
+    """Of the objective; infinite when nothing fits."""
+    seconds: float
+    first_seconds: float | None
+    """After which the first schedule was known."""
+    clock: Clock = field(default_factory=Clock, repr=False, compare=False)
+    relaxation: Relaxation | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def value(self) -> Decimal | None:
+        """What the objective counts."""
+        return None if self.bill is None else self.bill.value
+
+    @property
+    def gap(self) -> float | None:
+        """How far the value is above the bound, relative to the value."""
+        if self.value is None:
+            return None
+        return gap_of(float(self.value), self.bound)
+
+    @property
+    def money_gap(self) -> float | None:
+        """The same distance relative to the money alone; None when nothing is spent."""
+        if self.bill is None or not self.bill.money_usd:
+            return None
+        return max(0.0, float(self.bill.value) - self.bound) / float(self.bill.money_usd)
+
+    @property
+    def estimate_error(self) -> float | None:
+        """How far off the money can be because times are estimates: half of the 80 % range, jobs apart.
+
+        None when all times are stated.
+        """
+        if self.bill is None or not self.bill.money_usd:
+            return None
+        costs = self.bill.by("job")
+        parts = [
+            float(costs.get((number,), Decimal(0))) * job.log_deviation
+            for number, job in enumerate(self.portfolio.jobs)
+        ]
+        whole = NORMAL_80 * sqrt(sum(one**2 for one in parts)) / float(self.bill.money_usd)
+        return whole if whole > 0 else None
+
+
+def gap_of(value: float, bound: float) -> float:
+    """How far a value is above its bound, relative to the value."""
+    return max(0.0, value - bound) / value if value > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Stop:
+    """When to stop looking."""
+
+    clock: Clock
+    gap: float = DEFAULT_GAP
+
+
+def solve_portfolio(
+    portfolio: Portfolio, stop: Stop, *, begin: Schedule | None = None, progress: Progress | None = None
+) -> PortfolioAnswer:
+    """The best schedule within the time; `begin`: one that holds, of which nothing worse is returned.
+
+    Raises FaultyScheduleError when the answer does not hold, which would be a bug.
+    """
+    work = _Work(portfolio, stop, progress)
+    work.first(begin)
+    work.bound()
+    work.better()
+    return work.answer()
+
+
+class _Work:
+    """One portfolio on its way to an answer."""
+
+    def __init__(self, portfolio: Portfolio, stop: Stop, progress: Progress | None) -> None:
+        self.started = time.perf_counter()
+        self.portfolio, self.stop = portfolio, stop
+        self.progress = progress or (lambda _: None)
+        self.tables: list[JobTable] = tables_of(portfolio, earliest_starts(portfolio))
+        self.search = Search(portfolio, self.tables)
+        self.relaxation: Relaxation | None = None
+        self.first_seconds: float | None = None
+        self.lower = 0.0
+        self.is_proven_empty = False
+
+    def first(self, begin: Schedule | None) -> None:
+        """A schedule by due date, and the one that is known."""
+        found = self.search.first_schedule()
+        if found.is_complete:
+            self.first_seconds = time.perf_counter() - self.started
+        if begin is not None:
+            self.search.load(begin)
+            self.search.recommit()
+            self.search.note()
+        self._tell()
+
+    def bound(self) -> None:
+        """The relaxation, started from what is known."""
+        begin = [self.search.best.schedule] if self.search.best else []
+        self.relaxation = relaxed(
+            self.portfolio, self.tables, self.stop.clock, begin=begin, missing_usd=self.search.missing_usd
+        )
+        self.lower = max(self.lower, self.relaxation.bound)
+        self._tell()
+
+    def better(self) -> None:
+        """Rounds the relaxation, then ruins and recreates."""
+        found, search = self.relaxation, self.search
+        if found is None or self.enough(search.best.value if search.best else inf) or self.stop.clock.is_over:
+            return
+        search.guide = guide_of(self.tables, found.node_day_usd)
+        shares: Mapping[int, list[tuple[tuple[Run, ...], float]]] = defaultdict(list)
+        for column, share in found.columns:
+            shares[column.job].append((column.runs, share))
+        rounded(search, shares, whole_purchases(self.portfolio, found.commitments), self.stop.clock)
+        if search.best:
+            search.load(search.best.schedule)
+        search.improve(self.stop.clock, enough=self.enough, progress=lambda _: self._tell())
+
+    def enough(self, value: float) -> bool:
+        """Whether a value is close enough to the bound."""
+        return bool(self.search.best and self.search.best.is_complete) and gap_of(value, self.lower) <= self.stop.gap
+
+    def _tell(self) -> None:
+        best = self.search.best
+        if best is None:
+            return
+        if self.first_seconds is None and best.is_complete:
+            self.first_seconds = time.perf_counter() - self.started
+        gap = f"{gap_of(best.value, self.lower):.1%}" if self.lower else "?"
+        state = f"plan {best.value:,.0f}, bound {self.lower:,.0f}, gap {gap}" if best.is_complete else "no plan yet"
+        self.progress(f"{time.perf_counter() - self.started:.0f} s: {state}")
+
+    def answer(self) -> PortfolioAnswer:
+        """The best schedule, verified."""
+        self.search.settle()
+        best = self.search.best
+        schedule = best.schedule if best and best.is_complete else None
+        if schedule is None:
+            self.is_proven_empty = is_impossible(self.portfolio, self.tables, self.stop.clock)
+        bill = None if schedule is None else bill_of(self.portfolio, schedule)
+        if schedule is not None and bill is not None:
+            check_schedule(self.portfolio, schedule, bill.money_usd, bill.value)
+        lower = self.lower if bill is None else min(self.lower, float(bill.value))
+        return PortfolioAnswer(
+            portfolio=self.portfolio,
+            status=self._status(bill, lower),
+            schedule=schedule,
+            bill=bill,
+            bound=lower,
+            seconds=time.perf_counter() - self.started,
+            first_seconds=self.first_seconds,
+            clock=self.stop.clock,
+            relaxation=self.relaxation,
+        )
+
+    def _status(self, bill: Bill | None, lower: float) -> Status:
+        if bill is None:
+            return Status.INFEASIBLE if self.is_proven_empty else Status.UNKNOWN
+        return Status.OPTIMAL if gap_of(float(bill.value), lower) <= DEFAULT_GAP else Status.FEASIBLE
+
+
+def whole_purchases(portfolio: Portfolio, commitments: Sequence[tuple[int, int, float]]) -> tuple[Purchase, ...]:
+    """Commitments of a relaxation in whole nodes, or in the sizes that are sold."""
+    found = []
+    for pool, place, nodes in commitments:
+        term = portfolio.pools[pool].commitments[place]
+        whole = round(nodes)
+        if term.is_block:
+            whole = max((size for size in term.sizes if size <= whole), default=0)
+        if whole:
+            found.append(Purchase(pool, place, whole))
+    return tuple(found)

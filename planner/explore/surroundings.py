@@ -1,0 +1,37 @@
+"""What is asked around an answer: the worth of a little more of each limit, or the smallest relaxations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from planner.explore.answer import Answer
+from planner.explore.relaxations import Relaxation, relaxations
+from planner.explore.room import Room
+from planner.explore.sensitivity import Sensitivity, sensitivities
+from planner.explore.spot_break_even import SpotBreakEven, spot_break_even
+from planner.plans.solution import Status
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What was asked around an answer."""
+
+    worth: Sequence[Sensitivity] = ()
+    gives: Sequence[Relaxation] = ()
+    turning: SpotBreakEven | None = None
+    left_out: Sequence[str] = ()
+    """What there was no time to ask."""
+
+
+def surroundings(room: Room, found: Answer) -> Surroundings:
+    """What a little more of each limit is worth and where spot turns, or the smallest relaxations."""
+    left_out = room.time_budget.left_out
+    if found.status is Status.INFEASIBLE:
+        return Surroundings(gives=relaxations(found.problem, room.time_budget), left_out=left_out)
+    if found.plan is None:
+        return Surroundings()
+    worth, plan, turning = sensitivities(room, found.plan), found.plan, None
+    if found.problem.objective == "cost" and "spot" in found.problem.market.purchase:
+        turning = room.time_budget.ask("market.spot_price", lambda: spot_break_even(found.choices, plan))
+    return Surroundings(worth=worth, turning=turning, left_out=left_out)

@@ -1,0 +1,1 @@
+"""Several jobs that share pools of nodes, a calendar and money: the file, its modes, schedules, bills, and search."""

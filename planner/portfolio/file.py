@@ -1,0 +1,502 @@
+"""`plan-portfolio/1`: jobs, the pools and the money that they share, and their calendar, for `plan portfolio`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+
+from planner.problem.document import read_document
+from planner.problem.json_schema import described
+from planner.problem.quantities import (
+    AcceleratorReference,
+    Bandwidth,
+    Count,
+    Day,
+    Duration,
+    Money,
+    Name,
+    Price,
+    Share,
+)
+from planner.problem.schema_base import Rule, RulesBrokenError, SchemaFile, SchemaModel
+from planner.problem.yaml_tree import KeyPath
+from planner.units import SECONDS_PER_DAY, QuantityError, parse_money
+
+MOST_BYTES: Final = 2**24
+"""Largest portfolio file that is read."""
+MOST_DAYS: Final = 1100
+"""Longest calendar: three years."""
+NEVER: Final = "never"
+"""What is written for a lateness that is not allowed."""
+
+PortfolioObjective = Literal["cost", "value", "lateness"]
+
+
+class Calendar(SchemaModel):
+    """The days that are planned."""
+
+    start: Day
+    """The first day, such as `2027-01-01`."""
+    end: Day
+    """The last day."""
+    step: Literal["1d"] = "1d"
+    """What phases block: whole days."""
+
+    def broken_rules(self) -> Iterator[Rule]:
+        """The rules between these keys that do not hold."""
+        days = (self.end - self.start).days + 1
+        if not 1 <= days <= MOST_DAYS:
+            message = f"the calendar has {days:,} days, not 1 to {MOST_DAYS:,}"
+            yield Rule(("calendar", "end"), message, "write a last day after the first, at most three years on")
+
+
+QuarterName = Annotated[str, Field(pattern=r"^([0-9]{4}-?)?Q[1-4]$", examples=["Q1"])]
+"""A quarter: `Q1`, or `2027-Q1` where the calendar has several years."""
+
+
+class Budget(SchemaModel):
+    """Most that may be spent; commitments count day by day."""
+
+    total: Money | None = None
+    """On everything; default: no limit."""
+    quarters: Annotated[dict[QuarterName, Money], Field(default_factory=dict)]
+    """By calendar quarter, such as `{Q1: $3M}`; default: no limits."""
+    teams: Annotated[dict[Name, Money], Field(default_factory=dict)]
+    """By team, such as `{vision: $4M}`; default: no limits."""
+
+
+class Closure(SchemaModel):
+    """Nodes that are away for some days."""
+
+    first: Annotated[Day, Field(alias="from")]
+    """The first day."""
+    last: Annotated[Day, Field(alias="to")]
+    """The last day."""
+    nodes: Count | None = None
+    """How many are away; default: all of the pool."""
+
+
+class PricePeriod(SchemaModel):
+    """A price from a day on, until the next period begins."""
+
+    first: Annotated[Day | None, Field(alias="from")] = None
+    """The first day; default: the calendar's first, which only the first period may leave out."""
+    last: Annotated[Day | None, Field(alias="to")] = None
+    """The last day; default: the day before the next period, or the calendar's last."""
+    price: Price
+    """Such as `$5.50/GPU-h`."""
+
+
+class CommitmentOffer(SchemaModel):
+    """Nodes that can be paid for a whole term, used or not, at a lower price."""
+
+    name: Name
+    """What the term is called, such as `1y`."""
+    term: Duration
+    """How long is paid, in whole days."""
+    price: Price
+    """Per hour of the term."""
+    most: Count
+    """Most nodes that can be committed, all starts that overlap together."""
+    starts: Annotated[tuple[Day, ...], Field(min_length=1, max_length=400)]
+    """Days on which the term can begin."""
+    lead: Duration | None = None
+    """How long before its first day it has to be ordered, after the calendar's start; default: not at all."""
+
+
+def _block_days(value: object) -> tuple[int, int]:
+    """Least and most days, from `1..14` or a number."""
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    match = re.fullmatch(r"([0-9]{1,4})(?:\.\.([0-9]{1,4}))?", text)
+    least, most = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if not 1 <= least <= most:
+        raise QuantityError(f"{text[:40]!r} is no number of days", "write 1..14 or 7")
+    return least, most
+
+
+BlockDays = Annotated[
+    tuple[int, int],
+    PlainValidator(_block_days),
+    WithJsonSchema({"type": ["string", "integer"], "examples": ["1..14"]}),
+]
+"""Least and most days of a block."""
+
+
+class BlockOffer(SchemaModel):
+    """Capacity blocks: some nodes for some days, paid whole, ordered ahead."""
+
+    name: Name = "block"
+    """What it is called."""
+    sizes: Annotated[tuple[Count, ...], Field(min_length=1, max_length=50)]
+    """Nodes of one block, such as `[1, 2, 4, 8]`."""
+    days: BlockDays
+    """Days that a block lasts, such as `1..14`."""
+    lead: Duration = 0.0
+    """How long before its first day a block is ordered: none begins earlier after the calendar's start; default 0."""
+    price: Price
+    """Per hour of the block."""
+
+
+class PoolEntry(SchemaModel):
+    """Nodes of one kind that jobs share."""
+
+    name: Name
+    """What the pool is called."""
+    accelerator: AcceleratorReference | None = None
+    """A name in the catalog; may be left out where every job states its modes on this pool."""
+    gpus_per_node: Annotated[int, Field(ge=1, le=10_000, strict=True, examples=[8])] | None = None
+    """Devices of a node; default: the accelerator's usual; required without an accelerator."""
+    network: Bandwidth | None = None
+    """Scale-out bandwidth per device; default: what is usual for the accelerator."""
+    nodes: Count
+    """Nodes of the pool, or the quota in a cloud."""
+    first: Annotated[Day | None, Field(alias="from")] = None
+    """The first day on which they are there; default: the calendar's first."""
+    last: Annotated[Day | None, Field(alias="to")] = None
+    """The last day on which they are there; default: the calendar's last."""
+    closed: Annotated[tuple[Closure, ...], Field(max_length=1000)] = ()
+    """Days on which nodes are away, such as maintenance; default: none."""
+    price: Price | None = None
+    """One price for all of the calendar; short for one period of `on_demand`."""
+    on_demand: Annotated[tuple[PricePeriod, ...], Field(max_length=400)] = ()
+    """Prices by period."""
+    spot: Price | None = None
+    """The price of spot nodes, which may be away for some of the time."""
+    availability: Share = 1.0
+    """Share of the time in which one spot node can be had; default 100%."""
+    paid: Money | None = None
+    """What was paid for the whole pool; it counts, used or not."""
+    commitments: Annotated[tuple[CommitmentOffer, ...], Field(max_length=100)] = ()
+    """Terms that can be committed to; they change what hours cost, never how many nodes there are."""
+    blocks: Annotated[tuple[BlockOffer, ...], Field(max_length=20)] = ()
+    """Capacity blocks that can be bought; as commitments, they change what hours cost."""
+
+
+class StatedMode(SchemaModel):
+    """One way to run a phase that the user knows."""
+
+    pool: Name
+    """The pool that it runs in."""
+    nodes: Count
+    """Nodes that it takes."""
+    duration: Duration
+    """How long it runs."""
+
+
+class StatedPhase(SchemaModel):
+    """A phase of work that is no training run."""
+
+    name: Name
+    """What the phase is called."""
+    modes: Annotated[tuple[StatedMode, ...], Field(min_length=1, max_length=2000)]
+    """The ways to run it."""
+
+
+class FixedStart(SchemaModel):
+    """Where and when a job runs that is not to be moved."""
+
+    pool: Name
+    """The pool of all of its phases."""
+    nodes: Count
+    """Nodes of all of its phases."""
+    start: Day
+    """The first day of its first phase; the others follow without a wait."""
+
+
+def _late(value: object) -> Decimal | Literal["never"]:
+    """Dollars per day of lateness, or never."""
+    if value == NEVER:
+        return NEVER
+    text = value.strip() if isinstance(value, str) else ""
+    amount, slash, unit = text.partition("/")
+    if not slash or unit.strip() not in {"day", "d"}:
+        raise QuantityError(f"{str(value)[:40]!r} is no cost of a day's lateness", "write $5k/day or never")
+    return parse_money(amount.strip())
+
+
+Late = Annotated[
+    Decimal | Literal["never"], PlainValidator(_late), WithJsonSchema({"type": "string", "examples": ["$5k/day"]})
+]
+"""What each day after the deadline costs."""
+
+
+class JobEntry(SchemaModel):
+    """A job: a problem file or stated phases, when it may run, and what it is worth."""
+
+    name: Name
+    """What the job is called."""
+    team: Name = "all"
+    """Who pays for it."""
+    file: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    """A problem file beside the portfolio; its market, deadline and budget are replaced."""
+    changes: Annotated[dict[str, Any], Field(alias="set", max_length=200, default_factory=dict)]
+    """Keys of that file with other values, such as `{"training.phases[0].tokens": 2T}`."""
+    phases: Annotated[tuple[StatedPhase, ...], Field(max_length=50)] = ()
+    """Stated phases, in place of a file."""
+    pools: Annotated[tuple[Name, ...], Field(min_length=1, max_length=200)] | None = None
+    """Pools that it may use; default: all."""
+    release: Day | None = None
+    """The first day on which it can begin; default: the calendar's first."""
+    deadline: Day | None = None
+    """Its last day; default: the calendar's last."""
+    late: Late | None = None
+    """What each day after the deadline costs, such as `$5k/day`; `never`, the default: it is not allowed."""
+    after: Annotated[tuple[Name, ...], Field(max_length=200)] = ()
+    """Jobs that must have ended before."""
+    optional: bool = False
+    """Whether it may be dropped."""
+    value: Money | None = None
+    """What is lost when it is dropped; required of an optional job."""
+    fixed: FixedStart | None = None
+    """Where and when it runs, when that is not to be decided."""
+
+    def broken_rules(self) -> Iterator[Rule]:
+        """The rules between these keys that do not hold."""
+        if (self.file is None) == (not self.phases):
+            yield Rule((), f"job {self.name} needs a file or phases, one of the two", "add file: jobs/my_job.yaml")
+        if self.changes and self.file is None:
+            yield Rule(("set",), "set changes a file, and there is none", "add file: jobs/my_job.yaml")
+        if self.optional and self.value is None:
+            yield Rule(("optional",), f"optional job {self.name} has no value", "add value: $200k")
+        if self.value is not None and not self.optional:
+            yield Rule(("value",), "only an optional job can be dropped", "add optional: true")
+        if self.late is not None and self.deadline is None:
+            yield Rule(("late",), "late requires a deadline", "add deadline: 2027-06-30")
+
+
+class PortfolioFile(SchemaFile):
+    """Jobs, and the pools, the calendar and the money that they share."""
+
+    format: Annotated[Literal["plan-portfolio/1"], Field(alias="schema")]
+    """Always `plan-portfolio/1`."""
+    name: Annotated[str, Field(max_length=200, examples=["research 2027"])] = ""
+    """What the portfolio is called."""
+    calendar: Calendar
+    budget: Budget = Budget(quarters={}, teams={})
+    pools: Annotated[tuple[PoolEntry, ...], Field(min_length=1, max_length=200)]
+    jobs: Annotated[tuple[JobEntry, ...], Field(min_length=1, max_length=2000)]
+    objective: PortfolioObjective = "cost"
+    """`cost`: money, lateness and the value of what is dropped; `value`: the least value dropped; `lateness`: the least
+    lateness and value dropped. The last two mind money only in the budget."""
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if broken := list(_broken_rules(self)):
+            raise RulesBrokenError(broken)
+        return self
+
+    @property
+    def days(self) -> int:
+        """Days of the calendar."""
+        return (self.calendar.end - self.calendar.start).days + 1
+
+
+def load_portfolio(path: str | Path, sets: Iterable[str] = ()) -> PortfolioFile:
+    """Reads a portfolio file (`-`: standard input) with `--set` overrides. Raises InputError with every issue."""
+    return PortfolioFile.of(read_document(path, sets, most_bytes=MOST_BYTES))
+
+
+def portfolio_schema() -> dict[str, Any]:
+    """The JSON schema of portfolio files."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **described(PortfolioFile, SchemaModel),
+    }
+
+
+def _broken_rules(file: PortfolioFile) -> Iterator[Rule]:
+    """Every rule between several keys that does not hold."""
+    yield from file.calendar.broken_rules()
+    yield from _twice("pools", [one.name for one in file.pools])
+    yield from _twice("jobs", [one.name for one in file.jobs])
+    yield from _budget_rules(file)
+    for index, pool in enumerate(file.pools):
+        for rule in _pool_rules(file, pool):
+            yield Rule(("pools", index, *rule.path), rule.message, rule.fix)
+    known, pools = {one.name for one in file.jobs}, {one.name for one in file.pools}
+    for index, job in enumerate(file.jobs):
+        for rule in (*job.broken_rules(), *_job_rules(file, job, known, pools)):
+            yield Rule(("jobs", index, *rule.path), rule.message, rule.fix)
+    if all(name in known for job in file.jobs for name in job.after):
+        yield from _order_rules(file)
+
+
+def _twice(key: str, names: list[str]) -> Iterator[Rule]:
+    """A rule for every name that a list has twice."""
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name in seen:
+            message = f"two {key} are called {name!r}"
+            yield Rule((key, index, "name"), message, "give each a name of its own")
+        seen.add(name)
+
+
+def _budget_rules(file: PortfolioFile) -> Iterator[Rule]:
+    """Parts of the budget that do not fit the whole, or name what is not there."""
+    budget, teams = file.budget, {one.team for one in file.jobs}
+    for key, parts in (("quarters", budget.quarters), ("teams", budget.teams)):
+        whole = sum(parts.values(), Decimal(0))
+        if key == "quarters" and budget.total is not None and whole > budget.total:
+            message = f"the quarters add up to ${whole:,}, more than the total of ${budget.total:,}"
+            yield Rule(("budget", key), message, "lower a quarter or raise the total")
+    for team in budget.teams:
+        if team not in teams:
+            message = f"no job is of team {team!r}"
+            yield Rule(("budget", "teams", team), message, f"known: {', '.join(sorted(teams)[:20])}")
+    years = {file.calendar.start.year, file.calendar.end.year}
+    for quarter in budget.quarters:
+        year = re.match(r"[0-9]{4}", quarter)
+        if (year and int(year[0]) not in years) or (not year and len(years) > 1):
+            example = f"write {file.calendar.start.year}-Q1"
+            yield Rule(("budget", "quarters", quarter), f"quarter {quarter} is not in the calendar", example)
+
+
+def _pool_rules(file: PortfolioFile, pool: PoolEntry) -> Iterator[Rule]:
+    """What of a pool does not fit together or the calendar."""
+    if pool.accelerator is None and pool.gpus_per_node is None:
+        yield Rule((), f"pool {pool.name} needs an accelerator or gpus_per_node", "add accelerator: H100-80GB")
+    priced = [key for key in ("price", "on_demand", "spot") if getattr(pool, key)]
+    if len(priced) > 1:
+        message = f"pool {pool.name} has {' and '.join(priced)}, which state the same price"
+        yield Rule((priced[1],), message, "keep one of them")
+    if pool.first and pool.last and pool.last < pool.first:
+        yield Rule(("to",), "the pool ends before it begins", "write a later day")
+    if pool.availability < 1 and pool.spot is None:
+        yield Rule(("availability",), "availability requires a spot price", "add spot: $1.50/GPU-h")
+    if pool.availability == 0:
+        yield Rule(("availability",), "availability must be more than zero", "leave the pool out instead")
+    yield from _window_rules(pool)
+    yield from _price_rules(pool)
+    yield from _commitment_rules(file, pool)
+
+
+def _window_rules(pool: PoolEntry) -> Iterator[Rule]:
+    """Closures that are turned round or take more nodes than there are."""
+    for index, closure in enumerate(pool.closed):
+        if closure.last < closure.first:
+            yield Rule(("closed", index, "to"), "the closure ends before it begins", "write a later day")
+        if (closure.nodes or 0) > pool.nodes:
+            message = f"{closure.nodes:,} of {pool.nodes:,} nodes cannot be away"
+            yield Rule(("closed", index, "nodes"), message, "write fewer nodes")
+
+
+def _price_rules(pool: PoolEntry) -> Iterator[Rule]:
+    """Price periods that overlap or are out of order."""
+    for index, period in enumerate(pool.on_demand):
+        place = ("on_demand", index)
+        if period.first and period.last and period.last < period.first:
+            yield Rule((*place, "to"), "the price period ends before it begins", "write a later day")
+        if index == 0:
+            continue
+        before = pool.on_demand[index - 1]
+        if period.first is None:
+            yield Rule(place, "a price period without its first day overlaps the one before", "add from: 2027-07-01")
+        elif (before.first and period.first <= before.first) or (before.last and period.first <= before.last):
+            message = f"price periods overlap: one begins on {period.first}, the one before goes on"
+            yield Rule((*place, "from"), message, "let each begin after the one before, in order")
+
+
+def _commitment_rules(file: PortfolioFile, pool: PoolEntry) -> Iterator[Rule]:
+    """Commitments that begin outside of the calendar or before they can be had."""
+    names = [one.name for one in pool.commitments] + [one.name for one in pool.blocks]
+    yield from _twice("commitments", names)
+    for index, offer in enumerate(pool.commitments):
+        place = ("commitments", index)
+        if offer.term % SECONDS_PER_DAY:
+            yield Rule((*place, "term"), "the term is not whole days", "write 91d")
+        if offer.most > pool.nodes:
+            message = f"{offer.most:,} nodes are more than the pool's {pool.nodes:,}"
+            yield Rule((*place, "most"), message, "write fewer")
+        earliest = file.calendar.start + timedelta(seconds=offer.lead or 0)
+        for number, start in enumerate(offer.starts):
+            if not file.calendar.start <= start <= file.calendar.end:
+                message = f"commitment {offer.name} starts on {start}, outside of the calendar"
+                yield Rule((*place, "starts", number), message, "write a day of the calendar")
+            elif start < earliest:
+                message = f"commitment {offer.name} starts on {start}, within its lead time, which ends {earliest}"
+                yield Rule((*place, "starts", number), message, "write a later day")
+    for index, block in enumerate(pool.blocks):
+        if file.calendar.start + timedelta(seconds=block.lead) > file.calendar.end:
+            message = f"the lead time of {block.name} is longer than the calendar"
+            yield Rule(("blocks", index, "lead"), message, "shorten it or leave the block out")
+        if min(block.sizes) > pool.nodes:
+            message = f"no size of {block.name} is within the pool's {pool.nodes:,} nodes"
+            yield Rule(("blocks", index, "sizes"), message, "write smaller sizes")
+
+
+def _job_rules(file: PortfolioFile, job: JobEntry, jobs: set[str], pools: set[str]) -> Iterator[Rule]:
+    """Names that are not there, and days that do not fit."""
+    for path, name in _named_pools(job):
+        if name not in pools:
+            yield Rule(path, f"no pool is called {name!r}", f"known: {', '.join(sorted(pools)[:20])}")
+    for index, name in enumerate(job.after):
+        if name not in jobs:
+            yield Rule(("after", index), f"no job is called {name!r}", "write the name of another job")
+    yield from _day_rules(file, job)
+
+
+def _named_pools(job: JobEntry) -> Iterator[tuple[KeyPath, str]]:
+    """Every pool that a job names, with its place."""
+    yield from ((("pools", index), name) for index, name in enumerate(job.pools or ()))
+    if job.fixed:
+        yield ("fixed", "pool"), job.fixed.pool
+    for one, phase in enumerate(job.phases):
+        yield from ((("phases", one, "modes", two, "pool"), mode.pool) for two, mode in enumerate(phase.modes))
+
+
+def _day_rules(file: PortfolioFile, job: JobEntry) -> Iterator[Rule]:
+    """Days of a job that do not fit the calendar or each other."""
+    calendar = file.calendar
+    for key, day in (("release", job.release), ("deadline", job.deadline)):
+        if day is not None and day < calendar.start:
+            yield Rule((key,), f"{key} {day} is before the calendar begins", f"write {calendar.start} or later")
+    if job.release is not None and job.release > calendar.end:
+        yield Rule(("release",), "the release is after the calendar ends", f"write {calendar.end} or earlier")
+    if job.release and job.deadline and job.deadline < job.release:
+        yield Rule(("deadline",), f"the deadline of {job.name} is before its release", "write a later day")
+    if job.fixed and not calendar.start <= job.fixed.start <= calendar.end:
+        yield Rule(("fixed", "start"), "the start is outside of the calendar", "write a day of the calendar")
+
+
+def _order_rules(file: PortfolioFile) -> Iterator[Rule]:
+    """Cycles, and mandatory jobs behind optional ones."""
+    index_of = {job.name: index for index, job in enumerate(file.jobs)}
+    for index, job in enumerate(file.jobs):
+        for number, name in enumerate(job.after):
+            before = file.jobs[index_of[name]]
+            if before.optional and not job.optional:
+                message = f"job {job.name} must be kept, but comes after {name}, which may be dropped"
+                yield Rule(("jobs", index, "after", number), message, f"make {name} mandatory or {job.name} optional")
+    if cycle := find_cycle([[index_of[name] for name in job.after] for job in file.jobs]):
+        names = " after ".join(file.jobs[one].name for one in (*cycle, cycle[0]))
+        yield Rule(("jobs", cycle[0], "after"), f"jobs wait for each other: {names}", "take one of these out")
+
+
+def find_cycle(after: list[list[int]]) -> list[int]:
+    """Jobs that wait for each other in a circle, or none; `after` lists whom each waits for."""
+    state = [0] * len(after)
+    for root in range(len(after)):
+        path, stack = list[int](), [(root, iter(after[root]))] if not state[root] else []
+        if stack:
+            state[root] = 1
+            path.append(root)
+        while stack:
+            job, rest = stack[-1]
+            following = next(rest, None)
+            if following is None:
+                state[job] = 2
+                path.pop()
+                stack.pop()
+            elif state[following] == 1:
+                return path[path.index(following) :]
+            elif state[following] == 0:
+                state[following] = 1
+                path.append(following)
+                stack.append((following, iter(after[following])))
+    return []

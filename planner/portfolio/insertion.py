@@ -1,0 +1,165 @@
+"""The cheapest place for one job beside all others: exact, by dynamic programming over its phases and days."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import inf
+
+import numpy as np
+
+from planner.portfolio.instance import Array, Ints, Portfolio
+from planner.portfolio.schedule import Run, Schedule
+from planner.portfolio.tables import JobTable, PhaseTable
+from planner.units import HOURS_PER_DAY
+
+
+@dataclass
+class Usage:
+    """What jobs take of the pools, by pool and day."""
+
+    free: Ints
+    """Nodes that nobody blocks."""
+    hours: Array
+    """Paid node-hours."""
+    committed: Array
+    """Committed nodes."""
+    prices: Array
+    """On-demand dollars per node-hour, as the objective counts them."""
+    pools_committed: frozenset[int] = field(default_factory=frozenset)
+    """Pools of which something is committed."""
+
+    def take(self, table: PhaseTable, run: Run, sign: int) -> None:
+        """Adds (1) or takes away (-1) one phase."""
+        pool, nodes, days = int(table.pools[run.mode]), int(table.nodes[run.mode]), int(table.days[run.mode])
+        end = run.start + days
+        self.free[pool, run.start : end] -= sign * nodes
+        self.hours[pool, run.start : end - 1] += sign * nodes * table.paid[run.mode]
+        self.hours[pool, end - 1] += sign * nodes * table.last[run.mode]
+
+    def on_demand_usd(self) -> float:
+        """Dollars of the hours that no commitment covers."""
+        return float((np.maximum(self.hours - HOURS_PER_DAY * self.committed, 0.0) * self.prices).sum())
+
+    def commit(self, committed: Array) -> None:
+        """Commits to other nodes."""
+        self.committed = committed
+        self.pools_committed = frozenset(np.flatnonzero(committed.any(axis=1)).tolist())
+
+
+def empty_usage(portfolio: Portfolio, prices: Array) -> Usage:
+    """Pools without jobs."""
+    free = np.stack([one.nodes for one in portfolio.pools])
+    return Usage(free.copy(), np.zeros(free.shape), np.zeros(free.shape), prices)
+
+
+@dataclass(frozen=True)
+class Insertion:
+    """A place for a job and what it adds."""
+
+    usd: float
+    runs: tuple[Run, ...]
+
+
+def best_insertion(
+    job: JobTable,
+    usage: Usage,
+    earliest: int,
+    latest_end: int,
+    guide: Sequence[Array] | None = None,
+    factor: float = 1.0,
+) -> Insertion | None:
+    """The cheapest way to run a job between two days beside all others; None when there is none.
+
+    `guide`: what is added to the dollars of each phase, by mode and end, to keep scarce nodes for others; `factor`:
+    what a dollar counts.
+    """
+    first, last = max(earliest, job.earliest), min(latest_end, job.latest_end)
+    if first >= last:
+        return None
+    arrival = np.zeros(last - first + 1)
+    choices = list[tuple[Ints, Ints]]()
+    for number, table in enumerate(job.phases):
+        costs = _costs(table, usage, first, last, factor)
+        if guide is not None:
+            costs += guide[number][:, first : last + 1]
+        local = table.starts[:, first : last + 1] - first
+        if job.pinned is not None:
+            costs[local + first != job.pinned[number]] = inf
+        costs += np.where(local >= 0, arrival[np.maximum(local, 0)], inf)
+        best = costs.argmin(axis=0)
+        ends = costs[best, np.arange(costs.shape[1])]
+        if number == len(job.phases) - 1:
+            ends = ends + job.late_usd[first : last + 1]
+            end = int(ends.argmin())
+            return None if ends[end] == inf else _traced(job, choices, best, ends, end, first)
+        arrival = np.minimum.accumulate(ends)
+        choices.append((best, _first_at_least(ends, arrival)))
+    return None
+
+
+def _first_at_least(ends: Array, least: Array) -> Ints:
+    """For each day the last day up to it on which the least was reached."""
+    found: Ints = np.maximum.accumulate(np.where(ends == least, np.arange(len(ends)), 0))
+    return found
+
+
+def _traced(
+    job: JobTable, choices: Sequence[tuple[Ints, Ints]], best: Ints, ends: Array, end: int, first: int
+) -> Insertion:
+    """The runs that end on a day at the least cost."""
+    usd, runs = float(ends[end]), list[Run]()
+    for number in range(len(job.phases) - 1, -1, -1):
+        mode = int(best[end])
+        start = first + end - int(job.phases[number].days[mode])
+        runs.append(Run(mode, start))
+        if number:
+            best, reached = choices[number - 1]
+            end = int(reached[start - first])
+    return Insertion(usd, tuple(reversed(runs)))
+
+
+def _costs(table: PhaseTable, usage: Usage, first: int, last: int, factor: float) -> Array:
+    """Dollars of each mode and end between two days beside what is there; infinite where nodes are missing."""
+    span = slice(first, last + 1)
+    short = np.zeros((len(table.nodes), last - first + 1), dtype=np.int32)
+    np.cumsum(usage.free[table.pools, first:last] < table.nodes[:, None], axis=1, out=short[:, 1:])
+    local = np.maximum(table.starts[:, span] - first, 0)
+    costs: Array = np.where(short == np.take_along_axis(short, local, axis=1), factor * table.usd[:, span], inf)
+    if usage.pools_committed:
+        rows = np.flatnonzero(table.committable & np.isin(table.pools, list(usage.pools_committed)))
+        if len(rows):
+            marginal = factor * _marginal(table, usage, rows, first, last)
+            costs[rows] = np.where(np.isfinite(costs[rows]), marginal, inf)
+    return costs
+
+
+def _marginal(table: PhaseTable, usage: Usage, rows: Ints, first: int, last: int) -> Array:
+    """Dollars that some modes add where commitments already cover a part."""
+    pools, nodes = table.pools[rows], table.nodes[rows].astype(np.float64)
+    over = usage.hours[pools, first:last] - HOURS_PER_DAY * usage.committed[pools, first:last]
+    prices = usage.prices[pools, first:last]
+    base = np.maximum(over, 0.0)
+    whole = (np.maximum(over + (nodes * table.paid[rows])[:, None], 0.0) - base) * prices
+    ending = (np.maximum(over + (nodes * table.last[rows])[:, None], 0.0) - base) * prices
+    sums = np.zeros((len(rows), last - first + 1))
+    np.cumsum(whole, axis=1, out=sums[:, 1:])
+    local = np.maximum(table.starts[rows, first : last + 1] - first, 0)
+    before = np.take_along_axis(sums, local, axis=1)
+    found = np.zeros_like(sums)
+    found[:, 1:] = sums[:, :-1] - before[:, 1:] + ending
+    return found
+
+
+def usage_of(portfolio: Portfolio, tables: Sequence[JobTable], schedule: Schedule, prices: Array) -> Usage:
+    """What a schedule takes of the pools."""
+    usage = empty_usage(portfolio, prices)
+    for table, runs in zip(tables, schedule.jobs, strict=True):
+        for phase, run in zip(table.phases, runs, strict=False):
+            usage.take(phase, run, 1)
+    committed = np.zeros(usage.free.shape)
+    for one in schedule.purchases:
+        term = portfolio.pools[one.pool].commitments[one.commitment]
+        committed[one.pool, term.start : term.end] += one.nodes
+    usage.commit(committed)
+    return usage

@@ -1,0 +1,139 @@
+"""What search and bound ask of every phase again and again, as arrays over modes and days."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from planner.portfolio.instance import Array, Ints, JobPhase, Portfolio, PortfolioJob
+from planner.units import HOURS_PER_DAY
+
+Places = npt.NDArray[np.int32]
+
+TIE: Final = 1e-7
+"""Weight of figures that an objective does not count, so that of equal schedules the better one is found."""
+
+
+@dataclass(frozen=True)
+class PhaseTable:
+    """The modes of a phase; the columns of both tables are the day after the last."""
+
+    pools: Ints
+    nodes: Ints
+    days: Ints
+    paid: Array
+    """Paid hours of a node on a full day, shape (modes,)."""
+    last: Array
+    """Paid hours of a node on the last day, shape (modes,)."""
+    starts: Places
+    """The first day of a phase that ends there, shape (modes, days + 1); negative: before the calendar."""
+    usd: Array
+    """On-demand dollars of a phase that ends there, shape (modes, days + 1); infinite where it cannot."""
+    committable: npt.NDArray[np.bool_]
+    """Whether hours of the mode's pool can be committed to."""
+
+    def added(self, usd_per_node_day: Array) -> Array:
+        """What a price per blocked node-day adds, shape (modes, days + 1); prices have the shape (pools, days)."""
+        sums = _prefix_sums(usd_per_node_day)[self.pools]
+        found: Array = self.nodes[:, None] * (sums - np.take_along_axis(sums, np.maximum(self.starts, 0), axis=1))
+        return found
+
+    def hourly(self, usd_per_node_hour: Array) -> Array:
+        """What a price per paid node-hour costs, shape (modes, days + 1); prices have the shape (pools, days)."""
+        return self.nodes[:, None] * _hourly(self, usd_per_node_hour)
+
+
+@dataclass(frozen=True)
+class JobTable:
+    """A job's phases, and the window within which it may run."""
+
+    phases: tuple[PhaseTable, ...]
+    earliest: int
+    latest_end: int
+    late_usd: Array
+    """By the day after the last, shape (days + 1,)."""
+    pinned: tuple[int, ...] | None
+    """First days of the phases of a fixed job."""
+    value_usd: float | None
+
+
+def tables_of(portfolio: Portfolio, earliest: Sequence[int]) -> list[JobTable]:
+    """The tables of every job; `earliest`: the first day of each."""
+    prices = np.stack([one.prices for one in portfolio.pools])
+    return [_job_table(portfolio, job, first, prices) for job, first in zip(portfolio.jobs, earliest, strict=True)]
+
+
+def _job_table(portfolio: Portfolio, job: PortfolioJob, earliest: int, prices: Array) -> JobTable:
+    late = np.arange(portfolio.days + 1) - 1 - job.deadline
+    usd_per_day = float(job.late_usd_per_day or 0) * max(portfolio.weights.lateness, TIE)
+    first = job.release if job.fixed_start is None else job.fixed_start
+    return JobTable(
+        phases=tuple(_phase_table(portfolio, phase, prices) for phase in job.phases),
+        earliest=max(first, earliest) if job.fixed_start is None else first,
+        latest_end=job.last_end(portfolio.days) if job.fixed_start is None else portfolio.days,
+        late_usd=np.maximum(late, 0) * usd_per_day,
+        pinned=None if job.fixed_start is None else _pinned(job, job.fixed_start),
+        value_usd=None if job.value_usd is None else float(job.value_usd),
+    )
+
+
+def _pinned(job: PortfolioJob, start: int) -> tuple[int, ...]:
+    """First days of the phases of a fixed job, one right after the other."""
+    found = []
+    for phase in job.phases:
+        found.append(start)
+        start += phase.modes[0].days
+    return tuple(found)
+
+
+def _phase_table(portfolio: Portfolio, phase: JobPhase, prices: Array) -> PhaseTable:
+    days = np.asarray([one.days for one in phase.modes], dtype=np.int64)
+    hours = np.asarray([one.hours for one in phase.modes])
+    share = np.asarray([one.paid_hours for one in phase.modes]) / hours
+    table = PhaseTable(
+        pools=np.asarray([one.pool for one in phase.modes], dtype=np.int64),
+        nodes=np.asarray([one.nodes for one in phase.modes], dtype=np.int64),
+        days=days,
+        paid=HOURS_PER_DAY * share,
+        last=(hours - HOURS_PER_DAY * (days - 1)) * share,
+        starts=(np.arange(portfolio.days + 1)[None, :] - days[:, None]).astype(np.int32),
+        usd=np.empty(0),
+        committable=np.asarray([bool(portfolio.pools[one.pool].commitments) for one in phase.modes]),
+    )
+    usd = table.hourly(prices * max(portfolio.weights.money, TIE))
+    free = np.stack([one.nodes for one in portfolio.pools])
+    usd[~is_free(table, free)] = inf
+    return PhaseTable(**(table.__dict__ | {"usd": usd}))
+
+
+def is_free(table: PhaseTable, free: Ints) -> npt.NDArray[np.bool_]:
+    """Whether the nodes of each mode are there on all days before each end; shape (modes, days + 1)."""
+    short = np.zeros((len(table.nodes), free.shape[1] + 1), dtype=np.int32)
+    np.cumsum(free[table.pools] < table.nodes[:, None], axis=1, out=short[:, 1:])
+    found: npt.NDArray[np.bool_] = short == np.take_along_axis(short, np.maximum(table.starts, 0), axis=1)
+    found[table.starts < 0] = False
+    return found
+
+
+def _hourly(table: PhaseTable, usd_per_node_hour: Array) -> Array:
+    """Dollars per node, by the hours of whole days and of the last."""
+    sums = _prefix_sums(usd_per_node_hour)[table.pools]
+    before = np.take_along_axis(sums, np.maximum(table.starts, 0), axis=1)
+    whole = np.empty_like(sums)
+    whole[:, 0], whole[:, 1:] = 0.0, sums[:, :-1]
+    last = np.zeros_like(sums)
+    last[:, 1:] = usd_per_node_hour[table.pools]
+    found: Array = table.paid[:, None] * (whole - before) + table.last[:, None] * last
+    return found
+
+
+def _prefix_sums(values: Array) -> Array:
+    """Sums of the days before each, shape (pools, days + 1)."""
+    found = np.zeros((values.shape[0], values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=found[:, 1:])
+    return found

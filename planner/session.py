@@ -1,0 +1,184 @@
+"""`Session`: a problem whose layouts are evaluated once and asked often. What commands and notebooks work with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from planner.clock import Clock
+from planner.explore.answer import Answer, answer
+from planner.explore.room import Room
+from planner.explore.sensitivity import prepared
+from planner.explore.surroundings import Surroundings, surroundings
+from planner.explore.time_budget import TimeBudget
+from planner.plans.document import FORMAT_VERSION, PlanDocument
+from planner.problem.document import Document, parse_document, read_document, with_overrides
+from planner.problem.problem import Problem
+from planner.problem.run import Run
+from planner.problem.written import as_written
+from planner.report.result import Result
+
+if TYPE_CHECKING:
+    from planner.explore.frontier import Axis
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer with what was asked around it, and its document."""
+
+    answer: Answer
+    around: Surroundings
+
+    @cached_property
+    def document(self) -> PlanDocument:
+        """The typed document of both."""
+        from planner.report.plan_json import answer_document
+
+        return answer_document(self.answer, self.around)
+
+
+class Session:
+    """Questions about one problem; layouts are evaluated when they are first needed, and kept.
+
+    Every method may raise InputError, for what the problem states wrongly.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        clock: Clock | None = None,
+        progress: Callable[[str], None] | None = None,
+        room: Room | None = None,
+    ) -> None:
+        self.problem = problem
+        self.clock = clock or Clock()
+        self._progress = progress
+        budget = TimeBudget(self.clock)
+        self.room = Room(problem, room.known, budget) if room else Room(problem, time_budget=budget)
+
+    def changed(self, overrides: Mapping[str, object], *, clock: Clock | None = None) -> Session:
+        """A session on the same problem with `overrides`, as `load_problem` takes them. Raises InputError.
+
+        Where they change only deadline, budget or GPUs, evaluated layouts are shared, and the answer takes a moment.
+        """
+        written = parse_document(json.dumps(as_written(self.problem)), "the problem", self.problem.base_directory)
+        problem = Problem.of(with_overrides(written, sets_of(overrides)))
+        room = self.room if _but_for_limits(problem) == _but_for_limits(self.problem) else None
+        return Session(problem, clock=clock, progress=self._progress, room=room)
+
+    @cached_property
+    def answered(self) -> Answered:
+        """The answer, its proof and what was asked around it. Raises FaultyPlanError when it fails its verification."""
+        found = answer(self.problem, clock=self.clock, progress=self._progress, prepare=lambda _: prepared(self.room))
+        return Answered(found, surroundings(self.room, found))
+
+    def solve(self) -> PlanDocument:
+        """The best plan, proven and verified, or why there is none; what `plan solve --json` prints."""
+        return self.answered.document
+
+    def frontier(self, x: Axis = "cost", y: Axis = "time", points: int = 20) -> Result:
+        """The exact trade-off between two of cost, time, GPUs and tokens; what `plan frontier --json` prints."""
+        from planner.explore.frontier import frontier, room_of
+        from planner.report.frontier import frontier_document, print_frontier
+
+        found = frontier(self.problem, x, y, points, room_of(self.problem))
+        return Result(frontier_document(found), partial(print_frontier, found))
+
+    def relaxations(self) -> Result:
+        """The smallest change of each limit, and of all together, that allows a plan; empty where one exists."""
+        from planner.report.relaxations import print_relaxations, relaxation_documents
+
+        gives = () if self.answered.answer.plan else self.answered.around.gives
+        data = {"format_version": FORMAT_VERSION, "relaxations": relaxation_documents(gives)}
+        return Result(data, partial(print_relaxations, self.problem, gives))
+
+    def sensitivity(self) -> Result:
+        """What a little more of each limit would change."""
+        from planner.report.console import print_report
+        from planner.report.sensitivity import worth_lines
+
+        worth = self.answered.around.worth
+        data = {"format_version": FORMAT_VERSION, "limits": self.solve().data()["limits"]}
+        return Result(data, partial(print_report, *worth_lines(worth)))
+
+    def alternatives(self, within: float = 0.05) -> Result:
+        """Plans of another kind within a share of the optimum; what `plan alternatives --json` prints."""
+        from planner.explore.alternatives import kinds
+        from planner.report.alternatives import alternatives_document, print_alternatives
+
+        found = kinds(self.problem, within)
+        return Result(alternatives_document(self.problem, found), partial(print_alternatives, self.problem, found))
+
+    def scale(
+        self, gpus: str | None = None, *, accelerator: str | None = None, phase: str | None = None, weak: bool = False
+    ) -> Result:
+        """The fastest layout on each of several numbers of GPUs; what `plan scale --json` prints."""
+        from planner.explore.gpu_counts import parse_gpu_counts
+        from planner.explore.scaling import scaling
+        from planner.report.scaling import print_scaling, scaling_document
+
+        counts = None if gpus is None else parse_gpu_counts(gpus)
+        kind: Literal["weak", "strong"] = "weak" if weak else "strong"
+        found = scaling(self.problem, counts, accelerator=accelerator, phase=phase, kind=kind)
+        return Result(scaling_document(found), partial(print_scaling, found))
+
+    def replay(self, runs: int = 1000, seed: int = 1) -> Result:
+        """The plan run by run against generated capacity; what `plan replay --json` prints. Raises InputError."""
+        from planner.report.replay import Replay, print_replay, replay_document
+        from planner.simulate.job import job_of
+        from planner.simulate.replay import replay as replayed
+
+        job = job_of(self.solve().data())
+        found = Replay(job, replayed(job, job.policies(), runs=runs, seed=seed), runs, seed, ())
+        return Result(replay_document(found), partial(print_replay, found))
+
+
+def load_problem(path_or_text: str | Path, overrides: Mapping[str, object] | None = None) -> Problem:
+    """The problem in a file, or in YAML text of more than one line, or in an answer's JSON; `-` is standard input.
+
+    `overrides` are what `--set` takes: `{"limits.budget": "$1k"}`. Raises InputError with every issue.
+    """
+    return Problem.of(_document(path_or_text, overrides))
+
+
+def estimate(run: Run | str | Path, overrides: Mapping[str, object] | None = None) -> Result:
+    """Parameters, FLOPs, memory, time and cost of one exact layout; what `plan estimate --json` prints.
+
+    `run` is a run, its file or its text. Raises InputError.
+    """
+    from planner.catalog.calibration import load_calibration
+    from planner.estimator.estimate import estimate as estimated
+    from planner.report.console import print_report
+    from planner.report.estimate import estimate_tables
+    from planner.report.estimate_document import as_document
+
+    exact = run if isinstance(run, Run) else Run.of(_document(run, overrides))
+    found = estimated(exact, load_calibration())
+    return Result(as_document(found), lambda: print_report(*estimate_tables(found)))
+
+
+def _document(path_or_text: str | Path, overrides: Mapping[str, object] | None) -> Document:
+    """The document in a file or in text, with overrides."""
+    sets = sets_of(overrides or {})
+    if isinstance(path_or_text, str) and "\n" in path_or_text:
+        return with_overrides(parse_document(path_or_text, "text", Path()), sets)
+    return read_document(path_or_text, sets)
+
+
+def sets_of(overrides: Mapping[str, object]) -> tuple[str, ...]:
+    """Overrides as `--set` takes them."""
+    return tuple(
+        f"{key}={value if isinstance(value, str) else json.dumps(value, default=str)}"
+        for key, value in overrides.items()
+    )
+
+
+def _but_for_limits(problem: Problem) -> dict[str, object]:
+    """All that decides which layouts there are and how fast they run."""
+    free = dict.fromkeys(("deadline", "budget", "gpus"))
+    return problem.model_copy(update={"limits": problem.limits.model_copy(update=free)}).model_dump()
