@@ -19,7 +19,7 @@ from planner.catalog.capacity import slices_of
 from planner.layouts.rows import recomputed_shares
 from planner.layouts.wall_time import RunTime, TimedLayouts, run_time
 from planner.layouts.workload import PhaseWork, Workload, workload_of
-from planner.market.money import purchase_usd, reservation_usd
+from planner.market.money import node_hours_usd
 from planner.market.placements import placements
 from planner.performance.evaluate import evaluate
 from planner.performance.symbols import Layout
@@ -214,13 +214,12 @@ def _cost(plan: Plan) -> Iterator[str]:
 
 def expected_usd(plan: Plan, phase: PhasePlan) -> float:
     """What a phase's on-demand and spot nodes cost for the times that they are paid."""
-    placement = plan.placement
-    on_demand, spot = (np.asarray(float(price or 0)) for price in (placement.on_demand, placement.spot))
     bought = [one for one in plan.purchases if one.phase == phase.name and not one.note]
     nodes = {kind: sum(one.nodes for one in bought if one.kind == kind) for kind in ("on_demand", "spot")}
     on_demand_time = nodes["on_demand"] * phase.wall_seconds + nodes["spot"] * phase.replaced_seconds
-    spot_time = np.asarray(nodes["spot"] * phase.spot_seconds)
-    return float(purchase_usd(np.asarray(on_demand_time), on_demand, spot_time, spot))
+    spot_time = nodes["spot"] * phase.spot_seconds
+    on_demand, spot = plan.placement.on_demand, plan.placement.spot
+    return float(node_hours_usd(1, on_demand, on_demand_time) + node_hours_usd(1, spot, spot_time))
 
 
 def _reservation_usd(plan: Plan) -> float:
@@ -229,8 +228,8 @@ def _reservation_usd(plan: Plan) -> float:
     nodes = sum(one.nodes for one in plan.purchases if one.kind == "reserved")
     if reservation is None or not nodes:
         return 0.0
-    price, term = np.asarray(float(reservation.usd_per_node_hour)), np.asarray(reservation.committed_seconds)
-    return float(reservation_usd(np.asarray(float(nodes)), price, np.asarray(plan.wall_seconds), term))
+    paid = max(plan.wall_seconds, reservation.committed_seconds)
+    return float(node_hours_usd(nodes, reservation.usd_per_node_hour, paid))
 
 
 def _spares(problem: Problem, plan: Plan) -> Iterator[str]:
