@@ -128,7 +128,7 @@ def _print(found: Answer, around: Surroundings) -> None:
     from planner.report.sensitivity import worth_lines
     from planner.report.spot_break_even import turning_lines
 
-    print_answer(found)
+    print_answer(found, around)
     for line in (*worth_lines(around.worth), *turning_lines(around.turning)):
         click.echo(line)
     if around.gives:
