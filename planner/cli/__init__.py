@@ -20,6 +20,7 @@ COMMANDS = {
     "solve": "The best cluster and layout for a training job, proven.",
     "frontier": "What each day, dollar or GPU buys: the exact trade-off.",
     "whatif": "A table of best plans over one or two varied quantities.",
+    "merge": "The parts of a what-if table that several machines made, as one.",
     "board": "One live page for a negotiation: move any limit and see the best plan.",
     "portfolio": "A year of jobs that share pools, a calendar and money.",
     "scale": "What more GPUs bring: throughput, efficiency, time and cost by number.",
