@@ -175,14 +175,16 @@ def estimate(run: Run | str | Path, overrides: Mapping[str, object] | None = Non
 
     `run` is a run, its file or its text. Raises InputError.
     """
-    from planner.catalog.calibration import load_calibration
+    from planner.catalog.calibration import calibration_from
     from planner.estimator.estimate import estimate as estimated
     from planner.report.console import print_report
     from planner.report.estimate import estimate_tables
     from planner.report.estimate_document import as_document
 
     exact = run if isinstance(run, Run) else Run.of(_document(run, overrides))
-    found = estimated(exact, load_calibration())
+    with exact.at("calibration"):
+        record = calibration_from(exact.calibration, exact.base_directory)
+    found = estimated(exact, record)
     return Result(as_document(found), lambda: print_report(*estimate_tables(found)))
 
 

@@ -269,6 +269,16 @@ class PlanPart(Part):
     phases: tuple[PhasePart, ...]
 
 
+class LearnedPart(Part):
+    """What own runs say of the plan."""
+
+    own_runs: int
+    step_factor: float
+    """Seconds of a step over what they would be without own runs."""
+    deviation_factor: float
+    """Width of the prediction interval over what it would be without them."""
+
+
 class EstimatePart(Part):
     """The prediction interval of a plan's wall time."""
 
@@ -276,6 +286,8 @@ class EstimatePart(Part):
     log_deviation: float
     wall_seconds: tuple[float, float]
     published_runs_on_device: bool
+    learned: LearnedPart | None = None
+    """What own runs changed; null without a calibration that `plan learn` wrote."""
 
 
 class AlternativePart(Part):

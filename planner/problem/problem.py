@@ -15,6 +15,7 @@ from planner.problem.pins import DegreePin, ZeroPin
 from planner.problem.quantities import (
     AcceleratorReference,
     Bandwidth,
+    CalibrationFile,
     Count,
     Discounts,
     Duration,
@@ -284,6 +285,8 @@ class Problem(SchemaFile):
     model: Reference
     """A name in the model catalog, the path of a Hugging Face `config.json`, or the architecture inline."""
     training: ProblemTraining
+    calibration: CalibrationFile | None = None
+    """A file that `plan learn` or `plan calibrate` wrote, such as `ours.toml`; default: the catalog's calibration."""
     market: Market = Market()
     limits: Limits = Limits()
     layout: LayoutPins = LayoutPins()

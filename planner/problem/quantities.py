@@ -40,6 +40,8 @@ Price = Annotated[
     _written("$2.00/GPU-h", "$16/node-h"),
 ]
 """US dollars per device-hour or node-hour."""
+Memory = Annotated[int, PlainValidator(units.parse_memory), _as(units.written_memory), _written("71.2 GiB", "80 GB")]
+"""Bytes."""
 Bandwidth = Annotated[
     float, PlainValidator(units.parse_bandwidth), _as(units.written_bandwidth), _written("400 Gb/s", "50 GB/s")
 ]
@@ -162,3 +164,7 @@ AcceleratorReference = Annotated[
     str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["H100-80GB-SXM5"])
 ]
 """A device: its catalog name, or the path of a record."""
+CalibrationFile = Annotated[
+    str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["ours.toml"])
+]
+"""The path of a calibration."""

@@ -26,6 +26,7 @@ from planner.performance.symbols import Layout
 from planner.plans.plan import PhasePlan, Plan
 from planner.problem.problem import Problem
 from planner.units import GIB
+from planner.verify.validity import layout_rules, machine_rules
 
 
 class FaultyPlanError(Exception):
@@ -100,37 +101,23 @@ def _market(problem: Problem, plan: Plan) -> Iterator[str]:
 
 
 def _layout(workload: Workload, work: PhaseWork, plan: Plan, phase: PhasePlan) -> Iterator[str]:
-    """Degrees multiply to the devices, divide what they must divide, and keep to the pins."""
-    d, model, per_node = phase.degrees, workload.model, plan.machine.per_node
-    replicas = d["tensor"] * d["context"] * d["data"]
-    slots = model.num_hidden_layers + 2 * workload.stack.counts_embedding
-    rules = {
-        "gpus = data · tensor · pipeline · context": phase.gpus == replicas * d["pipeline"],
+    """The layout is a valid one, on the devices and micro-batches that it says."""
+    d, nodes, per_node = phase.degrees, phase.nodes, plan.machine.per_node
+    degrees = {name: np.asarray(value) for name, value in d.items()}
+    devices = d["tensor"] * d["pipeline"] * d["context"] * d["data"]
+    pinned = workload.pins.recompute
+    rules: dict[str, bool | np.bool_] = {
+        **{rule: holds.all() for rule, holds in layout_rules(workload, work, degrees).items()},
+        **{rule: holds.all() for rule, holds in machine_rules(plan.machine, degrees).items()},
+        "gpus = data · tensor · pipeline · context": phase.gpus == devices,
         "global_batch = data · micro_batch · microbatches": (
             work.global_batch == d["data"] * d["micro_batch"] * phase.microbatches
         ),
-        "nodes are whole": phase.nodes * per_node == phase.gpus or (phase.nodes == 1 and phase.gpus < per_node),
-        "nodes are a slice that is sold": _is_slice(plan.accelerator, phase.nodes * per_node),
-        "tensor divides the heads": model.num_attention_heads % d["tensor"] == 0,
-        "tensor stays in the fabric": d["tensor"] <= plan.machine.domain,
-        "context cuts the sequence": work.sequence_length % d["context"] == 0,
-        "expert divides the experts": max(model.n_routed_experts, 1) % d["expert"] == 0,
-        "expert groups divide the devices of a stage": replicas % d["expert"] == 0,
-        "stages have layers": d["pipeline"] <= model.num_hidden_layers,
-        "chunks have layers, the embedding or the loss": (
-            d["pipeline"] * d["virtual"] in {slots, *range(model.num_hidden_layers + 1)}
-        ),
-        "interleaving runs whole rounds": d["virtual"] == 1 or phase.microbatches % d["pipeline"] == 0,
-        "recompute is pinned otherwise": workload.pins.recompute is None or phase.recompute in workload.pins.recompute,
+        "nodes are whole": nodes * per_node == phase.gpus or (nodes == 1 and phase.gpus < per_node),
+        "nodes are a slice that is sold": _is_slice(plan.accelerator, nodes * per_node),
+        "recompute is as pinned": pinned is None or phase.recompute in pinned,
     }
-    names = {"virtual": "virtual_pipeline"}
-    pins = {name: getattr(workload.pins, names.get(name, name)) for name in d}
     yield from (f"{phase.name}: {rule} does not hold" for rule, holds in rules.items() if not holds)
-    yield from (
-        f"{phase.name}: {name} {d[name]} is not within {pin}"
-        for name, pin in pins.items()
-        if pin and not pin.allows(d[name])
-    )
 
 
 def _is_slice(accelerator: str, chips: int) -> bool:
