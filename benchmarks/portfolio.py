@@ -2,8 +2,8 @@
 
     python benchmarks/portfolio.py [--seconds 60] FILE.yaml …
 
-Each file is solved in a process of its own. `cpu` is the processor time of that process and `wall` what a clock shows; on a
-machine that others use too, the first says more.
+Each file is solved in a process of its own. `cpu` is the processor time of that process and `wall` what a clock shows;
+on a machine that others use too, the first says more.
 """
 
 from __future__ import annotations
