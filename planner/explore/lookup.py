@@ -151,7 +151,7 @@ class CurvePoint:
 
     cost_usd: float
     seconds: float
-    """That a deadline bounds."""
+    """The time that a deadline bounds."""
     gpus: int
     accelerator: str
 
@@ -161,7 +161,7 @@ class Curve:
     """The frontier between cost and time."""
 
     points: tuple[CurvePoint, ...]
-    """In order of cost; none is beaten in both."""
+    """Points in order of cost; none is beaten in both."""
     knee: int | None
     everyone: tuple[CurvePoint, ...]
     """The frontier of each accelerator alone."""

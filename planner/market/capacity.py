@@ -26,7 +26,7 @@ class Capacities:
 
     @classmethod
     def of(cls, problem: Problem) -> Capacities:
-        """Of a problem. Raises InputError for clouds and accelerators that are not known."""
+        """The grants of a problem. Raises InputError for unknown clouds and accelerators."""
         known = sorted({offer.cloud for offer in usable(load_offers())})
         issues: list[Issue] = []
         grants = {}
