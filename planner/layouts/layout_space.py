@@ -101,6 +101,12 @@ class LayoutSpace:
             LayerGrid(self.degrees.tensor, self.degrees.expert, context, micro_batch),
         )
 
+    def let_go(self) -> None:
+        """Forgets the rows, of which there are many: they are enumerated again if anybody asks."""
+        _ = self.outline
+        for name in ("_found", "cells", "family", "stage_shape"):
+            self.__dict__.pop(name, None)
+
     @cached_property
     def counts(self) -> Mapping[int, npt.NDArray[np.int64]]:
         """Valid layouts, fitting and beaten or not, by tensor degree and number of devices."""

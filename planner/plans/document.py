@@ -144,6 +144,18 @@ class BetterWithGrantPart(Part):
     grant: GrantPart
 
 
+class NearOptimalPart(Part):
+    """A plan hardly worse by the objective and much better in one other respect."""
+
+    better_in: Literal["time", "cost", "gpus", "certainty"]
+    accelerator: str
+    gpus: int
+    wall_seconds: float
+    cost_usd: Money
+    sets: Annotated[tuple[str, ...], Field(alias="set")]
+    """The `--set` that makes it the answer."""
+
+
 class Prices(Part):
     """US dollars per node-hour in each way to buy; null: not sold or not asked for."""
 
@@ -368,6 +380,7 @@ class PlanDocument(Part):
     needs_grant: GrantPart | None = None
     """What must be granted before the plan can be had: nothing within what is sold without a contract does the job."""
     better_with_grant: BetterWithGrantPart | None = None
+    near_optimal: tuple[NearOptimalPart, ...] = ()
     relaxations: tuple[RelaxationPart, ...]
     solver: SolverPart
     catalog: CatalogPart
