@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     "--time-limit",
     callback=quantity(parse_duration),
     metavar="DURATION",
-    help="Stop searching after this time, such as 60s, with the best plan so far; what limits are worth, or what has "
-    "to give, is asked in what is left of it.",
+    help="Stop searching after this time, such as 60s, with the best plan so far; sensitivity and relaxations use "
+    "the remaining time.",
 )
 @click.option(
     "--within",
@@ -126,8 +126,8 @@ def _tell_left_out(found: Answer, around: Surroundings) -> None:
     if found.unsearched:
         click.echo(f"{why}: not searched to the end: {', '.join(found.unsearched)}", err=True)
     if around.left_out:
-        about = "more is worth" if found.plan else "has to give"
-        click.echo(f"{why}: of what {about}, left out: {', '.join(around.left_out)}", err=True)
+        about = "sensitivity" if found.plan else "relaxations"
+        click.echo(f"{why}: {about} not computed for {', '.join(around.left_out)}", err=True)
 
 
 def _print(found: Answer, around: Surroundings) -> None:

@@ -92,7 +92,7 @@ class SpotPart(Part):
     together: float
     correlation: float
     traced: bool
-    """Whether the figures are recorded or stated, not a stand-in's."""
+    """Whether the figures are recorded or stated, not those of a proxy device."""
 
 
 class SpotGang(Part):
@@ -174,7 +174,7 @@ class PurchaseLine(Part):
     nodes: int
     usd_per_gpu_hour: Money
     hours: float
-    """That each node is paid for."""
+    """Hours for which each node is paid."""
     cost_usd: Money
     note: str
 
@@ -333,7 +333,7 @@ class SolverPart(Part):
     options: int
     purchase_options: Annotated[int, Field(alias="purchase options")]
     search_seconds: float
-    """That the search for the proof took."""
+    """Wall time of the search for the proof."""
     bound: Amount
     rounding_error: float
     unsearched: tuple[str, ...]
