@@ -198,9 +198,9 @@ class _Block:
     workload: Workload
     job: Job
     columns: Mapping[str, Columns]
-    """By degree but the expert degree, of cuts alike in all of these; shape (alike,) each."""
+    """Every degree but the expert degree, for cuts alike in all of these; shape (alike,) each."""
     expert: Columns
-    """Of each cut."""
+    """Expert degree of each cut."""
     choices: MemoryChoices
     needed: Array
     """Smallest device memory that holds a layout, of shape (stages, recompute choices, cuts)."""
