@@ -17,14 +17,11 @@ from planner.cli.ending import ClosedOutput, nobody_reads, raise_on_interrupts
 from planner.errors import ExitCode, InputError, Issue, Place, did_you_mean
 
 COMMANDS = {
-    "solve": "The best cluster and layout for a training job, proven.",
-    "frontier": "What each day, dollar or GPU buys: the exact trade-off.",
-    "whatif": "A table of best plans over one or two varied quantities.",
-    "merge": "The parts of a what-if table that several machines made, as one.",
     "solve": "Find the best cluster, layout and purchases for a training job, with proof.",
     "frontier": "Compute the exact trade-off between cost, time and GPUs.",
     "whatif": "Tabulate the best plans over one or two varied keys.",
-    "board": "One live page for a negotiation: move any limit and see the best plan.",
+    "merge": "Put the parts of a what-if table together that several machines made.",
+    "board": "Open one live page on which any limit of a request is moved.",
     "portfolio": "A year of jobs that share pools, a calendar and money.",
     "scale": "Show throughput, efficiency, time and cost by number of GPUs.",
     "alternatives": "List plans of another kind that are nearly as good.",
