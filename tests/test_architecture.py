@@ -51,6 +51,7 @@ ONLY_IN = {
     "click": {"cli"},
     "jinja2": {"report"},
     "vl_convert": {"report"},
+    "distributed": {"explore"},
     "pyarrow": {"report"},
     "starlette": {"board"},
     "uvicorn": {"board"},
