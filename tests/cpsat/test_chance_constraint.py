@@ -48,7 +48,7 @@ def job(
         "training": {"phases": works},
         "market": {"clouds": [], "purchase": list(purchase), "offers": [offer]},
         "limits": {"deadline": deadline, "gpus": 64},
-        "risk": {} if confidence is None else {"confidence": confidence},
+        "risk": {} if confidence is None else {"confidence": confidence, "counts": "luck"},
         "objective": objective,
     }
     return problem_of(data)
