@@ -19,7 +19,7 @@ from planner.problem.problem import Risk
 
 
 def error_of(workload: Workload, plan: Plan) -> Predictive:
-    """Of a plan's real over its estimated time and cost: its phases share one factor, each with its own deviation."""
+    """Distribution of a plan's real over its estimated time and cost: its phases share one factor."""
     device, per_node = plan.machine.accelerator, plan.machine.per_node
     errors = [error_on(workload, device, phase.nodes * per_node) for phase in plan.phases]
     weights = [phase.wall_seconds for phase in plan.phases]

@@ -27,7 +27,7 @@ class Expectation:
 
     policy: Policy
     moments: Moments
-    """Of all phases together, each of shape ()."""
+    """Moments of all phases together, each of shape ()."""
     deadline: float | None
     error: Predictive | None = None
     """Of the estimate, where it counts."""
