@@ -31,6 +31,7 @@ STOREYS = (
     {"portfolio"},
     {"verify", "cpsat", "simulate", "estimator", "validation", "measure", "launch"},
     {"explore"},
+    {"learning"},
     {"report"},
     {"session"},
     {"board"},

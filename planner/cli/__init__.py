@@ -38,6 +38,7 @@ COMMANDS = {
     "catalog": "The accelerators, offers and models that are known.",
     "validate": "How far predictions are from published runs.",
     "calibrate": "Fit the estimator to published runs, or measure your GPU.",
+    "learn": "Learn from measured steps of your own runs, for every other command.",
     "schema": "The JSON schema of problem, run and portfolio files, and of answers.",
 }
 """Subcommands and their one-line help; `planner.cli.NAME` has a command of that NAME, or `NAME_`."""
