@@ -99,6 +99,7 @@ def _reading(arguments: Arguments, script: Script, text: str) -> Reading:
     reading.guesses = {"training": {"precision": "fp8" if recipe else "bf16"}}
     layout |= present({"micro_batch": _micro_batch(arguments), "data": _replicas(arguments)})
     layout |= {"zero": _zero(arguments), "recompute": _recompute(arguments)}
+    reading.sharded_copies = arguments.count("--parallelism.data_parallel_replicate_degree") or 1
     _read_chunks(arguments, reading)
     if (gpus := devices_of(arguments, script, text)) is not None:
         reading.data["cluster"] = {"gpus": gpus}
