@@ -101,7 +101,7 @@ class Estimate:
     peak_flops_s: float
     """Dense peak of a device in the precision of the linear layers: the denominator of MFU."""
     error: Predictive
-    """Of the real over the estimated time."""
+    """Distribution of the real over the estimated time."""
     failures: Failures
     price: HourlyPrice | None = None
     remedies: tuple[Remedy, ...] = ()

@@ -1,4 +1,4 @@
-"""Whether memory is what stands in the way, and by how much."""
+"""Whether memory is what rules out every plan, and by how much."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_out_of_memory(choices: Choices) -> bool:
 
 
 def why_not_held(choices: Choices, machines: list[Machine], index: int) -> str:
-    """That a phase fits no machine, and by how much the closest layout misses."""
+    """A sentence that a phase fits no machine, and by how much the closest layout misses."""
     space, phase = choices.spaces[index], choices.phases[index].name
     least = space.outline.tightest_bytes
     if least == inf:

@@ -39,7 +39,7 @@ class Purchase:
     gpus_per_node: int
     usd_per_gpu_hour: Decimal
     hours: float
-    """That each node is paid for."""
+    """Hours for which each node is paid."""
     wall_hours: float
     """From the start to the end of what it is bought for."""
     cost_usd: Decimal
@@ -58,14 +58,14 @@ class PhasePlan:
 
     name: str
     nodes: int
-    """That compute; spares are bought on top."""
+    """Compute nodes, excluding spares."""
     spare_nodes: int
     gpus: int
     degrees: Mapping[str, int]
     microbatches: int
     recompute: Recompute
     precision: str
-    """That the device computes in."""
+    """The precision that the device computes in."""
     steps: int
     tokens: int
     step_seconds: float
@@ -77,12 +77,12 @@ class PhasePlan:
     spot_seconds: float
     """For which a spot node is paid, as expected."""
     replaced_seconds: float
-    """In which an on-demand node stands in for a spot node."""
+    """Time in which an on-demand node replaces a spot node."""
     moments: Moments
     """Mean and spread of its wall time, and of the cost of what is not reserved; each of shape ()."""
     mfu: float
     memory_gib: Mapping[str, float]
-    """By part; they add up to what must be set aside at the peak."""
+    """GiB by part, which add up to what must be set aside at the peak."""
     memory_limit_gib: float
     """Usable memory of the device."""
     memory_expected_gib: float
@@ -133,7 +133,7 @@ class Plan:
 
     @property
     def wall_seconds(self) -> float:
-        """Of all phases, one after another, as expected."""
+        """Expected wall time of all phases, one after another."""
         return sum(phase.wall_seconds for phase in self.phases)
 
     @property

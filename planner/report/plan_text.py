@@ -34,6 +34,7 @@ from planner.report.console import wide_console
 from planner.report.deadline_probability import risk_summary
 from planner.report.estimate_error import estimate_error_lines
 from planner.report.gang import gang_lines
+from planner.report.near_optimal import near_optimal_lines
 from planner.report.tables import indented, text_table
 from planner.units import (
     format_amount,
@@ -68,7 +69,8 @@ def answer_parts(answer: Answer, around: Surroundings = NOTHING) -> Iterator[Ren
         yield from _no_plan(answer)
         return
     yield _headline(answer, plan, around)
-    yield from (Text(line) for line in beyond_lines(around.beyond, plan))
+    for line in (*near_optimal_lines(around.near, plan), *beyond_lines(around.beyond, plan)):
+        yield Text(line)
     yield ""
     yield _bill(plan)
     yield ""
@@ -102,13 +104,25 @@ def _headline(answer: Answer, plan: Plan, around: Surroundings) -> Text:
         Status.FEASIBLE: f"not proven: {nearness(answer)}",
     }[answer.status]
     condition = f"; {around.grant.in_words}\n{grant_line(around.grant)}" if around.grant else ""
+    preference = (answer.asked or answer.problem).preference
     return Text(
         f"{name}: {plan.gpus:,} × {plan.accelerator} for {format_duration(plan.wall_seconds)}, "
         f"{format_money(plan.cost_usd)}{condition}\n"
         f"{plan.placement.title}, {_nodes(plan)}; {format_count(tokens)} tokens in "
         f"{gpu_hours_text(plan)}\n"
         f"{proof} of {format_combinations(answer.search_space)} combinations, by {answer.choices.objective}"
+        f"{preference_words(answer.asked) if preference and answer.asked else ''}"
     )
+
+
+def preference_words(problem: Problem) -> str:
+    """What decided besides the objective that was proven."""
+    preference = problem.preference
+    if preference is None:
+        return ""
+    if preference.value_of_day is not None:
+        return f" within the bill that weighs cost and time best at {format_money(preference.value_of_day)} a day"
+    return f" within {format_share(preference.within)} of the least {problem.objective}"
 
 
 def gpu_hours_text(plan: Plan) -> str:
