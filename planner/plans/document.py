@@ -190,8 +190,18 @@ class MemoryPart(Part):
     total: float
     limit: float
     """Usable memory of the device."""
+    allocated: float
+    """What the framework is expected to allocate."""
+    reserve: float
+    """Of `other`: what the allocator, the driver context and the communication library take on top."""
     expected: float
-    """Expected peak."""
+    """Expected peak: allocated and reserve."""
+    margin: float
+    """Of `other`: beyond the expectation, for `limits.memory_confidence`."""
+    headroom: float
+    """What `limits.memory_headroom` keeps free of the expected peak."""
+    fits: bool
+    """Whether fitting is more likely than not."""
     fit_probability: Share
     """Probability that the real peak is within the limit."""
 
