@@ -282,7 +282,7 @@ def read_maxtext(data: Config, source: str) -> Reading:
             "data": replicas,
             "micro_batch": max(1, round(in_a_step / (replicas * accumulated))),
             "virtual_pipeline": max(1, keys.count("num_pipeline_repeats") or 1),
-            "zero": 3 if axis["fsdp"] > 1 else int(keys.flag("shard_optimizer_over_data")),
+            **_maxtext_zero(keys, axis),
             "recompute": target.meant_by("recompute_kind", policy) or "selective",
         },
     }
@@ -290,6 +290,13 @@ def read_maxtext(data: Config, source: str) -> Reading:
     _maxtext_model(keys, reading)
     _tokens(reading, keys.count("steps"))
     return reading
+
+
+def _maxtext_zero(keys: _Keys, axis: Mapping[str, int]) -> dict[str, int]:
+    """The ZeRO stage; nothing is said where there is neither a data nor an fsdp axis."""
+    if axis["fsdp"] > 1:
+        return {"zero": 3}
+    return {"zero": int(keys.flag("shard_optimizer_over_data"))} if axis["data"] > 1 else {}
 
 
 def _maxtext_model(keys: _Keys, reading: Reading) -> None:

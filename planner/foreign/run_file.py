@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from planner.errors import InputError, Issue, Place
+from planner.foreign.block import merged
 from planner.foreign.reading import Reading
 from planner.foreign.yaml_text import yaml_text
 from planner.problem.document import Document, parse_document, with_overrides
@@ -30,7 +31,8 @@ def run_text(reading: Reading, source: str, options: Mapping[str, str], sets: It
     `options` holds values by dotted key. Raises InputError with everything that is missing, and for a run whose parts
     do not fit together.
     """
-    data = {key: dict(value) if isinstance(value, Mapping) else value for key, value in reading.data.items()}
+    said = merged(reading.data, reading.guesses)
+    data = {key: dict(value) if isinstance(value, Mapping) else value for key, value in said.items()}
     document = Document(source, {"schema": "run/1", **data}, ("",), {}, Path())
     document = with_overrides(document, [*(f"{path}={value}" for path, value in options.items()), *sets])
     whole: dict[str, Any] = dict(document.data)

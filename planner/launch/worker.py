@@ -33,9 +33,7 @@ def job_name(job: Job) -> str:
     return f"{job.number:02d}-{slug(job.phase)}"
 
 
-def worker_lines(
-    job: Job, framework: Framework, suffix: str, body: str, rendezvous: Rendezvous
-) -> Iterator[str]:
+def worker_lines(job: Job, framework: Framework, suffix: str, body: str, rendezvous: Rendezvous) -> Iterator[str]:
     """The script: environment, the framework's file, whose name ends in `suffix`, and its command."""
     yield "set -euo pipefail"
     for name, meaning in framework.required.items():
