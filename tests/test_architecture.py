@@ -19,6 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 STOREYS = (
     {"errors"},
+    {"tolerances"},
     {"units", "files", "clock"},
     {"catalog"},
     {"problem"},
@@ -50,6 +51,7 @@ ONLY_IN = {
     "click": {"cli"},
     "jinja2": {"report"},
     "vl_convert": {"report"},
+    "pyarrow": {"report"},
     "starlette": {"board"},
     "uvicorn": {"board"},
 }
