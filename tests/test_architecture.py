@@ -21,6 +21,7 @@ STOREYS = (
     {"errors"},
     {"units", "files", "clock"},
     {"catalog"},
+    {"prices"},
     {"problem"},
     {"performance"},
     {"availability"},

@@ -33,6 +33,7 @@ COMMANDS = {
     "estimate": "What one exact layout costs: seconds, memory, days and dollars.",
     "model": "A model's parameters, FLOPs and memory by part.",
     "catalog": "The accelerators, offers and models that are known.",
+    "prices": "Price lists of others as a book of your own, what changed, how old it is.",
     "validate": "How far predictions are from published runs.",
     "calibrate": "Fit the estimator to published runs, or measure your GPU.",
     "schema": "The JSON schema of problem, run and portfolio files, and of answers.",

@@ -111,6 +111,9 @@ class Market(SchemaModel):
     """Own prices and quotas, beside the catalogs' offers; default: none."""
     spot_price: Factor = 1.0
     """Factor on all spot prices, such as `×1.5`; default 1."""
+    prices: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
+    """Books of own prices that `plan prices import` wrote, laid over the catalogs' offers, the first before the next:
+    paths beside the problem, or `user` for the one in the user's configuration folder; default: none."""
     capacity: Grants | None = None
     """Nodes that the catalogs' clouds grant at a time in one zone, such as `{aws: 256, gcp/B200-SXM: 512, any: 64}`, or
     `unlimited`; default: what clouds are known or assumed to sell without a contract."""
