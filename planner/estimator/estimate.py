@@ -20,6 +20,7 @@ from planner.estimator.failures import Failures, expected_failures
 from planner.estimator.price import HourlyPrice, catalog_price, stated_price
 from planner.estimator.remedies import Remedy, remedies_of
 from planner.estimator.resolve import Subject, Symbols, resolve, symbols_of
+from planner.market.money import gpu_hours_usd
 from planner.performance import flops
 from planner.performance.attention import attended_tokens
 from planner.performance.evaluate import Evaluation
@@ -31,7 +32,7 @@ from planner.performance.symbols import Architecture, Software
 from planner.performance.work import model_flop_per_token
 from planner.problem.run import Run
 from planner.problem.training import MEMORY_CONFIDENCE, Training
-from planner.units import GIB, SECONDS_PER_DAY, SECONDS_PER_HOUR, round_usd
+from planner.units import GIB, SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ class Estimate:
         return self._cost(self.expected_gpu_hours)
 
     def _cost(self, gpu_hours: float) -> Decimal | None:
-        return round_usd(Decimal(gpu_hours) * self.price.usd) if self.price and math.isfinite(gpu_hours) else None
+        return gpu_hours_usd(gpu_hours, self.price.usd) if self.price and math.isfinite(gpu_hours) else None
 
     @property
     def gpu_hours_per_trillion_tokens(self) -> float:

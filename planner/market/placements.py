@@ -19,11 +19,10 @@ from planner.market.spot import SpotFigures, spot_figures, spot_price
 from planner.prices.book import USER, offers_with, user_book
 from planner.problem.problem import OwnOffer, Problem
 from planner.problem.quantities import UNLIMITED
-from planner.units import Price
+from planner.units import SECONDS_PER_YEAR, Price, exact
 
 OWN: Final = "own"
 """The cloud of the problem's own offers."""
-YEAR_SECONDS: Final = 365 * 86400
 
 
 @dataclass(frozen=True)
@@ -215,15 +214,15 @@ def _catalog_placement(
     nodes, basis = capacities.nodes(offer.cloud, device.name) if offer.network_gbit_s > 0 else (1, "published")
     spot = offer.spot_usd_per_hour if "spot" in kinds else None
     if spot is not None:
-        spot = spot_price(offer, history, problem.risk.spot_price) * problem.market.spot_price
+        spot = spot_price(offer, history, problem.risk.spot_price) * exact(problem.market.spot_price)
     return Placement(
         cloud=offer.cloud,
         region=offer.region,
         zone=offer.zone,
         instance_type=offer.instance_type,
         machine=machine_of(device, offer.accelerators, offer.network_gbit_s),
-        on_demand=_usd(offer.on_demand_usd_per_hour) if "on_demand" in kinds else None,
-        spot=_usd(spot),
+        on_demand=offer.on_demand_usd_per_hour if "on_demand" in kinds else None,
+        spot=spot,
         reservations=_catalog_reservations(offer) if "reserved" in kinds else (),
         nodes=nodes,
         spot_nodes=nodes,
@@ -246,14 +245,10 @@ def _catalog_reservations(offer: Offer) -> tuple[Reservation, ...]:
     """The terms for which a catalog offer can be reserved."""
     terms = (
         ("block", offer.block_usd_per_hour, 0.0),
-        ("1 year", offer.reserved_1y_usd_per_hour, YEAR_SECONDS),
-        ("3 years", offer.reserved_3y_usd_per_hour, 3 * YEAR_SECONDS),
+        ("1 year", offer.reserved_1y_usd_per_hour, float(SECONDS_PER_YEAR)),
+        ("3 years", offer.reserved_3y_usd_per_hour, 3.0 * SECONDS_PER_YEAR),
     )
-    return tuple(Reservation(term, Decimal(repr(price)), seconds) for term, price, seconds in terms if price)
-
-
-def _usd(price: float | None) -> Decimal | None:
-    return None if price is None else Decimal(repr(price))
+    return tuple(Reservation(term, price, seconds) for term, price, seconds in terms if price)
 
 
 def _own_placements(problem: Problem) -> Iterator[Placement]:
@@ -282,7 +277,7 @@ def _own_placement(problem: Problem, offer: OwnOffer, device: Accelerator) -> Pl
         instance_type=offer.name,
         machine=machine_of(device, per_node, network),
         on_demand=per_node_hour(offer.on_demand, "on_demand"),
-        spot=None if spot is None else spot * Decimal(repr(problem.market.spot_price)),
+        spot=None if spot is None else spot * exact(problem.market.spot_price),
         reservations=() if reserved is None else (Reservation("job", reserved, 0.0),),
         nodes=nodes,
         spot_nodes=min(offer.spot_nodes or nodes, nodes),

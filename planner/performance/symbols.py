@@ -305,6 +305,8 @@ class Software:
     """Bytes per trained parameter that the passes read: 2, or 1 where weights are kept in 8 bit."""
     gradient_bytes: Array
     """Bytes per parameter of the gradient buffer."""
+    gradient_copy_bytes: Array
+    """Bytes per parameter of the copy that the optimizer takes of its gradients at the step, sharded as its states."""
     zero3_weight_bytes: Array
     """The same as `weight_bytes` under ZeRO-3: 0 where the shards are the optimizer's own copy."""
     zero3_gradient_bytes: Array
@@ -323,7 +325,7 @@ class Software:
         """The numbers of one stack at one release for a precision (16-bit brain floats unless given), shape ()."""
         numbers = {f.name: getattr(stack, f.name, None) for f in fields(cls)}
         arithmetic = precision.arithmetic if precision else "bf16"
-        for name in ("gradient_bytes", "weight_bytes"):
+        for name in ("gradient_bytes", "gradient_copy_bytes", "weight_bytes"):
             by_arithmetic = getattr(stack, name)
             numbers[name] = by_arithmetic.get(arithmetic, by_arithmetic["default"])
         kernel = attention_kernel(stack.attention)

@@ -19,13 +19,14 @@ from planner.catalog.capacity import slices_of
 from planner.layouts.rows import recomputed_shares
 from planner.layouts.wall_time import RunTime, TimedLayouts, run_time
 from planner.layouts.workload import PhaseWork, Workload, workload_of
-from planner.market.money import purchase_usd, reservation_usd
+from planner.market.money import node_hours_usd
 from planner.market.placements import placements
 from planner.performance.evaluate import evaluate
 from planner.performance.symbols import Layout
 from planner.plans.plan import PhasePlan, Plan
 from planner.problem.problem import Problem
 from planner.units import GIB
+from planner.verify.validity import layout_rules, machine_rules
 
 
 class FaultyPlanError(Exception):
@@ -100,37 +101,23 @@ def _market(problem: Problem, plan: Plan) -> Iterator[str]:
 
 
 def _layout(workload: Workload, work: PhaseWork, plan: Plan, phase: PhasePlan) -> Iterator[str]:
-    """Degrees multiply to the devices, divide what they must divide, and keep to the pins."""
-    d, model, per_node = phase.degrees, workload.model, plan.machine.per_node
-    replicas = d["tensor"] * d["context"] * d["data"]
-    slots = model.num_hidden_layers + 2 * workload.stack.counts_embedding
-    rules = {
-        "gpus = data · tensor · pipeline · context": phase.gpus == replicas * d["pipeline"],
+    """The layout is a valid one, on the devices and micro-batches that it says."""
+    d, nodes, per_node = phase.degrees, phase.nodes, plan.machine.per_node
+    degrees = {name: np.asarray(value) for name, value in d.items()}
+    devices = d["tensor"] * d["pipeline"] * d["context"] * d["data"]
+    pinned = workload.pins.recompute
+    rules: dict[str, bool | np.bool_] = {
+        **{rule: holds.all() for rule, holds in layout_rules(workload, work, degrees).items()},
+        **{rule: holds.all() for rule, holds in machine_rules(plan.machine, degrees).items()},
+        "gpus = data · tensor · pipeline · context": phase.gpus == devices,
         "global_batch = data · micro_batch · microbatches": (
             work.global_batch == d["data"] * d["micro_batch"] * phase.microbatches
         ),
-        "nodes are whole": phase.nodes * per_node == phase.gpus or (phase.nodes == 1 and phase.gpus < per_node),
-        "nodes are a slice that is sold": _is_slice(plan.accelerator, phase.nodes * per_node),
-        "tensor divides the heads": model.num_attention_heads % d["tensor"] == 0,
-        "tensor stays in the fabric": d["tensor"] <= plan.machine.domain,
-        "context cuts the sequence": work.sequence_length % d["context"] == 0,
-        "expert divides the experts": max(model.n_routed_experts, 1) % d["expert"] == 0,
-        "expert groups divide the devices of a stage": replicas % d["expert"] == 0,
-        "stages have layers": d["pipeline"] <= model.num_hidden_layers,
-        "chunks have layers, the embedding or the loss": (
-            d["pipeline"] * d["virtual"] in {slots, *range(model.num_hidden_layers + 1)}
-        ),
-        "interleaving runs whole rounds": d["virtual"] == 1 or phase.microbatches % d["pipeline"] == 0,
-        "recompute is pinned otherwise": workload.pins.recompute is None or phase.recompute in workload.pins.recompute,
+        "nodes are whole": nodes * per_node == phase.gpus or (nodes == 1 and phase.gpus < per_node),
+        "nodes are a slice that is sold": _is_slice(plan.accelerator, nodes * per_node),
+        "recompute is as pinned": pinned is None or phase.recompute in pinned,
     }
-    names = {"virtual": "virtual_pipeline"}
-    pins = {name: getattr(workload.pins, names.get(name, name)) for name in d}
     yield from (f"{phase.name}: {rule} does not hold" for rule, holds in rules.items() if not holds)
-    yield from (
-        f"{phase.name}: {name} {d[name]} is not within {pin}"
-        for name, pin in pins.items()
-        if pin and not pin.allows(d[name])
-    )
 
 
 def _is_slice(accelerator: str, chips: int) -> bool:
@@ -214,13 +201,12 @@ def _cost(plan: Plan) -> Iterator[str]:
 
 def expected_usd(plan: Plan, phase: PhasePlan) -> float:
     """What a phase's on-demand and spot nodes cost for the times that they are paid."""
-    placement = plan.placement
-    on_demand, spot = (np.asarray(float(price or 0)) for price in (placement.on_demand, placement.spot))
     bought = [one for one in plan.purchases if one.phase == phase.name and not one.note]
     nodes = {kind: sum(one.nodes for one in bought if one.kind == kind) for kind in ("on_demand", "spot")}
     on_demand_time = nodes["on_demand"] * phase.wall_seconds + nodes["spot"] * phase.replaced_seconds
-    spot_time = np.asarray(nodes["spot"] * phase.spot_seconds)
-    return float(purchase_usd(np.asarray(on_demand_time), on_demand, spot_time, spot))
+    spot_time = nodes["spot"] * phase.spot_seconds
+    on_demand, spot = plan.placement.on_demand, plan.placement.spot
+    return float(node_hours_usd(1, on_demand, on_demand_time) + node_hours_usd(1, spot, spot_time))
 
 
 def _reservation_usd(plan: Plan) -> float:
@@ -229,8 +215,8 @@ def _reservation_usd(plan: Plan) -> float:
     nodes = sum(one.nodes for one in plan.purchases if one.kind == "reserved")
     if reservation is None or not nodes:
         return 0.0
-    price, term = np.asarray(float(reservation.usd_per_node_hour)), np.asarray(reservation.committed_seconds)
-    return float(reservation_usd(np.asarray(float(nodes)), price, np.asarray(plan.wall_seconds), term))
+    paid = max(plan.wall_seconds, reservation.committed_seconds)
+    return float(node_hours_usd(nodes, reservation.usd_per_node_hour, paid))
 
 
 def _spares(problem: Problem, plan: Plan) -> Iterator[str]:

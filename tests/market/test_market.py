@@ -88,8 +88,8 @@ def test_spot_prices_move_with_factor_and_percentile() -> None:
         return at[0].spot
 
     assert spot(market={"spot_price": "×2"}) == pytest.approx(2 * spot())
-    assert float(spot(risk={"spot_price": "p90"})) == pytest.approx(history.spot_p90_usd_per_hour)
-    assert float(spot(risk={"spot_price": "p50"})) == pytest.approx(history.spot_p50_usd_per_hour)
+    assert float(spot(risk={"spot_price": "p90"})) == pytest.approx(float(history.spot_p90_usd_per_hour))
+    assert float(spot(risk={"spot_price": "p50"})) == pytest.approx(float(history.spot_p50_usd_per_hour))
 
 
 def test_policies_need_their_prices() -> None:
