@@ -155,7 +155,7 @@ def _standing_alone(offers: Sequence[Offer], kind: str) -> Iterator[Issue]:
     clouds = Counter(cloud for cloud, _ in lowest)
     cheapest = sorted(lowest, key=lambda place: lowest[place])[:2]
     for offer, price in prices.items():
-        elsewhere = next((lowest[place] for place in cheapest if place != (offer.cloud, offer.region)), 0.0)
+        elsewhere = next((lowest[place] for place in cheapest if place != (offer.cloud, offer.region)), Decimal(0))
         if clouds[offer.cloud] >= rules.isolated_regions and price < rules.isolated_share * elsewhere:
             name = kind.removesuffix("_usd_per_hour").replace("_", " ")
             message = f"{name} {price:.2f} a device and hour, nowhere else below {elsewhere:.2f}"

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -107,8 +108,8 @@ class Change:
     key: Key
     kind: str
     accelerators: int
-    old: float | None
-    new: float | None
+    old: Decimal | None
+    new: Decimal | None
 
 
 KINDS: Final = ("on_demand", "spot", "reserved_1y", "reserved_3y", "block")

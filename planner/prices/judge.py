@@ -6,11 +6,12 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cache
 from statistics import median
 from typing import Final
 
-from planner.catalog.check_offers import OFFER_CHECKS, where
+from planner.catalog.check_offers import OFFER_CHECKS, unpublished_networks, where
 from planner.catalog.offers import load_offers, usable
 from planner.catalog.records import Offer
 from planner.catalog.traps import load_traps
@@ -23,7 +24,7 @@ def judged(quotes: Iterable[Quote]) -> tuple[Offer, ...]:
     """Every quote as an offer; those that are not believed say why under `suspect` and are never used."""
     read = [_offer(quote) for quote in quotes]
     offers = [offer for offer, _ in read]
-    hosts = {offer: float(quote.host_usd) for offer, quote in read if quote.host_usd is not None}
+    hosts = {offer: quote.host_usd for offer, quote in read if quote.host_usd is not None}
     faults = {id(offer): fault for offer, fault in _faults(offers, hosts)}
     believed = [offer for offer in offers if not offer.suspect and id(offer) not in faults]
     named = {issue.message.partition(": ")[0]: issue.message.partition(": ")[2] for issue in _catalog_issues(believed)}
@@ -49,7 +50,7 @@ def _offer(quote: Quote) -> tuple[Offer, Quote]:
     name, count = device_named(quote), devices_of(quote)
     spot = quote.spot if quote.spot and (quote.on_demand is None or quote.spot < quote.on_demand) else None
     prices = (quote.on_demand, spot, quote.reserved_1y, quote.reserved_3y, quote.block)
-    priced = [float(price) if price and price > 0 else None for price in prices]
+    priced = [price if price and price > 0 else None for price in prices]
     network, fabric, assumed = _network(quote)
     offer = Offer(
         cloud=quote.cloud,
@@ -79,7 +80,7 @@ def today() -> str:
     return datetime.now(tz=UTC).date().isoformat()
 
 
-def _unusable(quote: Quote, name: str | None, count: int, priced: Sequence[float | None]) -> str:
+def _unusable(quote: Quote, name: str | None, count: int, priced: Sequence[Decimal | None]) -> str:
     """Why a row says nothing of what a device costs."""
     if quote.fault:
         return quote.fault
@@ -110,7 +111,7 @@ def _known_networks() -> dict[tuple[str, str], tuple[float, str, bool]]:
     return catalog | published
 
 
-def _faults(offers: Sequence[Offer], hosts: dict[Offer, float]) -> Iterator[tuple[Offer, str]]:
+def _faults(offers: Sequence[Offer], hosts: dict[Offer, Decimal]) -> Iterator[tuple[Offer, str]]:
     """What hides in lists beyond the catalog's own traps; the first fault of an offer counts last."""
     usual = [offer for offer in offers if not offer.suspect]
     yield from _repeated(usual)
@@ -121,7 +122,7 @@ def _faults(offers: Sequence[Offer], hosts: dict[Offer, float]) -> Iterator[tupl
 
 def _repeated(offers: Sequence[Offer]) -> Iterator[tuple[Offer, str]]:
     """One place and machine at two prices."""
-    groups: dict[str, set[tuple[float | None, float | None]]] = defaultdict(set)
+    groups: dict[str, set[tuple[Decimal | None, Decimal | None]]] = defaultdict(set)
     for offer in offers:
         groups[where(offer)].add((offer.on_demand_usd_per_hour, offer.spot_usd_per_hour))
     yield from ((offer, "listed twice at two prices") for offer in offers if len(groups[where(offer)]) > 1)
@@ -131,7 +132,7 @@ def _far_from_the_catalog(offers: Sequence[Offer]) -> Iterator[tuple[Offer, str]
     """A price a device far below or above what the catalog knows of it."""
     limits, (here, anywhere) = price_sources().limits, _known_prices()
     for offer in offers:
-        price = offer.on_demand_usd_per_hour
+        price = float(offer.on_demand_usd_per_hour or 0)
         known = here.get((offer.cloud, offer.region, offer.accelerator)) or here.get(
             (offer.cloud, "", offer.accelerator)
         )
@@ -150,7 +151,7 @@ def _known_prices() -> tuple[dict[tuple[str, str, str], float], dict[str, float]
     groups: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for offer in usable(load_offers()):
         if offer.on_demand_usd_per_hour:
-            each = offer.on_demand_usd_per_hour / offer.accelerators
+            each = float(offer.on_demand_usd_per_hour) / offer.accelerators
             groups[offer.cloud, offer.region, offer.accelerator].append(each)
             groups[offer.cloud, "", offer.accelerator].append(each)
     here = {key: median(prices) for key, prices in groups.items()}
@@ -163,7 +164,7 @@ def _known_prices() -> tuple[dict[tuple[str, str, str], float], dict[str, float]
 
 def _not_scaled(offers: Sequence[Offer]) -> Iterator[tuple[Offer, str]]:
     """Machines of different size at one price: the price is not that of the machine."""
-    groups: dict[tuple[str, str, str, float], list[Offer]] = defaultdict(list)
+    groups: dict[tuple[str, str, str, Decimal], list[Offer]] = defaultdict(list)
     for offer in offers:
         if offer.on_demand_usd_per_hour:
             groups[offer.cloud, offer.region, offer.accelerator, offer.on_demand_usd_per_hour].append(offer)
@@ -172,10 +173,10 @@ def _not_scaled(offers: Sequence[Offer]) -> Iterator[tuple[Offer, str]]:
             yield from ((offer, "the same price for another number of devices") for offer in group)
 
 
-def _flat(offers: Sequence[Offer], hosts: dict[Offer, float]) -> Iterator[tuple[Offer, str]]:
+def _flat(offers: Sequence[Offer], hosts: dict[Offer, Decimal]) -> Iterator[tuple[Offer, str]]:
     """One price a device in many regions although the hosts' prices differ: another product's price."""
     fewest = price_sources().limits.flat_regions
-    groups: dict[tuple[str, str, int], list[tuple[float, Offer]]] = defaultdict(list)
+    groups: dict[tuple[str, str, int], list[tuple[Decimal, Offer]]] = defaultdict(list)
     for offer in offers:
         if offer in hosts and offer.on_demand_usd_per_hour:
             price = round(offer.on_demand_usd_per_hour - hosts[offer], 4)
@@ -191,7 +192,7 @@ def _flat(offers: Sequence[Offer], hosts: dict[Offer, float]) -> Iterator[tuple[
 def _is_confirmed(offer: Offer) -> bool:
     """Whether the catalog has about the same price for the device in the same place."""
     known = _known_prices()[0].get((offer.cloud, offer.region, offer.accelerator))
-    price = (offer.on_demand_usd_per_hour or 0.0) / offer.accelerators
+    price = float(offer.on_demand_usd_per_hour or 0) / offer.accelerators
     return known is not None and abs(price / known - 1) <= CONFIRMED
 
 
@@ -202,4 +203,5 @@ CONFIRMED: Final = 0.05
 def _catalog_issues(offers: Sequence[Offer]) -> Iterator[Issue]:
     """What the catalog's own checks find."""
     for check in OFFER_CHECKS:
-        yield from check(offers)
+        if check is not unpublished_networks:  # a contract states its own
+            yield from check(offers)

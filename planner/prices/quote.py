@@ -47,6 +47,8 @@ class SkypilotName(SourcedRecord):
 
     name: str
     accelerator: str
+    machines: str = ""
+    """How the names of the machines begin that carry it, where a list prices hosts and devices apart."""
 
 
 class SliceName(Record):

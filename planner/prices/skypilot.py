@@ -119,10 +119,10 @@ def _on_host(
     """The devices with the first machine of the place that carries them."""
     from planner.prices.devices import device_named  # noqa: PLC0415  (few lists price hosts apart)
 
-    name = device_named(quote)
+    name, begins = device_named(quote), {one.name: one.machines for one in price_sources().skypilot_name}
     for machine in types.get((quote.cloud, name or "", quote.count), ()):
         host = hosts.get((machine, quote.zone or quote.region))
-        if host is not None:
+        if host is not None and machine.startswith(begins.get(quote.device, "")):
             return replace(
                 quote,
                 instance_type=machine,

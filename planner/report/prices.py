@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 from planner.prices.book import Age, Change
@@ -12,11 +13,16 @@ from planner.units import format_share
 
 
 def change_documents(found: Sequence[Change]) -> list[dict[str, Any]]:
-    """Each change with its place; prices are US dollars per instance and hour."""
+    """Each change with its place; prices are US dollars per instance and hour, as decimal strings."""
     names = ("cloud", "region", "zone", "instance_type")
     return [
-        dict(zip(names, one.key, strict=True)) | {"kind": one.kind, "from": one.old, "to": one.new} for one in found
+        dict(zip(names, one.key, strict=True)) | {"kind": one.kind, "from": _text(one.old), "to": _text(one.new)}
+        for one in found
     ]
+
+
+def _text(price: Decimal | None) -> str | None:
+    return None if price is None else f"{price:f}"
 
 
 def change_lines(found: Sequence[Change]) -> Iterator[str]:
