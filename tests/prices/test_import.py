@@ -17,7 +17,7 @@ from planner.cli import main
 from planner.errors import InputError
 from planner.prices.book import book_text, changes, key_of, offers_with, read_book
 from planner.prices.clouds import Cloud, cloud_quotes
-from planner.prices.judge import judged
+from planner.prices.judge import judged, today
 from planner.prices.sheet import sheet_quotes
 from planner.prices.skypilot import skypilot_quotes
 
@@ -291,11 +291,11 @@ def test_own_prices_decide_a_plan(tmp_path: Path) -> None:
 
 
 def test_old_prices_are_told(tmp_path: Path) -> None:
-    """A plan that rests on a price of long ago says so on stderr, with place, date and what would change the plan."""
-    offer = AWS[0].model_copy(update={"date": "2020-01-01", "network_gbit_s": 400.0})
-    (tmp_path / "prices.csv").write_text(book_text([offer]), encoding="utf-8")
-    problem = tmp_path / "problem.yaml"
+    """A plan that rests on a price of long ago says so on stderr; one on today's price says nothing."""
+    problem, book = tmp_path / "problem.yaml", tmp_path / "prices.csv"
     problem.write_text(PROBLEM.replace("[contract]", "[aws]"), encoding="utf-8")
-    told = CliRunner().invoke(main, ["solve", str(problem)]).stderr
-    assert "aws us-east-1" in told
-    assert "of 2020-01-01" in told
+    for date, is_told in (("2020-01-01", True), (today(), False)):
+        book.write_text(book_text(one.model_copy(update={"date": date}) for one in AWS), encoding="utf-8")
+        told = CliRunner().invoke(main, ["solve", str(problem)]).stderr
+        assert ("days old: look it up again" in told) is is_told
+        assert (f"of {date}" in told) is is_told
