@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from planner.clock import Clock
 from planner.explore.answer import Answer, answer
+from planner.explore.capacity import ungranted
+from planner.explore.near_optimal import WITHIN
+from planner.explore.preference import preferred
 from planner.explore.room import Room
 from planner.explore.sensitivity import prepared
 from planner.explore.surroundings import Surroundings, surroundings
 from planner.explore.time_budget import TimeBudget
 from planner.plans.document import FORMAT_VERSION, PlanDocument
+from planner.plans.solution import Status
 from planner.problem.document import Document, parse_document, read_document, with_overrides
 from planner.problem.problem import Problem
 from planner.problem.run import Run
@@ -54,8 +58,11 @@ class Session:
         clock: Clock | None = None,
         progress: Callable[[str], None] | None = None,
         room: Room | None = None,
+        within: float = WITHIN,
     ) -> None:
+        """`within`: share of the optimum up to which plans count as good as it, see `near_optimal`."""
         self.problem = problem
+        self.within = within
         self.clock = clock or Clock()
         self._progress = progress
         budget = TimeBudget(self.clock)
@@ -74,8 +81,25 @@ class Session:
     @cached_property
     def answered(self) -> Answered:
         """The answer, its proof and what was asked around it. Raises FaultyPlanError when it fails its verification."""
-        found = answer(self.problem, clock=self.clock, progress=self._progress, prepare=lambda _: prepared(self.room))
-        return Answered(found, surroundings(self.room, found))
+        found = self._answer(self.room)
+        if found.status is Status.INFEASIBLE:
+            found = self._instead(found, ungranted(self.problem))
+        if found.plan is not None and self.problem.preference is not None:
+            found = self._instead(found, preferred(self.room, found.plan))
+        return Answered(found, surroundings(self.room, found, self.within))
+
+    def _instead(self, found: Answer, other: Problem | None) -> Answer:
+        """The answer to another problem in place of the one that was found, where it has a plan."""
+        room = None if other is None else Room(other, time_budget=self.room.time_budget)
+        again = None if room is None or self.clock.is_over else self._answer(room)
+        if room is None or again is None or again.plan is None:
+            return found
+        self.room = room
+        return replace(again, asked=self.problem)
+
+    def _answer(self, room: Room) -> Answer:
+        """The answer to a room's problem."""
+        return answer(room.problem, clock=self.clock, progress=self._progress, prepare=lambda _: prepared(room))
 
     def solve(self) -> PlanDocument:
         """The best plan, proven and verified, or why there is none; what `plan solve --json` prints."""
@@ -151,14 +175,16 @@ def estimate(run: Run | str | Path, overrides: Mapping[str, object] | None = Non
 
     `run` is a run, its file or its text. Raises InputError.
     """
-    from planner.catalog.calibration import load_calibration
+    from planner.catalog.calibration import calibration_from
     from planner.estimator.estimate import estimate as estimated
     from planner.report.console import print_report
     from planner.report.estimate import estimate_tables
     from planner.report.estimate_document import as_document
 
     exact = run if isinstance(run, Run) else Run.of(_document(run, overrides))
-    found = estimated(exact, load_calibration())
+    with exact.at("calibration"):
+        record = calibration_from(exact.calibration, exact.base_directory)
+    found = estimated(exact, record)
     return Result(as_document(found), lambda: print_report(*estimate_tables(found)))
 
 

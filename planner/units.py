@@ -347,6 +347,11 @@ def written_money(usd: Decimal) -> str:
     return f"${usd:f}"
 
 
+def written_memory(size: int) -> str:
+    """Bytes as `parse_memory` reads them back exactly."""
+    return f"{size} B"
+
+
 def written_bandwidth(bytes_s: float) -> str:
     """Bytes per second as files state them, exactly: `50 GB/s`."""
     return f"{_plain_number(Decimal(repr(bytes_s)) / 10**9)} GB/s"

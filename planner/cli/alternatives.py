@@ -7,7 +7,7 @@ import json
 import click
 
 from planner.cli.ending import ending_with
-from planner.cli.options import cache_option, quantity, set_option
+from planner.cli.options import cache_option, calibration_option, quantity, set_option
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 from planner.units import parse_share
@@ -16,9 +16,14 @@ from planner.units import parse_share
 @click.command()
 @click.argument("problem_file", metavar="PROBLEM.YAML")
 @set_option
+@calibration_option
 @cache_option
 @click.option(
-    "--within", default="5%", callback=quantity(parse_share), metavar="SHARE", help="How much worse; default 5%."
+    "--within",
+    default="5%",
+    callback=quantity(parse_share),
+    metavar="SHARE",
+    help="Largest difference from the optimum; default 5%.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def alternatives(problem_file: str, sets: tuple[str, ...], within: float, *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from planner.cli.options import cache_option, set_option
+from planner.cli.options import cache_option, calibration_option, set_option
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 
@@ -21,12 +21,13 @@ SHOWN = 20
 @click.command()
 @click.argument("problem_file", metavar="PROBLEM.YAML")
 @set_option
+@calibration_option
 @cache_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
 @click.option(
     "--top",
     type=click.IntRange(min=1),
-    help=f"Only so many layouts of each phase, cheapest first; default {SHOWN}, with --csv all.",
+    help=f"Number of layouts per phase, cheapest first; default {SHOWN}, with --csv all.",
 )
 @click.option("--undominated", is_flag=True, help="Only the layouts that the solver chooses from.")
 def layouts(problem_file: str, sets: tuple[str, ...], *, as_csv: bool, top: int | None, undominated: bool) -> None:

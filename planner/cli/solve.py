@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from planner.cli.ending import ending_with, stopped_by_interrupts
-from planner.cli.options import cache_option, html_option, quantity, set_option, write_page
+from planner.cli.options import cache_option, calibration_option, html_option, quantity, set_option, write_page
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
-from planner.units import parse_duration
+from planner.units import parse_duration, parse_share
 
 if TYPE_CHECKING:
     from planner.clock import Clock
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("problem_file", metavar="PROBLEM.YAML")
 @set_option
+@calibration_option
 @cache_option
 @click.option("--minimize", type=click.Choice(["cost", "time"]), help="Override the problem's objective.")
 @click.option("--maximize", type=click.Choice(["tokens"]), help="Override the problem's objective.")
@@ -35,8 +36,16 @@ if TYPE_CHECKING:
     "--time-limit",
     callback=quantity(parse_duration),
     metavar="DURATION",
-    help="Stop searching after this time, such as 60s, with the best plan so far; what limits are worth, or what has "
-    "to give, is asked in what is left of it.",
+    help="Stop searching after this time, such as 60s, with the best plan so far; sensitivity and relaxations use "
+    "the remaining time.",
+)
+@click.option(
+    "--within",
+    default="1%",
+    show_default=True,
+    callback=quantity(parse_share),
+    metavar="SHARE",
+    help="Name plans that are worse than the best one by no more than this and much better otherwise.",
 )
 @click.option("--check", is_flag=True, help="Compare the optimum with an exhaustive enumeration; slow.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -48,6 +57,7 @@ def solve(
     minimize: str | None,
     maximize: str | None,
     time_limit: float | None,
+    within: float,
     *,
     check: bool,
     as_json: bool,
@@ -66,19 +76,19 @@ def solve(
     clock, objective = Clock.of(time_limit), minimize or maximize
     problem = problem_of(problem_file, (*sets, *([f"objective={objective}"] if objective else [])))
     with stopped_by_interrupts(clock):
-        found = _solved(problem, clock)
+        found = _solved(problem, clock, within)
         if check:
             _compare(found.answer)
         _show(found, as_json=as_json, out=out, html=html)
 
 
-def _solved(problem: Problem, clock: Clock) -> Answered:
+def _solved(problem: Problem, clock: Clock, within: float) -> Answered:
     """The answer and what was asked around it; a plan that does not hold ends with 70 instead."""
     from planner.session import Session
     from planner.verify.check import FaultyPlanError
 
     try:
-        return Session(problem, clock=clock, progress=_progress()).answered
+        return Session(problem, clock=clock, progress=_progress(), within=within).answered
     except FaultyPlanError as error:
         for fault in error.faults:
             click.echo(f"error: the plan failed its verification: {fault}", err=True)
@@ -132,8 +142,8 @@ def _tell_left_out(found: Answer, around: Surroundings) -> None:
     if found.unsearched:
         click.echo(f"{why}: not searched to the end: {', '.join(found.unsearched)}", err=True)
     if around.left_out:
-        about = "more is worth" if found.plan else "has to give"
-        click.echo(f"{why}: of what {about}, left out: {', '.join(around.left_out)}", err=True)
+        about = "sensitivity" if found.plan else "relaxations"
+        click.echo(f"{why}: {about} not computed for {', '.join(around.left_out)}", err=True)
 
 
 def _print(found: Answer, around: Surroundings) -> None:
@@ -143,7 +153,7 @@ def _print(found: Answer, around: Surroundings) -> None:
     from planner.report.sensitivity import worth_lines
     from planner.report.spot_break_even import turning_lines
 
-    print_answer(found)
+    print_answer(found, around)
     for line in (*worth_lines(around.worth), *turning_lines(around.turning)):
         click.echo(line)
     if around.gives:

@@ -103,7 +103,7 @@ def _weight_of_rounding(choices: Choices) -> float:
 
 
 def _weight(choices: Choices, phase: int, purchase_option: PurchaseOption) -> float:
-    """That of one phase with one purchase option; 1 without spot nodes."""
+    """The weight of one phase with one purchase option; 1 without spot nodes."""
     columns = choices.columns[phase][site_of(purchase_option)]
     spot, stand_in = (float(price or 0) for price in (purchase_option.spot_price, purchase_option.on_demand_price))
     if not spot:

@@ -115,7 +115,7 @@ def search(choices: Choices, *, clock: Clock | None = None, hint: Decision | Non
 
 
 def _parameters(scale: FixedPoint, clock: Clock) -> SatParameters:
-    """Of the search, so that the same model always gives the same answer, and never works without end."""
+    """Parameters with which the same model always gives the same answer, and a search always ends."""
     parameters = SatParameters()
     parameters.num_workers = 1
     parameters.random_seed = SEED

@@ -147,10 +147,10 @@ def optimistic(choices: Choices) -> float:
     """A value that no plan can beat, of the options that no time was left for too: dollars, seconds or tokens."""
     match choices.objective:
         case "cost":
-            usd = [*_napkins(choices, "usd"), *([least_usd(choices)] if choices.purchase_options else [])]
+            usd = [*_unsearched(choices, "usd"), *([least_usd(choices)] if choices.purchase_options else [])]
             return max(0.0, min(usd, default=0.0) - rounded_usd(choices))
         case "time":
-            found = [*_napkins(choices, "seconds"), *([least_seconds(choices)] if choices.purchase_options else [])]
+            found = [*_unsearched(choices, "seconds"), *([least_seconds(choices)] if choices.purchase_options else [])]
             return min(found, default=0.0)
         case "tokens":
             steps = max(
@@ -159,7 +159,7 @@ def optimistic(choices: Choices) -> float:
             return steps * choices.phases[0].tokens_per_step
 
 
-def _napkins(choices: Choices, figure: str) -> Iterator[float]:
+def _unsearched(choices: Choices, figure: str) -> Iterator[float]:
     """A figure of the whole job on each machine that was not searched, at least."""
     steps = [phase.steps for phase in choices.phases]
     for purchase_options in _by_machine(choices.unsearched):

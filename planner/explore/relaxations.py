@@ -1,4 +1,4 @@
-"""What has to give when nothing fits: the smallest change of each limit, of all together, and of other keys."""
+"""The smallest relaxations when no plan exists: of each limit, of all together, and of other keys."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from planner.plans.plan import PhasePlan, Plan, plan_of
 from planner.units import exact
 
 RATES: Final = (1e-3, 500.0)
-"""Preemptions per node and day between which the turning point is looked for."""
+"""Preemptions per node and day between which the break-even point is searched."""
 ALMOST: Final = 0.999
 """A rate so near to the end of that range was not found."""
 LEAST_FACTOR: Final = 1e-6

@@ -27,19 +27,19 @@ class HeldRows:
     """Rows that a machine can hold, in families that differ in expert degree and ZeRO alone."""
 
     place: Index
-    """Of the rows in the space."""
+    """Index of the rows in the space."""
     family: Index
-    """Of each of them."""
+    """Family of each of them."""
     keys: Index
     """The group of each family, ascending: rows of a group compete."""
     plain: Flags
     """Families with a row that keeps its weights whole, which is the quicker one."""
     cells: Index
-    """Of a row of each family in the space's grid, see `LayoutSpace.cells`."""
+    """Cell of one row per family in the space's grid, see `LayoutSpace.cells`."""
     recompute: npt.NDArray[np.int32]
-    """Of each family."""
+    """Recompute choice of each family."""
     shape: StageShape
-    """Of each family."""
+    """Stage shape of each family."""
 
     @classmethod
     def of(cls, space: LayoutSpace, place: Index, keys: Index) -> HeldRows:
@@ -66,7 +66,7 @@ class Entrants:
 
     machine: Index
     place: Index
-    """In the space."""
+    """Index in the space."""
     group: Index
 
     def __len__(self) -> int:
@@ -175,7 +175,7 @@ class Race:
         return time.total
 
     def _quickest(self, evaluated: Sequence[Entrants], seconds: Array) -> tuple[Index, Index, StepTime]:
-        """Of each group the fastest row, and the first of equals."""
+        """The fastest row of each group, the first among equals."""
         rows = joined(evaluated)
         rows = rows.take(np.lexsort((rows.place, seconds, rows.group)))
         best = rows.take(groups(rows.group)[0])

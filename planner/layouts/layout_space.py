@@ -101,6 +101,12 @@ class LayoutSpace:
             LayerGrid(self.degrees.tensor, self.degrees.expert, context, micro_batch),
         )
 
+    def let_go(self) -> None:
+        """Forgets the rows, of which there are many: they are enumerated again if anybody asks."""
+        _ = self.outline
+        for name in ("_found", "cells", "family", "stage_shape"):
+            self.__dict__.pop(name, None)
+
     @cached_property
     def counts(self) -> Mapping[int, npt.NDArray[np.int64]]:
         """Valid layouts, fitting and beaten or not, by tensor degree and number of devices."""
@@ -192,9 +198,9 @@ class _Block:
     workload: Workload
     job: Job
     columns: Mapping[str, Columns]
-    """By degree but the expert degree, of cuts alike in all of these; shape (alike,) each."""
+    """Every degree but the expert degree, for cuts alike in all of these; shape (alike,) each."""
     expert: Columns
-    """Of each cut."""
+    """Expert degree of each cut."""
     choices: MemoryChoices
     needed: Array
     """Smallest device memory that holds a layout, of shape (stages, recompute choices, cuts)."""

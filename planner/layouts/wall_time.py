@@ -71,11 +71,11 @@ class RunTime:
     least: Growth
     """Where the distribution of the wall time begins."""
     variance: Growth
-    """Of the wall time, s²."""
+    """Variance of the wall time, s²."""
     spot: Growth
     """Time for which a spot node is paid."""
     replaced: Growth
-    """Time in which an on-demand node stands in for a spot node."""
+    """Time in which an on-demand node replaces a spot node."""
 
     @property
     def beyond(self) -> Growth:
@@ -83,7 +83,7 @@ class RunTime:
         return Growth(self.wall.start - self.least.start, self.wall.each - self.least.each)
 
     def take(self, index: Ints | slice) -> RunTime:
-        """Of some of the layouts."""
+        """The times of some of the layouts."""
         return RunTime(*(Growth(one.start[index], one.each[index]) for one in self.figures))
 
     @property
@@ -101,7 +101,7 @@ class TimedLayouts:
     """Layouts as the time of a run depends on them; shape (layouts,) each."""
 
     nodes: Whole
-    """That compute."""
+    """Compute nodes, excluding spares."""
     replicas: Whole
     """Data-parallel."""
     step_seconds: Array

@@ -13,8 +13,11 @@ from planner.catalog.capacity import slices_of
 from planner.catalog.offers import SpotHistory, load_offers, load_spot_history, usable
 from planner.catalog.precisions import find_precision
 from planner.catalog.records import Accelerator, Offer
+from planner.catalog.software import Support, load_support
 from planner.errors import InputError, Issue, did_you_mean
 from planner.market.capacity import Basis, Capacities
+from planner.market.filters import check_regions, is_asked_for, named
+from planner.market.places import by_place, most_exact
 from planner.market.spot import SpotFigures, spot_figures, spot_price
 from planner.prices.book import USER, offers_with, user_book
 from planner.problem.problem import OwnOffer, Problem
@@ -86,9 +89,28 @@ class Placement:
         return (self.cloud, self.region, self.zone, self.instance_type)
 
     @property
+    def names(self) -> frozenset[str]:
+        """Everything that a problem may call it by."""
+        cloud = () if self.cloud == OWN else (self.cloud,)
+        zones = self.zone.split()
+        return frozenset((*cloud, self.region, *zones, self.instance_type, self.machine.accelerator.name)) - {""}
+
+    @property
     def title(self) -> str:
         """The placement on one line; an own offer is called by its name."""
         return " ".join(part for part in self.key[self.cloud == OWN :] if part)
+
+    def discounted(self, share: float) -> Placement:
+        """The same for less in every way to buy."""
+        paid = 1 - exact(share)
+        return replace(
+            self,
+            on_demand=None if self.on_demand is None else self.on_demand * paid,
+            spot=None if self.spot is None else self.spot * paid,
+            reservations=tuple(
+                replace(one, usd_per_node_hour=one.usd_per_node_hour * paid) for one in self.reservations
+            ),
+        )
 
     @property
     def prices(self) -> tuple[Decimal, ...]:
@@ -105,11 +127,38 @@ def placements(problem: Problem) -> tuple[Placement, ...]:
     accelerators = _named_accelerators(problem)
     found = [*_own_placements(problem), *_catalog_placements(problem)]
     found = _kept(problem, found, "market.accelerators", lambda one: accelerators is None or _name(one) in accelerators)
+    support = support_of(problem)
+    found = _kept(
+        problem,
+        found,
+        "training.software.stack",
+        lambda one: support is None or support.runs_on(one.machine.accelerator),
+    )
     found = _kept(problem, found, "training.precision", lambda one: _computes(one, problem.training.precision))
+    excluded = named(problem, ("market", "exclude"), problem.market.exclude)
+    found = _kept(problem, found, "market.exclude", lambda one: not one.names & excluded)
     found = _kept(problem, found, "market.purchase", lambda one: bool(one.prices))
     found = _kept(problem, found, "risk.spare_nodes", lambda one: not problem.risk.spare_nodes or _has_spares(one))
     _check_prices(problem, found)
+    quotas = tuple(_quotas(problem))
+    found = [_within(quotas, one) for one in found]
+    found = _kept(problem, found, "market.quotas", lambda one: one.nodes > 0)
     return tuple(sorted(found, key=lambda one: (one.machine.key, one.key)))
+
+
+def _quotas(problem: Problem) -> Iterator[tuple[frozenset[str], int]]:
+    """The names that share each quota, and its devices. Raises InputError."""
+    for index, quota in enumerate(problem.market.quotas):
+        yield named(problem, ("market", "quotas", index, "of"), quota.of), quota.gpus
+
+
+def _within(quotas: Iterable[tuple[frozenset[str], int]], placement: Placement) -> Placement:
+    """A placement with no more nodes than the quotas that it shares; a job is in one place at a time."""
+    per_node = placement.machine.per_node
+    most = min((gpus // per_node for names, gpus in quotas if names & placement.names), default=UNLIMITED)
+    if most >= placement.nodes:
+        return placement
+    return replace(placement, nodes=most, spot_nodes=min(placement.spot_nodes, most), basis="stated")
 
 
 WIDEST: Final = 1_000_000
@@ -129,6 +178,12 @@ def _check_prices(problem: Problem, found: Iterable[Placement]) -> None:
                 place=problem.place("market", "offers"),
                 fix="write $0/GPU-h for what costs next to nothing",
             )
+
+
+def support_of(problem: Problem) -> Support | None:
+    """What the stack that a problem states runs on and offers; None where it states none, or nothing restricts it."""
+    software = problem.training.software
+    return load_support().get(software.stack.lower()) if software else None
 
 
 def _named_accelerators(problem: Problem) -> frozenset[str] | None:
@@ -165,7 +220,10 @@ def _kept(problem: Problem, found: list[Placement], key: str, keeps: Callable[[P
     names = sorted({_name(one) for one in found})
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     message = f"{key} leaves none of the {len(found)} offers ({shown})" if found else "no offers are left"
-    raise InputError(message, place=problem.place(*key.split(".")), fix=f"widen {key} or add market.offers")
+    fix = f"widen {key} or add market.offers"
+    if problem.market.clouds is None and not problem.market.peer_to_peer:
+        fix += ", or write market.peer_to_peer: true to consider other people's hosts"
+    raise InputError(message, place=problem.place(*key.split(".")), fix=fix)
 
 
 def _catalog_placements(problem: Problem) -> Iterator[Placement]:
@@ -175,12 +233,16 @@ def _catalog_placements(problem: Problem) -> Iterator[Placement]:
     if clouds is not None:
         _check_clouds(problem, clouds, sorted({offer.cloud for offer in offers}))
     devices = {one.name: one for one in load_accelerators()}
-    quantile, capacities = problem.risk.spot_price, Capacities.of(problem)
+    check_regions(problem)
+    regions, quantile, capacities = problem.market.regions, problem.risk.spot_price, Capacities.of(problem)
+    discounts = by_place(problem, "discounts", problem.market.discounts)
     histories = _histories() if quantile is not None and "spot" in problem.market.purchase else {}
     for offer in offers:
-        if clouds is None or offer.cloud in clouds:
+        if is_asked_for(problem, offer.cloud) and (regions is None or offer.region in regions):
             history = histories.get((offer.cloud, offer.region, offer.instance_type))
-            yield _catalog_placement(problem, offer, devices[offer.accelerator], history, capacities)
+            placement = _catalog_placement(problem, offer, devices[offer.accelerator], history, capacities)
+            discount = most_exact(discounts, offer.cloud, offer.accelerator)
+            yield placement if discount is None else placement.discounted(discount)
 
 
 def _offers(problem: Problem) -> tuple[Offer, ...]:
@@ -211,7 +273,10 @@ def _catalog_placement(
 ) -> Placement:
     """One catalog offer with the prices of the ways to buy that the problem allows."""
     kinds = problem.market.purchase
-    nodes, basis = capacities.nodes(offer.cloud, device.name) if offer.network_gbit_s > 0 else (1, "published")
+    nodes, basis = capacities.nodes(offer.cloud, device.name)
+    spot_nodes, _ = capacities.nodes(offer.cloud, device.name, "spot")
+    if offer.network_gbit_s == 0:
+        nodes, spot_nodes, basis = 1, 1, "published"
     spot = offer.spot_usd_per_hour if "spot" in kinds else None
     if spot is not None:
         spot = spot_price(offer, history, problem.risk.spot_price) * exact(problem.market.spot_price)
@@ -225,7 +290,7 @@ def _catalog_placement(
         spot=spot,
         reservations=_catalog_reservations(offer) if "reserved" in kinds else (),
         nodes=nodes,
-        spot_nodes=nodes,
+        spot_nodes=min(nodes, spot_nodes),
         basis=basis,
         spot_figures=None if spot is None else spot_figures(device.name, offer.cloud),
         source=offer.source,
@@ -278,7 +343,7 @@ def _own_placement(problem: Problem, offer: OwnOffer, device: Accelerator) -> Pl
         machine=machine_of(device, per_node, network),
         on_demand=per_node_hour(offer.on_demand, "on_demand"),
         spot=None if spot is None else spot * exact(problem.market.spot_price),
-        reservations=() if reserved is None else (Reservation("job", reserved, 0.0),),
+        reservations=() if reserved is None else (Reservation("job", reserved, offer.minimum_term or 0.0),),
         nodes=nodes,
         spot_nodes=min(offer.spot_nodes or nodes, nodes),
         basis="unlimited" if nodes == UNLIMITED else "stated",

@@ -49,7 +49,7 @@ class PhaseModes:
 
     rows: LayoutRows
     nodes: npt.NDArray[np.int64]
-    """That compute."""
+    """Compute nodes, excluding spares."""
     bought: npt.NDArray[np.int64]
     """With spares."""
     step_seconds: Array
@@ -243,7 +243,7 @@ def with_spares(problem: Problem, nodes: npt.NDArray[np.integer[Any]]) -> npt.ND
 
 
 def _that_can_be_best(problem: Problem, phase: PhaseWork, best: BestLayouts, run: RunTime) -> PhaseModes:
-    """Of the fastest layouts, those that no smaller one beats in all that the model sees of them."""
+    """The fastest layouts that no smaller one beats in every figure that the model sees."""
     columns = PhaseModes(best.rows, best.nodes, with_spares(problem, best.nodes), best.step_seconds, best.time, run)
     return columns.take(undominated_rows(_seen(problem, phase, columns)))
 

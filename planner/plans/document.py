@@ -92,7 +92,7 @@ class SpotPart(Part):
     together: float
     correlation: float
     traced: bool
-    """Whether the figures are recorded or stated, not a stand-in's."""
+    """Whether the figures are recorded or stated, not those of a proxy device."""
 
 
 class SpotGang(Part):
@@ -115,6 +115,47 @@ class CapacityPart(Part):
     """`stated`, `granted`, `assumed` or `unlimited`."""
 
 
+class GrantPart(Part):
+    """Nodes that a cloud would have to grant before a plan can be had."""
+
+    cloud: str
+    place: str
+    kind: str
+    """`on-demand` or `spot`."""
+    nodes: int
+    sold: int
+    """Nodes that can be had without a contract."""
+    basis: str
+    """`published`, `assumed` or `granted`."""
+    sets: Annotated[tuple[str, ...], Field(alias="set")]
+
+
+class BetterWithGrantPart(Part):
+    """A better plan, on nodes that would have to be granted."""
+
+    accelerator: str
+    placement: PlacementPart
+    policy: str
+    gpus: int
+    nodes: int
+    gpu_hours: float
+    wall_seconds: float
+    cost_usd: Money
+    grant: GrantPart
+
+
+class NearOptimalPart(Part):
+    """A plan hardly worse by the objective and much better in one other respect."""
+
+    better_in: Literal["time", "cost", "gpus", "certainty"]
+    accelerator: str
+    gpus: int
+    wall_seconds: float
+    cost_usd: Money
+    sets: Annotated[tuple[str, ...], Field(alias="set")]
+    """The `--set` that makes it the answer."""
+
+
 class Prices(Part):
     """US dollars per node-hour in each way to buy; null: not sold or not asked for."""
 
@@ -133,7 +174,7 @@ class PurchaseLine(Part):
     nodes: int
     usd_per_gpu_hour: Money
     hours: float
-    """That each node is paid for."""
+    """Hours for which each node is paid."""
     cost_usd: Money
     note: str
 
@@ -149,8 +190,18 @@ class MemoryPart(Part):
     total: float
     limit: float
     """Usable memory of the device."""
+    allocated: float
+    """What the framework is expected to allocate."""
+    reserve: float
+    """Of `other`: what the allocator, the driver context and the communication library take on top."""
     expected: float
-    """Expected peak."""
+    """Expected peak: allocated and reserve."""
+    margin: float
+    """Of `other`: beyond the expectation, for `limits.memory_confidence`."""
+    headroom: float
+    """What `limits.memory_headroom` keeps free of the expected peak."""
+    fits: bool
+    """Whether fitting is more likely than not."""
     fit_probability: Share
     """Probability that the real peak is within the limit."""
 
@@ -228,6 +279,16 @@ class PlanPart(Part):
     phases: tuple[PhasePart, ...]
 
 
+class LearnedPart(Part):
+    """What own runs say of the plan."""
+
+    own_runs: int
+    step_factor: float
+    """Seconds of a step over what they would be without own runs."""
+    deviation_factor: float
+    """Width of the prediction interval over what it would be without them."""
+
+
 class EstimatePart(Part):
     """The prediction interval of a plan's wall time."""
 
@@ -235,6 +296,8 @@ class EstimatePart(Part):
     log_deviation: float
     wall_seconds: tuple[float, float]
     published_runs_on_device: bool
+    learned: LearnedPart | None = None
+    """What own runs changed; null without a calibration that `plan learn` wrote."""
 
 
 class AlternativePart(Part):
@@ -280,7 +343,7 @@ class SolverPart(Part):
     options: int
     purchase_options: Annotated[int, Field(alias="purchase options")]
     search_seconds: float
-    """That the search for the proof took."""
+    """Wall time of the search for the proof."""
     bound: Amount
     rounding_error: float
     unsearched: tuple[str, ...]
@@ -324,6 +387,10 @@ class PlanDocument(Part):
     estimate: EstimatePart | None
     alternatives: tuple[AlternativePart, ...]
     limits: tuple[LimitPart, ...]
+    needs_grant: GrantPart | None = None
+    """What must be granted before the plan can be had: nothing within what is sold without a contract does the job."""
+    better_with_grant: BetterWithGrantPart | None = None
+    near_optimal: tuple[NearOptimalPart, ...] = ()
     relaxations: tuple[RelaxationPart, ...]
     solver: SolverPart
     catalog: CatalogPart

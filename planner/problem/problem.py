@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 
@@ -15,7 +15,9 @@ from planner.problem.pins import DegreePin, ZeroPin
 from planner.problem.quantities import (
     AcceleratorReference,
     Bandwidth,
+    CalibrationFile,
     Count,
+    Discounts,
     Duration,
     Factor,
     Grants,
@@ -76,6 +78,8 @@ class OwnOffer(SchemaModel):
     """Price of devices that may be taken away; default: not sold this way."""
     reserved: Price | None = None
     """Price of devices reserved for the job; default: not sold this way."""
+    minimum_term: Duration | None = None
+    """Shortest time for which reserved devices are paid, such as `90d`; default: the job's."""
     nodes: Count | None = None
     """Most nodes that can be had; default: as many as are asked for."""
     spot_nodes: Count | None = None
@@ -94,8 +98,19 @@ class OwnOffer(SchemaModel):
         if not self.spot:
             for key in sorted(stated):
                 yield Rule((key,), f"{key} requires a spot price", "add spot: $1.00/GPU-h")
+        if self.minimum_term is not None and not self.reserved:
+            yield Rule(("minimum_term",), "minimum_term requires a reserved price", "add reserved: $1.80/GPU-h")
         if self.availability == 0:
             yield Rule(("availability",), "availability must be more than zero", "leave out the spot price instead")
+
+
+class Quota(SchemaModel):
+    """A limit that several offers share."""
+
+    of: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1000)]
+    """The clouds, regions, zones, instance types, accelerators or own offers that share it."""
+    gpus: Count
+    """Most devices of all of them together at a time."""
 
 
 class Market(SchemaModel):
@@ -105,6 +120,13 @@ class Market(SchemaModel):
     """Accelerators to consider; default: every one in the catalogs."""
     clouds: Annotated[tuple[Name, ...], Field(max_length=1000)] | None = None
     """Clouds to consider; default: every one in the catalogs; `[]`: none, only the problem's own offers."""
+    regions: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1000)] | None = None
+    """Regions of the catalogs' clouds to consider; default: every one."""
+    exclude: Annotated[tuple[Name, ...], Field(max_length=1000)] = ()
+    """What not to consider: clouds, regions, zones, instance types, accelerators or own offers; default: nothing."""
+    peer_to_peer: bool = False
+    """Whether hosts of private persons and small firms are considered (Vast.ai); default: only where `clouds` names
+    their marketplace."""
     purchase: Annotated[tuple[Purchase, ...], Field(min_length=1, max_length=3)] = ("on_demand",)
     """Ways to buy: on_demand, spot, reserved; default on_demand."""
     offers: Annotated[tuple[OwnOffer, ...], Field(max_length=1000)] = ()
@@ -114,6 +136,10 @@ class Market(SchemaModel):
     prices: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
     """Books of own prices that `plan prices import` wrote, laid over the catalogs' offers, the first before the next:
     paths beside the problem, or `user` for the one in the user's configuration folder; default: none."""
+    discounts: Discounts | None = None
+    """Shares off the catalogs' prices by place, such as `{aws: 22%, gcp/TPUv5p: 30%}`; default: none."""
+    quotas: Annotated[tuple[Quota, ...], Field(max_length=1000)] = ()
+    """Quotas that offers share, such as `[{of: [us-east-1, ours], gpus: 512}]`; default: none."""
     capacity: Grants | None = None
     """Nodes that the catalogs' clouds grant at a time in one zone, such as `{aws: 256, gcp/B200-SXM: 512, any: 64}`, or
     `unlimited`; default: what clouds are known or assumed to sell without a contract."""
@@ -224,6 +250,34 @@ class Risk(SchemaModel):
             yield Rule(("risk", "confidence"), message, "write confidence: 95%")
 
 
+_OBJECTIVE = {
+    "anyOf": [{"enum": list(get_args(Objective))}, {"type": "object"}],
+    "examples": ["time", "{cost, within: 1%, then: time}"],
+}
+
+
+class Preference(SchemaModel):
+    """What decides among plans that are about as good by the objective."""
+
+    within: Share = 0.0
+    """Share by which the objective may be worse than its optimum, such as `1%`."""
+    then: Literal["time", "cost"] | None = None
+    """What is best among those plans."""
+    value_of_day: Money | None = None
+    """What a day sooner is worth, such as `$20k`: cost and time are weighed by it; only with objective cost."""
+
+
+def _split_objective(data: object) -> object:
+    """`objective: {cost, within: 1%, then: time}` as an objective and a preference."""
+    stated = data.get("objective") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(stated, dict):
+        return data
+    names = [name for name in get_args(Objective) if name in stated]
+    preference = {key: value for key, value in stated.items() if key not in names}
+    name = names[0] if len(names) == 1 else stated if names or set(stated) - set(Preference.model_fields) else "cost"
+    return data | {"objective": name, "preference": preference}
+
+
 class Problem(SchemaFile):
     """One training job, where it may run, and within which limits."""
 
@@ -234,12 +288,23 @@ class Problem(SchemaFile):
     model: Reference
     """A name in the model catalog, the path of a Hugging Face `config.json`, or the architecture inline."""
     training: ProblemTraining
+    calibration: CalibrationFile | None = None
+    """A file that `plan learn` or `plan calibrate` wrote, such as `ours.toml`; default: the catalog's calibration."""
     market: Market = Market()
     limits: Limits = Limits()
     layout: LayoutPins = LayoutPins()
     risk: Risk = Risk()
-    objective: Objective = "cost"
-    """What is best: the lowest cost, the shortest time, or the most tokens of the first phase; default cost."""
+    objective: Annotated[Objective, WithJsonSchema(_OBJECTIVE)] = "cost"
+    """What is best: the lowest cost, the shortest time, or the most tokens of the first phase; default cost.
+    A mapping adds what decides among plans that are about as good: `{cost, within: 1%, then: time}`, or
+    `{cost, value_of_day: $20k}`."""
+    preference: Preference | None = None
+    """The same written apart: `{within: 1%, then: time}`; default: the objective alone decides."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _objective_is_split(cls, data: object) -> object:
+        return _split_objective(data)
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -269,6 +334,8 @@ def _broken_rules(problem: Problem) -> Iterator[Rule]:
     limits = problem.limits
     if problem.risk.confidence is not None and limits.deadline is None:
         yield Rule(("risk", "confidence"), "risk.confidence requires limits.deadline", "add limits.deadline")
+    if problem.preference is not None:
+        yield from _preference_rules(problem.objective, problem.preference)
     if problem.objective == "tokens" and limits.budget is None and limits.deadline is None:
         yield Rule(("objective",), "the most tokens without budget or deadline are endless", "add limits.budget")
 
@@ -279,3 +346,15 @@ def _repeated(path: tuple[str, ...], names: list[str]) -> Iterator[Rule]:
     for index, name in enumerate(names):
         if counts[name] > 1 and names.index(name) < index:
             yield Rule((*path, index), f"{dotted(path)} has {name!r} twice", "give each a name of its own")
+
+
+def _preference_rules(objective: Objective, preference: Preference) -> Iterator[Rule]:
+    """The rules of a preference that do not hold."""
+    example = "write objective: {cost, within: 1%, then: time}"
+    weighs, ranks = preference.value_of_day is not None, preference.then is not None
+    if weighs == ranks:
+        yield Rule(("objective",), "a preference needs then or value_of_day, and not both", example)
+    elif weighs and objective != "cost":
+        yield Rule(("objective",), "value_of_day requires objective cost", "write {cost, value_of_day: $20k}")
+    elif ranks and objective in {"tokens", preference.then}:
+        yield Rule(("objective",), f"then must be the other one of cost and time, not {preference.then}", example)

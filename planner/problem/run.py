@@ -14,7 +14,18 @@ from planner.catalog.precisions import find_precision
 from planner.catalog.records import Accelerator, ModelArchitecture
 from planner.errors import InputError, Issue
 from planner.problem.document import read_document
-from planner.problem.quantities import AcceleratorReference, Bandwidth, Count, Degree, Price, Reference, Tokens
+from planner.problem.quantities import (
+    AcceleratorReference,
+    Bandwidth,
+    CalibrationFile,
+    Count,
+    Degree,
+    Duration,
+    Memory,
+    Price,
+    Reference,
+    Tokens,
+)
 from planner.problem.schema_base import Rule, RulesBrokenError, SchemaFile, SchemaModel
 from planner.problem.training import Precision, Training
 from planner.units import QuantityError
@@ -117,6 +128,22 @@ class Layout(SchemaModel):
         return self.tensor * self.pipeline * self.context
 
 
+class Measured(SchemaModel):
+    """What a run measured, once its warm-up was over."""
+
+    step: Duration | None = None
+    """Time of a step, such as `18.9s`: the median of some dozens."""
+    peak_memory: Memory | None = None
+    """Most memory that the framework had allocated on the fullest device, such as `71.2 GiB`."""
+
+    def broken_rules(self) -> Iterator[Rule]:
+        """The rules between these keys that do not hold."""
+        if self.step is None and self.peak_memory is None:
+            yield Rule(("measured",), "measured states neither step nor peak_memory", "add for example step: 18.9s")
+        if self.step == 0:
+            yield Rule(("measured", "step"), "a step takes more than no time", "write for example step: 18.9s")
+
+
 class Run(SchemaFile):
     """One exact layout of one training run, for `plan estimate`."""
 
@@ -129,6 +156,10 @@ class Run(SchemaFile):
     training: RunTraining
     cluster: Cluster
     layout: Layout = Layout()
+    calibration: CalibrationFile | None = None
+    """A file that `plan learn` or `plan calibrate` wrote, such as `ours.toml`; default: the catalog's calibration."""
+    measured: Measured | None = None
+    """What the run measured, for `plan learn`; default: nothing."""
 
     @property
     def replicas(self) -> int:
@@ -142,7 +173,8 @@ class Run(SchemaFile):
 
     @model_validator(mode="after")
     def _degrees_fit(self) -> Self:
-        if broken := [*self.training.broken_rules(), *_degrees_that_do_not_fit(self)]:
+        measured = self.measured.broken_rules() if self.measured else ()
+        if broken := [*self.training.broken_rules(), *measured, *_degrees_that_do_not_fit(self)]:
             raise RulesBrokenError(broken)
         return self
 

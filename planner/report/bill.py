@@ -30,7 +30,7 @@ class BillLine:
     product: str
     """`128 nodes × 8 GPUs × $1.17/h × 1,576.2 h`."""
     amount: Decimal
-    """In whole units of its bill."""
+    """Amount in whole units of its bill."""
     remark: str
     """What follows the amount: devices, and the wall hours where they are not the paid ones."""
 

@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from planner.catalog.known_runs import KnownRun
 from planner.estimator.estimate import Estimate
+from planner.estimator.resolve import traits_of_subject
 from planner.performance.predictive import CONFIDENCE
 from planner.problem.run import Run
+from planner.report.learned import learned_document
 from planner.units import round_usd, usd_text
 
 FORMAT_VERSION: Final = 1
@@ -49,6 +51,7 @@ def as_document(estimate: Estimate) -> dict[str, Any]:
             for one in estimate.remedies
         ],
         "published": [_known_run_object(run, estimate) for run in estimate.known_runs],
+        "learned": learned_document(estimate.calibration, traits_of_subject(estimate.subject)),
         "assumptions": list(estimate.assumptions),
     }
 
@@ -60,7 +63,7 @@ def _groups(run: Run) -> dict[str, int]:
 
 def phase_object(estimate: Estimate) -> dict[str, Any]:
     """One phase in the form that plans share: degrees, seconds, and GiB and seconds by part."""
-    run, memory = estimate.subject.run, estimate.memory
+    run = estimate.subject.run
     layout, substituted = run.layout, estimate.subject.used_precision is not estimate.subject.precision
     return {
         "name": run.name or estimate.subject.model.name,
@@ -81,15 +84,7 @@ def phase_object(estimate: Estimate) -> dict[str, Any]:
         "steps": estimate.steps,
         "wall_seconds": estimate.wall_seconds,
         "mfu": estimate.mfu,
-        "memory": {
-            **memory.parts,
-            "total": memory.total,
-            "limit": memory.limit,
-            "allocated": memory.allocated,
-            "expected": memory.expected,
-            "fits": memory.fits,
-            "fit_probability": memory.fit_probability,
-        },
+        "memory": estimate.memory.document(),
         "time": dict(estimate.time),
     }
 

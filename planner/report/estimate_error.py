@@ -1,10 +1,11 @@
-"""How sure an answer is: the range of its plan, and which other accelerators it cannot tell from the best."""
+"""How certain an answer is: the range of its plan, and which other accelerators are tied with the best."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from planner.catalog.own_runs import RunTraits
 from planner.catalog.utilisation import typical_utilisation
 from planner.estimator.certainty import evidence, interval, is_within_error, ratio_deviation
 from planner.explore.answer import Answer
@@ -12,6 +13,7 @@ from planner.performance.predictive import CONFIDENCE
 from planner.plans.plan import Plan
 from planner.report.comparison import objective_ratio
 from planner.report.deadline_probability import plan_distribution
+from planner.report.learned import learned_document, learned_of
 from planner.report.plan_error import error_of, unseen_run
 from planner.units import format_duration, format_range, format_share
 
@@ -25,6 +27,7 @@ def estimate_error_document(answer: Answer, plan: Plan) -> dict[str, Any]:
         "log_deviation": error_of(answer.choices.workload, plan).deviation,
         "wall_seconds": [low, high],
         "published_runs_on_device": calibration.is_fitted(device),
+        "learned": learned_document(calibration, _traits(answer, plan)),
     }
 
 
@@ -33,6 +36,7 @@ def estimate_error_lines(answer: Answer, best: Plan) -> Iterator[str]:
     low, high = map(format_duration, real_range(answer, best))
     between = f"{CONFIDENCE:.0%} prediction interval: {format_range(low, high)}"
     yield f"{between}, node failures included; cost scales with time."
+    yield from learned_of(answer.choices.workload.calibration, _traits(answer, best))
     yield _kind_of_figure(answer, best)
     others = [one.plan for one in answer.alternatives if one.plan]
     yield from (_tie(answer, best, other) for other in others if within_error(answer, best, other))
@@ -47,6 +51,10 @@ def estimate_error_lines(answer: Answer, best: Plan) -> Iterator[str]:
         yield f"{told} {', '.join(unseen)}: known from data sheets, with wider ranges."
 
 
+def _traits(answer: Answer, plan: Plan) -> RunTraits:
+    return answer.choices.workload.traits(plan.machine.accelerator, gpus=plan.gpus)
+
+
 def real_range(answer: Answer, plan: Plan) -> tuple[float, float]:
     """Wall times between which real runs end with `CONFIDENCE`: the estimate's error and failures and preemptions."""
     error, rest = error_of(answer.choices.workload, plan), (1 - CONFIDENCE) / 2
@@ -56,7 +64,7 @@ def real_range(answer: Answer, plan: Plan) -> tuple[float, float]:
 
 
 def within_error(answer: Answer, best: Plan, other: Plan) -> bool:
-    """Whether the estimate cannot tell which of two plans on different accelerators is the better one.
+    """Whether two plans on different accelerators are tied within the estimate's error.
 
     They differ by less than the interval of their ratio, in which what both estimates share has cancelled.
     """
@@ -82,7 +90,7 @@ def _kind_of_figure(answer: Answer, best: Plan) -> str:
 
 
 def _tie(answer: Answer, best: Plan, other: Plan) -> str:
-    """A sentence on two accelerators that the estimate cannot tell apart."""
+    """A sentence on two accelerators that are tied within the estimate's error."""
     objective = answer.choices.objective
     difference = objective_ratio(objective, other, best) - 1
     worse = {"cost": "more expensive", "time": "slower", "tokens": "short of tokens"}[objective]

@@ -22,17 +22,20 @@ from planner.explore.answer import (
     limit_value,
     why_not,
 )
+from planner.explore.surroundings import NOTHING, Surroundings
 from planner.plans.plan import PhasePlan, Plan
 from planner.plans.solution import Status
 from planner.problem.problem import Problem
 from planner.problem.run import recompute_as_written
 from planner.report.bill import printed_bill
-from planner.report.capacity import capacity_lines
+from planner.report.capacity import beyond_lines, capacity_lines, grant_line
 from planner.report.comparison import objective_ratio
 from planner.report.console import wide_console
 from planner.report.deadline_probability import risk_summary
 from planner.report.estimate_error import estimate_error_lines
 from planner.report.gang import gang_lines
+from planner.report.memory import headroom_line, memory_legend
+from planner.report.near_optimal import near_optimal_lines
 from planner.report.tables import indented, text_table
 from planner.units import (
     format_amount,
@@ -54,19 +57,21 @@ BLOCKS: Final = "█▓▒░▞▚▘·"
 """What the parts of a bar are drawn with, in their order."""
 
 
-def print_answer(answer: Answer) -> None:
+def print_answer(answer: Answer, around: Surroundings = NOTHING) -> None:
     """Prints an answer on stdout, with nothing in it read as markup."""
     console = wide_console()
-    console.print(Group(*answer_parts(answer)))
+    console.print(Group(*answer_parts(answer, around)))
 
 
-def answer_parts(answer: Answer) -> Iterator[RenderableType]:
+def answer_parts(answer: Answer, around: Surroundings = NOTHING) -> Iterator[RenderableType]:
     """Everything that is said about a plan, in the order in which people ask."""
     plan = answer.plan
     if plan is None:
         yield from _no_plan(answer)
         return
-    yield _headline(answer, plan)
+    yield _headline(answer, plan, around)
+    for line in (*near_optimal_lines(around.near, plan), *beyond_lines(around.beyond, plan)):
+        yield Text(line)
     yield ""
     yield _bill(plan)
     yield ""
@@ -74,6 +79,9 @@ def answer_parts(answer: Answer) -> Iterator[RenderableType]:
     yield ""
     for phase in plan.phases:
         yield from _bars(phase)
+    limits = answer.problem.limits
+    yield f"{memory_legend(limits.memory_confidence)} {headroom_line(limits.memory_headroom)}"
+    yield ""
     if answer.choices.limits:
         yield _limits(answer, plan)
         yield ""
@@ -91,7 +99,7 @@ def _nodes(plan: Plan) -> str:
     return f"{plan.nodes:,} nodes of {size}, {network:g} Gb/s per GPU"
 
 
-def _headline(answer: Answer, plan: Plan) -> Text:
+def _headline(answer: Answer, plan: Plan, around: Surroundings) -> Text:
     """What to buy, how long it takes, what it costs, and whether that is proven."""
     tokens = sum(phase.tokens for phase in plan.phases)
     name = answer.problem.name or answer.choices.workload.model.name
@@ -99,13 +107,26 @@ def _headline(answer: Answer, plan: Plan) -> Text:
         Status.OPTIMAL: "proven best",
         Status.FEASIBLE: f"not proven: {nearness(answer)}",
     }[answer.status]
+    condition = f"; {around.grant.in_words}\n{grant_line(around.grant)}" if around.grant else ""
+    preference = (answer.asked or answer.problem).preference
     return Text(
         f"{name}: {plan.gpus:,} × {plan.accelerator} for {format_duration(plan.wall_seconds)}, "
-        f"{format_money(plan.cost_usd)}\n"
+        f"{format_money(plan.cost_usd)}{condition}\n"
         f"{plan.placement.title}, {_nodes(plan)}; {format_count(tokens)} tokens in "
         f"{gpu_hours_text(plan)}\n"
         f"{proof} of {format_combinations(answer.search_space)} combinations, by {answer.choices.objective}"
+        f"{preference_words(answer.asked) if preference and answer.asked else ''}"
     )
+
+
+def preference_words(problem: Problem) -> str:
+    """What decided besides the objective that was proven."""
+    preference = problem.preference
+    if preference is None:
+        return ""
+    if preference.value_of_day is not None:
+        return f" within the bill that weighs cost and time best at {format_money(preference.value_of_day)} a day"
+    return f" within {format_share(preference.within)} of the least {problem.objective}"
 
 
 def gpu_hours_text(plan: Plan) -> str:
@@ -161,13 +182,12 @@ def _layouts(plan: Plan) -> Table:
 
 def _bars(phase: PhasePlan) -> Iterator[RenderableType]:
     """Where memory and time of one phase go."""
-    free = phase.memory_limit_gib - phase.memory_total_gib
-    memory = {**phase.memory_gib, "free": free}
+    memory = phase.memory
     yield Text(
-        f"{phase.name}: memory {format_number(phase.memory_total_gib)} of "
-        f"{format_number(phase.memory_limit_gib)} GiB at the peak"
+        f"{phase.name}: memory {format_number(memory.total)} of {format_number(memory.limit)} GiB at the peak, "
+        f"{format_number(memory.expected)} expected"
     )
-    yield indented(_bar(memory, phase.memory_limit_gib, " GiB"))
+    yield indented(_bar({**memory.parts, "free": memory.free}, memory.limit, " GiB"))
     yield Text(f"{phase.name}: step {format_duration(phase.step_seconds)}")
     yield indented(_bar(phase.time, phase.step_seconds, " s"), below=1)
 

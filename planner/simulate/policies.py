@@ -34,7 +34,7 @@ class Setting:
     failures_per_second: float
     replicas: int
     spot_share: float
-    """Of the nodes; the others stay when spot nodes go."""
+    """Share of the nodes that are spot; the others stay when spot nodes go."""
     usd_spot: float
     """Per second, of all spot nodes."""
     usd_on_demand: float
@@ -48,7 +48,7 @@ class Setting:
     deadline: float
     """Seconds since the start; infinite without one."""
     length: float
-    """Of the whole job on nodes that are not taken away, seconds."""
+    """Seconds of the whole job on nodes that are not taken away."""
 
     def decide(
         self, runs: Runs, seconds: Floats, left: Floats, capacity: Capacity, chaser: UniformProgress

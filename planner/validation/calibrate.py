@@ -141,8 +141,8 @@ def usable_cases(rows: Sequence[PublishedRow], *, memory: bool) -> list[Case]:
 
 
 HEADER: Final = """\
-# Written by `plan calibrate`: the estimator's constants, how fast each accelerator's matrix products are in training
-# against its measured share of peak, and the error on sources that the fit had not seen.
+# Written by `plan calibrate`, and own runs by `plan learn`: the estimator's constants, how fast each accelerator's
+# matrix products are in training against its measured share of peak, and the error on sources that the fit did not see.
 
 """
 FIGURES: Final = 6

@@ -152,8 +152,8 @@ def _figures(workload: Workload, work: PhaseWork, plan: Plan, phase: PhasePlan) 
     )
     if not isclose(step, phase.step_seconds, rel_tol=TOLERANCE):
         yield f"{phase.name}: a step takes {step} s, not {phase.step_seconds} s"
-    if not isclose(reserved / GIB, phase.memory_total_gib, rel_tol=TOLERANCE):
-        yield f"{phase.name}: it fills {reserved / GIB} GiB, not {phase.memory_total_gib} GiB"
+    if not isclose(reserved / GIB, phase.memory.total, rel_tol=TOLERANCE):
+        yield f"{phase.name}: it fills {reserved / GIB} GiB, not {phase.memory.total} GiB"
     if reserved > machine.memory_bytes or expected > machine.memory_bytes * (1 - workload.headroom) * (1 + TOLERANCE):
         yield f"{phase.name}: {expected / GIB} GiB do not leave the headroom of {machine.memory_bytes / GIB} GiB"
     if phase.steps * work.tokens_per_step < phase.tokens:

@@ -200,7 +200,7 @@ def _bought(problem: Problem, purchase_option: PurchaseOption, reserved: int, ca
 
 
 def _paid_times(run: RunTime) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
-    """Wall time, spot time and stand-in time, before the first step and of each."""
+    """Wall time, spot time and replacement time, before the first step and of each."""
     figures = (run.wall, run.spot, run.replaced)
     starts, each = ([getattr(one, part) for one in figures] for part in ("start", "each"))
     return (starts[0], starts[1], starts[2]), (each[0], each[1], each[2])
