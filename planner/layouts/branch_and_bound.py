@@ -18,6 +18,7 @@ from planner.layouts.layout_space import LayoutSpace
 from planner.layouts.rows import Index, narrow, renumbered
 from planner.performance.step import StepTime
 from planner.performance.symbols import Array
+from planner.tolerances import SUM_ORDER
 
 Flags = npt.NDArray[np.bool_]
 
@@ -79,8 +80,6 @@ class Entrants:
 
 FIRST_BATCH, BATCH_GROWTH = 2, 4
 """Rows of a group that are evaluated after the first, and how many times more in each next round."""
-ROUNDING: Final = 1e-9
-"""Relative slack of comparisons between sums of floats that were added in another order."""
 
 
 class Race:
@@ -160,7 +159,7 @@ class Race:
 
     def _most(self) -> Array:
         """The bound up to which a row may be faster than what was reached, by group."""
-        most: Array = self._reached * (1 + ROUNDING) / self._scale
+        most: Array = self._reached * (1 + SUM_ORDER) / self._scale
         return most
 
     def _steps(self, rows: Entrants) -> StepTime:

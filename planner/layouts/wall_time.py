@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from planner.layouts.workload import Workload
 from planner.market.purchase_options import SpotPolicy
 from planner.market.spot import gang_periods, kept_of_gang
 from planner.performance.symbols import Array
+from planner.tolerances import SUM_ORDER
 
 
 @dataclass(frozen=True)
@@ -180,12 +181,8 @@ def _capacity(spot_policy: SpotPolicy, layouts: TimedLayouts) -> Capacity | None
 
 def replicas_left(replicas: Whole) -> Array:
     """Share of the replicas that goes on while only some nodes are away."""
-    left: Array = np.floor(kept_of_gang() * replicas + ROUNDING) / replicas
+    left: Array = np.floor(kept_of_gang() * replicas + SUM_ORDER) / replicas
     return left
-
-
-ROUNDING: Final = 1e-9
-"""Part of a replica that rounding may hide."""
 
 
 def checkpoint_and_restart_seconds(workload: Workload, figures: InterruptionRates, nodes: Whole) -> tuple[Array, Array]:

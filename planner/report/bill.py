@@ -9,9 +9,9 @@ from typing import Final
 
 from planner.market.slices import sold_as
 from planner.plans.plan import Plan, Purchase
+from planner.tolerances import CENT
 from planner.units import MONEY_WITH_CENTS, counted, price_text
 
-CENT: Final = Decimal("0.01")
 DOLLAR: Final = Decimal(1)
 FEWEST_PLACES: Final = 1
 MOST_PLACES: Final = 9

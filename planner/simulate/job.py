@@ -17,6 +17,7 @@ from planner.catalog.reliability import load_reliability
 from planner.errors import InputError, Place
 from planner.files import read_at_most
 from planner.market.spot import SpotFigures, spot_figures
+from planner.tolerances import SUM_ORDER
 
 Policy = Literal["steady", "wait", "fallback", "elastic", "progress"]
 POLICIES: Final = ("steady", "wait", "fallback", "elastic", "progress")
@@ -32,7 +33,6 @@ LEAST_WORK: Final = 1e-3
 MOST_INTERRUPTIONS: Final = 1e6
 """Expected interruptions of one run; each takes simulation time."""
 MAX_PHASES: Final = 100
-ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class JobPhase:
     def replicas_of(self, share: float) -> float:
         """Whole replicas, of all, that run while a share of the spot nodes is there beside all other nodes."""
         nodes = share * self.spot_share + 1 - self.spot_share
-        return floor(nodes * self.replicas + ROUNDING) / self.replicas if share > 0 else 0.0
+        return floor(nodes * self.replicas + SUM_ORDER) / self.replicas if share > 0 else 0.0
 
 
 @dataclass(frozen=True)

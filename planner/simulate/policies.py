@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from planner.simulate.capacity import Capacity, Floats, Runs
 from planner.simulate.job import Policy
+from planner.tolerances import SUM_ORDER
 
 Modes = npt.NDArray[np.int8]
 IDLE: Final = 0
@@ -69,7 +70,7 @@ class Setting:
     def _speed(self, share: Floats) -> Floats:
         """Whole replicas that are left, of all; a share of the spot nodes is there, and all other nodes."""
         nodes = share * self.spot_share + 1 - self.spot_share
-        return np.where(share > 0, np.floor(nodes * self.replicas + 1e-9) / self.replicas, 0.0)
+        return np.where(share > 0, np.floor(nodes * self.replicas + SUM_ORDER) / self.replicas, 0.0)
 
     def usd_per_second(self, modes: Modes, speed: Floats) -> Floats:
         """What is paid in a mode: replicas that idle are given back."""
