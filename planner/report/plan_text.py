@@ -209,7 +209,7 @@ def _limits(answer: Answer, plan: Plan) -> Table:
         table.add_row(limit.name, *_against(limit.unit, limit.bound, value))
     confidence, deadline = answer.problem.risk.confidence, answer.problem.limits.deadline
     if confidence is not None and deadline is not None:
-        kept = kept_seconds(answer.choices.workload, plan, confidence)
+        kept = kept_seconds(answer.choices.workload, plan, answer.problem.risk)
         table.add_row(f"risk.confidence {format_share(confidence)}", *_against("s", deadline, kept))
     return table
 
