@@ -29,7 +29,7 @@ def probe_report(found: Sequence[Probe]) -> Iterator[RenderableType]:
         )
     if found:
         yield table
-        yield "range: of the plan after the test, over now; changes: chance that another accelerator becomes the choice."
+        yield "range: of the plan after the test, over now; changes: chance that another accelerator is chosen then."
         yield ""
     yield advice(found)
 
