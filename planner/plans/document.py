@@ -106,6 +106,13 @@ class SpotGang(Part):
     wall_seconds_range: tuple[float, float]
 
 
+class SpotStress(Part):
+    """Expected time and cost at half the availability and twice the preemptions of spot nodes."""
+
+    wall_seconds: float
+    cost_usd: Money
+
+
 class CapacityPart(Part):
     """Most nodes that the place has at a time; null without a limit."""
 
@@ -262,6 +269,7 @@ class PlanPart(Part):
     failures_per_1000_node_days: float
     spot: SpotPart | None
     spot_gang: SpotGang | None
+    spot_stress: SpotStress | None = None
     capacity: CapacityPart
     prices: Prices
     committed_seconds: float

@@ -35,6 +35,7 @@ from planner.report.near_optimal import near_optimal_documents
 from planner.report.relaxations import relaxation_documents
 from planner.report.sensitivity import limits_with_worth
 from planner.report.spot_break_even import turning_document
+from planner.report.spot_stress import stress, stress_document
 from planner.units import figure_in_document, price_text, usd_text
 
 ALL_PHASES: Final = "all"
@@ -130,6 +131,7 @@ def plan_document(plan: Plan, problem: Problem) -> dict[str, Any]:
         "failures_per_1000_node_days": figures.failures_per_1000_node_days,
         "spot": None if placement.spot_figures is None else asdict(placement.spot_figures),
         "spot_gang": gang_document(plan, problem),
+        "spot_stress": stress_document(stress(plan, problem)),
         "capacity": capacity_document(placement),
         "prices": _prices(plan),
         "committed_seconds": plan.purchase_option.committed_seconds,

@@ -35,6 +35,7 @@ from planner.report.deadline_probability import risk_summary
 from planner.report.estimate_error import estimate_error_lines
 from planner.report.gang import gang_lines
 from planner.report.near_optimal import near_optimal_lines
+from planner.report.spot_stress import is_on_spot, stress_lines
 from planner.report.tables import indented, text_table
 from planner.units import (
     format_amount,
@@ -264,7 +265,7 @@ def notes(answer: Answer, plan: Plan) -> Iterator[Text]:
     yield from (Text(line) for line in _risk(answer.problem, plan))
     if plan.purchase_option.spot_policy.policy != "steady":
         yield Text(_spot_note(plan))
-        yield from (Text(line) for line in gang_lines(plan, answer.problem))
+        yield from (Text(line) for line in (*gang_lines(plan, answer.problem), *stress_lines(plan, answer.problem)))
     yield from (Text(line) for line in capacity_lines(plan))
     if searched := largest_search(answer):
         yield Text(f"Searched up to {searched:,} GPUs: state limits.gpus to search more of what is offered.")
@@ -290,7 +291,8 @@ def _risk(problem: Problem, plan: Plan) -> Iterator[str]:
         return
     expected, exact = map(format_probability, (summary.in_time_with_estimate, summary.in_time))
     meeting = f"Probability of meeting the {format_duration(deadline)} deadline"
-    yield f"{meeting}: {expected} ({exact} if the estimate were exact)."
+    known = "estimate and the spot figures" if is_on_spot(plan) else "estimate"
+    yield f"{meeting}: {expected} ({exact} if the {known} were exact)."
 
 
 def format_probability(share: float) -> str:

@@ -19,6 +19,7 @@ from planner.report.plan_text import nearness, notes
 from planner.report.relaxations import amount, in_words, reason
 from planner.report.sensitivity import worth_lines
 from planner.report.spot_break_even import turning_lines
+from planner.report.spot_stress import is_on_spot
 from planner.units import format_combinations, format_duration, format_money
 
 
@@ -53,7 +54,23 @@ def _lead(found: Answer) -> Iterator[str]:
 
 
 def _proof(found: Answer) -> tuple[Badge, ...]:
-    return (Badge("✓ proven best", "good"),) if found.status is Status.OPTIMAL else (Badge("not proven best", "bad"),)
+    """Whether it is proven, and on what weak figures that rests."""
+    proven = Badge("✓ proven best", "good") if found.status is Status.OPTIMAL else Badge("not proven best", "bad")
+    return (proven, *(Badge(words, "bad") for words in _weak_inputs(found)))
+
+
+def _weak_inputs(found: Answer) -> Iterator[str]:
+    """What the plan rests on that nobody measured."""
+    plan = found.plan
+    if plan is None:
+        return
+    figures = plan.placement.spot_figures
+    if is_on_spot(plan) and (figures is None or not figures.traced):
+        yield "spot capacity of a stand-in"
+    if not found.choices.workload.calibration.is_fitted(plan.machine.accelerator):
+        yield "speed from a data sheet"
+    if found.asked is not None and found.asked.market.capacity != found.problem.market.capacity:
+        yield "nodes to be granted"
 
 
 def _other(found: Answer, best: Plan, other: Alternative) -> Card:
