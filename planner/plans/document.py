@@ -163,6 +163,15 @@ class NearOptimalPart(Part):
     """The `--set` that makes it the answer."""
 
 
+class AssumptionPart(Part):
+    """One thing that the figures rest on."""
+
+    name: str
+    value: str
+    stated: bool
+    """Whether the problem says so; otherwise it is a default or a figure of the catalogs."""
+
+
 class Prices(Part):
     """US dollars per node-hour in each way to buy; null: not sold or not asked for."""
 
@@ -389,6 +398,7 @@ class PlanDocument(Part):
     """What must be granted before the plan can be had: nothing within what is sold without a contract does the job."""
     better_with_grant: BetterWithGrantPart | None = None
     near_optimal: tuple[NearOptimalPart, ...] = ()
+    assumed: tuple[AssumptionPart, ...] = ()
     relaxations: tuple[RelaxationPart, ...]
     solver: SolverPart
     catalog: CatalogPart

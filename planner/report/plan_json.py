@@ -27,6 +27,7 @@ from planner.plans.plan import PhasePlan, Plan, Purchase
 from planner.problem.problem import Objective, Problem
 from planner.problem.run import recompute_as_written
 from planner.problem.written import as_written
+from planner.report.assumed import assumption_documents
 from planner.report.capacity import capacity_document, grant_document
 from planner.report.deadline_probability import risk_summary, risk_summary_document
 from planner.report.estimate_error import estimate_error_document, within_error
@@ -62,6 +63,7 @@ def answer_document(answer: Answer, around: Surroundings = NOTHING) -> PlanDocum
             "limits": limits_with_worth(answer.problem, limits, around.worth),
             "needs_grant": grant_document(around.grant),
             "better_with_grant": None if around.beyond is None else _beyond(around.beyond),
+            "assumed": assumption_documents(answer),
             "near_optimal": near_optimal_documents(around.near),
             "relaxations": relaxation_documents(around.gives),
             "solver": _solver(answer),

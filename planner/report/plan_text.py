@@ -27,6 +27,7 @@ from planner.plans.plan import PhasePlan, Plan
 from planner.plans.solution import Status
 from planner.problem.problem import Problem
 from planner.problem.run import recompute_as_written
+from planner.report.assumed import assumptions
 from planner.report.bill import printed_bill
 from planner.report.capacity import beyond_lines, capacity_lines, grant_line
 from planner.report.comparison import objective_ratio
@@ -36,7 +37,7 @@ from planner.report.estimate_error import estimate_error_lines
 from planner.report.gang import gang_lines
 from planner.report.near_optimal import near_optimal_lines
 from planner.report.spot_stress import is_on_spot, stress_lines
-from planner.report.tables import indented, text_table
+from planner.report.tables import facts, indented, text_table
 from planner.units import (
     format_amount,
     format_combinations,
@@ -86,6 +87,9 @@ def answer_parts(answer: Answer, around: Surroundings = NOTHING) -> Iterator[Ren
         yield _runners_up(answer, plan)
         yield ""
     yield from notes(answer, plan)
+    yield ""
+    yield Text("assumed")
+    yield indented(facts((one.name, one.text) for one in assumptions(answer, plan)))
 
 
 def _nodes(plan: Plan) -> str:

@@ -11,6 +11,7 @@ from planner.explore.spot_break_even import SpotBreakEven
 from planner.plans.limits import Limit, limits_of
 from planner.plans.plan import Plan
 from planner.plans.solution import Status
+from planner.report.assumed import assumptions
 from planner.report.comparison import objective_ratio
 from planner.report.frontier import name_of
 from planner.report.page.parts import Badge, Card, Page, Table
@@ -37,7 +38,7 @@ def answer_page(
         lead=tuple(_lead(found)),
         cards=(plan_card(plan, badges=_proof(found)), *(_other(found, plan, one) for one in others)),
         noun="plan",
-        tables=tuple(table for table in (_limits(found, plan), _others(found, plan)) if table.rows),
+        tables=tuple(made for made in (table(found, plan) for table in (_limits, _others, _assumed)) if made.rows),
         notes=tuple(
             line for line in (*worth_lines(worth), *turning_lines(turning), *map(str, notes(found, plan))) if line
         ),
@@ -94,6 +95,12 @@ def _limits(found: Answer, plan: Plan) -> Table:
 
     rows = tuple(row(limit) for limit in found.choices.limits.values())
     return Table("Limits", ("limit", "bound", "plan", "left"), rows, frozenset({1, 2, 3}))
+
+
+def _assumed(found: Answer, plan: Plan) -> Table:
+    """What the figures rest on."""
+    rows = tuple((one.name, one.value, "stated" if one.stated else "") for one in assumptions(found, plan))
+    return Table("Assumed", ("what", "figure", ""), rows, texts=frozenset({1}))
 
 
 def _others(found: Answer, best: Plan) -> Table:
