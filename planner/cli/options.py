@@ -104,8 +104,8 @@ def write_page(path: str | None, page: Callable[[], Page]) -> None:
 
 def _made() -> str:
     """The command that is running, its version and today's date."""
-    from datetime import date
+    from datetime import UTC, datetime
 
     from planner import __version__
 
-    return f"plan {__version__}, {date.today().isoformat()}: {shlex.join(['plan', *sys.argv[1:]])}"
+    return f"plan {__version__}, {datetime.now(UTC).date().isoformat()}: {shlex.join(['plan', *sys.argv[1:]])}"

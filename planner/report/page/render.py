@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 
 def rendered(page: Page, made: str = "") -> str:
-    """The whole file; `made` says at its end by which command it was made, and when. Text is escaped, and a policy inside the page forbids every script but its own.
+    """The whole file; `made` says at its end by which command it was made, and when.
 
+    Text is escaped, and a policy inside the page forbids every script but its own.
     Raises InputError when the extra `html` is not installed.
     """
     require_libraries()
