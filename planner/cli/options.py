@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -97,4 +99,13 @@ def write_page(path: str | None, page: Callable[[], Page]) -> None:
         from planner.files import write_whole
         from planner.report.page.render import rendered
 
-        write_whole(path, rendered(page()))
+        write_whole(path, rendered(page(), _made()))
+
+
+def _made() -> str:
+    """The command that is running, its version and today's date."""
+    from datetime import UTC, datetime
+
+    from planner import __version__
+
+    return f"plan {__version__}, {datetime.now(UTC).date().isoformat()}: {shlex.join(['plan', *sys.argv[1:]])}"

@@ -12,6 +12,7 @@ from planner.layouts.workload import workload_of
 from planner.plans.plan import Plan
 from planner.problem.problem import Problem
 from planner.report.plan_error import error_of
+from planner.report.spot_stress import capacity_cases
 from planner.simulate.distribution import JobDistribution, distribution_of
 from planner.simulate.planned import job_of_plan
 from planner.units import usd_text
@@ -30,7 +31,7 @@ class RiskSummary:
     in_time: float | None
     """Probability of meeting the deadline if the estimate is exact; None without a deadline."""
     in_time_with_estimate: float | None
-    """The same with the estimate's own error, as measured on published runs."""
+    """The same with the estimate's own error, as measured on published runs, and with that of the spot figures."""
     runs: int
     """Replayed runs that the figures are from; 0 for closed forms."""
 
@@ -42,7 +43,11 @@ def risk_summary(plan: Plan, problem: Problem) -> RiskSummary:
     if deadline is not None:
         workload, bound = workload_of(problem), np.asarray(deadline)
         in_time = float(found.seconds.within(bound))
-        both = float(found.seconds.within_uncertain(bound, error_of(workload, plan)))
+        error = error_of(workload, plan)
+        both = sum(
+            weight * float(found.seconds.within_uncertain(bound / slower, error))
+            for weight, slower in capacity_cases(plan, problem)
+        )
     return RiskSummary(_quantiles(found.seconds), _quantiles(found.usd), in_time, both, found.runs)
 
 

@@ -27,6 +27,7 @@ from planner.plans.plan import PhasePlan, Plan
 from planner.plans.solution import Status
 from planner.problem.problem import Problem
 from planner.problem.run import recompute_as_written
+from planner.report.assumed import assumptions
 from planner.report.bill import printed_bill
 from planner.report.capacity import beyond_lines, capacity_lines, grant_line
 from planner.report.comparison import objective_ratio
@@ -35,7 +36,8 @@ from planner.report.deadline_probability import risk_summary
 from planner.report.estimate_error import estimate_error_lines
 from planner.report.gang import gang_lines
 from planner.report.near_optimal import near_optimal_lines
-from planner.report.tables import indented, text_table
+from planner.report.spot_stress import is_on_spot, stress_lines
+from planner.report.tables import facts, indented, text_table
 from planner.units import (
     format_amount,
     format_combinations,
@@ -85,6 +87,9 @@ def answer_parts(answer: Answer, around: Surroundings = NOTHING) -> Iterator[Ren
         yield _runners_up(answer, plan)
         yield ""
     yield from notes(answer, plan)
+    yield ""
+    yield Text("assumed")
+    yield indented(facts((one.name, one.text) for one in assumptions(answer, plan)))
 
 
 def _nodes(plan: Plan) -> str:
@@ -264,7 +269,7 @@ def notes(answer: Answer, plan: Plan) -> Iterator[Text]:
     yield from (Text(line) for line in _risk(answer.problem, plan))
     if plan.purchase_option.spot_policy.policy != "steady":
         yield Text(_spot_note(plan))
-        yield from (Text(line) for line in gang_lines(plan, answer.problem))
+        yield from (Text(line) for line in (*gang_lines(plan, answer.problem), *stress_lines(plan, answer.problem)))
     yield from (Text(line) for line in capacity_lines(plan))
     if searched := largest_search(answer):
         yield Text(f"Searched up to {searched:,} GPUs: state limits.gpus to search more of what is offered.")
@@ -290,7 +295,8 @@ def _risk(problem: Problem, plan: Plan) -> Iterator[str]:
         return
     expected, exact = map(format_probability, (summary.in_time_with_estimate, summary.in_time))
     meeting = f"Probability of meeting the {format_duration(deadline)} deadline"
-    yield f"{meeting}: {expected} ({exact} if the estimate were exact)."
+    known = "estimate and the spot figures" if is_on_spot(plan) else "estimate"
+    yield f"{meeting}: {expected} ({exact} if the {known} were exact)."
 
 
 def format_probability(share: float) -> str:

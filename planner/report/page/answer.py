@@ -11,6 +11,7 @@ from planner.explore.spot_break_even import SpotBreakEven
 from planner.plans.limits import Limit, limits_of
 from planner.plans.plan import Plan
 from planner.plans.solution import Status
+from planner.report.assumed import assumptions
 from planner.report.comparison import objective_ratio
 from planner.report.frontier import name_of
 from planner.report.page.parts import Badge, Card, Page, Table
@@ -19,6 +20,7 @@ from planner.report.plan_text import nearness, notes
 from planner.report.relaxations import amount, in_words, reason
 from planner.report.sensitivity import worth_lines
 from planner.report.spot_break_even import turning_lines
+from planner.report.spot_stress import is_on_spot
 from planner.units import format_combinations, format_duration, format_money
 
 
@@ -36,7 +38,7 @@ def answer_page(
         lead=tuple(_lead(found)),
         cards=(plan_card(plan, badges=_proof(found)), *(_other(found, plan, one) for one in others)),
         noun="plan",
-        tables=tuple(table for table in (_limits(found, plan), _others(found, plan)) if table.rows),
+        tables=tuple(made for made in (table(found, plan) for table in (_limits, _others, _assumed)) if made.rows),
         notes=tuple(
             line for line in (*worth_lines(worth), *turning_lines(turning), *map(str, notes(found, plan))) if line
         ),
@@ -53,7 +55,23 @@ def _lead(found: Answer) -> Iterator[str]:
 
 
 def _proof(found: Answer) -> tuple[Badge, ...]:
-    return (Badge("✓ proven best", "good"),) if found.status is Status.OPTIMAL else (Badge("not proven best", "bad"),)
+    """Whether it is proven, and on what weak figures that rests."""
+    proven = Badge("✓ proven best", "good") if found.status is Status.OPTIMAL else Badge("not proven best", "bad")
+    return (proven, *(Badge(words, "bad") for words in _weak_inputs(found)))
+
+
+def _weak_inputs(found: Answer) -> Iterator[str]:
+    """What the plan rests on that nobody measured."""
+    plan = found.plan
+    if plan is None:
+        return
+    figures = plan.placement.spot_figures
+    if is_on_spot(plan) and (figures is None or not figures.traced):
+        yield "spot capacity of a stand-in"
+    if not found.choices.workload.calibration.is_fitted(plan.machine.accelerator):
+        yield "speed from a data sheet"
+    if found.asked is not None and found.asked.market.capacity != found.problem.market.capacity:
+        yield "nodes to be granted"
 
 
 def _other(found: Answer, best: Plan, other: Alternative) -> Card:
@@ -77,6 +95,12 @@ def _limits(found: Answer, plan: Plan) -> Table:
 
     rows = tuple(row(limit) for limit in found.choices.limits.values())
     return Table("Limits", ("limit", "bound", "plan", "left"), rows, frozenset({1, 2, 3}))
+
+
+def _assumed(found: Answer, plan: Plan) -> Table:
+    """What the figures rest on."""
+    rows = tuple((one.name, one.value, "stated" if one.stated else "") for one in assumptions(found, plan))
+    return Table("Assumed", ("what", "figure", ""), rows, texts=frozenset({1}))
 
 
 def _others(found: Answer, best: Plan) -> Table:
