@@ -71,7 +71,7 @@ class _Training:
     choices: Choices
     most_devices: int
     tokens: tuple[int, ...]
-    """Of each phase, that the layouts were evaluated for."""
+    """Tokens of each phase for which the layouts were evaluated."""
 
     def serves(self, problem: Problem, offers: Offers) -> bool:
         """Whether the layouts hold for a problem: enough devices and tokens, and every site."""
