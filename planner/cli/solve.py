@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from decimal import Decimal
-from math import inf
 from typing import TYPE_CHECKING
 
 import click
@@ -36,8 +34,8 @@ if TYPE_CHECKING:
     "--time-limit",
     callback=quantity(parse_duration),
     metavar="DURATION",
-    help="Stop searching after this time, such as 60s, with the best plan so far; what limits are worth, or what has "
-    "to give, is asked in what is left of it.",
+    help="Stop searching after this time, such as 60s, with the best plan so far; sensitivity and relaxations use "
+    "the remaining time.",
 )
 @click.option(
     "--within",
@@ -126,8 +124,8 @@ def _tell_left_out(found: Answer, around: Surroundings) -> None:
     if found.unsearched:
         click.echo(f"{why}: not searched to the end: {', '.join(found.unsearched)}", err=True)
     if around.left_out:
-        about = "more is worth" if found.plan else "has to give"
-        click.echo(f"{why}: of what {about}, left out: {', '.join(around.left_out)}", err=True)
+        about = "sensitivity" if found.plan else "relaxations"
+        click.echo(f"{why}: {about} not computed for {', '.join(around.left_out)}", err=True)
 
 
 def _print(found: Answer, around: Surroundings) -> None:
@@ -166,35 +164,10 @@ def _progress() -> Callable[[str], None] | None:
 
 def _compare(found: Answer) -> None:
     """Says on stderr how the optimum compares with every layout; a difference beyond rounding to cents ends with 70."""
-    from planner.verify.oracle import best_value
+    from planner.verify.oracle import best_value, confirms
 
     expected = best_value(found.problem)
-    if _agrees(found, expected):
+    if confirms(found.problem, found.value, found.plan.cost_usd if found.plan else None, expected):
         return click.echo(f"check: enumeration finds {expected}, the same within rounding", err=True)
     click.echo(f"error: enumeration finds {expected}, the search {found.value}", err=True)
     raise click.exceptions.Exit(ExitCode.FAILED_VERIFICATION)
-
-
-def _agrees(found: Answer, expected: float | None) -> bool:
-    """Whether the answer is what enumeration finds, or lies between what it finds for a few cents less and more."""
-    from planner.verify.oracle import agrees, best_value
-
-    cents, limits = Decimal("0.02") * (len(found.problem.training.phases) + 1), found.problem.limits
-    relative = float(cents) / max(float(found.plan.cost_usd), 0.01) if found.plan else 0.0
-    if agrees(found.value, expected, ROUNDING + relative):
-        return True
-    if limits.budget is None:
-        return False
-
-    def score(value: float | None) -> float:
-        """The less the better; endless without a plan."""
-        return inf if value is None else -value if found.problem.objective == "tokens" else value
-
-    near = (limits.model_copy(update={"budget": max(limits.budget + change, Decimal(0))}) for change in (cents, -cents))
-    low, high = (score(best_value(found.problem.model_copy(update={"limits": one}))) for one in near)
-    slack = ROUNDING * abs(found.value or 0.0)
-    return low - slack <= score(found.value) <= high + slack
-
-
-ROUNDING = 1e-9
-"""Relative difference of sums of floats that were added in another order."""

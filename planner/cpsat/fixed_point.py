@@ -16,7 +16,7 @@ import numpy as np
 from planner.market.money import node_hours_usd
 from planner.market.purchase_options import PurchaseOption
 from planner.plans.choices import Choices, PhaseModes, site_of
-from planner.plans.lower_bounds import least_seconds, least_usd, rounded_usd
+from planner.plans.lower_bounds import least_seconds, least_usd, rounded_off
 from planner.plans.node_cost import node_cost
 from planner.plans.peak_bound import prices_of
 
@@ -103,7 +103,7 @@ def _weight_of_rounding(choices: Choices) -> float:
 
 
 def _weight(choices: Choices, phase: int, purchase_option: PurchaseOption) -> float:
-    """That of one phase with one purchase option; 1 without spot nodes."""
+    """The weight of one phase with one purchase option; 1 without spot nodes."""
     columns = choices.columns[phase][site_of(purchase_option)]
     spot, stand_in = (float(price or 0) for price in (purchase_option.spot_price, purchase_option.on_demand_price))
     if not spot:
@@ -140,7 +140,7 @@ def affordable_node_seconds(choices: Choices) -> float:
 def budget_of(choices: Choices) -> float:
     """What a plan may cost before the lines of its bill are rounded to whole cents; endless without a budget."""
     limit = choices.limits.get("cost_usd")
-    return inf if limit is None else limit.bound + rounded_usd(choices)
+    return inf if limit is None else limit.bound + rounded_off(choices)
 
 
 def _affordable(choices: Choices, phase: int, purchase_option: PurchaseOption, usd: float) -> float:

@@ -218,7 +218,7 @@ class _Master:
         self.levels: list[tuple[int, int, Any]] = []
         for pool, of in enumerate(self.portfolio.pools):
             for place, term in enumerate(of.commitments):
-                level = self.solver.NumVar(0, term.most, "")
+                level = self.solver.NumVar(term.least, term.most, "")
                 self.solver.Objective().SetCoefficient(level, self.weights.money * float(term.usd_per_node))
                 daily = float(term.usd_per_node_hour) * HOURS_PER_DAY
                 covered = np.bincount(self.segment_of[pool, term.start : term.end], minlength=len(self.segments))
@@ -417,7 +417,7 @@ class _Pricing:
             for term in of.commitments:
                 span = slice(term.start, term.end)
                 usd = HOURS_PER_DAY * float((float(term.usd_per_node_hour) * by_day[span] - hourly[pool, span]).sum())
-                found += min(0.0, usd) * term.most
+                found += min(usd * term.least, usd * term.most)
         return found
 
     def _best(self, job: int, hourly: Array, daily: Array, prices: _Prices) -> tuple[list[Column], float]:

@@ -27,6 +27,7 @@ from planner.plans.peak_bound import prices_of
 from planner.plans.plan import Plan, plan_of
 from planner.plans.solution import Decision, PhaseDecision
 from planner.problem.problem import Problem
+from planner.tolerances import PHASE_CENTS, SUM_ORDER
 from planner.verify.check import FaultyPlanError, violations
 
 Counts = npt.NDArray[np.int64]
@@ -78,7 +79,7 @@ class JobMode:
     kept_seconds: float
     """What a deadline bounds: the expected wall time, or the time that is kept with `risk.confidence`."""
     cost_usd: float
-    """In whole cents."""
+    """US dollars, in whole cents."""
 
 
 SUMS: Final = ("wall", "least", "variance", "cents")
@@ -126,11 +127,7 @@ class _Left:
     def beside(self, others: Array) -> _Left:
         """The same when other phases, of shape (layouts, columns of `SUMS`), take their least too."""
         wall, cents = (float(others[:, column].min(initial=inf)) for column in (WALL, CENTS))
-        return _Left(self.wall_seconds - wall + ROUNDING * wall, self.cents - cents)
-
-
-ROUNDING: Final = 1e-9
-"""Relative slack of walls that are added in another order; the sum of all phases is compared without any."""
+        return _Left(self.wall_seconds - wall + SUM_ORDER * wall, self.cents - cents)
 
 
 _Seen = Callable[[Array], Array]
@@ -203,7 +200,7 @@ def undominated_job_modes(choices: Choices, bounds: Bounds, clock: Clock | None 
 
 
 def usd_per_device_hour(purchase_option: PurchaseOption) -> float:
-    """The lowest price of a purchase_option."""
+    """The lowest price of a purchase option."""
     return min(prices_of(purchase_option).values()) / purchase_option.placement.machine.per_node
 
 
@@ -270,15 +267,11 @@ def phase_figures(
     columns, steps = columns_of(choices, purchase_option, index), steps_of(choices, index)
     if optimistic:
         bill = node_cost(purchase_option, columns, steps)
-        cents = np.maximum(np.floor(100 * columns.bought * bill.least) - MOST_ROUNDED, 0)
+        cents = np.maximum(np.floor(100 * columns.bought * bill.least) - PHASE_CENTS, 0)
     else:
         cents = _cents(purchase_option, columns, steps, reserved)
     run = columns.run
     return columns.bought, np.column_stack([one.after(steps) for one in (run.wall, run.least, run.variance)] + [cents])
-
-
-MOST_ROUNDED: Final = 2
-"""Cents that rounding takes off the bill of a phase at most: half a cent of each of four lines."""
 
 
 def columns_of(choices: Choices, purchase_option: PurchaseOption, phase: int) -> PhaseModes:

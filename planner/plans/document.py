@@ -92,7 +92,7 @@ class SpotPart(Part):
     together: float
     correlation: float
     traced: bool
-    """Whether the figures are recorded or stated, not a stand-in's."""
+    """Whether the figures are recorded or stated, not those of a proxy device."""
 
 
 class SpotGang(Part):
@@ -190,7 +190,7 @@ class PurchaseLine(Part):
     nodes: int
     usd_per_gpu_hour: Money
     hours: float
-    """That each node is paid for."""
+    """Hours for which each node is paid."""
     cost_usd: Money
     note: str
 
@@ -206,8 +206,18 @@ class MemoryPart(Part):
     total: float
     limit: float
     """Usable memory of the device."""
+    allocated: float
+    """What the framework is expected to allocate."""
+    reserve: float
+    """Of `other`: what the allocator, the driver context and the communication library take on top."""
     expected: float
-    """Expected peak."""
+    """Expected peak: allocated and reserve."""
+    margin: float
+    """Of `other`: beyond the expectation, for `limits.memory_confidence`."""
+    headroom: float
+    """What `limits.memory_headroom` keeps free of the expected peak."""
+    fits: bool
+    """Whether fitting is more likely than not."""
     fit_probability: Share
     """Probability that the real peak is within the limit."""
 
@@ -350,7 +360,7 @@ class SolverPart(Part):
     options: int
     purchase_options: Annotated[int, Field(alias="purchase options")]
     search_seconds: float
-    """That the search for the proof took."""
+    """Wall time of the search for the proof."""
     bound: Amount
     rounding_error: float
     unsearched: tuple[str, ...]

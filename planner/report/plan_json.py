@@ -249,13 +249,7 @@ def phase_document(phase: PhasePlan, startup_seconds: float) -> dict[str, Any]:
         "restart_seconds": phase.restart_seconds,
         "startup_seconds": startup_seconds,
         "mfu": phase.mfu,
-        "memory": {
-            **phase.memory_gib,
-            "total": phase.memory_total_gib,
-            "limit": phase.memory_limit_gib,
-            "expected": phase.memory_expected_gib,
-            "fit_probability": phase.memory_fit_probability,
-        },
+        "memory": {**phase.memory.document(), "headroom": phase.memory_headroom_gib},
         "time": dict(phase.time),
     }
 

@@ -35,6 +35,7 @@ from planner.report.console import wide_console
 from planner.report.deadline_probability import risk_summary
 from planner.report.estimate_error import estimate_error_lines
 from planner.report.gang import gang_lines
+from planner.report.memory import headroom_line, memory_legend
 from planner.report.near_optimal import near_optimal_lines
 from planner.report.spot_stress import is_on_spot, stress_lines
 from planner.report.tables import facts, indented, text_table
@@ -80,6 +81,9 @@ def answer_parts(answer: Answer, around: Surroundings = NOTHING) -> Iterator[Ren
     yield ""
     for phase in plan.phases:
         yield from _bars(phase)
+    limits = answer.problem.limits
+    yield f"{memory_legend(limits.memory_confidence)} {headroom_line(limits.memory_headroom)}"
+    yield ""
     if answer.choices.limits:
         yield _limits(answer, plan)
         yield ""
@@ -183,13 +187,12 @@ def _layouts(plan: Plan) -> Table:
 
 def _bars(phase: PhasePlan) -> Iterator[RenderableType]:
     """Where memory and time of one phase go."""
-    free = phase.memory_limit_gib - phase.memory_total_gib
-    memory = {**phase.memory_gib, "free": free}
+    memory = phase.memory
     yield Text(
-        f"{phase.name}: memory {format_number(phase.memory_total_gib)} of "
-        f"{format_number(phase.memory_limit_gib)} GiB at the peak"
+        f"{phase.name}: memory {format_number(memory.total)} of {format_number(memory.limit)} GiB at the peak, "
+        f"{format_number(memory.expected)} expected"
     )
-    yield indented(_bar(memory, phase.memory_limit_gib, " GiB"))
+    yield indented(_bar({**memory.parts, "free": memory.free}, memory.limit, " GiB"))
     yield Text(f"{phase.name}: step {format_duration(phase.step_seconds)}")
     yield indented(_bar(phase.time, phase.step_seconds, " s"), below=1)
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, isclose
 from operator import is_
-from typing import Final
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from planner.performance.evaluate import evaluate
 from planner.performance.symbols import Layout
 from planner.plans.plan import PhasePlan, Plan
 from planner.problem.problem import Problem
+from planner.tolerances import CENT, SUM_ORDER
 from planner.units import GIB
 from planner.verify.validity import layout_rules, machine_rules
 
@@ -38,12 +38,6 @@ class FaultyPlanError(Exception):
 
     def __reduce__(self) -> tuple[type[FaultyPlanError], tuple[tuple[str, ...]]]:
         return type(self), (self.faults,)  # another process may raise it
-
-
-TOLERANCE: Final = 1e-9
-"""Relative difference between sums of floats that were added in another order."""
-HALF_CENT: Final = 0.005
-"""Dollars by which rounding a line of the bill changes it at most."""
 
 
 def violations(problem: Problem, plan: Plan) -> tuple[str, ...]:
@@ -150,11 +144,11 @@ def _figures(workload: Workload, work: PhaseWork, plan: Plan, phase: PhasePlan) 
     step, expected, reserved = (
         float(value) for value in (found.time.total, used.expected, used.reserved(workload.memory_deviations))
     )
-    if not isclose(step, phase.step_seconds, rel_tol=TOLERANCE):
+    if not isclose(step, phase.step_seconds, rel_tol=SUM_ORDER):
         yield f"{phase.name}: a step takes {step} s, not {phase.step_seconds} s"
-    if not isclose(reserved / GIB, phase.memory_total_gib, rel_tol=TOLERANCE):
-        yield f"{phase.name}: it fills {reserved / GIB} GiB, not {phase.memory_total_gib} GiB"
-    if reserved > machine.memory_bytes or expected > machine.memory_bytes * (1 - workload.headroom) * (1 + TOLERANCE):
+    if not isclose(reserved / GIB, phase.memory.total, rel_tol=SUM_ORDER):
+        yield f"{phase.name}: it fills {reserved / GIB} GiB, not {phase.memory.total} GiB"
+    if reserved > machine.memory_bytes or expected > machine.memory_bytes * (1 - workload.headroom) * (1 + SUM_ORDER):
         yield f"{phase.name}: {expected / GIB} GiB do not leave the headroom of {machine.memory_bytes / GIB} GiB"
     if phase.steps * work.tokens_per_step < phase.tokens:
         yield f"{phase.name}: {phase.steps} steps are fewer than {phase.tokens} tokens need"
@@ -168,7 +162,7 @@ def _times(workload: Workload, plan: Plan, phase: PhasePlan, *, begins: bool) ->
         ("wall", "spot", "stand-in"), (run.wall, run.spot, run.replaced), claimed, strict=True
     ):
         expected = float(growth.after(phase.steps)[0])
-        if not isclose(expected, value, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
+        if not isclose(expected, value, rel_tol=SUM_ORDER, abs_tol=SUM_ORDER):
             yield f"{phase.name}: its {what} time is {expected} s, not {value} s"
 
 
@@ -195,7 +189,7 @@ def _symbols(workload: Workload, phase: PhasePlan) -> Layout:
 def _cost(plan: Plan) -> Iterator[str]:
     """The bill is what the nodes cost for the time of each phase, at the placement's own prices."""
     expected = sum((expected_usd(plan, phase) for phase in plan.phases), start=_reservation_usd(plan))
-    if abs(expected - float(plan.cost_usd)) > HALF_CENT * len(plan.purchases) + TOLERANCE * expected:
+    if abs(expected - float(plan.cost_usd)) > float(CENT / 2 * len(plan.purchases)) + SUM_ORDER * expected:
         yield f"the bill is ${expected:.2f}, not ${plan.cost_usd}"
 
 
@@ -222,7 +216,7 @@ def _reservation_usd(plan: Plan) -> float:
 def _spares(problem: Problem, plan: Plan) -> Iterator[str]:
     """As many nodes stand by as are asked for."""
     for phase in plan.phases:
-        if phase.spare_nodes < ceil(problem.risk.spare_nodes * phase.nodes - TOLERANCE):
+        if phase.spare_nodes < ceil(problem.risk.spare_nodes * phase.nodes - SUM_ORDER):
             yield f"{phase.name}: {phase.spare_nodes} spare nodes are too few"
 
 
@@ -234,7 +228,7 @@ def limits_broken(problem: Problem, plan: Plan) -> tuple[str, ...]:
 def _limits(problem: Problem, plan: Plan) -> Iterator[str]:
     """Deadline, budget and number of devices."""
     limits = problem.limits
-    if limits.deadline is not None and plan.wall_seconds > limits.deadline * (1 + TOLERANCE):
+    if limits.deadline is not None and plan.wall_seconds > limits.deadline * (1 + SUM_ORDER):
         yield f"it takes {plan.wall_seconds} s, more than {limits.deadline} s"
     if limits.budget is not None and plan.cost_usd > limits.budget:
         yield f"it costs ${plan.cost_usd}, more than ${limits.budget}"
@@ -248,7 +242,7 @@ def _certainty(problem: Problem, workload: Workload, plan: Plan) -> Iterator[str
     if confidence is None or deadline is None:
         return
     kept = kept_seconds(workload, plan, confidence)
-    if kept > deadline * (1 + TOLERANCE):
+    if kept > deadline * (1 + SUM_ORDER):
         yield f"with {confidence:.4g} it takes {kept} s, more than {deadline} s"
 
 
