@@ -172,6 +172,16 @@ class AssumptionPart(Part):
     """Whether the problem says so; otherwise it is a default or a figure of the catalogs."""
 
 
+class PinBlamePart(Part):
+    """A pin that leaves a phase without any layout, why, and the nearest values that do not."""
+
+    phase: str
+    pin: str
+    value: str
+    why: str
+    nearest: tuple[int, ...]
+
+
 class Prices(Part):
     """US dollars per node-hour in each way to buy; null: not sold or not asked for."""
 
@@ -408,6 +418,7 @@ class PlanDocument(Part):
     """What must be granted before the plan can be had: nothing within what is sold without a contract does the job."""
     better_with_grant: BetterWithGrantPart | None = None
     near_optimal: tuple[NearOptimalPart, ...] = ()
+    pins_to_blame: tuple[PinBlamePart, ...] = ()
     assumed: tuple[AssumptionPart, ...] = ()
     relaxations: tuple[RelaxationPart, ...]
     solver: SolverPart

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from planner.report.bill import CENT, DOLLAR, apportioned
+from planner.report.bill import DOLLAR, apportioned
 from planner.report.variance import Variance, variance
-from planner.units import MONEY_WITH_CENTS, format_duration, format_money, format_number
+from planner.units import CENT, MONEY_WITH_CENTS, format_duration, format_money, format_number
 
 Plain = str | float | bool | None
 

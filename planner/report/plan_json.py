@@ -16,6 +16,7 @@ from planner.availability.checkpointing import (
 from planner.catalog.offers import load_offers
 from planner.explore.answer import Alternative, Answer, limit_value, objective_value
 from planner.explore.capacity import BetterWithGrant
+from planner.explore.pin_blame import pin_blames
 from planner.explore.surroundings import NOTHING, Surroundings
 from planner.layouts.degrees import searched_devices
 from planner.layouts.wall_time import interruption_rates
@@ -63,6 +64,7 @@ def answer_document(answer: Answer, around: Surroundings = NOTHING) -> PlanDocum
             "limits": limits_with_worth(answer.problem, limits, around.worth),
             "needs_grant": grant_document(around.grant),
             "better_with_grant": None if around.beyond is None else _beyond(around.beyond),
+            "pins_to_blame": [asdict(one) for one in pin_blames(answer.choices)] if answer.plan is None else [],
             "assumed": assumption_documents(answer),
             "near_optimal": near_optimal_documents(around.near),
             "relaxations": relaxation_documents(around.gives),

@@ -22,6 +22,7 @@ from planner.explore.answer import (
     limit_value,
     why_not,
 )
+from planner.explore.pin_blame import pin_blames
 from planner.explore.surroundings import NOTHING, Surroundings
 from planner.plans.plan import PhasePlan, Plan
 from planner.plans.solution import Status
@@ -333,3 +334,4 @@ def _no_plan(answer: Answer) -> Iterator[RenderableType]:
         reasons.setdefault(why_not(answer.choices, accelerator), []).append(accelerator)
     for reason, names in reasons.items():
         yield Text(f"  {', '.join(names)}: {reason}")
+    yield from (Text(one.text) for one in pin_blames(answer.choices))
