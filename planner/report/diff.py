@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from planner.report.bill import DOLLAR, apportioned
 from planner.report.variance import Variance, variance
-from planner.units import CENT, MONEY_WITH_CENTS, format_duration, format_money, format_number
+from planner.tolerances import CENT
+from planner.units import MONEY_WITH_CENTS, format_duration, format_money, format_number
 
 Plain = str | float | bool | None
 

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from planner.report.bill import DOLLAR, apportioned
-from planner.units import CENT, exact, format_number, price_text
+from planner.tolerances import CENT
+from planner.units import exact, format_number, price_text
 
 CAUSES: Final = ("price", "hours", "quantity", "scope")
 """Unit prices; paid hours; devices; lines that only one bill has."""
