@@ -160,8 +160,9 @@ class IntervalModel:
             if self.portfolio.pools[pool].commitments:
                 continue
             days = int(task.table.days[mode])
-            usd = task.table.usd[mode, first + days : last + 1] * (self.portfolio.weights.money > 0)
-            usd = np.where(np.isfinite(usd), usd, np.nan)
+            usd = task.table.usd[mode, first + days : last + 1]
+            counted = usd if self.portfolio.weights.money else np.zeros_like(usd)
+            usd = np.where(np.isfinite(usd), counted, np.nan)
             least = self.units(float(np.nanmin(usd)))
             self.terms_of_cost.append(least * literal)
             above = np.floor(usd / self.unit) - least

@@ -14,7 +14,7 @@ Document = Mapping[str, Any]
 
 RUNS: Final = "runs"
 """The layer whose marks are the phases."""
-SHADES: Final = 7
+SHADES: Final = 10
 """Colours of pools, after which they repeat."""
 
 
@@ -29,7 +29,7 @@ def portfolio_page(document: Document) -> Page:
         _spec(document, rows, 640),
         _spec(document, rows, 270),
         RUNS,
-        tuple((name, f"heat-{number % SHADES}") for number, name in enumerate(pool_letters(document))),
+        tuple((name, f"tone-{number % SHADES}") for number, name in enumerate(pool_letters(document))),
     )
     tables = [_pools(document), _bill(document)]
     if document["commitments"]:
@@ -61,12 +61,12 @@ def _spec(document: Document, rows: Sequence[tuple[Document, Document]], width: 
         for job, phase in rows
     ]
     names = list(dict.fromkeys(job["name"] for job in document["jobs"]))
-    colours = [f"var(--h{number % SHADES})" for number in range(len(pools))]
+    colours = [f"var(--t{number % SHADES})" for number in range(len(pools))]
     span = [f"{document['calendar']['start']}T00:00:00", f"{document['calendar']['end']}T23:59:59"]
     return {
         "width": width,
         "height": max(120, min(26, 4000 // max(1, len(names))) * len(names)),
-        "padding": 4,
+        "padding": {"left": 14, "right": 4, "top": 4, "bottom": 4},
         "data": {"values": values},
         "layer": [
             {
@@ -112,7 +112,7 @@ def _card(job: Document, phase: Document) -> Card:
         Fact("cost", format_money(Decimal(phase["cost_usd"]))),
         Fact("deadline", job["deadline"]),
     ]
-    facts += [Fact(name.replace("_", " "), str(value)) for name, value in (phase["layout"] or {}).items()]
+    facts += [Fact(name.replace("_", " "), _layout_value(value)) for name, value in (phase["layout"] or {}).items()]
     waits = tuple(f"Waits {counted(one['days'], 'day')}: {one['cause']} {one['name']}." for one in job["waits_for"])
     return Card(
         title=f"{job['name']}: {phase['name']}",
@@ -124,9 +124,14 @@ def _card(job: Document, phase: Document) -> Card:
     )
 
 
+def _layout_value(value: object) -> str:
+    """A degree, or how much is recomputed."""
+    return f"{value['full_layers']} layers" if isinstance(value, dict) else str(value)
+
+
 def _pools(document: Document) -> Table:
     """Mean use of each pool by month."""
-    months = tuple(one["month"] for one in document["pools"][0]["months"])
+    months = tuple(one["month"][2:] for one in document["pools"][0]["months"])
     rows = tuple(
         (
             pool["name"],
