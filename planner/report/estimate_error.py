@@ -41,6 +41,8 @@ def estimate_error_lines(answer: Answer, best: Plan) -> Iterator[str]:
     others = [one.plan for one in answer.alternatives if one.plan]
     yield from (_tie(answer, best, other) for other in others if within_error(answer, best, other))
     calibration, model = answer.choices.workload.calibration, answer.choices.workload.model
+    if model.assumed:
+        yield f"{model.assumed}."
     if model.left_out:
         yield f"Left out: {model.left_out}."
     if rests_on := evidence(calibration, best.machine.accelerator):
