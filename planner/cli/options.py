@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -100,6 +101,19 @@ def write_page(path: str | None, page: Callable[[], Page]) -> None:
         from planner.report.page.render import rendered
 
         write_whole(path, rendered(page(), _made()))
+
+
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """Says on stderr what is being done, when that is a terminal, until it is done."""
+    shown = sys.stderr.isatty()
+    if shown:
+        click.echo(f"{text}…", err=True, nl=False)
+    try:
+        yield
+    finally:
+        if shown:
+            click.echo("\r\x1b[K", err=True, nl=False)
 
 
 def _made() -> str:

@@ -204,6 +204,8 @@ def _of_the_model(model: ModelArchitecture, training: Training) -> Iterator[str]
     """What of a model is not planned, or not known well."""
     if model.multi_token_prediction_layers and not training.multi_token_prediction:
         yield "Multi-token-prediction modules are left out; training.multi_token_prediction trains them."
+    if model.assumed:
+        yield f"{model.assumed}."
     if model.left_out:
         yield f"Left out: {model.left_out}."
     if model.has_unmeasured_kernels:

@@ -41,6 +41,8 @@ def estimate_error_lines(answer: Answer, best: Plan) -> Iterator[str]:
     others = [one.plan for one in answer.alternatives if one.plan]
     yield from (_tie(answer, best, other) for other in others if within_error(answer, best, other))
     calibration, model = answer.choices.workload.calibration, answer.choices.workload.model
+    if model.assumed:
+        yield f"{model.assumed}."
     if model.left_out:
         yield f"Left out: {model.left_out}."
     if rests_on := evidence(calibration, best.machine.accelerator):
@@ -86,7 +88,12 @@ def _kind_of_figure(answer: Answer, best: Plan) -> str:
     typical = typical_utilisation(
         best.machine.accelerator, low_precision=workload.precision.is_low, moe=workload.model.is_moe
     )
-    return f"{found}. The median of {typical.kind} is {format_share(typical.median)}: see plan size."
+    usual, good = (best.wall_seconds * longest.mfu / share for share in (typical.median, typical.upper_quartile))
+    return (
+        f"{found}. The median of {typical.kind} is {format_share(typical.median)}, with which it would take about "
+        f"{format_duration(usual)}; the best quarter of them reached {format_share(typical.upper_quartile)}, "
+        f"{format_duration(good)}: see plan size."
+    )
 
 
 def _tie(answer: Answer, best: Plan, other: Plan) -> str:
