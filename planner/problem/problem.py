@@ -240,8 +240,10 @@ class Risk(SchemaModel):
     """How sure the plan must be."""
 
     confidence: Share | None = None
-    """Probability with which the deadline must be met when nodes fail and spot nodes go, such as `95%`, from 50%;
-    default: met by expected values."""
+    """Probability with which the deadline must be met, such as `95%`, from 50%; default: met by expected values."""
+    counts: Literal["everything", "luck"] = "everything"
+    """What `confidence` counts: `everything`, which is failures, spot nodes that go, and the estimate's own error, or
+    `luck` without that error; default everything."""
     spare_nodes: Share = 0.0
     """Nodes bought on top to replace failed ones, as a share of those in use; default 0%."""
     spot_price: Percentile | None = None

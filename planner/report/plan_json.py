@@ -132,6 +132,7 @@ def plan_document(plan: Plan, problem: Problem) -> dict[str, Any]:
         **risk_summary_document(risk_summary(plan, problem)),
         "deadline_seconds": problem.limits.deadline,
         "confidence": problem.risk.confidence,
+        "counts": problem.risk.counts,
         "failures_per_1000_node_days": figures.failures_per_1000_node_days,
         "spot": None if placement.spot_figures is None else asdict(placement.spot_figures),
         "spot_gang": gang_document(plan, problem),

@@ -215,7 +215,7 @@ def _limits(answer: Answer, plan: Plan) -> Table:
         table.add_row(limit.name, *_against(limit.unit, limit.bound, value))
     confidence, deadline = answer.problem.risk.confidence, answer.problem.limits.deadline
     if confidence is not None and deadline is not None:
-        kept = kept_seconds(answer.choices.workload, plan, confidence)
+        kept = kept_seconds(answer.choices.workload, plan, answer.problem.risk)
         table.add_row(f"risk.confidence {format_share(confidence)}", *_against("s", deadline, kept))
     return table
 
@@ -299,8 +299,9 @@ def _risk(problem: Problem, plan: Plan) -> Iterator[str]:
         return
     expected, exact = map(format_probability, (summary.in_time_with_estimate, summary.in_time))
     meeting = f"Probability of meeting the {format_duration(deadline)} deadline"
-    known = "estimate and the spot figures" if is_on_spot(plan) else "estimate"
-    yield f"{meeting}: {expected} ({exact} if the {known} were exact)."
+    yield f"{meeting}: {expected} ({exact} if the estimate were exact)."
+    if is_on_spot(plan) and summary.in_time_with_capacity is not None:
+        yield f"With how far the spot figures are known counted too: {format_probability(summary.in_time_with_capacity)}."
 
 
 def format_probability(share: float) -> str:
