@@ -112,28 +112,28 @@ def diff_lines(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     yield from ("", "bill") if changed else (same, "")
     width = max(map(len, (*before, *after, "total")))
     lines = list(dict.fromkeys((*after, *before)))
-    old_shown, new_shown = (_printed(bill, lines) for bill in (before, after))
+    small = max(sum(bill.values(), start=Decimal(0)) for bill in (before, after)) < MONEY_WITH_CENTS
+    old_shown, new_shown = (_printed(bill, lines, CENT if small else DOLLAR) for bill in (before, after))
     for line, was, now in zip(lines, old_shown, new_shown, strict=True):
         yield _bill_line(line, width, was, now)
     was, now = sum(old_shown, start=Decimal(0)), sum(new_shown, start=Decimal(0))
     yield _bill_line("total", width, was, now)
-    yield from _why(variance(old, new), now - was)
+    yield from _why(variance(old, new), now - was, CENT if small else DOLLAR)
     if dates := [one["catalog_date"] for one in (old, new) if one.get("catalog_date")]:
         yield f"prices: catalogs of {' and '.join(dates)}"
 
 
-def _printed(bill: Mapping[str, Decimal], lines: Sequence[str]) -> list[Decimal]:
-    """The amounts of a bill in whole dollars, or cents where it is small, that add up to its total."""
-    amounts = [bill.get(line, Decimal(0)) for line in lines]
-    return apportioned(amounts, CENT if sum(amounts) < MONEY_WITH_CENTS else DOLLAR)
+def _printed(bill: Mapping[str, Decimal], lines: Sequence[str], unit: Decimal) -> list[Decimal]:
+    """The amounts of a bill in whole units, which add up to its total."""
+    return apportioned([bill.get(line, Decimal(0)) for line in lines], unit)
 
 
-def _why(found: Variance, total: Decimal) -> Iterator[str]:
+def _why(found: Variance, total: Decimal, unit: Decimal) -> Iterator[str]:
     """The causes of a difference, which add up to it."""
     if not total:
         return
     yield from ("", "why the bill differs")
-    shown = found.in_dollars(total) if total == total.to_integral_value() else found.usd
+    shown = found.usd if unit == CENT else found.in_dollars(total)
     meaning = {"price": "; ".join(found.prices), "hours": "paid hours", "quantity": "GPUs", "scope": "only in one bill"}
     for cause, usd in shown.items():
         if usd:

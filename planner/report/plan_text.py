@@ -301,7 +301,8 @@ def _risk(problem: Problem, plan: Plan) -> Iterator[str]:
     meeting = f"Probability of meeting the {format_duration(deadline)} deadline"
     yield f"{meeting}: {expected} ({exact} if the estimate were exact)."
     if is_on_spot(plan) and summary.in_time_with_capacity is not None:
-        yield f"With how far the spot figures are known counted too: {format_probability(summary.in_time_with_capacity)}."
+        known = format_probability(summary.in_time_with_capacity)
+        yield f"With how far the spot figures are known counted too: {known}."
 
 
 def format_probability(share: float) -> str:

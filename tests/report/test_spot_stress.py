@@ -47,7 +47,7 @@ def test_stress_takes_longer() -> None:
 
 
 def test_the_uncertainty_of_capacity_enters_the_probability() -> None:
-    """The cases weigh one in all, and the probability counted with them is below the one with the estimate's error alone."""
+    """The cases weigh one in all, and with them the deadline is less sure than with the estimate's error alone."""
     found = answered("spot, on_demand").answer
     plan = found.plan
     assert plan is not None
