@@ -145,7 +145,7 @@ def _page(found: Answered) -> Page:
     """The answer as a page."""
     from planner.report.page.answer import answer_page
 
-    return answer_page(found.answer, found.around.worth, found.around.gives, found.around.turning)
+    return answer_page(found.answer, found.around.worth, found.around.gives, found.around.turning, found.around)
 
 
 def _tell_old_price(found: Answer) -> None:
