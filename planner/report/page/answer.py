@@ -113,8 +113,8 @@ def _limits(found: Answer, plan: Plan) -> Table:
 
 def _assumed(found: Answer, plan: Plan) -> Table:
     """What the figures rest on."""
-    rows = tuple((one.name, one.value, "stated" if one.stated else "") for one in assumptions(found, plan))
-    return Table("Assumed", ("what", "figure", ""), rows, texts=frozenset({1}))
+    rows = tuple((one.name, one.text) for one in assumptions(found, plan))
+    return Table("Assumed", ("what", "figure"), rows, texts=frozenset({1}))
 
 
 def _others(found: Answer, best: Plan) -> Table:
