@@ -23,6 +23,7 @@ from planner.plans.plan_error import counts_error, kept_of_phase
 from planner.portfolio.file import PortfolioFile
 from planner.portfolio.instance import JobPhase, Mode, Pool
 from planner.problem.document import Document, read_document, with_overrides
+from planner.problem.parallelism import DEGREES
 from planner.problem.problem import Market, OwnOffer, Problem
 from planner.units import SECONDS_PER_HOUR, Price
 
@@ -204,11 +205,7 @@ def _kept(choices: Choices, option: PurchaseOption, columns: PhaseModes, steps: 
 def _layout(choices: Choices, number: int, columns: PhaseModes, place: int) -> dict[str, Any]:
     """A layout in the words of `plan solve`."""
     rows, recompute = columns.rows, choices.spaces[number].degrees.recompute
-    names = {"virtual": "virtual_pipeline"}
-    found: dict[str, Any] = {
-        names.get(name, name): int(getattr(rows, name)[place])
-        for name in ("tensor", "pipeline", "virtual", "context", "expert", "data", "micro_batch", "zero")
-    }
+    found: dict[str, Any] = {name: int(getattr(rows, name)[place]) for name in DEGREES}
     chosen = recompute[int(rows.recompute[place])]
     found["recompute"] = {"full_layers": chosen.full_layers} if chosen.full_layers else chosen.kind
     return found

@@ -160,7 +160,7 @@ def _layouts(plan: Plan) -> Table:
     table = text_table("phase", "GPUs", *degrees, "step", "steps", "wall", "MFU")
     for phase in plan.phases:
         d = phase.degrees
-        pipeline = f"{d['pipeline']}" + (f"×{d['virtual']}" if d["virtual"] > 1 else "")
+        pipeline = f"{d['pipeline']}" + (f"×{d['virtual_pipeline']}" if d["virtual_pipeline"] > 1 else "")
         table.add_row(
             phase.name,
             f"{phase.gpus:,}" + (f"+{phase.spare_nodes * plan.machine.per_node:,}" if phase.spare_nodes else ""),
