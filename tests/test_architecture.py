@@ -22,6 +22,7 @@ STOREYS = (
     {"tolerances"},
     {"units", "files", "clock"},
     {"catalog"},
+    {"prices"},
     {"problem"},
     {"foreign"},
     {"performance"},

@@ -37,6 +37,7 @@ COMMANDS = {
     "estimate": "Estimate step time, memory, days and dollars of one exact layout.",
     "model": "Show a model's parameters, FLOPs and memory by part.",
     "catalog": "List the accelerators, offers and models of the catalogs.",
+    "prices": "Read price lists into a book of your own; show changes and ages.",
     "validate": "Compare predictions with published runs.",
     "calibrate": "Fit the estimator to published runs, or measure your GPU.",
     "learn": "Learn from measured steps of your own runs, for every other command.",

@@ -25,8 +25,9 @@ from planner.plans.choices import Choices, PhaseModes, is_open, site_of
 from planner.plans.node_cost import NodeCost, node_cost
 from planner.plans.peak_bound import prices_of
 from planner.plans.plan import Plan, plan_of
+from planner.plans.plan_error import counts_error, kept_of_phase
 from planner.plans.solution import Decision, PhaseDecision
-from planner.problem.problem import Problem
+from planner.problem.problem import Problem, Risk
 from planner.tolerances import PHASE_CENTS, SUM_ORDER
 from planner.verify.check import FaultyPlanError, violations
 
@@ -82,9 +83,9 @@ class JobMode:
     """US dollars, in whole cents."""
 
 
-SUMS: Final = ("wall", "least", "variance", "cents")
-"""What adds up over the phases, in seconds, their squares, and US cents."""
-WALL, CENTS = SUMS.index("wall"), SUMS.index("cents")
+SUMS: Final = ("wall", "least", "variance", "kept", "cents")
+"""What adds up over the phases, in seconds, their squares, and US cents; `kept` where the estimate's error counts."""
+WALL, KEPT, CENTS = SUMS.index("wall"), SUMS.index("kept"), SUMS.index("cents")
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,9 @@ class _Sums:
         """US dollars, shape (sums,)."""
         return self.values[:, CENTS] / 100
 
-    def kept(self, confidence: float | None) -> Array:
+    def kept(self, risk: Risk) -> Array:
         """What a deadline bounds, shape (sums,)."""
-        return _kept_seconds(self.values, confidence)
+        return kept_seconds(self.values, risk)
 
     def joined(self, other: _Sums, left: _Left, seen: _Seen) -> _Sums:
         """All sums with one phase more, within what is left for them, without those that another beats."""
@@ -144,22 +145,26 @@ def _wall_and_cents(values: Array) -> Array:
     return values[:, [WALL, CENTS]]
 
 
-def _seen_so_far(confidence: float | None) -> _Seen:
-    """What counts while phases are still to come: with a confidence all of it, since the rest decides the shape."""
-    return _wall_and_cents if confidence is None else lambda values: values
+def _seen_so_far(risk: Risk) -> _Seen:
+    """What counts while phases are still to come: of luck alone all of it, since the rest decides the shape."""
+    if counts_error(risk):
+        return lambda values: values[:, [WALL, KEPT, CENTS]]
+    return _wall_and_cents if risk.confidence is None else lambda values: values
 
 
-def _seen_at_last(confidence: float | None) -> _Seen:
+def _seen_at_last(risk: Risk) -> _Seen:
     """What counts of whole jobs: expected time and cost, and with a confidence the time that is kept."""
-    if confidence is None:
+    if risk.confidence is None:
         return _wall_and_cents
-    return lambda values: np.column_stack((values[:, WALL], _kept_seconds(values, confidence), values[:, CENTS]))
+    return lambda values: np.column_stack((values[:, WALL], kept_seconds(values, risk), values[:, CENTS]))
 
 
-def _kept_seconds(values: Array, confidence: float | None) -> Array:
-    """What a deadline bounds, shape (sums,)."""
-    wall, least, variance = values[:, :CENTS].T
-    return wall if confidence is None else promised(least, wall, variance, deviations_of(confidence))
+def kept_seconds(values: Array, risk: Risk) -> Array:
+    """What a deadline bounds, of sums in the columns of `SUMS`; shape (sums,)."""
+    wall, least, variance, kept = (np.asarray(column) for column in values[:, :CENTS].T)
+    if counts_error(risk):
+        return kept
+    return wall if risk.confidence is None else promised(least, wall, variance, deviations_of(risk.confidence))
 
 
 def undominated_job_modes(choices: Choices, bounds: Bounds, clock: Clock | None = None) -> tuple[JobMode, ...]:
@@ -206,10 +211,10 @@ def usd_per_device_hour(purchase_option: PurchaseOption) -> float:
 
 def _goals(choices: Choices, sums: _Sums) -> Array:
     """Time and cost, and under a confidence the time that is kept between them; shape (sums, 2 or 3)."""
-    confidence = choices.problem.risk.confidence
-    if confidence is None:
+    risk = choices.problem.risk
+    if risk.confidence is None:
         return np.column_stack((sums.values[:, WALL], sums.usd))
-    return np.column_stack((sums.values[:, WALL], sums.kept(confidence), sums.usd))
+    return np.column_stack((sums.values[:, WALL], sums.kept(risk), sums.usd))
 
 
 def _may_add(known: Array, goals: Array) -> bool:
@@ -224,16 +229,16 @@ def _may_add(known: Array, goals: Array) -> bool:
 def _mode(choices: Choices, purchase_option: PurchaseOption, reserved: int, only: _Sums) -> JobMode:
     """The mode of one sum."""
     options = tuple(int(one) for one in only.picks[0])
-    kept = float(only.kept(choices.problem.risk.confidence)[0])
+    kept = float(only.kept(choices.problem.risk)[0])
     return JobMode(purchase_option, reserved, options, float(only.values[0, WALL]), kept, float(only.usd[0]))
 
 
 def _in_time(choices: Choices, sums: _Sums, bounds: Bounds) -> _Sums:
     """The sums that keep the deadline as surely as is asked for."""
-    confidence = choices.problem.risk.confidence
-    if confidence is None:
+    risk = choices.problem.risk
+    if risk.confidence is None:
         return sums
-    return sums.take(np.flatnonzero(sums.kept(confidence) <= bounds.wall_seconds))
+    return sums.take(np.flatnonzero(sums.kept(risk) <= bounds.wall_seconds))
 
 
 def _sums(
@@ -243,7 +248,7 @@ def _sums(
 
     Phase by phase, as far as the bounds leave room for the least that the others take.
     """
-    confidence, most = choices.problem.risk.confidence, most_nodes_of(purchase_option, bounds)
+    risk, most = choices.problem.risk, most_nodes_of(purchase_option, bounds)
     bought = [
         phase_figures(choices, purchase_option, index, reserved, optimistic=optimistic)
         for index in range(len(choices.phases))
@@ -253,9 +258,9 @@ def _sums(
     remaining = [_Left(bounds.wall_seconds, bounds.cents)]
     for values in phases[:0:-1]:
         remaining.append(remaining[-1].beside(values))
-    seen = [_seen_so_far(confidence)] * (len(phases) - 1) + [_seen_at_last(confidence)]
+    seen = [_seen_so_far(risk)] * (len(phases) - 1) + [_seen_at_last(risk)]
     for values, left, of_sums in zip(phases, reversed(remaining), seen, strict=True):
-        alone = _within(values, left, _seen_so_far(confidence))
+        alone = _within(values, left, _seen_so_far(risk))
         sums = sums.joined(_Sums(values[alone], alone[:, None]), left, of_sums)
     return sums
 
@@ -270,8 +275,9 @@ def phase_figures(
         cents = np.maximum(np.floor(100 * columns.bought * bill.least) - PHASE_CENTS, 0)
     else:
         cents = _cents(purchase_option, columns, steps, reserved)
-    run = columns.run
-    return columns.bought, np.column_stack([one.after(steps) for one in (run.wall, run.least, run.variance)] + [cents])
+    run, kept = columns.run, kept_of_phase(choices, purchase_option.placement.machine, columns, steps)
+    figures = [one.after(steps) for one in (run.wall, run.least, run.variance)]
+    return columns.bought, np.column_stack([*figures, kept, cents])
 
 
 def columns_of(choices: Choices, purchase_option: PurchaseOption, phase: int) -> PhaseModes:

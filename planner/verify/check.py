@@ -21,9 +21,10 @@ from planner.layouts.workload import PhaseWork, Workload, workload_of
 from planner.market.money import node_hours_usd
 from planner.market.placements import placements
 from planner.performance.evaluate import evaluate
-from planner.performance.symbols import Layout
+from planner.performance.symbols import Array, Layout
 from planner.plans.plan import PhasePlan, Plan
-from planner.problem.problem import Problem
+from planner.plans.plan_error import counts_error, kept_with_error
+from planner.problem.problem import Problem, Risk
 from planner.tolerances import CENT, SUM_ORDER
 from planner.units import GIB
 from planner.verify.validity import layout_rules, machine_rules
@@ -241,16 +242,27 @@ def _certainty(problem: Problem, workload: Workload, plan: Plan) -> Iterator[str
     confidence, deadline = problem.risk.confidence, problem.limits.deadline
     if confidence is None or deadline is None:
         return
-    kept = kept_seconds(workload, plan, confidence)
+    kept = kept_seconds(workload, plan, problem.risk)
     if kept > deadline * (1 + SUM_ORDER):
         yield f"with {confidence:.4g} it takes {kept} s, more than {deadline} s"
 
 
-def kept_seconds(workload: Workload, plan: Plan, confidence: float) -> float:
-    """The wall time that a plan keeps with a probability, by the equations alone."""
+def kept_seconds(workload: Workload, plan: Plan, risk: Risk) -> float:
+    """The wall time that a plan keeps as surely as is asked for, by the equations alone; else the expected one."""
+    if risk.confidence is None:
+        return plan.wall_seconds
     runs = [_run(workload, plan, phase, begins=index == 0) for index, phase in enumerate(plan.phases)]
+    pairs = list(zip(runs, plan.phases, strict=True))
+    if counts_error(risk):
+        return float(sum((_kept(workload, plan, *pair, risk.confidence) for pair in pairs), np.zeros(1))[0])
     least, mean, variance = (
-        sum((getattr(run, name).after(phase.steps) for run, phase in zip(runs, plan.phases, strict=True)), np.zeros(1))
+        sum((getattr(run, name).after(phase.steps) for run, phase in pairs), np.zeros(1))
         for name in ("least", "wall", "variance")
     )
-    return float(promised(least, mean, variance, deviations_of(confidence))[0])
+    return float(promised(least, mean, variance, deviations_of(risk.confidence))[0])
+
+
+def _kept(workload: Workload, plan: Plan, run: RunTime, phase: PhasePlan, confidence: float) -> Array:
+    """What a phase keeps with the estimate's own error counted, shape (1,)."""
+    gpus = np.asarray([float(phase.nodes * plan.machine.per_node)])
+    return kept_with_error(workload, plan.machine.accelerator, gpus, run, phase.steps, confidence)
