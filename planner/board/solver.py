@@ -146,8 +146,8 @@ class Solver:
         if self._evaluations.known(problem) is None:
             yield "progress", "evaluating layouts"
         evaluated = self._evaluations.of(problem, self._clock)
-        if problem.objective == "tokens":
-            yield from self._most_tokens(question, given, problem, evaluated)
+        if not _has_table(problem, evaluated):
+            yield from self._searched(question, given, problem, evaluated)
             return
         if evaluated.known_tables is None:
             yield "answer", headline(_first(problem, evaluated))
@@ -168,13 +168,14 @@ class Solver:
             yield from self._relaxed(question, answer)
         yield "done", None
 
-    def _most_tokens(
+    def _searched(
         self, question: Question, given: Given, problem: Problem, evaluated: Evaluated
     ) -> Iterator[tuple[str, Any]]:
-        """The pieces where tokens are what is maximised, which no table holds."""
+        """The pieces where no table is made: found by searching, without the frontier and the worth of limits."""
         answer = _first(problem, evaluated)
         self.shown = Shown(question.version, given, question.sets, answer, None)
         yield "answer", headline(answer)
+        yield "around", {"worth": {}, "frontier": None, "others": None}
         yield "controls", controls(given, question.sets, problem, None)
         yield "sections", sections(answer)
         yield "pins", compared(list(self._pins(question.state)))
@@ -214,13 +215,23 @@ class Solver:
     def _scenario(self, problem: Problem) -> Answer:
         """The answer of a pinned scenario."""
         evaluated = self._evaluations.of(problem, self._clock)
-        if problem.objective == "tokens" or evaluated.known_tables is None:
+        if not _has_table(problem, evaluated) or evaluated.known_tables is None:
             return _first(problem, evaluated)
         return Lookup.of(problem, evaluated, self._clock).answer()
 
 
 MOST_COLUMNS: Final = 200
 """Scenarios whose figures are kept."""
+
+
+MOST_CONFIDENT_OPTIONS: Final = 40
+"""Purchase options up to which a table is made under `risk.confidence`, where far more rows are undominated."""
+
+
+def _has_table(problem: Problem, evaluated: Evaluated) -> bool:
+    """Whether answers are looked up: not most tokens, and not surely kept times on a whole market."""
+    few = len(evaluated.choices.purchase_options) <= MOST_CONFIDENT_OPTIONS
+    return problem.objective != "tokens" and (few or problem.risk.confidence is None)
 
 
 def _first(problem: Problem, evaluated: Evaluated) -> Answer:
