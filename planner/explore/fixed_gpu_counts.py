@@ -207,4 +207,4 @@ def _mode(choices: Choices, columns: PhaseModes, offers: Sequence[Placement], pl
         placement = replace(placement, on_demand=Decimal(0))
     else:
         usd = wall * float(bought[0] * placement.on_demand) / SECONDS_PER_HOUR
-    return JobMode(PurchaseOption(placement, STEADY, None), 0, (place,), wall, wall, usd)
+    return JobMode((Stay(PurchaseOption(placement, STEADY, None), 0, 0, 0),), (place,), wall, wall, usd)

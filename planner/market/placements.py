@@ -86,6 +86,11 @@ class Placement:
         return (self.cloud, self.region, self.zone, self.instance_type)
 
     @property
+    def location(self) -> tuple[str, str]:
+        """Inside of which nothing has to be carried over: a region of a cloud, or one own offer."""
+        return (OWN, self.instance_type) if self.cloud == OWN else (self.cloud, self.region)
+
+    @property
     def title(self) -> str:
         """The placement on one line; an own offer is called by its name."""
         return " ".join(part for part in self.key[self.cloud == OWN :] if part)

@@ -27,6 +27,7 @@ from planner.problem.quantities import (
     Reference,
     Share,
     Tokens,
+    TransferPrice,
 )
 from planner.problem.run import Recompute, Run, parse_recompute, recompute_as_written
 from planner.problem.schema_base import Rule, RulesBrokenError, SchemaFile, SchemaModel
@@ -98,6 +99,15 @@ class OwnOffer(SchemaModel):
             yield Rule(("availability",), "availability must be more than zero", "leave out the spot price instead")
 
 
+class Moving(SchemaModel):
+    """What it takes when a phase begins in another place than the one before: checkpoint and data are carried over."""
+
+    bandwidth: Bandwidth = 1.25e9
+    """Between places, such as `10 Gb/s`; default 10 Gb/s."""
+    egress: TransferPrice | None = None
+    """Price of what leaves a place, such as `$0.09/GB`; default: what its cloud asks for, nothing for own offers."""
+
+
 class Market(SchemaModel):
     """Where the job may run and how it may be paid."""
 
@@ -111,6 +121,11 @@ class Market(SchemaModel):
     """Own prices and quotas, beside the catalogs' offers; default: none."""
     spot_price: Factor = 1.0
     """Factor on all spot prices, such as `×1.5`; default 1."""
+    together: bool = False
+    """Whether all phases stay in one place with one accelerator and one way to buy; default: each may have its own.
+    Under `objective: tokens` they always stay."""
+    moving: Moving = Moving()
+    """What moving from one place to another takes."""
     capacity: Grants | None = None
     """Nodes that the catalogs' clouds grant at a time in one zone, such as `{aws: 256, gcp/B200-SXM: 512, any: 64}`, or
     `unlimited`; default: what clouds are known or assumed to sell without a contract."""
