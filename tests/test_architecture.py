@@ -32,6 +32,7 @@ STOREYS = (
     {"explore"},
     {"report"},
     {"session"},
+    {"board"},
     {"cli"},
     {"__main__"},
 )
@@ -47,6 +48,8 @@ ONLY_IN = {
     "click": {"cli"},
     "jinja2": {"report"},
     "vl_convert": {"report"},
+    "starlette": {"board"},
+    "uvicorn": {"board"},
 }
 """Libraries and the rooms that may import them."""
 EQUATIONS_IMPORT = {

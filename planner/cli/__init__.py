@@ -19,6 +19,7 @@ COMMANDS = {
     "solve": "The best cluster and layout for a training job, proven.",
     "frontier": "What each day, dollar or GPU buys: the exact trade-off.",
     "whatif": "A table of best plans over one or two varied quantities.",
+    "board": "One live page for a negotiation: move any limit and see the best plan.",
     "portfolio": "A year of jobs that share pools, a calendar and money.",
     "scale": "What more GPUs bring: throughput, efficiency, time and cost by number.",
     "alternatives": "Plans of another kind that are nearly as good.",

@@ -131,8 +131,9 @@ class Model(compiled.CpBaseModel):
 
     def minimize(self, expression: Expression) -> None:
         """Sets what is minimised."""
-        objective, flat = self.model_proto.objective, compiled.FlatIntExpr(LinearExpr.sum([expression]))
+        flat = compiled.FlatIntExpr(LinearExpr.sum([expression]))
         self.model_proto.clear_objective()
+        objective = self.model_proto.objective  # only now: one that was taken before is no longer part of the model
         objective.vars.extend(variable.index for variable in flat.vars)
         objective.coeffs.extend(flat.coeffs)
         objective.offset = flat.offset

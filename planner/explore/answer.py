@@ -103,14 +103,16 @@ def answer(
     choices = prepare(problem) if prepare else choices_of(problem, clock=clock)
     tell("comparing plans")
     plans = best_of_each(choices, clock)
-    ranked = sorted(accelerators_of(choices), key=lambda name: _rank(choices.objective, name, plans.get(name)))
+    ranked = sorted(accelerators_of(choices), key=lambda name: rank(choices.objective, name, plans.get(name)))
     best = plans.get(ranked[0])
     if best is None and clock.is_interrupted:
         raise KeyboardInterrupt
     tell("proving the best")
     outcome = _proof(choices, best, clock)
     tell("")
-    alternatives = (Alternative(name, plans.get(name), _reason(choices, best, name, plans)) for name in ranked if best)
+    alternatives = (
+        Alternative(name, plans.get(name), reason_of(choices, best, name, plans)) for name in ranked if best
+    )
     others = tuple(one for one in alternatives if one.plan is not best)
     unsearched = tuple(sorted(unsearched_of(choices, plans)))
     return Answer(problem, choices, outcome, best, others, search_space(choices), unsearched, clock)
@@ -129,8 +131,8 @@ def _silent(_: str) -> None:
     """No progress."""
 
 
-def _rank(objective: Objective, accelerator: str, plan: Plan | None) -> tuple[float, str]:
-    """Best first, those without a plan last."""
+def rank(objective: Objective, accelerator: str, plan: Plan | None) -> tuple[float, str]:
+    """The order of accelerators: best first, those without a plan last."""
     if plan is None:
         return (np.inf, accelerator)
     value = objective_value(objective, plan)
@@ -142,7 +144,7 @@ def accelerators_of(choices: Choices) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key[0] for key in choices.machines))
 
 
-def _reason(choices: Choices, best: Plan | None, accelerator: str, plans: Mapping[str, Plan | None]) -> str:
+def reason_of(choices: Choices, best: Plan | None, accelerator: str, plans: Mapping[str, Plan | None]) -> str:
     """Why an accelerator is not the best one, in a few words."""
     found = plans.get(accelerator)
     if found is None:

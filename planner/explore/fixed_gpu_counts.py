@@ -20,6 +20,7 @@ from planner.layouts.workload import Workload, workload_of
 from planner.market.placements import Machine, Placement
 from planner.market.purchase_options import STEADY, PurchaseOption
 from planner.plans.choices import Choices, PhaseModes, Site, with_spares
+from planner.plans.solution import Stay
 from planner.problem.problem import Phase, Problem
 from planner.units import GIB, SECONDS_PER_HOUR
 

@@ -34,6 +34,7 @@ from planner.plans.solution import Decision, PhaseDecision, Stay
 from planner.problem.problem import Problem
 from planner.verify.check import FaultyPlanError, violations
 
+
 @dataclass(frozen=True)
 class Bounds:
     """What a plan must not exceed; the names are those of `Limit.quantity`."""

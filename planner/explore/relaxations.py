@@ -48,12 +48,18 @@ def relaxations(problem: Problem, time_budget: TimeBudget | None = None) -> tupl
     Each amount is the smallest: a deadline in whole hours, a budget in steps of at most $1,000 or 0.1 %, devices in
     numbers that some layout has. Every plan is verified. What `time_budget` is too short for is named there.
     """
-    time_budget = time_budget or TimeBudget()
-    room, limits = Room(problem, time_budget=time_budget), limits_of(problem)
+    room = Room(problem, time_budget=time_budget or TimeBudget())
     with suppress(OutOfTimeError):  # each question finds that out too
         room.choices(WIDER * room.bounds.wall_seconds, WIDER * room.bounds.gpus)
-    answers = (time_budget.ask(name, question) for name, question in _questions(room, limits))
-    return tuple(one for one in answers if one)
+    return tuple(each_relaxation(room))
+
+
+def each_relaxation(room: Room) -> Iterator[Relaxation]:
+    """The same one after another, for the problem of a room."""
+    for name, question in _questions(room, limits_of(room.problem)):
+        found = room.time_budget.ask(name, question)
+        if found:
+            yield found
 
 
 Question = Callable[[], Relaxation | None]
@@ -236,8 +242,8 @@ def _times(limits: Mapping[str, Limit], steps: int) -> Bounds:
 
 def _toggled(room: Room, toggle: Toggle) -> Relaxation | None:
     """A toggle, when it allows a plan."""
-    changed = Room(toggle.applied(room.problem), time_budget=room.time_budget)
     try:
+        changed = room.changed(toggle.applied(room.problem))
         plan = best_plan(changed, changed.bounds)
     except InputError:  # nothing sold can do what the change asks for
         return None

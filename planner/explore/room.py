@@ -62,6 +62,10 @@ class Room:
         """The limits as they are stated."""
         return bounds_of(self.problem)
 
+    def changed(self, problem: Problem) -> Room:
+        """A room of another problem, for questions within the same time. Raises InputError and OutOfTimeError."""
+        return Room(problem, time_budget=self.time_budget)
+
     def choices(self, wall_seconds: float, gpus: float) -> Choices:
         """The choices within at least so much time and so many devices. Raises OutOfTimeError."""
         known = self._known(wall_seconds, gpus)

@@ -8,6 +8,7 @@ from itertools import chain
 from math import inf
 
 from planner.catalog.accelerators import load_accelerators
+from planner.clock import Clock
 from planner.explore.job_modes import Bounds, bounds_of
 from planner.explore.room import with_bounds, within
 from planner.layouts.degrees import searched_devices
@@ -24,17 +25,20 @@ class Offers:
 
     purchase_options: tuple[PurchaseOption, ...]
     """Those that no other beats."""
+    everything: tuple[PurchaseOption, ...]
+    """Every one."""
     own_devices: frozenset[str]
     """Records that the user brought, as texts: their names alone do not say what they are."""
 
     @classmethod
     def of(cls, problem: Problem) -> Offers:
         """The purchase options of a problem. Raises InputError when a filter leaves none."""
-        purchase_options = undominated(purchase_options_of(placements(problem)), moves=not stays_together(problem))
+        everything = purchase_options_of(placements(problem))
+        purchase_options = undominated(everything, moves=not stays_together(problem))
         known = {one.name: one for one in load_accelerators()}
         used = {one.placement.machine.accelerator.name: one.placement.machine.accelerator for one in purchase_options}
         own = frozenset(repr(one) for name, one in used.items() if known.get(name) != one)
-        return cls(purchase_options, own)
+        return cls(purchase_options, everything, own)
 
 
 def market_key(problem: Problem) -> str:
@@ -62,10 +66,11 @@ def layout_key(problem: Problem) -> str:
     return repr(neutral)
 
 
-def shared_choices(problems: Sequence[Problem], offers: Sequence[Offers]) -> Choices:
+def shared_choices(problems: Sequence[Problem], offers: Sequence[Offers], clock: Clock | None = None) -> Choices:
     """The layouts of problems with one `layout_key` on all machines that any can buy, within the widest limits.
 
-    Each phase and machine is evaluated once. `offers` holds those of all problems. Raises InputError.
+    Each phase and machine is evaluated once. `offers` holds those of all problems. Raises InputError, and
+    KeyboardInterrupt when the clock is stopped before the end.
     """
     first, limits = problems[0], [bounds_of(one) for one in problems]
     fewest = [min(one.training.phases[i].tokens for one in problems) for i in range(len(first.training.phases))]
@@ -79,7 +84,8 @@ def shared_choices(problems: Sequence[Problem], offers: Sequence[Offers]) -> Cho
         known = largest.get(site_of(purchase_option))
         if known is None or known.placement.nodes < purchase_option.placement.nodes:
             largest[site_of(purchase_option)] = purchase_option
-    return choices_of(with_bounds(first.model_copy(update={"training": training}), widest), tuple(largest.values()))
+    widest_problem = with_bounds(first.model_copy(update={"training": training}), widest)
+    return choices_of(widest_problem, tuple(largest.values()), clock)
 
 
 def narrowed(shared: Choices, problem: Problem, offers: Offers) -> Choices:
@@ -101,7 +107,7 @@ def narrowed(shared: Choices, problem: Problem, offers: Offers) -> Choices:
         workload=workload_of(problem),
         objective=problem.objective,
         machines=machines,
-        offered=offers.purchase_options,
+        offered=offers.everything,
         purchase_options=purchase_options,
         columns=columns,
     )

@@ -45,7 +45,10 @@ Bandwidth = Annotated[
 ]
 """Bytes per second, per device and direction."""
 TransferPrice = Annotated[
-    Decimal, PlainValidator(units.parse_transfer_price), PlainSerializer(lambda usd: f"${usd:f}/GB", return_type=str), _written("$0.09/GB")
+    Decimal,
+    PlainValidator(units.parse_transfer_price),
+    PlainSerializer(lambda usd: f"${usd:f}/GB", return_type=str),
+    _written("$0.09/GB"),
 ]
 """US dollars per GB that leaves a place."""
 Share = Annotated[float, PlainValidator(units.parse_share), _written("10%", 0.1)]

@@ -44,7 +44,7 @@ def worth_lines(found: Sequence[Sensitivity]) -> Iterator[str]:
         yield ""
     more = {"wall_seconds": "1 day more", "cost_usd": "$100k more", "gpus": "64 GPUs more"}
     for worth in found:
-        line = f"{more[worth.quantity]}: {_gain(worth)}"
+        line = f"{more[worth.quantity]}: {gain_words(worth)}"
         yield f"{_next_point(worth, line)}" if _buys_time(worth) else line
 
 
@@ -60,7 +60,7 @@ def _next_point(worth: Sensitivity, line: str) -> str:
     return f"{following}; {line}" if step.more_usd <= worth.more else f"{line}; {following}"
 
 
-def _gain(worth: Sensitivity) -> str:
+def gain_words(worth: Sensitivity) -> str:
     """What is gained, in words."""
     match worth.unit:
         case "USD":

@@ -17,12 +17,13 @@ import numpy as np
 from planner.availability.chance_constraint import deviations_of, promised
 from planner.catalog.capacity import slices_of
 from planner.layouts.rows import recomputed_shares
-from planner.layouts.wall_time import RunTime, TimedLayouts, run_time
+from planner.layouts.wall_time import RunTime, TimedLayouts, interruption_rates, run_time
 from planner.layouts.workload import PhaseWork, Workload, workload_of
 from planner.market.money import purchase_usd, reservation_usd
 from planner.market.placements import placements
 from planner.performance.evaluate import evaluate
 from planner.performance.symbols import Layout
+from planner.plans.moves import BYTES_PER_GB, BYTES_PER_TOKEN, usd_per_gb
 from planner.plans.plan import PhasePlan, Plan
 from planner.problem.problem import Problem
 from planner.units import GIB
@@ -54,12 +55,14 @@ def violations(problem: Problem, plan: Plan) -> tuple[str, ...]:
             fault
             for index, (phase, work) in enumerate(zip(plan.phases, workload.phases, strict=True))
             for fault in (
-                *_layout(workload, work, plan, phase),
-                *_purchases(plan, phase),
-                *_figures(workload, work, plan, phase),
-                *_times(workload, plan, phase, begins=index == 0),
+                *_layout(workload, work, phase),
+                *_purchases(plan, index),
+                *_figures(workload, work, phase),
+                *_times(workload, phase),
             )
         ),
+        *_stays(problem, plan),
+        *_moves(problem, workload, plan),
         *_cost(plan),
         *_spares(problem, plan),
         *limits_broken(problem, plan),
@@ -92,16 +95,55 @@ def _offered(asked: _Asked) -> frozenset[tuple[str, str, str, str]]:
 
 def _market(problem: Problem, plan: Plan) -> Iterator[str]:
     """The placement is one that the problem allows."""
-    if plan.placement.key not in _offered(_Asked(problem)):
-        yield f"{plan.placement.title} is not among the problem's offers"
+    for placement in (phase.purchase_option.placement for phase in plan.phases):
+        if placement.key not in _offered(_Asked(problem)):
+            yield f"{placement.title} is not among the problem's offers"
     for purchase in plan.purchases:
         if purchase.kind not in problem.market.purchase:
             yield f"{purchase.kind} is not among the ways to buy"
 
 
-def _layout(workload: Workload, work: PhaseWork, plan: Plan, phase: PhasePlan) -> Iterator[str]:
+def _stays(problem: Problem, plan: Plan) -> Iterator[str]:
+    """The phases of a stay are bought in one way, a stay begins with its first, and a job stays if it must."""
+    if [index for stay in plan.stays for index in stay.phases] != list(range(len(plan.phases))):
+        yield "the stays do not have every phase once, in order"
+    for stay in plan.stays:
+        for index in stay.phases:
+            phase = plan.phases[index]
+            if phase.purchase_option != stay.purchase_option or phase.begins != (index == stay.first):
+                yield f"{phase.name}: it is not bought with its stay"
+    if len(plan.stays) > 1 and (problem.market.together or problem.objective == "tokens"):
+        yield "the job moves, and must stay together"
+
+
+def _moves(problem: Problem, workload: Workload, plan: Plan) -> Iterator[str]:
+    """Between two places checkpoint and data are carried, at the bandwidth and the price that are stated."""
+    moved = {one.phase: one for one in plan.moves}
+    for before, phase, index in zip(plan.phases, plan.phases[1:], range(1, len(plan.phases)), strict=False):
+        origin, target = (one.purchase_option.placement for one in (before, phase))
+        found = moved.pop(phase.name, None)
+        if (origin.key, origin.machine.key) == (target.key, target.machine.key):
+            if found:
+                yield f"{phase.name}: a move within one place"
+            continue
+        size = float(workload.checkpoint_bytes) + BYTES_PER_TOKEN * sum(one.tokens for one in workload.phases[index:])
+        size *= origin.location != target.location
+        seconds = interruption_rates(target.machine.accelerator.name).restart_seconds
+        seconds += size / problem.market.moving.bandwidth
+        usd = size / BYTES_PER_GB * float(usd_per_gb(problem, origin))
+        if (
+            found is None
+            or not isclose(found.wall_seconds, seconds)
+            or abs(float(found.cost_usd) - usd) > HALF_CENT * 2
+        ):
+            yield f"{phase.name}: moving there takes {seconds} s and ${usd:.2f}, not {found}"
+    yield from (f"{name}: a move that is none" for name in moved)
+
+
+def _layout(workload: Workload, work: PhaseWork, phase: PhasePlan) -> Iterator[str]:
     """Degrees multiply to the devices, divide what they must divide, and keep to the pins."""
-    d, model, per_node = phase.degrees, workload.model, plan.machine.per_node
+    machine = phase.purchase_option.placement.machine
+    d, model, per_node = phase.degrees, workload.model, machine.per_node
     replicas = d["tensor"] * d["context"] * d["data"]
     slots = model.num_hidden_layers + 2 * workload.stack.counts_embedding
     rules = {
@@ -110,9 +152,9 @@ def _layout(workload: Workload, work: PhaseWork, plan: Plan, phase: PhasePlan) -
             work.global_batch == d["data"] * d["micro_batch"] * phase.microbatches
         ),
         "nodes are whole": phase.nodes * per_node == phase.gpus or (phase.nodes == 1 and phase.gpus < per_node),
-        "nodes are a slice that is sold": _is_slice(plan.accelerator, phase.nodes * per_node),
+        "nodes are a slice that is sold": _is_slice(machine.accelerator.name, phase.nodes * per_node),
         "tensor divides the heads": model.num_attention_heads % d["tensor"] == 0,
-        "tensor stays in the fabric": d["tensor"] <= plan.machine.domain,
+        "tensor stays in the fabric": d["tensor"] <= machine.domain,
         "context cuts the sequence": work.sequence_length % d["context"] == 0,
         "expert divides the experts": max(model.n_routed_experts, 1) % d["expert"] == 0,
         "expert groups divide the devices of a stage": replicas % d["expert"] == 0,
@@ -139,23 +181,29 @@ def _is_slice(accelerator: str, chips: int) -> bool:
     return slices is None or chips in slices.chips or chips % slices.chips[-1] == 0
 
 
-def _purchases(plan: Plan, phase: PhasePlan) -> Iterator[str]:
+def _reserved_nodes(plan: Plan, index: int) -> int:
+    """Nodes that are reserved while a phase runs."""
+    return sum(stay.reserved for stay in plan.stays if index in stay.phases)
+
+
+def _purchases(plan: Plan, index: int) -> Iterator[str]:
     """As many nodes are bought as the phase has, within what the placement has."""
+    phase = plan.phases[index]
+    placement, reserved = phase.purchase_option.placement, _reserved_nodes(plan, index)
     of_phase = [one for one in plan.purchases if one.phase == phase.name and not one.note]
-    reserved = sum(one.nodes for one in plan.purchases if one.kind == "reserved")
     bought, needed = sum(one.nodes for one in of_phase), phase.nodes + phase.spare_nodes
     if not bought <= needed <= bought + reserved:
         yield f"{phase.name}: {bought} nodes bought and {reserved} reserved for {needed}"
-    if needed > plan.placement.nodes or reserved > plan.placement.nodes:
-        yield f"{phase.name}: more nodes than the {plan.placement.nodes} that there are"
+    if needed > placement.nodes or reserved > placement.nodes:
+        yield f"{phase.name}: more nodes than the {placement.nodes} that there are"
     spot = sum(one.nodes for one in of_phase if one.kind == "spot")
-    if spot > plan.placement.spot_nodes:
-        yield f"{phase.name}: more spot nodes than the {plan.placement.spot_nodes} that there are"
+    if spot > placement.spot_nodes:
+        yield f"{phase.name}: more spot nodes than the {placement.spot_nodes} that there are"
 
 
-def _figures(workload: Workload, work: PhaseWork, plan: Plan, phase: PhasePlan) -> Iterator[str]:
+def _figures(workload: Workload, work: PhaseWork, phase: PhasePlan) -> Iterator[str]:
     """Step time, wall time and memory are what the equations give, and the memory holds them."""
-    layout, machine = _symbols(workload, phase), plan.machine
+    layout, machine = _symbols(workload, phase), phase.purchase_option.placement.machine
     job = workload.job(work)
     device = workload.device(machine)
     found = evaluate(workload.architecture, device, workload.software, job, layout, workload.constants)
@@ -173,9 +221,9 @@ def _figures(workload: Workload, work: PhaseWork, plan: Plan, phase: PhasePlan) 
         yield f"{phase.name}: {phase.steps} steps are fewer than {phase.tokens} tokens need"
 
 
-def _times(workload: Workload, plan: Plan, phase: PhasePlan, *, begins: bool) -> Iterator[str]:
+def _times(workload: Workload, phase: PhasePlan) -> Iterator[str]:
     """Wall time and what is paid of it are what the equations give."""
-    run = _run(workload, plan, phase, begins=begins)
+    run = _run(workload, phase)
     claimed = (phase.wall_seconds, phase.spot_seconds, phase.replaced_seconds)
     for what, growth, value in zip(
         ("wall", "spot", "stand-in"), (run.wall, run.spot, run.replaced), claimed, strict=True
@@ -185,11 +233,12 @@ def _times(workload: Workload, plan: Plan, phase: PhasePlan, *, begins: bool) ->
             yield f"{phase.name}: its {what} time is {expected} s, not {value} s"
 
 
-def _run(workload: Workload, plan: Plan, phase: PhasePlan, *, begins: bool) -> RunTime:
+def _run(workload: Workload, phase: PhasePlan) -> RunTime:
     """How long the phase takes, by the number of steps."""
     nodes, replicas = np.asarray([phase.nodes]), np.asarray([phase.degrees["data"]])
     ran = TimedLayouts(nodes, replicas, np.asarray([phase.step_seconds]))
-    return run_time(workload, plan.accelerator, ran, plan.purchase_option.spot_policy, begins=begins)
+    accelerator = phase.purchase_option.placement.machine.accelerator.name
+    return run_time(workload, accelerator, ran, phase.purchase_option.spot_policy, begins=phase.begins)
 
 
 def _symbols(workload: Workload, phase: PhasePlan) -> Layout:
@@ -208,13 +257,14 @@ def _symbols(workload: Workload, phase: PhasePlan) -> Layout:
 def _cost(plan: Plan) -> Iterator[str]:
     """The bill is what the nodes cost for the time of each phase, at the placement's own prices."""
     expected = sum((expected_usd(plan, phase) for phase in plan.phases), start=_reservation_usd(plan))
+    expected += sum(float(move.cost_usd) for move in plan.moves)
     if abs(expected - float(plan.cost_usd)) > HALF_CENT * len(plan.purchases) + TOLERANCE * expected:
         yield f"the bill is ${expected:.2f}, not ${plan.cost_usd}"
 
 
 def expected_usd(plan: Plan, phase: PhasePlan) -> float:
     """What a phase's on-demand and spot nodes cost for the times that they are paid."""
-    placement = plan.placement
+    placement = phase.purchase_option.placement
     on_demand, spot = (np.asarray(float(price or 0)) for price in (placement.on_demand, placement.spot))
     bought = [one for one in plan.purchases if one.phase == phase.name and not one.note]
     nodes = {kind: sum(one.nodes for one in bought if one.kind == kind) for kind in ("on_demand", "spot")}
@@ -224,13 +274,15 @@ def expected_usd(plan: Plan, phase: PhasePlan) -> float:
 
 
 def _reservation_usd(plan: Plan) -> float:
-    """What reserved nodes cost from the first phase to the last."""
-    reservation = plan.purchase_option.reservation
-    nodes = sum(one.nodes for one in plan.purchases if one.kind == "reserved")
-    if reservation is None or not nodes:
-        return 0.0
-    price, term = np.asarray(float(reservation.usd_per_node_hour)), np.asarray(reservation.committed_seconds)
-    return float(reservation_usd(np.asarray(float(nodes)), price, np.asarray(plan.wall_seconds), term))
+    """What reserved nodes cost from the first phase of a stay to its last, and at least for their term."""
+    total = 0.0
+    for stay in plan.stays:
+        reservation = stay.purchase_option.reservation
+        if reservation is not None and stay.reserved:
+            wall = sum(plan.phases[index].wall_seconds for index in stay.phases)
+            price, term = np.asarray(float(reservation.usd_per_node_hour)), np.asarray(reservation.committed_seconds)
+            total += float(reservation_usd(np.asarray(float(stay.reserved)), price, np.asarray(wall), term))
+    return total
 
 
 def _spares(problem: Problem, plan: Plan) -> Iterator[str]:
@@ -268,9 +320,10 @@ def _certainty(problem: Problem, workload: Workload, plan: Plan) -> Iterator[str
 
 def kept_seconds(workload: Workload, plan: Plan, confidence: float) -> float:
     """The wall time that a plan keeps with a probability, by the equations alone."""
-    runs = [_run(workload, plan, phase, begins=index == 0) for index, phase in enumerate(plan.phases)]
+    runs = [_run(workload, phase) for phase in plan.phases]
     least, mean, variance = (
         sum((getattr(run, name).after(phase.steps) for run, phase in zip(runs, plan.phases, strict=True)), np.zeros(1))
         for name in ("least", "wall", "variance")
     )
-    return float(promised(least, mean, variance, deviations_of(confidence))[0])
+    moving = sum(move.wall_seconds for move in plan.moves)
+    return float(promised(least + moving, mean + moving, variance, deviations_of(confidence))[0])

@@ -1,0 +1,209 @@
+"""What leaves the board as a file: the answer as a page, a workbook, Markdown or JSON, and the problem as YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+
+from planner.board.answers import headline
+from planner.board.charts import spending
+from planner.board.solver import Shown
+from planner.errors import InputError
+from planner.explore.surroundings import Surroundings
+from planner.plans.plan import Plan
+from planner.report.page.answer import answer_page
+from planner.report.page.render import rendered
+from planner.report.plan_json import answer_document
+from planner.report.relaxations import relaxation_documents
+from planner.units import SECONDS_PER_DAY
+
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to download."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+def exported(kind: str, shown: Shown) -> File:
+    """The answer as a kind of file. Raises InputError where that kind is unknown or needs what is not installed."""
+    if kind not in KINDS:
+        raise InputError(f"nothing is exported as {kind[:20]!r}", fix=f"known: {', '.join(KINDS)}")
+    media_type, make = KINDS[kind]
+    return File(f"plan.{kind}", media_type, make(shown))
+
+
+def _html(shown: Shown) -> bytes:
+    around = _around(shown)
+    return rendered(answer_page(shown.answer, around.worth, around.gives)).encode()
+
+
+def _json(shown: Shown) -> bytes:
+    """What `plan solve --json` says, as far as the board knows it."""
+    return answer_document(shown.answer, _around(shown)).to_json().encode()
+
+
+def _around(shown: Shown) -> Surroundings:
+    """What was asked around the answer."""
+    worth = list(shown.lookup.sensitivities(shown.answer.plan)) if shown.lookup and shown.answer.plan else []
+    return Surroundings(worth=worth, gives=shown.relaxations)
+
+
+def _yaml(shown: Shown) -> bytes:
+    return shown.given.written(shown.sets, Path.cwd()).encode()
+
+
+def _markdown(shown: Shown) -> bytes:
+    return "\n".join(_markdown_lines(shown)).encode() + b"\n"
+
+
+def _markdown_lines(shown: Shown) -> Iterator[str]:
+    """The headline, the bill, the limits, the relaxations, and the command that gives the same."""
+    found = headline(shown.answer)
+    yield f"# {_plain(found['name'])}: {_plain(found['title'])}"
+    yield ""
+    yield from (f"{_plain(line)}  " for line in found["lead"])
+    if found["bill"]:
+        yield ""
+        yield from _rows(("bill", "", "cost"), [(one["name"], one["detail"], one["amount"]) for one in found["bill"]])
+    if found["limits"]:
+        yield ""
+        yield from _rows(found["limits"]["headings"], found["limits"]["rows"])
+    possible = [one for one in relaxation_documents(shown.relaxations) if one["then"]]
+    if possible:
+        yield ""
+        yield from _rows(
+            ("smallest relaxations", "then"), [(", ".join(one["set"]), str(one["then"])) for one in possible]
+        )
+    yield ""
+    yield "```sh"
+    yield shown.given.command(shown.sets)
+    yield "```"
+
+
+def _rows(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table in Markdown."""
+    yield f"| {' | '.join(headings)} |"
+    yield f"|{'---|' * len(headings)}"
+    yield from (f"| {' | '.join(map(_plain, row))} |" for row in rows)
+
+
+def _plain(text: str) -> str:
+    """A text in which Markdown reads no markup."""
+    escaped = "".join(f"\\{one}" if one in "\\`*_[]<>|#" else one for one in text)
+    return escaped.replace("\n", " ")
+
+
+def _xlsx(shown: Shown) -> bytes:
+    """A workbook: the bill in figures, months, phases, and the frontier. Raises InputError without openpyxl."""
+    try:
+        from openpyxl import Workbook  # noqa: PLC0415  (only workbooks need it)
+    except ImportError:
+        raise InputError("workbooks need openpyxl, which is not installed", fix="pip install openpyxl") from None
+    book = Workbook(write_only=True)
+    for title, rows in _sheets(shown).items():
+        sheet = book.create_sheet(title)
+        for row in rows:
+            sheet.append([_cell(value) for value in row])
+    content = BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+Row = Sequence[str | float | int | Decimal | None]
+
+
+def _sheets(shown: Shown) -> Mapping[str, Sequence[Row]]:
+    """The sheets of a workbook by title."""
+    plan, found = shown.answer.plan, headline(shown.answer)
+    summary: list[Row] = [("job", found["name"]), ("answer", found["title"]), *(tuple(one) for one in found["facts"])]
+    summary += [("command", shown.given.command(shown.sets))]
+    sheets: dict[str, Sequence[Row]] = {"Answer": summary}
+    if plan is not None:
+        months: list[Row] = [(month, round(usd, 2)) for month, usd in spending(plan)]
+        sheets |= {
+            "Bill": _bill(plan),
+            "Months": [("month of 30 days", "US dollars"), *months],
+            "Phases": _phases(plan),
+        }
+    if shown.lookup is not None:
+        points: list[Row] = [
+            (one.cost_usd, one.seconds / DAY, one.gpus, one.accelerator) for one in shown.lookup.curve().points
+        ]
+        sheets["Frontier"] = [("US dollars", "days", "GPUs", "accelerator"), *points]
+    return sheets
+
+
+def _bill(plan: Plan) -> Sequence[Row]:
+    """Every purchase in figures."""
+    rows: list[Row] = [("phase", "bought", "offer", "nodes", "US dollars per GPU-hour", "hours", "US dollars", "note")]
+    for one in plan.purchases:
+        where = (one.phase or "all", one.kind, one.offer)
+        rows.append((*where, one.nodes, one.usd_per_gpu_hour, one.hours, one.cost_usd, one.note))
+    return rows
+
+
+def _phases(plan: Plan) -> Sequence[Row]:
+    """Every phase in figures."""
+    names = list(plan.phases[0].degrees)
+    rows: list[Row] = [("phase", "GPUs", *names, "seconds a step", "steps", "days", "MFU")]
+    for one in plan.phases:
+        degrees = (one.degrees[name] for name in names)
+        rows.append((one.name, one.gpus, *degrees, one.step_seconds, one.steps, one.wall_seconds / DAY, one.mfu))
+    return rows
+
+
+DAY: Final = float(SECONDS_PER_DAY)
+
+
+def _cell(value: str | float | Decimal | None) -> str | float | Decimal | None:
+    """A value as a cell holds it; a text that a spreadsheet would take for a formula is kept a text."""
+    if not isinstance(value, str):
+        return value
+    shown = "".join(one for one in value if one.isprintable())
+    return f"'{shown}" if shown[:1] in {"=", "+", "-", "@"} else shown
+
+
+KINDS: Final[Mapping[str, tuple[str, Callable[[Shown], bytes]]]] = {
+    "html": ("text/html; charset=utf-8", _html),
+    "xlsx": (XLSX, _xlsx),
+    "md": ("text/markdown; charset=utf-8", _markdown),
+    "json": ("application/json", _json),
+    "yaml": ("application/yaml; charset=utf-8", _yaml),
+}
+"""Kinds of files, each with its media type and how it is made."""
+
+
+def save(shown_text: str, name: Any, folder: Path, *, replace: bool) -> str:  # noqa: ANN401  (from outside)
+    """Writes a problem file into a folder and says its name. Raises InputError for a name that leads elsewhere."""
+    from planner.files import write_whole  # noqa: PLC0415
+
+    if not isinstance(name, str) or not _is_file_name(name):
+        raise InputError("this is not the name of a YAML file", fix="write for example agreed.yaml, without a folder")
+    target = folder / name
+    if target.is_symlink() or (target.exists() and not target.is_file()):
+        raise InputError(f"{name} is no plain file", fix="choose another name")
+    if target.exists() and not replace:
+        raise ExistsError(f"{name} is there already", fix="replace it, or choose another name")
+    write_whole(target, shown_text)
+    return name
+
+
+class ExistsError(InputError):
+    """A file of that name is there."""
+
+
+def _is_file_name(name: str) -> bool:
+    stem, dot, ending = name.rpartition(".")
+    allowed = all(one.isalnum() or one in " ._-" for one in stem)
+    return (
+        bool(dot) and ending in {"yaml", "yml"} and 0 < len(stem) <= 100 and allowed and not stem.startswith((".", " "))
+    )

@@ -1,0 +1,46 @@
+"""`plan board`: one live page on which the limits of a request are moved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from planner.cli.options import cache_option
+
+if TYPE_CHECKING:
+    from planner.board.serve import Links
+
+
+@click.command()
+@click.argument("problem_files", metavar="PROBLEM.YAML", nargs=-1, required=True)
+@cache_option
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="Port; 0: any that is free.")
+@click.option("--no-browser", is_flag=True, help="Open no browser; print the address only.")
+@click.option("--share", is_flag=True, help="Print a second link with its own token, for the local network.")
+@click.option(
+    "--read-only", is_flag=True, help="Through the shared link (without --share: the only one) nothing can be changed."
+)
+def board(problem_files: tuple[str, ...], port: int, *, no_browser: bool, share: bool, read_only: bool) -> None:
+    """One live page for a budget negotiation: move deadline, budget, GPUs or any other limit and see the best plan.
+
+    Serves the page on this machine until Ctrl-C. The first line on stdout is its address, with a token that only its
+    holders know. Several people follow and move the same board through it. Needs the extra board:
+    pip install 'plan-training[board]'.
+    """
+    from planner.board.given import Given, check_count
+    from planner.board.serve import Options, require_libraries, serve
+
+    require_libraries()
+    check_count(problem_files)
+    files = tuple(Given.read(path) for path in problem_files)
+
+    def tell(links: Links) -> None:
+        """Prints the addresses and opens the page."""
+        click.echo(links.own)
+        if links.shared:
+            click.echo(f"on the local network: {links.shared}", err=True)
+        if not no_browser:
+            click.launch(links.own)
+
+    serve(files, Options(port, share, read_only), tell)
