@@ -163,7 +163,7 @@ def phase_figures(
     choices: Choices,
     purchase_option: PurchaseOption,
     index: int,
-    reserved: int,
+    reserved: int | Counts,
     *,
     arrives: bool = False,
     optimistic: bool = False,
@@ -194,7 +194,7 @@ def steps_of(choices: Choices, phase: int) -> int:
     return 1 if is_open(choices.problem, work.name) else work.steps
 
 
-def _cents(purchase_option: PurchaseOption, columns: PhaseModes, steps: int, reserved: int) -> Array:
+def _cents(purchase_option: PurchaseOption, columns: PhaseModes, steps: int, reserved: int | Counts) -> Array:
     """Least bill of the nodes that are not reserved, on each layout; infinite where they are not sold."""
     left, run = np.maximum(columns.bought - reserved, 0).astype(np.float64), columns.run
     spot = spot_nodes_of(purchase_option, node_cost(purchase_option, columns, steps), left)
@@ -235,11 +235,38 @@ def with_reservation(purchase_option: PurchaseOption, reserved: int, sums: Sums,
     """The sums with what the reservation costs, from the first phase to the last and at least for its term."""
     if purchase_option.reservation is None or not reserved:
         return sums
-    paid = np.maximum(sums.values[:, WALL], purchase_option.committed_seconds)
-    price = np.asarray(float(purchase_option.reservation.usd_per_node_hour))
     values = sums.values.copy()
-    values[:, CENTS] += line_cents(np.asarray(float(reserved)), price, paid)
+    values[:, CENTS] += reservation_cents(purchase_option, np.asarray(float(reserved)), values[:, WALL])
     return Sums(values, sums.picks).take(np.flatnonzero(values[:, CENTS] <= left.cents))
+
+
+def sums_of_phase(choices: Choices, purchase_option: PurchaseOption, index: int, left: Left) -> tuple[Sums, Counts]:
+    """A stay of one phase on each layout, its reservation paid, and how many nodes are best reserved; shape (sums,).
+
+    For given nodes the cost is piecewise linear in the reservation: none, all nodes, or those beside the spot nodes.
+    """
+    columns = columns_of(choices, purchase_option, index, arrives=True)
+    counts = [np.zeros_like(columns.bought)]
+    if purchase_option.reservation is not None:
+        counts += [columns.bought, np.maximum(columns.bought - purchase_option.spot_nodes, 0)]
+    bought = []
+    for reserved in counts:
+        nodes, values = phase_figures(choices, purchase_option, index, reserved, arrives=True)
+        values[:, CENTS] += reservation_cents(purchase_option, reserved.astype(np.float64), values[:, WALL])
+        bought.append(values)
+    best = np.argmin([values[:, CENTS] for values in bought], axis=0)
+    rows = np.arange(len(best))
+    values = np.where((nodes <= left.nodes(purchase_option))[:, None], np.stack(bought)[best, rows], inf)
+    kept = within(values, left, seen_so_far(choices.problem.risk.confidence))
+    return Sums(values[kept], kept[:, None]), np.stack(counts)[best, rows][kept]
+
+
+def reservation_cents(purchase_option: PurchaseOption, nodes: Array, wall_seconds: Array) -> Array:
+    """What reserved nodes cost for a time, and at least for their term."""
+    if purchase_option.reservation is None:
+        return np.zeros_like(wall_seconds)
+    paid = np.maximum(wall_seconds, purchase_option.committed_seconds)
+    return line_cents(nodes, np.asarray(float(purchase_option.reservation.usd_per_node_hour)), paid)
 
 
 def goals_of(choices: Choices, sums: Sums) -> Array:

@@ -7,9 +7,10 @@ none with the same way on beats are kept. `picks` of sums are the layout of each
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import inf
+from math import ceil, inf
+from typing import Final
 
 import numpy as np
 
@@ -25,42 +26,71 @@ from planner.explore.job_sums import (
     reservations,
     seen_so_far,
     sums_of,
+    sums_of_phase,
     with_reservation,
     within,
 )
 from planner.layouts.dominance import undominated
+from planner.layouts.wall_time import interruption_rates
 from planner.market.placements import Placement
 from planner.market.purchase_options import PurchaseOption
-from planner.plans.choices import Choices
-from planner.plans.moves import move_between
+from planner.performance.symbols import Array
+from planner.plans.choices import Choices, site_of
+from planner.plans.moves import BYTES_PER_GB, Move, carried_bytes, move_between, usd_per_gb
 from planner.plans.node_cost import node_cost
+from planner.plans.peak_bound import prices_of
 from planner.plans.solution import Stay
 
-LEAST_SUM = SUMS.index("least")
+LEAST_SUM: Final = SUMS.index("least")
+WALL_AND_CENTS: Final = 2
 
 
 def undominated_journeys(choices: Choices, left: Left) -> tuple[tuple[tuple[Stay, ...], Sums], ...]:
     """All ways to run the job within what is left that none beats, fastest first: their stays, and one row of sums."""
     if not choices.purchase_options:
         return ()
-    journeys = _Journeys(choices, left, _least(choices))
+    journeys = _Journeys(choices, left)
     ended: list[dict[_Place, Sums]] = []
     for last in range(len(choices.phases)):
         ended.append(journeys.ending_with(last, ended))
     return journeys.best(list(ended[-1].values()))
 
 
-def _least(choices: Choices) -> list[tuple[float, float]]:
-    """Seconds and cents of each phase that no purchase option beats."""
-    found = []
-    for index, work in enumerate(choices.phases):
-        wall = cents = inf
-        for purchase_option, columns in choices.bought_modes(index):
-            wall = min(wall, float(columns.wall_seconds(work.steps).min()))
-            usd = columns.bought * node_cost(purchase_option, columns, work.steps).least
-            cents = min(cents, float(np.floor(100 * usd.min())) - 2)
-        found.append((wall, max(cents, 0.0)))
-    return found
+@dataclass(frozen=True)
+class _Least:
+    """Seconds and cents that no layout of a phase with a purchase option beats; shape (purchase options, phases)."""
+
+    wall: Array
+    cents: Array
+
+    @classmethod
+    def of(cls, choices: Choices, purchase_options: Sequence[PurchaseOption]) -> _Least:
+        """Infinite where a phase has no layout."""
+        shape = (len(purchase_options), len(choices.phases))
+        wall, cents = np.full(shape, inf), np.full(shape, inf)
+        for number, purchase_option in enumerate(purchase_options):
+            for index, work in enumerate(choices.phases):
+                for site in site_of(purchase_option).ways_to_begin:
+                    columns = choices.columns[index].get(site)
+                    if columns is not None and len(columns):
+                        usd = columns.bought * node_cost(purchase_option, columns, work.steps).least
+                        wall[number, index] = min(wall[number, index], columns.wall_seconds(work.steps).min())
+                        cents[number, index] = min(cents[number, index], max(np.floor(100 * usd.min()) - 2, 0.0))
+        return cls(wall, cents)
+
+
+def _usd_per_device_hour(purchase_option: PurchaseOption) -> float:
+    """The lowest price: cheap stays first, since they show which of the others are of no use."""
+    return min(prices_of(purchase_option).values()) / purchase_option.placement.machine.per_node
+
+
+def _dearest_move(choices: Choices, phase: int) -> Move:
+    """No move before a phase takes longer or costs more."""
+    placements = [one.placement for one in choices.purchase_options]
+    size = carried_bytes(choices.workload, phase)
+    restart = max(interruption_rates(one.machine.accelerator.name).restart_seconds for one in placements)
+    usd = max(size / BYTES_PER_GB * float(usd_per_gb(choices.problem, one)) for one in placements)
+    return Move(restart + size / choices.problem.market.moving.bandwidth, size, ceil(100 * usd))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +114,15 @@ class _Place:
 class _Journeys:
     """One job's stays, numbered as they are met."""
 
-    def __init__(self, choices: Choices, left: Left, least: list[tuple[float, float]]) -> None:
-        self.choices, self.left, self.least = choices, left, least
+    def __init__(self, choices: Choices, left: Left) -> None:
+        self.choices, self.left = choices, left
+        self.options = sorted(choices.purchase_options, key=_usd_per_device_hour)
+        self.least = _Least.of(choices, self.options)
+        self.least_walls, self.least_cents = self.least.wall.min(axis=0), self.least.cents.min(axis=0)
         self.stays: list[Stay] = []
+        self.known: dict[tuple[int, int], Array] = {}
+        """Sums of stays by their phases, each with moves to it and from it; unbeaten, in order of wall time."""
+        self.dearest = [_dearest_move(choices, phase) for phase in range(len(choices.phases))]
         self.seen = seen_so_far(choices.problem.risk.confidence)
 
     def ending_with(self, last: int, ended: list[dict[_Place, Sums]]) -> dict[_Place, Sums]:
@@ -94,8 +130,9 @@ class _Journeys:
         found: dict[_Place, list[Sums]] = {}
         for first in range(last + 1):
             arrivals: dict[_Place, Sums] = {}
-            for purchase_option in self.choices.purchase_options:
-                pieces = list(self._pieces(purchase_option, range(first, last + 1)))
+            span = range(first, last + 1)
+            for purchase_option in self._affordable(span):
+                pieces = list(self._pieces(purchase_option, span))
                 if not pieces:
                     continue
                 place = _Place(purchase_option.placement)
@@ -114,20 +151,65 @@ class _Journeys:
         if any(self.choices.modes(index, purchase_option, arrives=index == span.start) is None for index in span):
             return
         left, steady = self._left_beside(span), purchase_option.spot_policy.policy == "steady"
-        if not len(sums_of(self.choices, purchase_option, span, left, 0, optimistic=True).values):
+        if not len(self._useful(span, sums_of(self.choices, purchase_option, span, left, 0, optimistic=True)).values):
+            return
+        if len(span) == 1:
+            yield from self._pieces_of_phase(purchase_option, span, left)
             return
         for reserved in reservations(self.choices, purchase_option, span, left):
-            if len(span) > 1 and steady and not reserved:
+            if steady and not reserved:
                 continue
             sums = sums_of(self.choices, purchase_option, span, left, reserved)
-            sums = with_reservation(purchase_option, reserved, sums, left)
+            sums = self._useful(span, with_reservation(purchase_option, reserved, sums, left))
             if len(sums.values):
+                self._learn(span, sums)
                 yield Stay(purchase_option, span.start, span.stop - 1, reserved), sums
+
+    def _pieces_of_phase(self, purchase_option: PurchaseOption, span: range, left: Left) -> Iterator[tuple[Stay, Sums]]:
+        """A stay for one phase: of each layout, with the number of reserved nodes that is best for it."""
+        sums, reserved = sums_of_phase(self.choices, purchase_option, span.start, left)
+        useful = self._useful(span, sums)
+        if not len(useful.values):
+            return
+        counts = reserved[np.isin(sums.picks[:, 0], useful.picks[:, 0])]
+        self._learn(span, useful)
+        for count in np.unique(counts).tolist():
+            yield Stay(purchase_option, span.start, span.start, count), useful.take(np.flatnonzero(counts == count))
+
+    def _useful(self, span: range, sums: Sums) -> Sums:
+        """The sums of a stay that no known one for the same phases beats, even where that takes a move and back."""
+        known, seen = self.known.get((span.start, span.stop)), self.seen(sums.values)
+        if known is None or not len(seen):
+            return sums
+        if seen.shape[1] > WALL_AND_CENTS:
+            return sums.take(np.flatnonzero([not (known <= one).all(axis=1).any() for one in seen]))
+        faster = np.searchsorted(known[:, 0], seen[:, 0], side="right") - 1
+        least = np.concatenate((known[:, 1], [inf]))[faster]
+        return sums.take(np.flatnonzero(seen[:, 1] < least))
+
+    def _learn(self, span: range, sums: Sums) -> None:
+        """Takes a stay's sums, with the dearest moves to it and from it, into account for those that follow."""
+        values = sums.values.copy()
+        for phase in (span.start, span.stop):
+            if 0 < phase < len(self.choices.phases):
+                values[:, [WALL, LEAST_SUM]] += self.dearest[phase].seconds
+                values[:, CENTS] += self.dearest[phase].cents
+        seen, key = self.seen(values), (span.start, span.stop)
+        both = np.concatenate((self.known[key], seen)) if key in self.known else seen
+        self.known[key] = both[undominated(both)]
 
     def _left_beside(self, span: range) -> Left:
         """What is left for some phases when all others take their least."""
-        others = [least for index, least in enumerate(self.least) if index not in span]
-        return self.left.less(sum(one[0] for one in others), sum(one[1] for one in others))
+        others = np.ones(len(self.choices.phases), dtype=np.bool_)
+        others[span.start : span.stop] = False
+        return self.left.less(float(self.least_walls[others].sum()), float(self.least_cents[others].sum()))
+
+    def _affordable(self, span: range) -> list[PurchaseOption]:
+        """The purchase options with which some phases can be within what is left for them, the cheapest first."""
+        left = self._left_beside(span)
+        walls, cents = (one[:, span.start : span.stop].sum(axis=1) for one in (self.least.wall, self.least.cents))
+        fits = np.isfinite(walls) & (walls <= left.wall_seconds) & (cents <= left.cents)
+        return [self.options[number] for number in np.flatnonzero(fits)]
 
     def _left_until(self, end: int) -> Left:
         """What is left for all phases before one when the others take their least."""

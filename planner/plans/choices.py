@@ -141,10 +141,10 @@ class Choices:
             )
         )
 
-    def only(self, accelerator: str) -> Choices:
-        """The choices that one accelerator leaves."""
-        kept = tuple(t for t in self.purchase_options if t.placement.machine.accelerator.name == accelerator)
-        return replace(self, purchase_options=kept)
+    def only(self, *accelerators: str) -> Choices:
+        """The choices that some accelerators leave."""
+        kept = [one for one in self.purchase_options if one.placement.machine.accelerator.name in accelerators]
+        return replace(self, purchase_options=usable(self.problem, kept, self.columns))
 
     @cached_property
     def sites(self) -> tuple[Site, ...]:
