@@ -123,13 +123,14 @@ def with_catalog(folder: str, name: str, change: str) -> list[str]:
 
 
 MANY_OFFERS: Final = """
+from decimal import Decimal
 import planner.catalog.offers as catalog
 import planner.market.placements as market
 once = catalog.load_offers()
 PRICES = ("on_demand", "spot", "reserved_1y", "reserved_3y", "block")
 def again(offer, copy):
     prices = {f"{name}_usd_per_hour": getattr(offer, f"{name}_usd_per_hour") for name in PRICES}
-    dearer = {name: price * (1 + 0.013 * copy) for name, price in prices.items() if price}
+    dearer = {name: price * (1 + Decimal("0.013") * copy) for name, price in prices.items() if price}
     return offer.model_copy(update={"region": f"{offer.region}-{copy}", **dearer})
 many = tuple(again(offer, copy) for copy in range(10) for offer in once)
 market.load_offers = lambda: many
@@ -139,6 +140,7 @@ main()
 """Each catalog offer again in nine regions at other prices."""
 
 MANY_ACCELERATORS: Final = """
+from decimal import Decimal
 import planner.catalog.accelerators as devices
 import planner.catalog.offers as catalog
 import planner.market.placements as market
@@ -150,7 +152,7 @@ def device(one, copy):
     return one.model_copy(update={"name": name(one.name, copy), "memory_bandwidth_gb_s": faster})
 def offer(one, copy):
     prices = {f"{kind}_usd_per_hour": getattr(one, f"{kind}_usd_per_hour") for kind in PRICES}
-    dearer = {kind: price * 1.013**copy for kind, price in prices.items() if price}
+    dearer = {kind: price * Decimal("1.013") ** copy for kind, price in prices.items() if price}
     return one.model_copy(update={"accelerator": name(one.accelerator, copy), **dearer})
 accelerators = tuple(device(one, copy) for copy in range(10) for one in devices.load_accelerators())
 offers = tuple(offer(one, copy) for copy in range(10) for one in catalog.load_offers())

@@ -350,7 +350,7 @@ def spot() -> Lines:
     saved: dict[str, list[float]] = {}
     for offer in usable(load_offers()):
         if offer.spot_usd_per_hour and offer.on_demand_usd_per_hour:
-            saved.setdefault(offer.cloud, []).append(1 - offer.spot_usd_per_hour / offer.on_demand_usd_per_hour)
+            saved.setdefault(offer.cloud, []).append(float(1 - offer.spot_usd_per_hour / offer.on_demand_usd_per_hour))
 
     def row(name: str, shares: list[float]) -> tuple[str, ...]:
         tenths = quantiles(shares, n=10, method="inclusive")

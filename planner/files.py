@@ -70,6 +70,18 @@ def write_whole(path: str | Path, text: str) -> None:
         ) from None
 
 
+def make_folder(path: str | Path) -> Path:
+    """The folder of that path, made with its parents where it is missing. Raises InputError when it cannot be."""
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "not a path"
+        fix = "give a folder of yours"
+        raise InputError(f"cannot make the folder: {reason}", place=Place(str(path)), fix=fix) from None
+    return folder
+
+
 def replace_whole(target: Path, content: bytes) -> None:
     """Writes a neighbour and moves it over the target. Raises OSError."""
     neighbour = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")

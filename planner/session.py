@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from planner.clock import Clock
 from planner.explore.answer import Answer, answer
+from planner.explore.capacity import ungranted
 from planner.explore.room import Room
 from planner.explore.sensitivity import prepared
 from planner.explore.surroundings import Surroundings, surroundings
 from planner.explore.time_budget import TimeBudget
 from planner.plans.document import FORMAT_VERSION, PlanDocument
+from planner.plans.solution import Status
 from planner.problem.document import Document, parse_document, read_document, with_overrides
 from planner.problem.problem import Problem
 from planner.problem.run import Run
@@ -74,8 +76,18 @@ class Session:
     @cached_property
     def answered(self) -> Answered:
         """The answer, its proof and what was asked around it. Raises FaultyPlanError when it fails its verification."""
-        found = answer(self.problem, clock=self.clock, progress=self._progress, prepare=lambda _: prepared(self.room))
+        found = self._answer(self.room)
+        wider = ungranted(self.problem) if found.status is Status.INFEASIBLE else None
+        if wider is not None:
+            room = Room(wider, time_budget=self.room.time_budget)
+            beyond = self._answer(room)
+            if beyond.plan is not None:
+                self.room, found = room, replace(beyond, asked=self.problem)
         return Answered(found, surroundings(self.room, found))
+
+    def _answer(self, room: Room) -> Answer:
+        """The answer to a room's problem."""
+        return answer(room.problem, clock=self.clock, progress=self._progress, prepare=lambda _: prepared(room))
 
     def solve(self) -> PlanDocument:
         """The best plan, proven and verified, or why there is none; what `plan solve --json` prints."""
@@ -151,14 +163,16 @@ def estimate(run: Run | str | Path, overrides: Mapping[str, object] | None = Non
 
     `run` is a run, its file or its text. Raises InputError.
     """
-    from planner.catalog.calibration import load_calibration
+    from planner.catalog.calibration import calibration_from
     from planner.estimator.estimate import estimate as estimated
     from planner.report.console import print_report
     from planner.report.estimate import estimate_tables
     from planner.report.estimate_document import as_document
 
     exact = run if isinstance(run, Run) else Run.of(_document(run, overrides))
-    found = estimated(exact, load_calibration())
+    with exact.at("calibration"):
+        record = calibration_from(exact.calibration, exact.base_directory)
+    found = estimated(exact, record)
     return Result(as_document(found), lambda: print_report(*estimate_tables(found)))
 
 

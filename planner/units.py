@@ -91,7 +91,7 @@ class Kind:
 
     def _finite(self, value: float | Decimal) -> Decimal:
         """A plain number as it was written, when it is finite."""
-        number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+        number = exact(value)
         if not number.is_finite():
             raise QuantityError(f"{self.name} must be a finite number", f"write {self.example}")
         return number
@@ -111,10 +111,15 @@ class Kind:
 def _shown(value: object) -> str:
     """What was written, short enough for one line."""
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+        number = exact(value)
         return str(number.normalize() if number.is_finite() and abs(number) >= 10**15 else number)
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= 40 else f"{text[:36]}…"
+
+
+def exact(value: float | Decimal) -> Decimal:
+    """A number as it is written, all digits of it and no more."""
+    return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
 
 
 def _number(match: re.Match[str]) -> Decimal:
@@ -356,6 +361,11 @@ def written_duration(seconds: float) -> str:
 def written_money(usd: Decimal) -> str:
     """US dollars as files state them, exactly: `$6000000`."""
     return f"${usd:f}"
+
+
+def written_memory(size: int) -> str:
+    """Bytes as `parse_memory` reads them back exactly."""
+    return f"{size} B"
 
 
 def written_bandwidth(bytes_s: float) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 
 from planner.performance.parameters import low_rank_adapter_parameters, total_parameters
 from planner.performance.symbols import Architecture, Array, Job
+from planner.units import SECONDS_PER_DAY
 
-SECONDS_PER_DAY = 86400.0
 WEIGHT_BYTES = 2.0
 """The 16-bit copy of a parameter in a checkpoint."""
 SHORTEST_INTERVAL = 1.0

@@ -29,7 +29,7 @@ from planner.report.frontier import name_of
 from planner.report.page.plan_card import nodes_of, plan_card
 from planner.report.plan_text import format_probability, notes
 from planner.report.relaxations import amount, delta, in_words, reason, told_apart
-from planner.report.sensitivity import gain_words
+from planner.report.sensitivity import gain_words, step_in_words
 from planner.units import (
     SECONDS_PER_DAY,
     format_amount,
@@ -217,8 +217,7 @@ def _worth(lookup: Lookup, plan: Plan) -> Iterator[tuple[str, list[str]]]:
     """What is said beside the control of each limit."""
     for one in lookup.sensitivities(plan):
         key = NAMES[one.quantity]
-        more = {"wall_seconds": "1 day more", "cost_usd": "$100k more", "gpus": "64 GPUs more"}[one.quantity]
-        yield key, [f"{more}: {gain_words(one)}", *_further(lookup, one)]
+        yield key, [f"{step_in_words(one)} more: {gain_words(one)}", *_further(lookup, one)]
 
 
 def _further(lookup: Lookup, one: Sensitivity) -> Iterator[str]:

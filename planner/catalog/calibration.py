@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Literal
@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from planner.catalog.files import catalog_directory
+from planner.catalog.own_runs import OwnPeak, OwnRun
 from planner.catalog.records import Accelerator, Positive, Record, SourcedRecord
 from planner.errors import InputError, Place
 from planner.files import read_at_most
@@ -103,6 +104,10 @@ class Calibration(SourcedRecord):
     accuracies: tuple[Accuracy, ...]
     spread: Spread
     reliability: tuple[Reliability, ...]
+    own_runs: tuple[OwnRun, ...] = ()
+    """What a team measured of its step times; `plan learn` writes it."""
+    own_peaks: tuple[OwnPeak, ...] = ()
+    """What it measured of memory."""
 
     def efficiency(self, accelerator: Accelerator) -> float:
         """The accelerator's fitted factor, or the mean of its architecture's, or of its vendor's, or 1."""
@@ -116,13 +121,14 @@ class Calibration(SourcedRecord):
         return 1.0
 
     def is_fitted(self, accelerator: Accelerator) -> bool:
-        """Whether published runs of this very accelerator were in the fit."""
-        return any(e.accelerator == accelerator.name for e in self.efficiencies)
+        """Whether published or own runs of this very accelerator were in the fit."""
+        own = any(run.accelerator == accelerator.name for run in self.own_runs)
+        return own or any(e.accelerator == accelerator.name for e in self.efficiencies)
 
 
 def read_calibration(path: Path) -> Calibration:
-    """The calibration in a TOML file. Raises InputError when it is not one that `plan calibrate` wrote."""
-    fix = "give a file that plan calibrate --out wrote"
+    """The calibration in a TOML file. Raises InputError when neither `plan calibrate` nor `plan learn` wrote it."""
+    fix = "give a file that plan calibrate or plan learn wrote"
     try:
         record = Calibration.model_validate(tomllib.loads(read_at_most(path, MAX_BYTES).decode("utf-8")))
     except OSError as error:
@@ -140,3 +146,22 @@ def read_calibration(path: Path) -> Calibration:
 def load_calibration() -> Calibration:
     """The catalog's calibration."""
     return read_calibration(catalog_directory() / FILE)
+
+
+def calibration_from(reference: str | None, base_directory: Path) -> Calibration:
+    """The catalog's calibration, or the one that a file names; a relative path starts at `base_directory`."""
+    if reference is None:
+        return load_calibration()
+    path = base_directory / reference
+    try:
+        state = path.stat()
+    except (OSError, ValueError):
+        return read_calibration(path)
+    return _read_once(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=8)
+def _read_once(path: Path, changed: int, size: int) -> Calibration:
+    """A calibration file in the state that its time and size stand for."""
+    del changed, size
+    return read_calibration(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -13,18 +13,21 @@ from planner.catalog.records import Count, Record, SourcedRecord
 
 
 class Capacity(SourcedRecord):
-    """Most nodes at a time in one zone, however they are paid."""
+    """Most nodes at a time in one zone that can be had without a contract."""
 
     cloud: str
     """Empty: any."""
     accelerator: str
     """By its catalog name; empty: any."""
+    purchase: Literal["", "on_demand", "spot", "reserved"]
+    """Way to buy; empty: any."""
     nodes: Count
     assumed: bool
 
-    def concerns(self, cloud: str, accelerator: str) -> bool:
+    def concerns(self, cloud: str, accelerator: str, purchase: str) -> bool:
         """Whether it is about such nodes."""
-        return self.cloud in {"", cloud} and self.accelerator in {"", accelerator}
+        stated = (self.cloud, self.accelerator, self.purchase)
+        return all(own in {"", asked} for own, asked in zip(stated, (cloud, accelerator, purchase), strict=True))
 
 
 class Slices(SourcedRecord):
@@ -34,11 +37,18 @@ class Slices(SourcedRecord):
     chips: Annotated[tuple[Count, ...], Field(min_length=1)]
 
 
+class PeerToPeer(SourcedRecord):
+    """A cloud whose nodes are other people's hosts."""
+
+    cloud: str
+
+
 class CapacityCatalog(Record):
     """The whole file."""
 
     capacity: Annotated[tuple[Capacity, ...], Field(min_length=1)]
     slices: tuple[Slices, ...]
+    peer_to_peer: tuple[PeerToPeer, ...]
 
 
 @cache
@@ -47,9 +57,14 @@ def load_capacity() -> CapacityCatalog:
     return CapacityCatalog.model_validate(tomllib.loads((catalog_directory() / "capacity.toml").read_text("utf-8")))
 
 
-def capacity_of(cloud: str, accelerator: str) -> Capacity:
+def capacity_of(cloud: str, accelerator: str, purchase: str = "on_demand") -> Capacity:
     """What is known, or assumed, of a cloud's nodes; the first record that fits, the last fits any."""
-    return next(one for one in load_capacity().capacity if one.concerns(cloud, accelerator))
+    return next(one for one in load_capacity().capacity if one.concerns(cloud, accelerator, purchase))
+
+
+def peer_to_peer_clouds() -> frozenset[str]:
+    """Clouds whose nodes are other people's hosts."""
+    return frozenset(one.cloud for one in load_capacity().peer_to_peer)
 
 
 def slices_of(accelerator: str) -> Slices | None:

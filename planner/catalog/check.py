@@ -151,7 +151,8 @@ def check_capacity() -> list[Issue]:
     """The last record of capacity fits any nodes, and the accelerators that are named are known."""
     known, catalog = {one.name for one in load_accelerators()}, load_capacity()
     last = catalog.capacity[-1]
-    issues = [] if last.concerns(ANY, ANY) else [Issue("no capacity fits every offer", Place(CAPACITY), "add one")]
+    fits_any = last.concerns(ANY, ANY, ANY)
+    issues = [] if fits_any else [Issue("no capacity fits every offer", Place(CAPACITY), "add one")]
     named = {one.accelerator for one in catalog.capacity} | {one.accelerator for one in catalog.slices}
     return issues + [
         Issue(f"{name} has no record", Place(CAPACITY), "use a name of the accelerator catalog")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from statistics import median
 from typing import Final
 
@@ -101,9 +102,9 @@ def defined_duration_in_disguise(offers: Sequence[Offer]) -> list[Issue]:
     return [
         _priced_wrong(offer, f"on demand far below the regions' median of {middle:.2f}", "another product's price")
         for group in _grouped(offers, lambda offer: (offer.cloud, offer.instance_type)).values()
-        for middle in [median({offer.region: offer.on_demand_usd_per_hour or 0.0 for offer in group}.values())]
+        for middle in [median({offer.region: offer.on_demand_usd_per_hour or Decimal(0) for offer in group}.values())]
         for offer in group
-        if (offer.on_demand_usd_per_hour or 0.0) < share * middle
+        if (offer.on_demand_usd_per_hour or 0) < share * middle
     ]
 
 
@@ -146,7 +147,7 @@ def _of_device(offers: Iterable[Offer], kind: str) -> dict[str, list[Offer]]:
 
 def _standing_alone(offers: Sequence[Offer], kind: str) -> Iterator[Issue]:
     """The offers of one device in the region whose price stands alone."""
-    rules, lowest = load_traps().prices, dict[tuple[str, str], float]()
+    rules, lowest = load_traps().prices, dict[tuple[str, str], Decimal]()
     prices = {offer: getattr(offer, kind) / offer.accelerators for offer in offers}
     for offer, price in prices.items():
         here = (offer.cloud, offer.region)
@@ -230,9 +231,9 @@ def _one_price_in(regions: set[str], offers: Sequence[Offer]) -> bool:
     ) == 1
 
 
-def _per_device(offer: Offer) -> float:
+def _per_device(offer: Offer) -> Decimal:
     """On-demand USD per device and hour."""
-    return (offer.on_demand_usd_per_hour or 0.0) / offer.accelerators
+    return (offer.on_demand_usd_per_hour or Decimal(0)) / offer.accelerators
 
 
 def _months(date: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Final
@@ -11,7 +12,7 @@ from typing import Annotated, Final
 from pydantic import Field, TypeAdapter
 
 from planner.catalog.files import catalog_directory
-from planner.catalog.records import Count, Offer, Positive, SourcedRecord
+from planner.catalog.records import Count, Offer, SourcedRecord, UsdPerHour
 
 _OFFERS: Final[TypeAdapter[tuple[Offer, ...]]] = TypeAdapter(tuple[Offer, ...])
 
@@ -22,12 +23,12 @@ class SpotHistory(SourcedRecord):
     cloud: str
     region: str
     instance_type: str
-    spot_p10_usd_per_hour: Positive
+    spot_p10_usd_per_hour: UsdPerHour
     """Tenth percentile over the recorded dates, per instance, as every price here."""
-    spot_p50_usd_per_hour: Positive
-    spot_p90_usd_per_hour: Positive
-    spot_latest_usd_per_hour: Positive
-    on_demand_latest_usd_per_hour: Positive
+    spot_p50_usd_per_hour: UsdPerHour
+    spot_p90_usd_per_hour: UsdPerHour
+    spot_latest_usd_per_hour: UsdPerHour
+    on_demand_latest_usd_per_hour: UsdPerHour
     first_date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     dates: Count
     """Number of recorded dates."""
@@ -63,7 +64,7 @@ def for_several_nodes(offers: Iterable[Offer]) -> tuple[Offer, ...]:
     return tuple(offer for offer in offers if offer.network_gbit_s > 0)
 
 
-def usd_per_accelerator_hour(offer: Offer) -> float | None:
+def usd_per_accelerator_hour(offer: Offer) -> Decimal | None:
     """The price by which offers are compared: the on-demand price per device, else the lowest other one."""
     others = (
         offer.spot_usd_per_hour,

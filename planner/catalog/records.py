@@ -6,11 +6,14 @@ Quantities carry their unit in the name. Rates are dense, per direction and deci
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+UsdPerHour = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+"""An exact price, as its source writes it."""
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Precision = Literal["bf16", "fp16", "fp8", "fp4", "int8"]
@@ -88,12 +91,12 @@ class Offer(SourcedRecord):
     """Scale-out bandwidth per device; 0 when the instance has no fabric for several nodes."""
     network_assumed: bool
     """True when the fabric was not published for this instance type and is an assumption."""
-    on_demand_usd_per_hour: Positive | None = None
+    on_demand_usd_per_hour: UsdPerHour | None = None
     """Per instance, as every price here."""
-    spot_usd_per_hour: Positive | None = None
-    reserved_1y_usd_per_hour: Positive | None = None
-    reserved_3y_usd_per_hour: Positive | None = None
-    block_usd_per_hour: Positive | None = None
+    spot_usd_per_hour: UsdPerHour | None = None
+    reserved_1y_usd_per_hour: UsdPerHour | None = None
+    reserved_3y_usd_per_hour: UsdPerHour | None = None
+    block_usd_per_hour: UsdPerHour | None = None
     """Capacity block or another defined duration."""
     suspect: str = ""
     """Why a price is not to be trusted; a suspect offer is never used unless asked for by name."""

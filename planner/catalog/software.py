@@ -74,6 +74,8 @@ class StackProperties(Record):
     expert_outputs_kept: bool = True
     gradient_bytes: dict[str, Positive]
     """Bytes per parameter of the gradient buffers, by arithmetic."""
+    gradient_copy_bytes: dict[str, NonNegative] = Field(default={"default": 0.0})
+    """Bytes per parameter of the copy that the optimizer takes of its gradients at the step, by arithmetic."""
     gradient_wire_bytes: Positive
     logits_bytes: Positive
     attention_counted: Literal["causal", "full"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from decimal import Decimal
 from functools import cache
 from typing import Annotated
 
@@ -104,20 +105,23 @@ class Network(Record):
     source: str
 
 
+ShareOfPrice = Annotated[Decimal, Field(gt=0, le=1)]
+
+
 class PriceRules(Record):
     """When a price is too good to be true."""
 
-    on_demand_share_of_regions: Share
+    on_demand_share_of_regions: ShareOfPrice
     """Below this share of the regions' median an on-demand price is something else."""
-    on_demand_share_of_cloud: Share
+    on_demand_share_of_cloud: ShareOfPrice
     """Below this share of the cloud's median for the device a row holds the host or the accelerator alone."""
-    spot_share_of_on_demand: Share
+    spot_share_of_on_demand: ShareOfPrice
     """Below this share of on demand, a spot price is no price."""
     everywhere_regions: Count
     """Number of regions from which on one list repeated in all of them says nothing about capacity."""
     oldest_months: Count
     """Older than the newest price by more than this, a price is stale."""
-    isolated_share: Share
+    isolated_share: ShareOfPrice
     """Below this share of every other region's and provider's price for the device, a price stands alone."""
     isolated_regions: Count
     """From this many regions of a cloud on, one of them can stand alone."""

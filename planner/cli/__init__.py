@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 
@@ -28,6 +29,8 @@ COMMANDS = {
     "check": "Whether a problem file is right, and what it asks for.",
     "init": "A commented problem file to start from.",
     "replay": "Whether a plan is in time when nodes fail and spot nodes disappear.",
+    "export": "Files that start a plan: Megatron, torchtitan, Slurm, SkyPilot and others.",
+    "import": "A run file from a launch file, for an estimate.",
     "trace": "What recorded spot capacity says.",
     "size": "Back-of-the-envelope GPUs, days and tokens: a lower bound and a typical figure.",
     "estimate": "What one exact layout costs: seconds, memory, days and dollars.",
@@ -35,9 +38,10 @@ COMMANDS = {
     "catalog": "The accelerators, offers and models that are known.",
     "validate": "How far predictions are from published runs.",
     "calibrate": "Fit the estimator to published runs, or measure your GPU.",
+    "learn": "Learn from measured steps of your own runs, for every other command.",
     "schema": "The JSON schema of problem, run and portfolio files, and of answers.",
 }
-"""Subcommands and their one-line help; `planner.cli.NAME` has a command of that NAME."""
+"""Subcommands and their one-line help; `planner.cli.NAME` has a command of that NAME, or `NAME_`."""
 
 
 class Commands(click.Group):
@@ -53,7 +57,8 @@ class Commands(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"planner.cli.{cmd_name}"), cmd_name)
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command: click.Command = getattr(import_module(f"planner.cli.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -7,7 +7,7 @@ import json
 import click
 
 from planner.cli.ending import ending_with
-from planner.cli.options import cache_option, quantity, set_option
+from planner.cli.options import cache_option, calibration_option, quantity, set_option
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 from planner.units import parse_share
@@ -16,6 +16,7 @@ from planner.units import parse_share
 @click.command()
 @click.argument("problem_file", metavar="PROBLEM.YAML")
 @set_option
+@calibration_option
 @cache_option
 @click.option(
     "--within", default="5%", callback=quantity(parse_share), metavar="SHARE", help="How much worse; default 5%."

@@ -12,6 +12,8 @@ import click
 from planner.errors import ExitCode, InputError, closest
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from planner.catalog.records import Accelerator, ModelArchitecture, Offer
 
 Item = TypeVar("Item")
@@ -195,11 +197,13 @@ def _offer_names() -> Callable[[Offer], tuple[str, ...]]:
     )
 
 
-def _price(offer: Offer) -> tuple[float, str, str, int]:
+def _price(offer: Offer) -> tuple[Decimal, str, str, int]:
     """Cheapest first, to the cent; at the same price by place, small instances before large ones."""
+    from decimal import Decimal
+
     from planner.catalog.offers import usd_per_accelerator_hour
 
-    price = usd_per_accelerator_hour(offer) or float("inf")
+    price = usd_per_accelerator_hour(offer) or Decimal("inf")
     return round(price, 2), offer.cloud, offer.region, offer.accelerators
 
 

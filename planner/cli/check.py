@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
-from planner.cli.options import set_option
+from planner.cli.options import calibration_option, set_option
 from planner.cli.reading import problem_of
 
 
 @click.command()
 @click.argument("problem_file", metavar="PROBLEM.YAML")
 @set_option
+@calibration_option
 def check(problem_file: str, sets: tuple[str, ...]) -> None:
     """Check a problem file without solving it: keys, quantities, names, and whether any offer is left.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from planner.cli.ending import ending_with
-from planner.cli.options import cache_option, html_option, set_option, write_page
+from planner.cli.options import cache_option, calibration_option, html_option, set_option, write_page
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("problem_file", metavar="PROBLEM.YAML")
 @set_option
+@calibration_option
 @cache_option
 @click.option("--x", type=click.Choice(["cost", "time"]), default="cost", help="To the right; default cost.")
 @click.option(

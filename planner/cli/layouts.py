@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from planner.cli.options import cache_option, set_option
+from planner.cli.options import cache_option, calibration_option, set_option
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 
@@ -21,6 +21,7 @@ SHOWN = 20
 @click.command()
 @click.argument("problem_file", metavar="PROBLEM.YAML")
 @set_option
+@calibration_option
 @cache_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
 @click.option(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -38,6 +40,19 @@ def set_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--set PATH=VALUE`, as often as wanted; the command receives `sets`."""
     text = "Override a key of the file, such as limits.budget=1.5MUSD; may be given several times."
     return click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help=text)(command)
+
+
+def calibration_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--calibration FILE`, which the command receives among its `sets` as the key `calibration`."""
+    text = "A calibration that plan learn or plan calibrate wrote, instead of the file's or the catalog's."
+
+    @wraps(command)
+    def with_calibration(*arguments: Any, calibration: Path | None, sets: tuple[str, ...], **options: Any) -> Any:  # noqa: ANN401
+        stated = () if calibration is None else (f"calibration={calibration.absolute()}",)
+        return command(*arguments, sets=(*sets, *stated), **options)
+
+    option = click.option("--calibration", type=click.Path(path_type=Path), metavar="FILE.toml", help=text)
+    return option(with_calibration)
 
 
 def cache_option(command: Callable[..., Any]) -> Callable[..., Any]:

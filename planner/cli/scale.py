@@ -7,7 +7,7 @@ import json
 import click
 
 from planner.cli.ending import ending_with
-from planner.cli.options import cache_option, set_option
+from planner.cli.options import cache_option, calibration_option, set_option
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 
@@ -15,6 +15,7 @@ from planner.errors import ExitCode
 @click.command()
 @click.argument("problem_file", metavar="PROBLEM.YAML")
 @set_option
+@calibration_option
 @cache_option
 @click.option(
     "--gpus",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from planner.cli.ending import ending_with, stopped_by_interrupts
-from planner.cli.options import cache_option, html_option, quantity, set_option, write_page
+from planner.cli.options import cache_option, calibration_option, html_option, quantity, set_option, write_page
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 from planner.units import parse_duration
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("problem_file", metavar="PROBLEM.YAML")
 @set_option
+@calibration_option
 @cache_option
 @click.option("--minimize", type=click.Choice(["cost", "time"]), help="Override the problem's objective.")
 @click.option("--maximize", type=click.Choice(["tokens"]), help="Override the problem's objective.")
@@ -127,7 +128,7 @@ def _print(found: Answer, around: Surroundings) -> None:
     from planner.report.sensitivity import worth_lines
     from planner.report.spot_break_even import turning_lines
 
-    print_answer(found)
+    print_answer(found, around)
     for line in (*worth_lines(around.worth), *turning_lines(around.turning)):
         click.echo(line)
     if around.gives:

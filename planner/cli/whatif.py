@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from planner.cli.ending import ending_with
-from planner.cli.options import cache_option, html_option, set_option, write_page
+from planner.cli.options import cache_option, calibration_option, html_option, set_option, write_page
 from planner.cli.reading import warn_of_phases
 from planner.errors import ExitCode
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     "May be given twice; at most 100 values each and 2,500 cells.",
 )
 @set_option
+@calibration_option
 @cache_option
 @click.option(
     "--show",

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from planner.market.money import node_hours_usd
 from planner.market.purchase_options import PurchaseOption
 from planner.plans.choices import Choices, PhaseModes
 from planner.plans.lower_bounds import least_seconds, least_usd, rounded_usd
@@ -43,7 +44,7 @@ class FixedPoint:
     @property
     def usd(self) -> float:
         """Dollars in one unit of cost."""
-        return self.cost_ratio * self.usd_per_node_hour * self.seconds / 3600
+        return float(node_hours_usd(self.cost_ratio, self.usd_per_node_hour, self.seconds))
 
     def time_bound(self, seconds: float) -> int:
         """A limit on time in units, rounded up."""
@@ -61,8 +62,9 @@ class FixedPoint:
         """What a reserved node costs for the term that it is committed for, in units, rounded down."""
         if purchase_option.reservation is None:
             return 0
-        usd = float(purchase_option.reservation.usd_per_node_hour) * purchase_option.committed_seconds / 3600
-        return floor(usd / self.usd)
+        reservation = purchase_option.reservation
+        usd = node_hours_usd(1, reservation.usd_per_node_hour, reservation.committed_seconds)
+        return floor(float(usd) / self.usd)
 
     def cost_bound(self, usd: float) -> int:
         """A limit on cost in units, rounded up."""
@@ -90,7 +92,7 @@ def _scale(choices: Choices, coarse: int) -> FixedPoint:
     price_unit = min((price for price in prices if price > 0), default=1.0) * coarse / PRICE_STEPS
     phases = len(choices.phases)
     seconds = least_seconds(choices) * coarse / (TIME_STEPS * phases)
-    ratio = max(1, floor(least_usd(choices) / COST_STEPS / (price_unit * seconds / 3600)))
+    ratio = max(1, floor(least_usd(choices) / COST_STEPS / float(node_hours_usd(1, price_unit, seconds))))
     error = coarse * _weight_of_rounding(choices) / TIME_STEPS + coarse / PRICE_STEPS + (phases + 1) / COST_STEPS
     return FixedPoint(seconds, price_unit, ratio, error)
 

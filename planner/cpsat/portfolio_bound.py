@@ -27,6 +27,10 @@ SMOOTHING: Final = 0.5
 """Weight of the best dual prices so far in those that are priced with."""
 ENOUGH: Final = 1e-3
 """Relative distance of master and bound at which the generation ends."""
+CUTS: Final = (2, 3)
+"""Parts of a pool for which modes that take more than one of them are counted."""
+FEW_FOR_CUTS: Final = 40
+"""Jobs up to which these cuts are added."""
 FEW: Final = 40
 """Jobs up to which the bound is generated to the end, since that takes little."""
 ROUNDING: Final = 1e-6
@@ -51,7 +55,9 @@ class Relaxation:
     columns: tuple[tuple[Column, float], ...]
     """Those in use, with their shares."""
     node_day_usd: Array
-    """What a blocked node-day is worth, shape (pools, days)."""
+    """What a day of a counted node is worth, shape (divisors, pools, days)."""
+    divisors: Ints
+    """How nodes are counted: whole times of each, shape (divisors, pools); the first is 1, every node."""
     node_hour_usd: Array
     """What a paid node-hour costs under the commitments of the relaxation, shape (pools, days)."""
     commitments: tuple[tuple[int, int, float], ...]
@@ -78,7 +84,7 @@ class _Prices:
     """Dual prices, all at least zero."""
 
     energy: Array
-    """By pool and week, per node-day."""
+    """By divisor, pool and week, per day and counted node."""
     hours: Array
     """By segment, per node-hour."""
     total: float
@@ -97,6 +103,17 @@ class _Prices:
                 for name in self.__dataclass_fields__
             }
         )
+
+
+def _divisors(portfolio: Portfolio, jobs: int) -> Ints:
+    """Numbers into which nodes are divided and rounded down, shape (divisors, pools).
+
+    ⌊n/d⌋ is superadditive, so that what runs together counts no more than the pool (Chvátal-Gomory rounding): of jobs
+    that take more than half of a pool only one runs at a time. With few jobs these cuts matter, with many they do not.
+    """
+    most = np.asarray([max(1, int(one.nodes.max(initial=1))) for one in portfolio.pools], dtype=np.int64)
+    parts = CUTS if jobs <= FEW_FOR_CUTS else ()
+    return np.stack([np.ones_like(most), *(most // part + 1 for part in parts)])
 
 
 class _Master:
@@ -123,14 +140,24 @@ class _Master:
         self.columns: list[Column] = []
         self.variables: list[Any] = []
         self.known: set[Column] = set()
+        self.value = inf
+        self.shares: list[float] = []
+        self.left_out: list[float] = []
+        self.nodes: list[tuple[int, int, float]] = []
 
     def _rows(self) -> None:
         solver, portfolio = self.solver, self.portfolio
         infinity = solver.infinity()
         self.jobs = [solver.Constraint(1, 1) for _ in self.tables]
-        capacity = np.stack([one.nodes for one in portfolio.pools]).astype(np.float64)
-        self.capacity = np.add.reduceat(capacity, np.arange(0, portfolio.days, DAYS_PER_ROW), axis=1)
-        self.energy = [[solver.Constraint(-infinity, float(most)) for most in row] for row in self.capacity]
+        self.divisors = _divisors(portfolio, len(self.tables))
+        weeks = np.arange(0, portfolio.days, DAYS_PER_ROW)
+        nodes = np.stack([one.nodes for one in portfolio.pools])
+        self.capacity = np.stack(
+            [np.add.reduceat((nodes // of[:, None]).astype(np.float64), weeks, axis=1) for of in self.divisors]
+        )
+        self.energy = [
+            [[solver.Constraint(-infinity, float(most)) for most in row] for row in of] for of in self.capacity
+        ]
         self.segments = [
             one for pool in range(len(portfolio.pools)) if self.committable[pool] for one in self._segments(pool)
         ]
@@ -218,8 +245,8 @@ class _Master:
         variable = self.solver.NumVar(0, self.solver.infinity(), "")
         self.solver.Objective().SetCoefficient(variable, figures.usd)
         self.jobs[column.job].SetCoefficient(variable, 1)
-        for (pool, week), days in figures.energy.items():
-            self.energy[pool][week].SetCoefficient(variable, days)
+        for (level, pool, week), days in figures.energy.items():
+            self.energy[level][pool][week].SetCoefficient(variable, days)
         for segment, hours in figures.hours.items():
             self.hours[segment].SetCoefficient(variable, hours)
         self._spend(variable, figures.quarters)
@@ -251,7 +278,10 @@ class _Master:
         pool, nodes, days = int(phase.pools[run.mode]), int(phase.nodes[run.mode]), int(phase.days[run.mode])
         first, end = run.start, run.start + days
         for week, count in zip(*np.unique(self.week_of[first:end], return_counts=True), strict=True):
-            found.energy[pool, int(week)] = found.energy.get((pool, int(week)), 0.0) + float(nodes * count)
+            for level, of in enumerate(self.divisors):
+                if counted := nodes // int(of[pool]):
+                    key = (level, pool, int(week))
+                    found.energy[key] = found.energy.get(key, 0.0) + float(counted * count)
         hours = np.full(days, nodes * float(phase.paid[run.mode]))
         hours[-1] = nodes * float(phase.last[run.mode])
         if self.committable[pool]:
@@ -272,12 +302,15 @@ class _Master:
         found: Array = np.minimum(self.base[pool], min(terms, default=inf))
         return found
 
-    def solve(self) -> float:
-        """The value of the master."""
-        status = self.solver.Solve()
-        if status != self.solver.OPTIMAL:
-            return inf
-        return float(self.solver.Objective().Value())
+    def solve(self) -> bool:
+        """Solves the master and remembers its solution; False when the solver gives up on it, which then stays."""
+        if self.solver.Solve() != self.solver.OPTIMAL:
+            return False
+        self.value = float(self.solver.Objective().Value())
+        self.shares = [float(one.solution_value()) for one in self.variables]
+        self.left_out = [float(one.solution_value()) for one in self.out]
+        self.nodes = [(pool, place, float(level.solution_value())) for pool, place, level in self.levels]
+        return True
 
     def prices(self) -> _Prices:
         """The dual prices of the last solution."""
@@ -292,7 +325,7 @@ class _Master:
             [max(0.0, -self.teams[team].dual_value()) if team in self.teams else 0.0 for team in self.portfolio.teams]
         )
         return _Prices(
-            energy=np.stack([least(row) for row in self.energy]),
+            energy=np.stack([[least(row) for row in of] for of in self.energy]),
             hours=least(self.hours),
             total=0.0 if self.total is None else max(0.0, -self.total.dual_value()),
             quarters=quarters,
@@ -306,7 +339,7 @@ class _Master:
 class _Figures:
     """Coefficients of a column."""
 
-    energy: dict[tuple[int, int], float] = field(default_factory=dict)
+    energy: dict[tuple[int, int, int], float] = field(default_factory=dict)
     hours: dict[int, float] = field(default_factory=dict)
     quarters: dict[int, float] = field(default_factory=dict)
     team_usd: float = 0.0
@@ -341,7 +374,7 @@ class _Pricing:
 
     def priced(self, prices: _Prices) -> tuple[float, list[Column], Array]:
         """The Lagrangian bound, the best columns of each job, and what each best one costs."""
-        hourly, daily = self.hour_prices(prices), prices.energy[:, self.master.week_of]
+        hourly, daily = self.hour_prices(prices), prices.energy[:, :, self.master.week_of]
         floors = np.stack(
             [
                 self.master.floor(pool) if of else self.master.base[pool]
@@ -396,7 +429,9 @@ class _Pricing:
         arrival = np.where(days >= table.earliest, -per_day_started * days, inf)
         choices = list[tuple[Ints, Ints]]()
         for number, phase in enumerate(table.phases):
-            costs = phase.hourly(hourly) + phase.added(daily)
+            costs = phase.hourly(hourly)
+            for of, usd in zip(self.master.divisors, daily, strict=True):
+                costs += phase.added(usd, of)
             costs = np.where(self.usable[job][number], costs + arrival[np.maximum(phase.starts, 0)], inf)
             if table.pinned is not None:
                 costs[phase.starts != table.pinned[number]] = inf
@@ -457,17 +492,18 @@ def relaxed(
                 master.add(Column(job, runs))
     pricing = _Pricing(master, counts_missing=counts_missing)
     best, best_prices, iterations = -inf, None, 0
-    value, weight = inf, SMOOTHING
+    weight = SMOOTHING
     while iterations < MOST_ITERATIONS and not (clock.is_over and iterations):
         iterations += 1
-        value = master.solve()
+        if not master.solve():
+            break
         current = master.prices()
         prices = current if best_prices is None else best_prices.mixed(current, weight)
         bound, columns, _ = pricing.priced(prices)
         if bound > best:
             best, best_prices = bound, prices
         added = sum([master.add(column) for column in columns])
-        if value - best <= (ROUNDING if len(tables) <= FEW else ENOUGH) * abs(value):
+        if master.value - best <= (ROUNDING if len(tables) <= FEW else ENOUGH) * abs(master.value):
             break
         if not added:
             if weight == 0:
@@ -475,30 +511,42 @@ def relaxed(
             weight = 0.0
         else:
             weight = SMOOTHING
-    master.solve()
     paid = sum(float(one.paid_usd) for one in portfolio.pools) * portfolio.weights.money
-    final = best_prices or master.prices()
+    final = best_prices or _no_prices(master)
     return Relaxation(
         bound=max(0.0, best) + paid,
         columns=tuple(
-            (column, float(variable.solution_value()))
-            for column, variable in zip(master.columns, master.variables, strict=True)
-            if variable.solution_value() > 1e-6
+            (column, share) for column, share in zip(master.columns, master.shares, strict=False) if share > LEAST_SHARE
         ),
-        node_day_usd=final.energy[:, master.week_of],
+        node_day_usd=final.energy[:, :, master.week_of],
+        divisors=master.divisors,
         node_hour_usd=pricing.hour_prices(final),
-        commitments=tuple(
-            (pool, place, float(level.solution_value()))
-            for pool, place, level in master.levels
-            if level.solution_value() > 1e-6
-        ),
+        commitments=tuple(one for one in master.nodes if one[2] > LEAST_SHARE),
         pool=tuple(master.columns),
         is_complete=all(
-            out.solution_value() < 1e-6
-            for out, table in zip(master.out, tables, strict=True)
+            share < LEAST_SHARE
+            for share, table in zip(master.left_out, tables, strict=False)
             if table.value_usd is None
         ),
         iterations=iterations,
+    )
+
+
+LEAST_SHARE: Final = 1e-6
+"""Of what is chosen in part, what counts."""
+
+
+def _no_prices(master: _Master) -> _Prices:
+    """Prices of nothing, when the master was never solved."""
+    pairs, quarters = len(master.pairs), len(master.portfolio.quarters)
+    return _Prices(
+        energy=np.zeros((*master.capacity.shape,)),
+        hours=np.asarray([one.usd_per_node_hour for one in master.segments]),
+        total=0.0,
+        quarters=np.zeros(quarters),
+        teams=np.zeros(len(master.portfolio.teams)),
+        order=np.zeros(pairs),
+        drops=np.zeros(pairs),
     )
 
 

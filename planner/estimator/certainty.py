@@ -8,6 +8,7 @@ from typing import Final
 from planner.catalog.calibration import Calibration, Kind
 from planner.catalog.records import Accelerator
 from planner.catalog.software import Stack
+from planner.performance.own_runs import posterior_of
 from planner.performance.predictive import NORMAL_80, Unseen, years_newer
 
 SHARED: Final = 0.5
@@ -27,9 +28,13 @@ def ratio_deviation(calibration: Calibration, one: Unseen, other: Unseen) -> flo
     """Standard deviation of the logarithm of the ratio of two plans for one job on two accelerators.
 
     √(2·(1 − `SHARED`)·σ² + d₁² + d₂²): what both have in common cancels, what is not known of a device does not.
+    Own runs leave a share of it.
     """
     own = 2 * (1 - SHARED) * calibration.spread.of_kind(one.kind) ** 2
-    return math.sqrt(own + one.device_deviation**2 + other.device_deviation**2)
+    left = 1.0
+    if calibration.own_runs and one.traits and other.traits:
+        left = posterior_of(calibration.own_runs).variance_left_between(one.traits, other.traits)
+    return math.sqrt(left * (own + one.device_deviation**2 + other.device_deviation**2))
 
 
 def interval(deviation: float) -> tuple[float, float]:

@@ -19,11 +19,13 @@ from planner.estimator.certainty import beyond_what_is_known, evidence, kind_of
 from planner.estimator.failures import Failures, expected_failures
 from planner.estimator.price import HourlyPrice, catalog_price, stated_price
 from planner.estimator.remedies import Remedy, remedies_of
-from planner.estimator.resolve import Subject, Symbols, resolve, symbols_of
+from planner.estimator.resolve import Subject, Symbols, resolve, symbols_of, traits_of_subject
+from planner.market.money import gpu_hours_usd
 from planner.performance import flops
 from planner.performance.attention import attended_tokens
 from planner.performance.evaluate import Evaluation
 from planner.performance.normal import normal_quantile
+from planner.performance.own_runs import with_own_runs
 from planner.performance.parameters import active_parameters, layer_matrices_active, total_parameters
 from planner.performance.predictive import Predictive, Unseen, predictive, software_deviation
 from planner.performance.step import StepTime
@@ -31,7 +33,7 @@ from planner.performance.symbols import Architecture, Software
 from planner.performance.work import model_flop_per_token
 from planner.problem.run import Run
 from planner.problem.training import MEMORY_CONFIDENCE, Training
-from planner.units import GIB, SECONDS_PER_DAY, SECONDS_PER_HOUR, round_usd
+from planner.units import GIB, SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ class Estimate:
     """Everything that `plan estimate` answers."""
 
     subject: Subject
+    calibration: Calibration
+    """That it rests on."""
     work: Work
     time: Mapping[str, float]
     """Seconds of a step by part."""
@@ -166,7 +170,7 @@ class Estimate:
         return self._cost(self.expected_gpu_hours)
 
     def _cost(self, gpu_hours: float) -> Decimal | None:
-        return round_usd(Decimal(gpu_hours) * self.price.usd) if self.price and math.isfinite(gpu_hours) else None
+        return gpu_hours_usd(gpu_hours, self.price.usd) if self.price and math.isfinite(gpu_hours) else None
 
     @property
     def gpu_hours_per_trillion_tokens(self) -> float:
@@ -207,6 +211,7 @@ def estimate(run: Run, calibration: Calibration) -> Estimate:
     price = _price(subject)
     return Estimate(
         subject=subject,
+        calibration=calibration,
         work=_work(symbols),
         time={part.name: float(getattr(evaluation.time, part.name)) for part in fields(StepTime)},
         memory=memory,
@@ -223,7 +228,7 @@ def estimate(run: Run, calibration: Calibration) -> Estimate:
 def _unseen(subject: Subject, calibration: Calibration) -> Unseen:
     """What decides how well the run's time is known."""
     run = subject.run
-    return Unseen(
+    unseen = Unseen(
         kind_of(moe=subject.model.is_moe, adapters=not run.training.trains_base),
         run.cluster.gpus,
         subject.release,
@@ -231,6 +236,7 @@ def _unseen(subject: Subject, calibration: Calibration) -> Unseen:
         software_deviation=software_deviation(subject.software.generic, calibration.constants["generic_stack"]),
         has_unmeasured_kernels=subject.model.has_unmeasured_kernels,
     )
+    return with_own_runs(unseen, calibration.own_runs, traits_of_subject(subject))
 
 
 def _of_the_model(model: ModelArchitecture, training: Training) -> Iterator[str]:

@@ -42,7 +42,7 @@ def _carries(offer: Offer, accelerator: Accelerator, gpus: int) -> bool:
 
 
 def _per_device(offer: Offer) -> Decimal:
-    return Decimal(repr(offer.on_demand_usd_per_hour)) / offer.accelerators
+    return (offer.on_demand_usd_per_hour or Decimal("inf")) / offer.accelerators
 
 
 def _origin(offer: Offer, fitting: Iterable[Offer]) -> str:

@@ -9,12 +9,14 @@ import numpy as np
 from planner.catalog.accelerators import accelerator_from
 from planner.catalog.calibration import Calibration
 from planner.catalog.models import model_from
+from planner.catalog.own_runs import RunTraits
 from planner.catalog.precisions import TrainingPrecision, find_precision, used_precision
 from planner.catalog.records import Accelerator, ModelArchitecture
 from planner.catalog.software import DEFAULT_STACK, Stack, StackProperties, find_stack
 from planner.errors import InputError
 from planner.performance.evaluate import Evaluation, constants_of, evaluate
 from planner.performance.job import job_of
+from planner.performance.own_runs import paced, traits_of
 from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
 from planner.problem.run import Recompute, Run, check_layout
 
@@ -94,12 +96,19 @@ def symbols_of(subject: Subject, calibration: Calibration) -> Symbols:
     )
     return Symbols(
         Architecture.of(subject.model),
-        device,
+        paced(device, calibration.own_runs, traits_of_subject(subject)),
         Software.of(subject.software, subject.precision),
         _job(subject),
         layout_of(subject.run, subject.model.num_hidden_layers),
         constants_of(calibration),
     )
+
+
+def traits_of_subject(subject: Subject) -> RunTraits:
+    """What decides how much own runs say of a run."""
+    low, adapters = subject.precision.is_low, not subject.run.training.trains_base
+    shape, gpus = Architecture.of(subject.model), subject.run.cluster.gpus
+    return traits_of(subject.accelerator, shape, low_precision=low, adapters=adapters, gpus=gpus)
 
 
 def _gbit_s(bytes_s: float | None) -> float | None:

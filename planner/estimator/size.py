@@ -15,11 +15,12 @@ from planner.catalog.software import DEFAULT_STACK, find_stack
 from planner.catalog.utilisation import Utilisation, typical_utilisation
 from planner.errors import InputError, Place, did_you_mean
 from planner.estimator.price import HourlyPrice, catalog_price
+from planner.market.money import gpu_hours_usd
 from planner.performance import sizing
 from planner.performance.flops import attention_flops_per_token, causal_attention
 from planner.performance.parameters import active_parameters, matmul_parameters_active, total_parameters
 from planner.performance.symbols import Architecture, Device
-from planner.units import GIB, SECONDS_PER_DAY, SECONDS_PER_HOUR, round_usd
+from planner.units import GIB, SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 STATED = "stated"
 """The name of the answer at a utilisation that the user states."""
@@ -197,7 +198,7 @@ def answer_at(
         devices=devices,
         nodes=nodes,
         gpus=question.gpus or nodes * per_node,
-        cost_usd=round_usd(hours * price.usd) if price else None,
+        cost_usd=gpu_hours_usd(hours, price.usd) if price else None,
     )
 
 

@@ -17,12 +17,13 @@ from planner.layouts.fastest import best_layouts, is_placeable
 from planner.layouts.layout_space import LayoutSpace, layout_space, valid_rows
 from planner.layouts.wall_time import TimedLayouts, run_time
 from planner.layouts.workload import Workload, workload_of
+from planner.market.money import node_hours_usd
 from planner.market.placements import Machine, Placement
 from planner.market.purchase_options import STEADY, PurchaseOption
 from planner.plans.choices import Choices, PhaseModes, Site, with_spares
 from planner.plans.solution import Stay
 from planner.problem.problem import Phase, Problem
-from planner.units import GIB, SECONDS_PER_HOUR
+from planner.units import GIB
 
 Kind = Literal["strong", "weak"]
 """`strong`: the batch stays; `weak`: it grows with the devices, and is the problem's on the fewest."""
@@ -207,5 +208,5 @@ def _mode(choices: Choices, columns: PhaseModes, offers: Sequence[Placement], pl
     if placement.on_demand is None:
         placement = replace(placement, on_demand=Decimal(0))
     else:
-        usd = wall * float(bought[0] * placement.on_demand) / SECONDS_PER_HOUR
+        usd = float(node_hours_usd(bought[0], placement.on_demand, wall))
     return JobMode((Stay(PurchaseOption(placement, STEADY, None), 0, 0, 0),), (place,), wall, wall, usd)

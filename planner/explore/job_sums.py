@@ -198,15 +198,12 @@ def _cents(purchase_option: PurchaseOption, columns: PhaseModes, steps: int, res
     """Least bill of the nodes that are not reserved, on each layout; infinite where they are not sold."""
     left, run = np.maximum(columns.bought - reserved, 0).astype(np.float64), columns.run
     spot = spot_nodes_of(purchase_option, node_cost(purchase_option, columns, steps), left)
-    on_demand, spot_price = (
-        np.asarray(float(one or 0)) for one in (purchase_option.on_demand_price, purchase_option.spot_price)
-    )
-    cents: Array = (
+    on_demand, spot_price = purchase_option.on_demand_price, purchase_option.spot_price
+    return (
         line_cents(left - spot, on_demand, run.wall.after(steps))
         + line_cents(spot, spot_price, run.spot.after(steps))
         + line_cents(spot, on_demand, run.replaced.after(steps))
     )
-    return cents if purchase_option.on_demand_price is not None else np.where(left > spot, np.inf, cents)
 
 
 def spot_nodes_of(purchase_option: PurchaseOption, bill: NodeCost, nodes: Array) -> Array:
@@ -266,7 +263,7 @@ def reservation_cents(purchase_option: PurchaseOption, nodes: Array, wall_second
     if purchase_option.reservation is None:
         return np.zeros_like(wall_seconds)
     paid = np.maximum(wall_seconds, purchase_option.committed_seconds)
-    return line_cents(nodes, np.asarray(float(purchase_option.reservation.usd_per_node_hour)), paid)
+    return line_cents(nodes, purchase_option.reservation.usd_per_node_hour, paid)
 
 
 def goals_of(choices: Choices, sums: Sums) -> Array:

@@ -14,13 +14,14 @@ from planner.layouts.fastest import rows_on
 from planner.layouts.layout_space import valid_rows
 from planner.layouts.rows import LayoutRows
 from planner.layouts.wall_time import TimedLayouts, run_time
+from planner.market.money import node_hours_usd
 from planner.market.placements import Machine, Placement
 from planner.market.purchase_options import STEADY
 from planner.performance.memory import memory
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices, Site, most_nodes, with_spares
 from planner.problem.run import Recompute
-from planner.units import GIB, SECONDS_PER_DAY, SECONDS_PER_HOUR
+from planner.units import GIB, SECONDS_PER_DAY
 
 CHUNK: Final = 50_000
 """Layouts that are evaluated at a time."""
@@ -118,7 +119,7 @@ def _table(choices: Choices, index: int, machine: Machine, rows: LayoutRows) -> 
         step_seconds=step,
         memory_gib=used.reserved(workload.memory_deviations) / GIB,
         wall_days=seconds / SECONDS_PER_DAY,
-        cost_usd=bought * price * seconds / SECONDS_PER_HOUR,
+        cost_usd=node_hours_usd(bought, price, seconds),
         offers=offers,
         offer=offer,
     )

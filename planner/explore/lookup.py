@@ -14,7 +14,7 @@ from planner.explore.evaluations import Evaluated
 from planner.explore.frontier import knee_of
 from planner.explore.job_modes import Bounds, bounds_of, plan_of_mode
 from planner.explore.plan_table import PlanTable
-from planner.explore.sensitivity import MORE, NOTICED, NextPoint, Sensitivity, is_asked
+from planner.explore.sensitivity import NOTICED, QUANTITIES, NextPoint, Sensitivity, is_asked, step_of
 from planner.layouts.dominance import undominated
 from planner.performance.symbols import Array
 from planner.plans.plan import Plan
@@ -89,9 +89,10 @@ class Lookup:
 
     def sensitivities(self, plan: Plan) -> Iterator[Sensitivity]:
         """What a little more of each limit is worth, as `sensitivities` finds it by solving again."""
-        for quantity in MORE:
+        for quantity in QUANTITIES:
             if is_asked(self.problem, quantity):
-                yield self._of_money(plan) if quantity == "cost_usd" else self.worth(quantity, MORE[quantity])
+                more = step_of(self.problem, quantity, float(plan.cost_usd))
+                yield self._of_money(plan, more) if quantity == "cost_usd" else self.worth(quantity, more)
 
     def worth(self, quantity: str, more: float) -> Sensitivity:
         """What so much more of a limit on time or devices changes in the objective; less, when `more` is negative."""
@@ -100,12 +101,12 @@ class Lookup:
             return Sensitivity(quantity, more, self.least_seconds(self.bounds) - self.least_seconds(wider), "s")
         return Sensitivity(quantity, more, self.least_cost(self.bounds) - self.least_cost(wider), "USD")
 
-    def _of_money(self, plan: Plan) -> Sensitivity:
+    def _of_money(self, plan: Plan, more: float) -> Sensitivity:
         """What money buys beyond the budget, or beyond what the cheapest plan costs."""
         bounds = self.bounds
         if self.problem.objective == "cost":
             bounds = replace(bounds, cost_usd=float(plan.cost_usd))
-        reached, more = plan.wall_seconds, MORE["cost_usd"]
+        reached = plan.wall_seconds
         gain = max(0.0, reached - self.least_seconds(replace(bounds, cost_usd=bounds.cost_usd + more)))
         return Sensitivity("cost_usd", more, gain, "s", self._next_point(bounds, reached))
 

@@ -8,11 +8,11 @@ from planner.explore.job_sums import steps_of
 from planner.layouts.evaluator import Evaluator, evaluator
 from planner.layouts.layout_space import LayoutSpace
 from planner.layouts.workload import PhaseWork
+from planner.market.money import node_hours_usd
 from planner.market.placements import Machine
 from planner.market.purchase_options import PurchaseOption
 from planner.plans.choices import Choices
 from planner.plans.peak_bound import prices_of
-from planner.units import SECONDS_PER_HOUR
 
 
 def least_usd(choices: Choices) -> float:
@@ -20,10 +20,10 @@ def least_usd(choices: Choices) -> float:
 
     Of each purchase option, the passes of all micro-batches alone; failures, exchanges and spares only add to them.
     """
-    hours = {key: _least_node_hours(choices, machine) for key, machine in choices.machines.items()}
+    seconds = {key: _least_node_seconds(choices, machine) for key, machine in choices.machines.items()}
     return min(
         (
-            _least_of(purchase_option, hours[purchase_option.placement.machine.key])
+            _least_of(purchase_option, seconds[purchase_option.placement.machine.key])
             for purchase_option in _sold(choices)
         ),
         default=inf,
@@ -35,17 +35,17 @@ def _sold(choices: Choices) -> list[PurchaseOption]:
     return [one for one in choices.offered if one.placement.machine.key in choices.machines]
 
 
-def _least_of(purchase_option: PurchaseOption, node_hours: float) -> float:
-    return float(min(prices_of(purchase_option).values())) * node_hours
+def _least_of(purchase_option: PurchaseOption, node_seconds: float) -> float:
+    return float(node_hours_usd(1, min(prices_of(purchase_option).values()), node_seconds))
 
 
-def _least_node_hours(choices: Choices, machine: Machine) -> float:
-    """Fewest hours of nodes that all phases take together on a machine."""
+def _least_node_seconds(choices: Choices, machine: Machine) -> float:
+    """Fewest seconds of nodes that all phases take together on a machine."""
     device_seconds = sum(
         steps_of(choices, index) * _evaluator(choices, machine, phase, space).least_device_seconds()
         for index, (phase, space) in enumerate(zip(choices.phases, choices.spaces, strict=True))
     )
-    return device_seconds / machine.per_node / SECONDS_PER_HOUR
+    return device_seconds / machine.per_node
 
 
 def _evaluator(choices: Choices, machine: Machine, phase: PhaseWork, space: LayoutSpace) -> Evaluator:

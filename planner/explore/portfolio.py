@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from math import inf, sqrt
+from math import inf, isfinite, sqrt
 from typing import Final
 
 from planner.clock import Clock
 from planner.cpsat.portfolio_bound import Relaxation, is_impossible, relaxed
+from planner.cpsat.portfolio_intervals import IntervalModel, search_intervals
 from planner.performance.predictive import NORMAL_80
 from planner.plans.solution import Status
 from planner.portfolio.bill import Bill, bill_of
@@ -27,6 +28,12 @@ Progress = Callable[[str], None]
 
 DEFAULT_GAP: Final = 0.0001
 """Relative gap at which a schedule counts as optimal."""
+
+
+FEW: Final = 12
+"""Jobs up to which the interval model is searched."""
+INTERVALS: Final = 0.8
+"""Share of the time that is left which it may take."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,8 @@ def solve_portfolio(
     work = _Work(portfolio, stop, progress)
     work.first(begin)
     work.bound()
+    work.rounded()
+    work.intervals()
     work.better()
     return work.answer()
 
@@ -121,6 +130,7 @@ class _Work:
         self.first_seconds: float | None = None
         self.lower = 0.0
         self.is_proven_empty = False
+        self.paid_usd = portfolio.weights.money * sum(float(one.paid_usd) for one in portfolio.pools)
 
     def first(self, begin: Schedule | None) -> None:
         """A schedule by due date, and the one that is known."""
@@ -142,19 +152,61 @@ class _Work:
         self.lower = max(self.lower, self.relaxation.bound)
         self._tell()
 
-    def better(self) -> None:
-        """Rounds the relaxation, then ruins and recreates."""
+    @property
+    def is_done(self) -> bool:
+        """Whether to end with what is there."""
+        return self.stop.clock.is_over or self.enough(self.search.best.value if self.search.best else inf)
+
+    def rounded(self) -> None:
+        """Schedules from the relaxation."""
         found, search = self.relaxation, self.search
-        if found is None or self.enough(search.best.value if search.best else inf) or self.stop.clock.is_over:
+        if found is None or self.is_done:
             return
-        search.guide = guide_of(self.tables, found.node_day_usd)
+        search.guide = guide_of(self.tables, found.node_day_usd, found.divisors)
         shares: Mapping[int, list[tuple[tuple[Run, ...], float]]] = defaultdict(list)
         for column, share in found.columns:
             shares[column.job].append((column.runs, share))
         rounded(search, shares, whole_purchases(self.portfolio, found.commitments), self.stop.clock)
-        if search.best:
-            search.load(search.best.schedule)
-        search.improve(self.stop.clock, enough=self.enough, progress=lambda _: self._tell())
+        self._tell()
+
+    def better(self) -> None:
+        """Ruins and recreates, from the best schedule on."""
+        if self.is_done:
+            return
+        if self.search.best:
+            self.search.load(self.search.best.schedule)
+        self.search.improve(self.stop.clock, enough=self.enough, progress=lambda _: self._tell())
+
+    def intervals(self) -> None:
+        """The interval model, which branches; only of few jobs, where the relaxation is far from what is possible."""
+        if self.is_done or not 1 <= len(self.tables) <= FEW:
+            return
+        self.search.improve(self.stop.clock, enough=self.enough, progress=lambda _: self._tell())
+        best = self.search.best
+        if self.is_done or best is None or not best.is_complete:
+            return
+        left = self.stop.clock.seconds_left
+        found = search_intervals(
+            IntervalModel(self.portfolio, self.tables, best.schedule, best.value),
+            self.stop.clock,
+            self._found,
+            seconds=inf if left is None else INTERVALS * left,
+            on_bound=self._bounded,
+        )
+        self._bounded(found.bound)
+
+    def _bounded(self, bound: float) -> bool:
+        """Takes a bound, and says whether it is enough."""
+        if isfinite(bound):
+            self.lower = max(self.lower, bound + self.paid_usd)
+        return self.is_done
+
+    def _found(self, schedule: Schedule) -> None:
+        """Takes a schedule without commitments."""
+        self.search.load(schedule)
+        self.search.recommit()
+        self.search.note()
+        self._tell()
 
     def enough(self, value: float) -> bool:
         """Whether a value is close enough to the bound."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from math import inf
 
 import numpy as np
@@ -15,13 +14,14 @@ from planner.layouts.degrees import searched_devices
 from planner.plans.choices import Choices, PhaseModes, Site, choices_of, is_open, usable
 from planner.plans.limits import limits_of
 from planner.problem.problem import Problem
+from planner.units import exact
 
 
 def with_bounds(problem: Problem, bounds: Bounds) -> Problem:
     """The problem with other limits on time, money and devices."""
     limits = {
         "deadline": None if bounds.wall_seconds == inf else bounds.wall_seconds,
-        "budget": None if bounds.cost_usd == inf else Decimal(repr(bounds.cost_usd)),
+        "budget": None if bounds.cost_usd == inf else exact(bounds.cost_usd),
         "gpus": None if bounds.gpus == inf else int(bounds.gpus),
     }
     return problem.model_copy(update={"limits": problem.limits.model_copy(update=limits)})

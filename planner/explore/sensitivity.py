@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from math import inf
+from math import floor, inf, log2, log10
 from typing import Final, Literal
 
 from planner.explore.enumeration import best_mode
-from planner.explore.job_modes import Bounds, cheapest
+from planner.explore.job_modes import Bounds, bounds_of, cheapest
 from planner.explore.max_tokens import Lengths, most_steps
 from planner.explore.room import Room, within
 from planner.plans.choices import Choices
 from planner.plans.limits import limits_of
 from planner.plans.plan import Plan
 from planner.problem.problem import Problem
-from planner.units import SECONDS_PER_DAY
 
-MORE: Final = {"wall_seconds": float(SECONDS_PER_DAY), "cost_usd": 100_000.0, "gpus": 64.0}
-"""How much more is asked for: one day, $100,000, 64 devices."""
+QUANTITIES: Final = ("wall_seconds", "cost_usd", "gpus")
+"""What more is asked of."""
+TIMES: Final = (60.0, 600.0, 3600.0, 21_600.0, 86_400.0, 604_800.0)
+"""Steps of a deadline, in seconds: 1 and 10 minutes, 1 and 6 hours, a day, a week."""
+SHARE: Final = 0.05
+"""Of a limit on time or of what is spent, about which a step is."""
+PART: Final = 16
+"""A step of devices is a power of two that goes at least so many times into the limit."""
 NAMES: Final = {"wall_seconds": "limits.deadline", "cost_usd": "limits.budget", "gpus": "limits.gpus"}
 """The user's keys."""
 
@@ -46,12 +51,34 @@ class Sensitivity:
     """Where money buys time; None where no amount does."""
 
 
+def step_of(problem: Problem, quantity: str, spent_usd: float) -> float:
+    """How much more of a quantity is asked for: a round amount in proportion to the limit, or to what is spent."""
+    bounds = bounds_of(problem)
+    match quantity:
+        case "wall_seconds":
+            return max((one for one in TIMES if one <= SHARE * bounds.wall_seconds), default=TIMES[0])
+        case "cost_usd":
+            return _round_amount(SHARE * (bounds.cost_usd if bounds.cost_usd < inf else spent_usd))
+        case _:
+            return 2.0 ** floor(log2(max(bounds.gpus / PART, 1.0))) if bounds.gpus < inf else 1.0
+
+
+def _round_amount(usd: float) -> float:
+    """The amount of 1, 2 or 5 times a power of ten that is nearest by ratio, at least a dollar."""
+    if usd <= 1:
+        return 1.0
+    scale = 10.0 ** floor(log10(usd))
+    return min((one * scale for one in (1.0, 2.0, 5.0, 10.0)), key=lambda one: abs(log10(one / usd)))
+
+
 def prepared(room: Room) -> Choices:
     """What the limits leave of the layouts for a little more of each, which are evaluated once for both.
 
     As many of them as can be evaluated before the room's time is over.
     """
-    more = room.evaluated(room.bounds.wall_seconds + MORE["wall_seconds"], room.bounds.gpus + MORE["gpus"])
+    bounds = room.bounds
+    more_seconds, more_gpus = (step_of(room.problem, one, inf) for one in ("wall_seconds", "gpus"))
+    more = room.evaluated(bounds.wall_seconds + more_seconds, bounds.gpus + more_gpus)
     return within(more, room.problem)
 
 
@@ -60,8 +87,9 @@ def sensitivities(room: Room, plan: Plan) -> tuple[Sensitivity, ...]:
 
     What the room's patience is too short for is named there.
     """
-    asked = [quantity for quantity in MORE if is_asked(room.problem, quantity)]
-    found = (room.time_budget.ask(NAMES[one], partial(_worth, room, plan, one, MORE[one])) for one in asked)
+    problem, spent = room.problem, float(plan.cost_usd)
+    asked = [(one, step_of(problem, one, spent)) for one in QUANTITIES if is_asked(problem, one)]
+    found = (room.time_budget.ask(NAMES[one], partial(_worth, room, plan, one, more)) for one, more in asked)
     return tuple(one for one in found if one)
 
 

@@ -14,11 +14,12 @@ from planner.availability.spot_policies import break_even_rate
 from planner.explore.enumeration import best_mode
 from planner.explore.job_modes import bounds_of, decision_of
 from planner.layouts.wall_time import TimedLayouts, run_moments
+from planner.market.money import rates_per_second
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices
 from planner.plans.plan import PhasePlan, Plan, plan_of
-from planner.units import SECONDS_PER_HOUR
+from planner.units import exact
 
 RATES: Final = (1e-3, 500.0)
 """Preemptions per node and day between which the turning point is looked for."""
@@ -99,7 +100,7 @@ def _priced(choices: Choices, factor: float) -> Choices:
 
 def _at(purchase_option: PurchaseOption, factor: float) -> PurchaseOption:
     spot = purchase_option.placement.spot
-    price = None if spot is None else spot * Decimal(repr(factor))
+    price = None if spot is None else spot * exact(factor)
     return replace(purchase_option, placement=replace(purchase_option.placement, spot=price))
 
 
@@ -136,9 +137,4 @@ def _rates(plan: Plan, phase: PhasePlan) -> Rates:
     bought = [one for one in plan.purchases if one.phase == phase.name and not one.note]
     nodes = {kind: sum(one.nodes for one in bought if one.kind == kind) for kind in ("spot", "on_demand")}
     prices = phase.purchase_option.placement
-    on_demand, spot = (float(price or 0) / SECONDS_PER_HOUR for price in (prices.on_demand, prices.spot))
-    return Rates(
-        spot=np.asarray(nodes["spot"] * spot),
-        on_demand=np.asarray(nodes["spot"] * on_demand),
-        fixed=np.asarray(nodes["on_demand"] * on_demand),
-    )
+    return rates_per_second(nodes["spot"], nodes["on_demand"], prices.spot, prices.on_demand)

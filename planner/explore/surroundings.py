@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from planner.explore.answer import Answer
+from planner.explore.capacity import BetterWithGrant, Grant, better_with_grant, grant_for
 from planner.explore.relaxations import Relaxation, relaxations
 from planner.explore.room import Room
 from planner.explore.sensitivity import Sensitivity, sensitivities
@@ -22,6 +24,14 @@ class Surroundings:
     turning: SpotBreakEven | None = None
     left_out: Sequence[str] = ()
     """What there was no time to ask."""
+    grant: Grant | None = None
+    """What a cloud must grant before the plan can be had."""
+    beyond: BetterWithGrant | None = None
+    """A better plan on nodes that would have to be granted."""
+
+
+NOTHING: Final = Surroundings()
+"""Nothing was asked around the answer."""
 
 
 def surroundings(room: Room, found: Answer) -> Surroundings:
@@ -34,4 +44,6 @@ def surroundings(room: Room, found: Answer) -> Surroundings:
     worth, plan, turning = sensitivities(room, found.plan), found.plan, None
     if found.problem.objective == "cost" and "spot" in found.problem.market.purchase:
         turning = room.time_budget.ask("market.spot_price", lambda: spot_break_even(found.choices, plan))
-    return Surroundings(worth=worth, turning=turning, left_out=left_out)
+    beyond = room.time_budget.ask("market.capacity", lambda: better_with_grant(found.problem, plan, room))
+    grant = grant_for(found.asked, plan) if found.asked else None
+    return Surroundings(worth=worth, turning=turning, left_out=left_out, grant=grant, beyond=beyond)

@@ -16,7 +16,7 @@ from planner.errors import InputError, Issue, Place
 from planner.problem.document import Document, with_overrides
 from planner.problem.problem import Problem
 from planner.problem.yaml_tree import KeyPath
-from planner.units import Price
+from planner.units import Price, exact
 
 MOST_VALUES: Final = 100
 """Values of one key."""
@@ -195,7 +195,7 @@ def _amount(base: Document, asked: _Asked, text: str) -> _Amount:
         fix = f"list its values: --vary {asked.key}=A,B,C"
         raise InputError(f"{asked.key} is not a quantity that a range can cross", place=asked.place, fix=fix)
     per = value.per if isinstance(value, Price) else ""
-    return _Amount(Decimal(str(number)), isinstance(number, int), per, _parts(text))
+    return _Amount(exact(number), isinstance(number, int), per, _parts(text))
 
 
 def _parts(text: str) -> tuple[str, Decimal, str] | None:

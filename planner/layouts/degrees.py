@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final
 
+from planner.catalog.divisibility import layer_slots, undivided_by_tensor
 from planner.catalog.records import ModelArchitecture
 from planner.layouts.workload import PhaseWork, Workload
 from planner.problem.pins import Pin
@@ -67,15 +68,10 @@ def divisors(number: int) -> tuple[int, ...]:
 
 def tensor_degrees(model: ModelArchitecture, largest_domain: int) -> tuple[int, ...]:
     """Divisors of all heads and MLP widths inside the scale-up fabric; key-value heads are shared out or repeated."""
-    kv_heads = model.num_attention_heads if model.kv_lora_rank else model.num_key_value_heads
     return tuple(
         degree
         for degree in divisors(model.num_attention_heads)
-        if degree <= largest_domain
-        and (kv_heads % degree == 0 or degree % kv_heads == 0)
-        and model.intermediate_size % degree == 0
-        and model.shared_expert_intermediate_size % degree == 0
-        and model.mixer_heads % degree == 0
+        if degree <= largest_domain and not any(undivided_by_tensor(model, degree))
     )
 
 
@@ -84,8 +80,8 @@ def virtual_degrees(workload: Workload, stages: int) -> tuple[int, ...]:
 
     Embedding and loss count as two more layers where the stack deals them out.
     """
-    pin, layers = workload.pins.virtual_pipeline, workload.model.num_hidden_layers
-    dealt = (layers, layers + 2) if workload.stack.counts_embedding else (layers,)
+    pin = workload.pins.virtual_pipeline
+    dealt = layer_slots(workload.model, counts_embedding=workload.stack.counts_embedding)
     chunks = [
         value
         for value in range(1, max(dealt) // stages + 1)

@@ -10,16 +10,18 @@ from typing import Final
 import numpy as np
 
 from planner.availability.checkpointing import checkpoint_bytes
-from planner.catalog.calibration import Calibration, load_calibration
+from planner.catalog.calibration import Calibration, calibration_from
 from planner.catalog.models import model_from
+from planner.catalog.own_runs import RunTraits
 from planner.catalog.precisions import TrainingPrecision, find_precision
-from planner.catalog.records import ModelArchitecture
+from planner.catalog.records import Accelerator, ModelArchitecture
 from planner.catalog.software import DEFAULT_STACK, StackProperties, find_stack
 from planner.errors import InputError
 from planner.market.placements import Machine
 from planner.performance.evaluate import constants_of
 from planner.performance.job import job_of
 from planner.performance.normal import normal_quantile
+from planner.performance.own_runs import paced, traits_of
 from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Software
 from planner.problem.problem import LayoutPins, Phase, Problem
 from planner.problem.training import Training
@@ -103,7 +105,13 @@ class Workload:
             efficiency=self.calibration.efficiency(machine.accelerator),
             network_gbit_s=max(machine.network_gbit_s, UNCONNECTED_GBIT_S),
         )
+        device = paced(device, self.calibration.own_runs, self.traits(machine.accelerator, gpus=1))
         return replace(device, scale_up_domain=_scalar(machine.domain), node=_scalar(machine.per_node))
+
+    def traits(self, accelerator: Accelerator, *, gpus: float) -> RunTraits:
+        """What decides how much own runs say of the job on so many devices."""
+        low, adapters = self.precision.is_low, not self.trains_base
+        return traits_of(accelerator, self.architecture, low_precision=low, adapters=adapters, gpus=gpus)
 
 
 UNCONNECTED_GBIT_S: Final = 1e-6
@@ -123,7 +131,8 @@ def workload_of(problem: Problem) -> Workload:
     if training.adapter_rank > model.hidden_size:
         place = problem.place("training", "rank")
         raise InputError(f"rank {training.rank} is more than the hidden size of {model.name}", place=place)
-    calibration = load_calibration()
+    with problem.at("calibration"):
+        calibration = calibration_from(problem.calibration, problem.base_directory)
     stack_name, stack, release = _stack(problem)
     return Workload(
         model=model,

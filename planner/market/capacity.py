@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from planner.catalog.accelerators import accelerator_from
 from planner.catalog.capacity import capacity_of
-from planner.catalog.offers import load_offers, usable
-from planner.errors import InputError, Issue, did_you_mean
+from planner.market.places import Where, by_place, most_exact
 from planner.problem.problem import Problem
-from planner.problem.quantities import ANY_CLOUD
+from planner.problem.problem import Purchase as Kind
 
 Basis = Literal["published", "assumed", "granted", "stated", "unlimited"]
 """Why so many nodes can be had: the provider says so, a cautious guess, `market.capacity`, the own offer's `nodes`, or
@@ -22,36 +20,17 @@ nothing, where an own offer states none."""
 class Capacities:
     """The grants of a problem over the catalog's capacity, by cloud and accelerator; either may be empty for any."""
 
-    grants: Mapping[tuple[str, str], int]
+    grants: Mapping[Where, int]
 
     @classmethod
     def of(cls, problem: Problem) -> Capacities:
         """Of a problem. Raises InputError for clouds and accelerators that are not known."""
-        known = sorted({offer.cloud for offer in usable(load_offers())})
-        issues: list[Issue] = []
-        grants = {}
-        for where, nodes in (problem.market.capacity or {}).items():
-            cloud, _, device = where.partition("/")
-            if cloud not in {ANY_CLOUD, *known}:
-                place = problem.place("market", "capacity", where, key=True)
-                issues.append(Issue(f"unknown cloud {cloud!r}", place, did_you_mean(cloud, [*known, ANY_CLOUD])))
-                continue
-            with problem.at("market", "capacity", where):
-                name = accelerator_from(device, problem.base_directory).name if device else ""
-            grants["" if cloud == ANY_CLOUD else cloud, name] = nodes
-        if issues:
-            raise InputError(issues)
-        return cls(grants)
+        return cls(by_place(problem, "capacity", problem.market.capacity))
 
-    def nodes(self, cloud: str, accelerator: str) -> tuple[int, Basis]:
+    def nodes(self, cloud: str, accelerator: str, purchase: Kind = "on_demand") -> tuple[int, Basis]:
         """Most nodes at a time in one zone, and why; the most exact grant counts."""
-        for place in _places(cloud, accelerator):
-            if place in self.grants:
-                return self.grants[place], "granted"
-        known = capacity_of(cloud, accelerator)
+        granted = most_exact(self.grants, cloud, accelerator)
+        if granted is not None:
+            return granted, "granted"
+        known = capacity_of(cloud, accelerator, purchase)
         return known.nodes, "assumed" if known.assumed else "published"
-
-
-def _places(cloud: str, accelerator: str) -> Iterator[tuple[str, str]]:
-    """Where a grant may be stated, the most exact first."""
-    yield from ((cloud, accelerator), (cloud, ""), ("", accelerator), ("", ""))

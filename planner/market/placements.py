@@ -15,14 +15,15 @@ from planner.catalog.precisions import find_precision
 from planner.catalog.records import Accelerator, Offer
 from planner.errors import InputError, Issue, did_you_mean
 from planner.market.capacity import Basis, Capacities
+from planner.market.filters import check_regions, is_asked_for, named
+from planner.market.places import by_place, most_exact
 from planner.market.spot import SpotFigures, spot_figures, spot_price
 from planner.problem.problem import OwnOffer, Problem
 from planner.problem.quantities import UNLIMITED
-from planner.units import Price
+from planner.units import SECONDS_PER_YEAR, Price, exact
 
 OWN: Final = "own"
 """The cloud of the problem's own offers."""
-YEAR_SECONDS: Final = 365 * 86400
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,28 @@ class Placement:
         return (OWN, self.instance_type) if self.cloud == OWN else (self.cloud, self.region)
 
     @property
+    def names(self) -> frozenset[str]:
+        """Everything that a problem may call it by."""
+        cloud = () if self.cloud == OWN else (self.cloud,)
+        zones = self.zone.split()
+        return frozenset((*cloud, self.region, *zones, self.instance_type, self.machine.accelerator.name)) - {""}
+
+    @property
     def title(self) -> str:
         """The placement on one line; an own offer is called by its name."""
         return " ".join(part for part in self.key[self.cloud == OWN :] if part)
+
+    def discounted(self, share: float) -> Placement:
+        """The same for less in every way to buy."""
+        paid = 1 - exact(share)
+        return replace(
+            self,
+            on_demand=None if self.on_demand is None else self.on_demand * paid,
+            spot=None if self.spot is None else self.spot * paid,
+            reservations=tuple(
+                replace(one, usd_per_node_hour=one.usd_per_node_hour * paid) for one in self.reservations
+            ),
+        )
 
     @property
     def prices(self) -> tuple[Decimal, ...]:
@@ -111,10 +131,30 @@ def placements(problem: Problem) -> tuple[Placement, ...]:
     found = [*_own_placements(problem), *_catalog_placements(problem)]
     found = _kept(problem, found, "market.accelerators", lambda one: accelerators is None or _name(one) in accelerators)
     found = _kept(problem, found, "training.precision", lambda one: _computes(one, problem.training.precision))
+    excluded = named(problem, ("market", "exclude"), problem.market.exclude)
+    found = _kept(problem, found, "market.exclude", lambda one: not one.names & excluded)
     found = _kept(problem, found, "market.purchase", lambda one: bool(one.prices))
     found = _kept(problem, found, "risk.spare_nodes", lambda one: not problem.risk.spare_nodes or _has_spares(one))
     _check_prices(problem, found)
+    quotas = tuple(_quotas(problem))
+    found = [_within(quotas, one) for one in found]
+    found = _kept(problem, found, "market.quotas", lambda one: one.nodes > 0)
     return tuple(sorted(found, key=lambda one: (one.machine.key, one.key)))
+
+
+def _quotas(problem: Problem) -> Iterator[tuple[frozenset[str], int]]:
+    """The names that share each quota, and its devices. Raises InputError."""
+    for index, quota in enumerate(problem.market.quotas):
+        yield named(problem, ("market", "quotas", index, "of"), quota.of), quota.gpus
+
+
+def _within(quotas: Iterable[tuple[frozenset[str], int]], placement: Placement) -> Placement:
+    """A placement with no more nodes than the quotas that it shares; a job is in one place at a time."""
+    per_node = placement.machine.per_node
+    most = min((gpus // per_node for names, gpus in quotas if names & placement.names), default=UNLIMITED)
+    if most >= placement.nodes:
+        return placement
+    return replace(placement, nodes=most, spot_nodes=min(placement.spot_nodes, most), basis="stated")
 
 
 WIDEST: Final = 1_000_000
@@ -170,7 +210,10 @@ def _kept(problem: Problem, found: list[Placement], key: str, keeps: Callable[[P
     names = sorted({_name(one) for one in found})
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     message = f"{key} leaves none of the {len(found)} offers ({shown})" if found else "no offers are left"
-    raise InputError(message, place=problem.place(*key.split(".")), fix=f"widen {key} or add market.offers")
+    fix = f"widen {key} or add market.offers"
+    if problem.market.clouds is None and not problem.market.peer_to_peer:
+        fix += ", or write market.peer_to_peer: true to consider other people's hosts"
+    raise InputError(message, place=problem.place(*key.split(".")), fix=fix)
 
 
 def _catalog_placements(problem: Problem) -> Iterator[Placement]:
@@ -180,12 +223,16 @@ def _catalog_placements(problem: Problem) -> Iterator[Placement]:
     if clouds is not None:
         _check_clouds(problem, clouds, sorted({offer.cloud for offer in offers}))
     devices = {one.name: one for one in load_accelerators()}
-    quantile, capacities = problem.risk.spot_price, Capacities.of(problem)
+    check_regions(problem)
+    regions, quantile, capacities = problem.market.regions, problem.risk.spot_price, Capacities.of(problem)
+    discounts = by_place(problem, "discounts", problem.market.discounts)
     histories = _histories() if quantile is not None and "spot" in problem.market.purchase else {}
     for offer in offers:
-        if clouds is None or offer.cloud in clouds:
+        if is_asked_for(problem, offer.cloud) and (regions is None or offer.region in regions):
             history = histories.get((offer.cloud, offer.region, offer.instance_type))
-            yield _catalog_placement(problem, offer, devices[offer.accelerator], history, capacities)
+            placement = _catalog_placement(problem, offer, devices[offer.accelerator], history, capacities)
+            discount = most_exact(discounts, offer.cloud, offer.accelerator)
+            yield placement if discount is None else placement.discounted(discount)
 
 
 def _check_clouds(problem: Problem, clouds: Iterable[str], known: list[str]) -> None:
@@ -207,21 +254,24 @@ def _catalog_placement(
 ) -> Placement:
     """One catalog offer with the prices of the ways to buy that the problem allows."""
     kinds = problem.market.purchase
-    nodes, basis = capacities.nodes(offer.cloud, device.name) if offer.network_gbit_s > 0 else (1, "published")
+    nodes, basis = capacities.nodes(offer.cloud, device.name)
+    spot_nodes, _ = capacities.nodes(offer.cloud, device.name, "spot")
+    if offer.network_gbit_s == 0:
+        nodes, spot_nodes, basis = 1, 1, "published"
     spot = offer.spot_usd_per_hour if "spot" in kinds else None
     if spot is not None:
-        spot = spot_price(offer, history, problem.risk.spot_price) * problem.market.spot_price
+        spot = spot_price(offer, history, problem.risk.spot_price) * exact(problem.market.spot_price)
     return Placement(
         cloud=offer.cloud,
         region=offer.region,
         zone=offer.zone,
         instance_type=offer.instance_type,
         machine=machine_of(device, offer.accelerators, offer.network_gbit_s),
-        on_demand=_usd(offer.on_demand_usd_per_hour) if "on_demand" in kinds else None,
-        spot=_usd(spot),
+        on_demand=offer.on_demand_usd_per_hour if "on_demand" in kinds else None,
+        spot=spot,
         reservations=_catalog_reservations(offer) if "reserved" in kinds else (),
         nodes=nodes,
-        spot_nodes=nodes,
+        spot_nodes=min(nodes, spot_nodes),
         basis=basis,
         spot_figures=None if spot is None else spot_figures(device.name, offer.cloud),
         source=offer.source,
@@ -241,14 +291,10 @@ def _catalog_reservations(offer: Offer) -> tuple[Reservation, ...]:
     """The terms for which a catalog offer can be reserved."""
     terms = (
         ("block", offer.block_usd_per_hour, 0.0),
-        ("1 year", offer.reserved_1y_usd_per_hour, YEAR_SECONDS),
-        ("3 years", offer.reserved_3y_usd_per_hour, 3 * YEAR_SECONDS),
+        ("1 year", offer.reserved_1y_usd_per_hour, float(SECONDS_PER_YEAR)),
+        ("3 years", offer.reserved_3y_usd_per_hour, 3.0 * SECONDS_PER_YEAR),
     )
-    return tuple(Reservation(term, Decimal(repr(price)), seconds) for term, price, seconds in terms if price)
-
-
-def _usd(price: float | None) -> Decimal | None:
-    return None if price is None else Decimal(repr(price))
+    return tuple(Reservation(term, price, seconds) for term, price, seconds in terms if price)
 
 
 def _own_placements(problem: Problem) -> Iterator[Placement]:
@@ -277,8 +323,8 @@ def _own_placement(problem: Problem, offer: OwnOffer, device: Accelerator) -> Pl
         instance_type=offer.name,
         machine=machine_of(device, per_node, network),
         on_demand=per_node_hour(offer.on_demand, "on_demand"),
-        spot=None if spot is None else spot * Decimal(repr(problem.market.spot_price)),
-        reservations=() if reserved is None else (Reservation("job", reserved, 0.0),),
+        spot=None if spot is None else spot * exact(problem.market.spot_price),
+        reservations=() if reserved is None else (Reservation("job", reserved, offer.minimum_term or 0.0),),
         nodes=nodes,
         spot_nodes=min(offer.spot_nodes or nodes, nodes),
         basis="unlimited" if nodes == UNLIMITED else "stated",

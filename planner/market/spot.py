@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -23,8 +24,7 @@ from planner.catalog.offers import SpotHistory
 from planner.catalog.records import Offer
 from planner.catalog.reliability import load_reliability, spot_statistics
 from planner.performance.symbols import Array
-
-HOURS_PER_DAY: Final = 24.0
+from planner.units import HOURS_PER_DAY, exact
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def gang_periods(figures: SpotFigures, nodes: Array, kept: Array) -> Capacity:
     return periods_of(rate, every, some, kept, period_kinds("up"), period_kinds("away"))
 
 
-def spot_price(offer: Offer, history: SpotHistory | None, quantile: float | None) -> float:
+def spot_price(offer: Offer, history: SpotHistory | None, quantile: float | None) -> Decimal:
     """An offer's spot price per hour: the catalog's, or a quantile of its history where one was recorded.
 
     Between the recorded 10th, 50th and 90th percentile the price is interpolated, beyond them the outermost counts.
@@ -164,4 +164,4 @@ def spot_price(offer: Offer, history: SpotHistory | None, quantile: float | None
     if history is None or quantile is None:
         return offer.spot_usd_per_hour
     recorded = (history.spot_p10_usd_per_hour, history.spot_p50_usd_per_hour, history.spot_p90_usd_per_hour)
-    return float(np.interp(quantile, (0.1, 0.5, 0.9), recorded))
+    return exact(float(np.interp(quantile, (0.1, 0.5, 0.9), [float(price) for price in recorded])))

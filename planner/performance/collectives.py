@@ -28,7 +28,7 @@ def group_bandwidth(device: Device, group: Array, stride: Array) -> Array:
     return np.where(group * stride <= device.scale_up_domain, inside, across)
 
 
-def gather_seconds(size: Array, group: Array, bandwidth: Array, latency: float) -> Array:
+def gather_seconds(size: Array, group: Array, bandwidth: Array, latency: Array | float) -> Array:
     """All-gather (or reduce-scatter) that leaves (starts with) `size` bytes on each of `group` devices.
 
     size·(g − 1)/g / bandwidth + latency·log2 g. Source: Thakur, Rabenseifner, Gropp 2005, section 4.1.
@@ -43,10 +43,10 @@ def ring_seconds(device: Device, group: Array, stride: Array) -> Array:
     the bytes once per collective. Shapes broadcast.
     """
     members = np.clip(device.scale_up_domain / stride, 1.0, np.maximum(group, 1.0))
-    return NETWORK_HOP_SECONDS * (np.maximum(group, 1.0) / members - 1)
+    return device.pace * NETWORK_HOP_SECONDS * (np.maximum(group, 1.0) / members - 1)
 
 
-def exchange_seconds(crossing: Array, local: Array, group: Array, device: Device, latency: float) -> Array:
+def exchange_seconds(crossing: Array, local: Array, group: Array, device: Device, latency: Array | float) -> Array:
     """All-to-all of which each of `group` devices sends `crossing` bytes over the network and `local` over its links.
 
     Both levels work at the same time; the slower decides.

@@ -70,7 +70,7 @@ def exchange(
 
     def one(members: Array, stride: Array, parameters: Array, bytes_each: Array | float, rounds: Array) -> Array:
         bandwidth = group_bandwidth(device, members, stride)
-        moving = gather_seconds(parameters * bytes_each, members, bandwidth, c.collective_seconds)
+        moving = gather_seconds(parameters * bytes_each, members, bandwidth, device.pace * c.collective_seconds)
         return moving + rounds * ring_seconds(device, members, stride)
 
     def both(each: Collective, members: Array, dense: Array, experts: Array, bytes_each: Array | float) -> Array:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from planner.catalog.calibration import Calibration
 from planner.errors import InputError
 from planner.performance.memory import Memory, memory
+from planner.performance.own_runs import with_own_constants
 from planner.performance.step import StepTime, step_time
 from planner.performance.symbols import Architecture, Constants, Device, Job, Layout, Software
 
@@ -20,11 +21,15 @@ class Evaluation:
 
 
 def constants_of(calibration: Calibration) -> Constants:
-    """The calibrated constants as the equations take them. Raises InputError when one is missing."""
+    """The calibrated constants as the equations take them, as far as own runs move them.
+
+    Raises InputError when one is missing.
+    """
     missing = {f.name for f in fields(Constants)} - set(calibration.constants)
     if missing:
         raise InputError(f"the calibration lacks {', '.join(sorted(missing))}", fix="run plan calibrate again")
-    return Constants(**{f.name: calibration.constants[f.name] for f in fields(Constants)})
+    base = Constants(**{f.name: calibration.constants[f.name] for f in fields(Constants)})
+    return with_own_constants(base, calibration.own_runs, calibration.own_peaks)
 
 
 def evaluate(

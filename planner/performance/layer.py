@@ -297,7 +297,7 @@ def host_seconds(
     local = arch.experts / layout.expert
     of_experts = software.moe_host_kernels + software.expert_host_kernels * local
     kernels = (DENSE_KERNELS + of_experts) * (1 - device.fused_experts) if moe else DENSE_KERNELS
-    return np.asarray(c.host * software.host_seconds * kernels)
+    return np.asarray(device.pace * c.host * software.host_seconds * kernels)
 
 
 def layer_time(

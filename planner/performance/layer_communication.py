@@ -27,7 +27,7 @@ def tensor_seconds(
     """
     size = 2 * micro_batch_tokens(job, layout) * arch.hidden
     bandwidth = group_bandwidth(device, layout.tensor, np.asarray(1.0))
-    one = gather_seconds(size, layout.tensor, bandwidth, c.collective_seconds)
+    one = gather_seconds(size, layout.tensor, bandwidth, device.pace * c.collective_seconds)
     return 2 * blocks * one * np.where(software.tensor_overlap > 0, c.tensor_exposed, 1.0)
 
 
@@ -45,7 +45,7 @@ def context_seconds(
     )
     size = 2 * layout.micro_batch * job.sequence * kv_width / layout.tensor * passes
     bandwidth = group_bandwidth(device, layout.context, layout.tensor)
-    ring = gather_seconds(size, layout.context, bandwidth, c.collective_seconds)
+    ring = gather_seconds(size, layout.context, bandwidth, device.pace * c.collective_seconds)
     return exposed(ring, attention, c.overlap_leak)
 
 
@@ -65,5 +65,5 @@ def expert_seconds(
     once = (domains - 1) * (1 - (1 - 1 / domains) ** np.maximum(arch.top_k, 1.0))
     crossing = one_copy * np.where(software.deduplicates > 0, once, each)
     local = one_copy * arch.top_k * (inside - 1) / layout.expert
-    one = exchange_seconds(crossing, local, layout.expert, device, c.collective_seconds)
+    one = exchange_seconds(crossing, local, layout.expert, device, device.pace * c.collective_seconds)
     return c.expert_exposed * (1 - software.expert_overlap) * 2 * one

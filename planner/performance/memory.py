@@ -194,14 +194,15 @@ def model_states(arch: Architecture, software: Software, job: Job, layout: Layou
         return dense / np.where(is_sharded, by_dense, 1.0) + experts / np.where(is_sharded, by_expert, 1.0)
 
     on_host = np.maximum(job.offloads_optimizer, job.pages_optimizer)
+    state_bytes = (1 - on_host) * (job.state_bytes + software.gradient_copy_bytes)
     weights = sharded(*weight_bytes_held(held, software, job, layout), 3)
     gradients = gradient_bytes_held(software, job, layout) * sharded(held.trained_dense, held.trained_experts, 2)
     whole = GATHERED_LAYERS * held.largest_layer + embedding_parameters_per_device(arch, layout)
     return States(
         weights=weights * (1 - job.offloads_parameters * (layout.zero >= 3)),
         gradients=gradients * (1 - job.offloads_optimizer * (layout.zero >= 2)),
-        optimizer=(1 - on_host) * job.state_bytes * sharded(held.trained_dense, held.trained_experts, 1),
-        gathered=np.where(layout.zero >= 3, WEIGHT_BYTES * whole * (1 - 1 / by_dense), 0.0),
+        optimizer=state_bytes * sharded(held.trained_dense, held.trained_experts, 1),
+        gathered=np.where(layout.zero >= 3, WEIGHT_BYTES * whole * (by_dense > 1), 0.0),
         context=context_bytes(layout, constants),
     )
 

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from planner.catalog.calibration import Kind, Spread
+from planner.catalog.own_runs import RunTraits
 from planner.performance.symbols import Array
 
 CONFIDENCE: Final = 0.8
@@ -87,6 +88,10 @@ class Unseen:
     """Whether the model has layers of which no published run was ever fitted."""
     is_searched: bool = False
     """Whether its layout is the best of many by the same estimate, which flatters it."""
+    traits: RunTraits | None = None
+    """What decides how much own runs say about it."""
+    variance_left: float = 1.0
+    """Share of the variance that own runs leave."""
 
 
 def predictive(spread: Spread, run: Unseen) -> Predictive:
@@ -94,9 +99,10 @@ def predictive(spread: Spread, run: Unseen) -> Predictive:
 
     Added in quadrature: that of many devices, guessed parts of the layout, an unseen device, an unstated stack,
     software newer than the fit and unmeasured kernels; newer software and a search's choice move the median.
+    Of all but the choice, own runs leave a share.
     """
-    years = years_newer(spread.newest, run.release)
-    deviation = math.hypot(
+    years, left = years_newer(spread.newest, run.release), run.variance_left
+    deviation = math.sqrt(left) * math.hypot(
         spread.of_kind(run.kind),
         spread.large * (run.devices > LARGE),
         spread.gaps * run.has_gaps,
@@ -105,7 +111,8 @@ def predictive(spread: Spread, run: Unseen) -> Predictive:
         run.software_deviation,
         UNMEASURED_KERNELS * run.has_unmeasured_kernels,
     )
-    return Predictive(deviation * NORMAL_80 / STUDENT_80, spread.drift * years + spread.choice * run.is_searched)
+    middle = spread.drift * years * left + spread.choice * run.is_searched
+    return Predictive(deviation * NORMAL_80 / STUDENT_80, middle)
 
 
 def software_deviation(generic: float, generic_stack: float) -> float:

@@ -205,7 +205,8 @@ def assemble_step(
         data=data,
         optimizer=optimizer,
         offload=offload,
-        overhead=c.step_seconds + jitter_seconds(passes + send + data + optimizer + offload, device, layout, c),
+        overhead=device.pace * c.step_seconds
+        + jitter_seconds(passes + send + data + optimizer + offload, device, layout, c),
     )
 
 

@@ -9,7 +9,7 @@ computed on few axes and only the last sums touch the whole grid.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -210,6 +210,19 @@ class Device:
     """Per device and direction to its host's memory, at wire rate."""
     host_memory_bytes_s: Array
     """A device's share of its host's memory bandwidth."""
+    pace: Array | float = 1.0
+    """Factor on what takes seconds without being a rate: latencies, kernel launches, fixed times of a step."""
+
+    def slowed(self, factor: float) -> Device:
+        """The same where every step takes `factor` times as long: all rates are as much lower, all other times longer.
+
+        No product gets faster than the data sheet's peak.
+        """
+        fastest = max(float(self.low_matmul_flops_s / self.peak_flops_s), 1e-9)
+        factor = max(factor, min(fastest, 1.0))
+        rates = ("matmul_flops_s", "low_matmul_flops_s", "memory_bytes_s", "scale_up_bytes_s", "network_bytes_s")
+        slower = {name: getattr(self, name) / factor for name in (*rates, "host_bytes_s", "host_memory_bytes_s")}
+        return replace(self, **slower, pace=np.asarray(self.pace * factor))
 
     @classmethod
     def of(
@@ -248,6 +261,7 @@ class Device:
             "fused_experts": stack.fused_experts.get(record.architecture, 0.0) if precision.is_low else 0.0,
             "host_bytes_s": host.gb_s * 1e9,
             "host_memory_bytes_s": host.memory_gb_s * 1e9,
+            "pace": 1.0,
         }
         return cls(**{name: np.asarray(value, dtype=np.float64) for name, value in numbers.items()})
 
@@ -305,6 +319,8 @@ class Software:
     """Bytes per trained parameter that the passes read: 2, or 1 where weights are kept in 8 bit."""
     gradient_bytes: Array
     """Bytes per parameter of the gradient buffer."""
+    gradient_copy_bytes: Array
+    """Bytes per parameter of the copy that the optimizer takes of its gradients at the step, sharded as its states."""
     zero3_weight_bytes: Array
     """The same as `weight_bytes` under ZeRO-3: 0 where the shards are the optimizer's own copy."""
     zero3_gradient_bytes: Array
@@ -323,7 +339,7 @@ class Software:
         """The numbers of one stack at one release for a precision (16-bit brain floats unless given), shape ()."""
         numbers = {f.name: getattr(stack, f.name, None) for f in fields(cls)}
         arithmetic = precision.arithmetic if precision else "bf16"
-        for name in ("gradient_bytes", "weight_bytes"):
+        for name in ("gradient_bytes", "gradient_copy_bytes", "weight_bytes"):
             by_arithmetic = getattr(stack, name)
             numbers[name] = by_arithmetic.get(arithmetic, by_arithmetic["default"])
         kernel = attention_kernel(stack.attention)

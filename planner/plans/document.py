@@ -115,6 +115,35 @@ class CapacityPart(Part):
     """`stated`, `granted`, `assumed` or `unlimited`."""
 
 
+class GrantPart(Part):
+    """Nodes that a cloud would have to grant before a plan can be had."""
+
+    cloud: str
+    place: str
+    kind: str
+    """`on-demand` or `spot`."""
+    nodes: int
+    sold: int
+    """Nodes that can be had without a contract."""
+    basis: str
+    """`published`, `assumed` or `granted`."""
+    sets: Annotated[tuple[str, ...], Field(alias="set")]
+
+
+class BetterWithGrantPart(Part):
+    """A better plan, on nodes that would have to be granted."""
+
+    accelerator: str
+    placement: PlacementPart
+    policy: str
+    gpus: int
+    nodes: int
+    gpu_hours: float
+    wall_seconds: float
+    cost_usd: Money
+    grant: GrantPart
+
+
 class Prices(Part):
     """US dollars per node-hour in each way to buy; null: not sold or not asked for."""
 
@@ -228,6 +257,16 @@ class PlanPart(Part):
     phases: tuple[PhasePart, ...]
 
 
+class LearnedPart(Part):
+    """What own runs say of the plan."""
+
+    own_runs: int
+    step_factor: float
+    """Seconds of a step over what they would be without own runs."""
+    deviation_factor: float
+    """Width of the prediction interval over what it would be without them."""
+
+
 class EstimatePart(Part):
     """The prediction interval of a plan's wall time."""
 
@@ -235,6 +274,8 @@ class EstimatePart(Part):
     log_deviation: float
     wall_seconds: tuple[float, float]
     published_runs_on_device: bool
+    learned: LearnedPart | None = None
+    """What own runs changed; null without a calibration that `plan learn` wrote."""
 
 
 class AlternativePart(Part):
@@ -324,6 +365,9 @@ class PlanDocument(Part):
     estimate: EstimatePart | None
     alternatives: tuple[AlternativePart, ...]
     limits: tuple[LimitPart, ...]
+    needs_grant: GrantPart | None = None
+    """What must be granted before the plan can be had: nothing within what is sold without a contract does the job."""
+    better_with_grant: BetterWithGrantPart | None = None
     relaxations: tuple[RelaxationPart, ...]
     solver: SolverPart
     catalog: CatalogPart

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 
 import numpy as np
 
-from planner.market.money import node_hours_usd, purchase_usd
+from planner.market.money import node_hours_usd
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
 from planner.plans.choices import PhaseModes
@@ -33,18 +32,14 @@ def node_cost(purchase_option: PurchaseOption, columns: PhaseModes, steps: int) 
     A spot node is paid while it is there, and so is the on-demand node that stands in for it.
     """
     wall, spot, replaced = (one.after(steps) for one in (columns.run.wall, columns.run.spot, columns.run.replaced))
-    on_demand, spot_price = _price(purchase_option.on_demand_price), _price(purchase_option.spot_price)
-    reserved = _price(purchase_option.reservation.usd_per_node_hour if purchase_option.reservation else None)
-    one = np.ones(())
-    stand_in = np.asarray(float(purchase_option.on_demand_price or 0))
+    on_demand, spot_price = purchase_option.on_demand_price, purchase_option.spot_price
+    reserved = purchase_option.reservation.usd_per_node_hour if purchase_option.reservation else None
     return NodeCost(
-        on_demand=node_hours_usd(one, on_demand, wall),
-        spot=purchase_usd(replaced, stand_in, spot, spot_price)
-        if purchase_option.spot_price is not None
-        else wall + np.inf,
-        reserved=node_hours_usd(one, reserved, wall),
+        on_demand=node_hours_usd(1, on_demand, wall),
+        spot=(
+            np.full_like(wall, np.inf)
+            if spot_price is None
+            else node_hours_usd(1, spot_price, spot) + node_hours_usd(1, on_demand, replaced)
+        ),
+        reserved=node_hours_usd(1, reserved, wall),
     )
-
-
-def _price(usd_per_node_hour: Decimal | None) -> Array:
-    return np.asarray(np.inf if usd_per_node_hour is None else float(usd_per_node_hour))

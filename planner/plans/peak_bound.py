@@ -8,11 +8,11 @@ from math import inf
 
 from planner.layouts.degrees import searched_devices
 from planner.layouts.workload import PhaseWork, Workload
+from planner.market.money import node_hours_usd
 from planner.market.placements import Machine
 from planner.market.purchase_options import PurchaseOption
 from planner.performance import flops
 from planner.problem.problem import Problem
-from planner.units import SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def peak_bound(
     )
     lowest = min(price for one in purchase_options for price in prices_of(one).values())
     seconds = device_seconds / most if most else inf
-    return PeakBound(seconds, device_seconds / machine.per_node * lowest / SECONDS_PER_HOUR)
+    return PeakBound(seconds, float(node_hours_usd(1, lowest, device_seconds / machine.per_node)))
 
 
 def _device_seconds(workload: Workload, phase: PhaseWork, machine: Machine) -> float:

@@ -11,12 +11,11 @@ from typing import Final
 import numpy as np
 
 from planner.availability.completion import Moments, with_reservation
-from planner.availability.spot_cycles import Rates
 from planner.catalog.precisions import used_precision
 from planner.layouts.evaluator import layout_of
 from planner.layouts.wall_time import TimedLayouts, checkpoint_and_restart_seconds, interruption_rates, run_moments
 from planner.layouts.workload import Workload
-from planner.market.money import line_cents
+from planner.market.money import line_usd, rates_per_second, usd_per_second
 from planner.market.placements import Machine, Placement
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.evaluate import evaluate
@@ -27,7 +26,7 @@ from planner.plans.moves import STAY, Move, move_between
 from planner.plans.solution import Decision, PhaseDecision, Stay
 from planner.problem.problem import Purchase as Kind
 from planner.problem.run import Recompute
-from planner.units import GIB, SECONDS_PER_HOUR, round_usd
+from planner.units import GIB, SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True)
@@ -216,7 +215,7 @@ class Plan:
         reservation = stay.purchase_option.reservation
         if reservation is None or not stay.reserved:
             return total
-        rate = np.asarray(stay.reserved * float(reservation.usd_per_node_hour) / SECONDS_PER_HOUR)
+        rate = usd_per_second(stay.reserved, reservation.usd_per_node_hour)
         return with_reservation(total, rate, np.asarray(reservation.committed_seconds))
 
     @property
@@ -298,12 +297,7 @@ def _phase_plan(choices: Choices, stay: Stay, index: int, decided: PhaseDecision
 def _moments(workload: Workload, purchase_option: PurchaseOption, decided: PhaseDecision, *, begins: bool) -> Moments:
     """Mean and spread of one phase with what it buys on demand and as spot."""
     columns, placement = decided.columns.take(np.asarray([decided.index])), purchase_option.placement
-    on_demand, spot = (float(price or 0) / SECONDS_PER_HOUR for price in (placement.on_demand, placement.spot))
-    rates = Rates(
-        spot=np.asarray(decided.spot * spot),
-        on_demand=np.asarray(decided.spot * on_demand),
-        fixed=np.asarray(decided.on_demand * on_demand),
-    )
+    rates = rates_per_second(decided.spot, decided.on_demand, placement.spot, placement.on_demand)
     ran = TimedLayouts(columns.nodes, columns.rows.data, columns.step_seconds)
     device = placement.machine.accelerator.name
     found = run_moments(workload, device, ran, purchase_option.spot_policy, rates, steps=decided.steps, begins=begins)
@@ -353,9 +347,8 @@ def _purchase(
     paid_and_wall_seconds: tuple[float, float],
     note: str = "",
 ) -> Purchase:
-    """One line: nodes · price · hours, in whole cents as they are counted among the ways to run the job."""
+    """One line of the bill."""
     seconds, wall = paid_and_wall_seconds
-    cents = line_cents(np.asarray(float(nodes)), np.asarray(float(usd_per_node_hour)), np.asarray(seconds))
     return Purchase(
         phase=phase,
         offer=placement.title,
@@ -366,6 +359,6 @@ def _purchase(
         usd_per_gpu_hour=usd_per_node_hour / placement.machine.per_node,
         hours=seconds / SECONDS_PER_HOUR,
         wall_hours=wall / SECONDS_PER_HOUR,
-        cost_usd=round_usd(Decimal(int(cents)) / 100),
+        cost_usd=line_usd(nodes, usd_per_node_hour, seconds),
         note=note,
     )

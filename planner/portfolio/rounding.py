@@ -10,7 +10,7 @@ import numpy as np
 from planner.clock import Clock
 from planner.portfolio.commitments import committed_nodes
 from planner.portfolio.insertion import Insertion
-from planner.portfolio.instance import Array
+from planner.portfolio.instance import Array, Ints
 from planner.portfolio.schedule import Purchase, Run, Schedule
 from planner.portfolio.search import Guide, Search
 from planner.portfolio.tables import JobTable
@@ -19,9 +19,15 @@ ROUNDS: Final = 12
 """Schedules that are made."""
 
 
-def guide_of(tables: Sequence[JobTable], node_day_usd: Array) -> Guide:
-    """What the nodes that each mode blocks are worth to others."""
-    return [[phase.added(node_day_usd) for phase in table.phases] for table in tables]
+def guide_of(tables: Sequence[JobTable], node_day_usd: Array, divisors: Ints) -> Guide:
+    """What the nodes that each mode blocks are worth to others, by divisor as they are counted."""
+    return [
+        [
+            np.sum([phase.added(usd, of) for usd, of in zip(node_day_usd, divisors, strict=True)], axis=0)
+            for phase in table.phases
+        ]
+        for table in tables
+    ]
 
 
 def rounded(
@@ -44,19 +50,31 @@ def rounded(
 
 
 def _one(search: Search, shares: Mapping[int, Sequence[tuple[tuple[Run, ...], float]]], *, is_greedy: bool) -> None:
-    """Places columns of as many jobs as fit: those that are surest first."""
-    chosen = list[tuple[float, int, tuple[Run, ...]]]()
-    for job, columns in shares.items():
-        weights = np.asarray([share for _, share in columns])
-        place = (
-            int(weights.argmax()) if is_greedy else int(search.random.choice(len(columns), p=weights / weights.sum()))
-        )
-        noise = 1.0 if is_greedy else float(search.random.uniform(0.7, 1.3))
-        chosen.append((float(weights[place]) * float(search.work[job]) ** 0.5 * noise, job, columns[place][0]))
-    order = {job: number for number, job in enumerate(search.portfolio.order)}
-    for _, job, runs in sorted(chosen, key=lambda one: (-one[0], order[one[1]])):
-        if fits(search, job, runs):
-            search.place(job, Insertion(0.0, runs))
+    """Places the jobs, the largest first: a column that fits, or else where the guide leads."""
+    noise = 1.0 if is_greedy else search.random.uniform(0.6, 1.6, len(search.tables))
+    size = search.work * noise
+    waiting = sorted(range(len(search.tables)), key=lambda job: (search.tables[job].pinned is None, -float(size[job])))
+    while waiting:
+        job = next(job for job in waiting if not any(one in waiting for one in search.portfolio.jobs[job].after))
+        waiting.remove(job)
+        for runs in _drawn(search, shares.get(job, ()), is_greedy=is_greedy):
+            if fits(search, job, runs):
+                search.place(job, Insertion(0.0, runs))
+                break
+        else:
+            search.insert([job], search.guide)
+
+
+def _drawn(
+    search: Search, columns: Sequence[tuple[tuple[Run, ...], float]], *, is_greedy: bool
+) -> list[tuple[Run, ...]]:
+    """The columns of a job in the order in which they are tried; none when it is to be dropped."""
+    left = 1.0 - sum(share for _, share in columns)
+    if left > (0.5 if is_greedy else float(search.random.random())):
+        return []
+    weights = np.asarray([share for _, share in columns])
+    keys = weights if is_greedy else search.random.random(len(columns)) ** (1 / np.maximum(weights, 1e-9))
+    return [columns[place][0] for place in np.argsort(-keys)]
 
 
 def fits(search: Search, job: int, runs: Sequence[Run]) -> bool:

@@ -24,7 +24,7 @@ from planner.portfolio.tables import TIE, JobTable
 
 SEED: Final = 1
 """Of all random choices."""
-MOST_RUINED: Final = 12
+MOST_RUINED: Final = 6
 """Jobs that are taken out at a time."""
 COMMIT_EVERY: Final = 20
 """Rounds after which the commitments are chosen anew."""
@@ -61,6 +61,7 @@ class Search:
         self.runs: list[tuple[Run, ...]] = [()] * len(tables)
         self.purchases: tuple[Purchase, ...] = ()
         self.missing_usd = 10 * self._scale()
+        self.paid_usd = portfolio.weights.money * sum(float(one.paid_usd) for one in portfolio.pools)
         self.best: Found | None = None
         self.guide: Guide | None = None
         self.due = np.asarray([job.deadline for job in portfolio.jobs], dtype=np.float64)
@@ -160,8 +161,10 @@ class Search:
 
     def measured(self) -> Found:
         """What the schedule is worth now."""
-        value = self.usage.on_demand_usd() + max(self.portfolio.weights.money, TIE) * purchases_usd(
-            self.portfolio, self.purchases
+        value = (
+            self.paid_usd
+            + self.usage.on_demand_usd()
+            + max(self.portfolio.weights.money, TIE) * purchases_usd(self.portfolio, self.purchases)
         )
         missing = 0
         for job, runs in enumerate(self.runs):
@@ -220,11 +223,13 @@ class Search:
             before, best = (list(self.runs), self.purchases), self.best.value
             self._round(rounds)
             found = self.note()
-            allowed = current.value + abs(self.best.value) * THRESHOLD * (1 - since % RESTART_AFTER / RESTART_AFTER)
+            allowed = current.value + abs(self.best.value) / len(self.tables) * THRESHOLD * (
+                1 - since % RESTART_AFTER / RESTART_AFTER
+            )
             if found.value <= allowed:
                 current = found
             else:
-                self.load(Schedule(tuple(before[0]), before[1]))
+                self._back_to(*before)
             if self.best.value < best - 1e-9:
                 since = 0
                 if progress:
@@ -261,6 +266,18 @@ class Search:
                 self.place(job, Insertion(0.0, before))
         self.best = replace(self.measured(), is_complete=self.best.is_complete)
 
+    def _back_to(self, runs: Sequence[tuple[Run, ...]], purchases: tuple[Purchase, ...]) -> None:
+        """Undoes what changed since."""
+        changed = [job for job, known in enumerate(runs) if known is not self.runs[job]]
+        for job in changed:
+            self.remove(job)
+        for job in changed:
+            if runs[job]:
+                self.place(job, Insertion(0.0, runs[job]))
+        if purchases is not self.purchases:
+            self.purchases = purchases
+            self.usage.commit(committed_nodes(self.portfolio, purchases))
+
     def _round(self, number: int) -> None:
         """One ruin and recreate."""
         if self.portfolio.budgets.any and self.best is not None:
@@ -270,7 +287,8 @@ class Search:
             self.remove(job)
         guided = self.guide is not None and self.random.random() < GUIDED
         empty = [job for job, runs in enumerate(self.runs) if not runs]
-        waiting = [job for job in empty if job in out or self.random.random() < RETRY]
+        again = RETRIED / max(RETRIED, len(empty))
+        waiting = [job for job in empty if job in out or self.random.random() < again]
         self.insert(self._ordered(waiting), self.guide if guided else None)
         if number % COMMIT_EVERY == 0:
             self.recommit()
@@ -340,14 +358,14 @@ CENT: Final = 0.01
 """Dollars by which equal schedules may differ."""
 GUIDED: Final = 0.4
 """Share of the rounds that a guide leads."""
-RETRY: Final = 0.3
-"""Probability with which a dropped job is tried again in a round."""
+RETRIED: Final = 1.5
+"""Dropped jobs that are tried again in a round, about."""
 SHAKE: Final = 0.5
 """How random the choice of neighbours is."""
 CHAINED: Final = 0.5
 """Probability with which the jobs after one are taken out too."""
-THRESHOLD: Final = 0.004
-"""Part of the best value by which a schedule may be worse and still be gone on from, at first."""
+THRESHOLD: Final = 0.02
+"""Part of the best value per job by which a schedule may be worse and still be gone on from, at first."""
 DEPENDING: Final = 0.5
 """Part of the value of jobs behind one that counts for it."""
 

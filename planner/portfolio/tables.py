@@ -37,10 +37,14 @@ class PhaseTable:
     committable: npt.NDArray[np.bool_]
     """Whether hours of the mode's pool can be committed to."""
 
-    def added(self, usd_per_node_day: Array) -> Array:
-        """What a price per blocked node-day adds, shape (modes, days + 1); prices have the shape (pools, days)."""
-        sums = _prefix_sums(usd_per_node_day)[self.pools]
-        found: Array = self.nodes[:, None] * (sums - np.take_along_axis(sums, np.maximum(self.starts, 0), axis=1))
+    def added(self, usd_per_day: Array, divisor: Ints | int = 1) -> Array:
+        """What a price per day and node adds, shape (modes, days + 1); prices have the shape (pools, days).
+
+        `divisor`: of a mode's nodes as many are counted as whole times it goes into them; one for all or by pool.
+        """
+        sums = _prefix_sums(usd_per_day)[self.pools]
+        counted = self.nodes // (divisor if isinstance(divisor, int) else divisor[self.pools])
+        found: Array = counted[:, None] * (sums - np.take_along_axis(sums, np.maximum(self.starts, 0), axis=1))
         return found
 
     def hourly(self, usd_per_node_hour: Array) -> Array:

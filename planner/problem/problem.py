@@ -15,7 +15,9 @@ from planner.problem.pins import DegreePin, ZeroPin
 from planner.problem.quantities import (
     AcceleratorReference,
     Bandwidth,
+    CalibrationFile,
     Count,
+    Discounts,
     Duration,
     Factor,
     Grants,
@@ -77,6 +79,8 @@ class OwnOffer(SchemaModel):
     """Price of devices that may be taken away; default: not sold this way."""
     reserved: Price | None = None
     """Price of devices reserved for the job; default: not sold this way."""
+    minimum_term: Duration | None = None
+    """Shortest time for which reserved devices are paid, such as `90d`; default: the job's."""
     nodes: Count | None = None
     """Most nodes that can be had; default: as many as are asked for."""
     spot_nodes: Count | None = None
@@ -95,6 +99,8 @@ class OwnOffer(SchemaModel):
         if not self.spot:
             for key in sorted(stated):
                 yield Rule((key,), f"{key} requires a spot price", "add spot: $1.00/GPU-h")
+        if self.minimum_term is not None and not self.reserved:
+            yield Rule(("minimum_term",), "minimum_term requires a reserved price", "add reserved: $1.80/GPU-h")
         if self.availability == 0:
             yield Rule(("availability",), "availability must be more than zero", "leave out the spot price instead")
 
@@ -108,6 +114,15 @@ class Moving(SchemaModel):
     """Price of what leaves a place, such as `$0.09/GB`; default: what its cloud asks for, nothing for own offers."""
 
 
+class Quota(SchemaModel):
+    """A limit that several offers share."""
+
+    of: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1000)]
+    """The clouds, regions, zones, instance types, accelerators or own offers that share it."""
+    gpus: Count
+    """Most devices of all of them together at a time."""
+
+
 class Market(SchemaModel):
     """Where the job may run and how it may be paid."""
 
@@ -115,6 +130,13 @@ class Market(SchemaModel):
     """Accelerators to consider; default: every one in the catalogs."""
     clouds: Annotated[tuple[Name, ...], Field(max_length=1000)] | None = None
     """Clouds to consider; default: every one in the catalogs; `[]`: none, only the problem's own offers."""
+    regions: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1000)] | None = None
+    """Regions of the catalogs' clouds to consider; default: every one."""
+    exclude: Annotated[tuple[Name, ...], Field(max_length=1000)] = ()
+    """What not to consider: clouds, regions, zones, instance types, accelerators or own offers; default: nothing."""
+    peer_to_peer: bool = False
+    """Whether hosts of private persons and small firms are considered (Vast.ai); default: only where `clouds` names
+    their marketplace."""
     purchase: Annotated[tuple[Purchase, ...], Field(min_length=1, max_length=3)] = ("on_demand",)
     """Ways to buy: on_demand, spot, reserved; default on_demand."""
     offers: Annotated[tuple[OwnOffer, ...], Field(max_length=1000)] = ()
@@ -126,6 +148,10 @@ class Market(SchemaModel):
     Under `objective: tokens` they always stay."""
     moving: Moving = Moving()
     """What moving from one place to another takes."""
+    discounts: Discounts | None = None
+    """Shares off the catalogs' prices by place, such as `{aws: 22%, gcp/TPUv5p: 30%}`; default: none."""
+    quotas: Annotated[tuple[Quota, ...], Field(max_length=1000)] = ()
+    """Quotas that offers share, such as `[{of: [us-east-1, ours], gpus: 512}]`; default: none."""
     capacity: Grants | None = None
     """Nodes that the catalogs' clouds grant at a time in one zone, such as `{aws: 256, gcp/B200-SXM: 512, any: 64}`, or
     `unlimited`; default: what clouds are known or assumed to sell without a contract."""
@@ -246,6 +272,8 @@ class Problem(SchemaFile):
     model: Reference
     """A name in the model catalog, the path of a Hugging Face `config.json`, or the architecture inline."""
     training: ProblemTraining
+    calibration: CalibrationFile | None = None
+    """A file that `plan learn` or `plan calibrate` wrote, such as `ours.toml`; default: the catalog's calibration."""
     market: Market = Market()
     limits: Limits = Limits()
     layout: LayoutPins = LayoutPins()

@@ -40,6 +40,8 @@ Price = Annotated[
     _written("$2.00/GPU-h", "$16/node-h"),
 ]
 """US dollars per device-hour or node-hour."""
+Memory = Annotated[int, PlainValidator(units.parse_memory), _as(units.written_memory), _written("71.2 GiB", "80 GB")]
+"""Bytes."""
 Bandwidth = Annotated[
     float, PlainValidator(units.parse_bandwidth), _as(units.written_bandwidth), _written("400 Gb/s", "50 GB/s")
 ]
@@ -120,6 +122,36 @@ Grants = Annotated[
 """Nodes that can be had at a time in one zone, by cloud, `cloud/accelerator` or `any`."""
 
 
+def _discounts(value: object) -> dict[str, float]:
+    """Shares off prices by where they hold."""
+    if not isinstance(value, dict) or not 0 < len(value) <= 1000:
+        raise QuantityError("discounts are a mapping of clouds to shares", "write {aws: 22%}")
+    return {_granted_where(where): _discount(share) for where, share in value.items()}
+
+
+def _discount(share: object) -> float:
+    """A share below one."""
+    read = units.parse_share(share)
+    if read == 1:
+        raise QuantityError("a discount of 100% leaves no price", "write 22%")
+    return read
+
+
+Discounts = Annotated[
+    dict[str, float],
+    PlainValidator(_discounts),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": {"type": ["string", "number"]},
+            "minProperties": 1,
+            "examples": ["{aws: 22%}"],
+        }
+    ),
+]
+"""Shares off prices, by cloud, `cloud/accelerator` or `any`."""
+
+
 def _reference(value: object) -> str | dict[str, Any]:
     """A name or path of at most 1,000 characters, or an inline mapping."""
     if isinstance(value, dict) and value:
@@ -139,3 +171,7 @@ AcceleratorReference = Annotated[
     str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["H100-80GB-SXM5"])
 ]
 """A device: its catalog name, or the path of a record."""
+CalibrationFile = Annotated[
+    str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["ours.toml"])
+]
+"""The path of a calibration."""

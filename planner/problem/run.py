@@ -9,11 +9,23 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 
+from planner.catalog.divisibility import divides_experts, layer_slots, undivided_by_tensor
 from planner.catalog.precisions import find_precision
 from planner.catalog.records import Accelerator, ModelArchitecture
 from planner.errors import InputError, Issue
 from planner.problem.document import read_document
-from planner.problem.quantities import AcceleratorReference, Bandwidth, Count, Degree, Price, Reference, Tokens
+from planner.problem.quantities import (
+    AcceleratorReference,
+    Bandwidth,
+    CalibrationFile,
+    Count,
+    Degree,
+    Duration,
+    Memory,
+    Price,
+    Reference,
+    Tokens,
+)
 from planner.problem.schema_base import Rule, RulesBrokenError, SchemaFile, SchemaModel
 from planner.problem.training import Precision, Training
 from planner.units import QuantityError
@@ -116,6 +128,22 @@ class Layout(SchemaModel):
         return self.tensor * self.pipeline * self.context
 
 
+class Measured(SchemaModel):
+    """What a run measured, once its warm-up was over."""
+
+    step: Duration | None = None
+    """Time of a step, such as `18.9s`: the median of some dozens."""
+    peak_memory: Memory | None = None
+    """Most memory that the framework had allocated on the fullest device, such as `71.2 GiB`."""
+
+    def broken_rules(self) -> Iterator[Rule]:
+        """The rules between these keys that do not hold."""
+        if self.step is None and self.peak_memory is None:
+            yield Rule(("measured",), "measured states neither step nor peak_memory", "add for example step: 18.9s")
+        if self.step == 0:
+            yield Rule(("measured", "step"), "a step takes more than no time", "write for example step: 18.9s")
+
+
 class Run(SchemaFile):
     """One exact layout of one training run, for `plan estimate`."""
 
@@ -128,6 +156,10 @@ class Run(SchemaFile):
     training: RunTraining
     cluster: Cluster
     layout: Layout = Layout()
+    calibration: CalibrationFile | None = None
+    """A file that `plan learn` or `plan calibrate` wrote, such as `ours.toml`; default: the catalog's calibration."""
+    measured: Measured | None = None
+    """What the run measured, for `plan learn`; default: nothing."""
 
     @property
     def replicas(self) -> int:
@@ -141,7 +173,8 @@ class Run(SchemaFile):
 
     @model_validator(mode="after")
     def _degrees_fit(self) -> Self:
-        if broken := [*self.training.broken_rules(), *_degrees_that_do_not_fit(self)]:
+        measured = self.measured.broken_rules() if self.measured else ()
+        if broken := [*self.training.broken_rules(), *measured, *_degrees_that_do_not_fit(self)]:
             raise RulesBrokenError(broken)
         return self
 
@@ -204,7 +237,7 @@ def check_layout(
 
     Raises InputError with every issue, each at the key that states it.
     """
-    slots = architecture.num_hidden_layers + 2 * counts_embedding
+    slots = layer_slots(architecture, counts_embedding=counts_embedding)[-1]
     rules = [
         *_model_rules(run, architecture),
         *_stage_rules(run.layout, architecture, slots),
@@ -217,23 +250,12 @@ def check_layout(
 
 def _model_rules(run: Run, model: ModelArchitecture) -> Iterator[Rule]:
     """Heads, widths and ranks."""
-    tensor = run.layout.tensor
-    if model.num_attention_heads % tensor:
-        message = f"tensor {tensor} does not divide the {model.num_attention_heads} attention heads of {model.name}"
-        yield Rule(("layout", "tensor"), message, "use a degree that divides them")
-    kv_heads = model.num_attention_heads if model.kv_lora_rank else model.num_key_value_heads
-    if kv_heads % tensor and tensor % kv_heads:
-        message = f"tensor {tensor} and the {kv_heads} key-value heads of {model.name} do not divide"
-        yield Rule(("layout", "tensor"), message, "use a divisor or a multiple of them")
-    if model.mixer_heads % tensor:
-        message = f"tensor {tensor} does not divide the {model.mixer_heads} heads of the layers without attention"
-        yield Rule(("layout", "tensor"), message, "use a degree that divides them")
+    yield from (
+        Rule(("layout", "tensor"), one.message, one.fix) for one in undivided_by_tensor(model, run.layout.tensor)
+    )
     if run.training.multi_token_prediction and not model.multi_token_prediction_layers:
         message = f"{model.name} has no multi-token-prediction modules"
         yield Rule(("training", "multi_token_prediction"), message, "leave multi_token_prediction out")
-    if model.intermediate_size % tensor:
-        message = f"tensor {tensor} does not divide the MLP width {model.intermediate_size} of {model.name}"
-        yield Rule(("layout", "tensor"), message, "use a degree that divides it")
     if run.training.adapter_rank > model.hidden_size:
         message = f"rank {run.training.rank} is more than the hidden size {model.hidden_size} of {model.name}"
         yield Rule(("training", "rank"), message, "use a rank such as 16")
@@ -260,7 +282,7 @@ def _expert_rules(run: Run, model: ModelArchitecture) -> Iterator[Rule]:
     expert = run.layout.expert
     if expert > 1 and not model.is_moe:
         yield Rule(("layout", "expert"), f"expert {expert}, but {model.name} has no experts", "leave expert out")
-    elif expert > 1 and model.n_routed_experts % expert:
+    elif not divides_experts(model, expert):
         message = f"expert {expert} does not divide the {model.n_routed_experts} experts of {model.name}"
         yield Rule(("layout", "expert"), message, "use a degree that divides them")
     inside = run.layout.expert_tensor

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -142,10 +141,7 @@ def reliability_report(reliability: Reliability) -> Group:
 
 def as_json(record: Record) -> dict[str, Any]:
     """A record for `--json`: money as decimal strings, everything else as it is."""
-    return {
-        field: str(Decimal(repr(value))) if "usd" in field and value is not None else value
-        for field, value in record.model_dump(mode="json").items()
-    }
+    return record.model_dump(mode="json")
 
 
 def _failures(reliability: Reliability) -> Table:

@@ -14,7 +14,9 @@ from rich.table import Table
 
 from planner.catalog.known_runs import KnownRun
 from planner.estimator.estimate import Estimate
+from planner.estimator.resolve import traits_of_subject
 from planner.performance.predictive import CONFIDENCE
+from planner.report.learned import learned_of
 from planner.report.tables import facts, indented, text_table
 from planner.units import (
     SECONDS_PER_DAY,
@@ -39,6 +41,7 @@ def estimate_tables(estimate: Estimate) -> list[RenderableType]:
         *_heading(estimate),
         "",
         _summary(estimate),
+        *learned_of(estimate.calibration, traits_of_subject(estimate.subject)),
         "",
         facts(_facts(estimate)),
         "",

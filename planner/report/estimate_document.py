@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from planner.catalog.known_runs import KnownRun
 from planner.estimator.estimate import Estimate
+from planner.estimator.resolve import traits_of_subject
 from planner.performance.predictive import CONFIDENCE
 from planner.problem.run import Run
+from planner.report.learned import learned_document
 from planner.units import round_usd, usd_text
 
 FORMAT_VERSION: Final = 1
@@ -49,6 +51,7 @@ def as_document(estimate: Estimate) -> dict[str, Any]:
             for one in estimate.remedies
         ],
         "published": [_known_run_object(run, estimate) for run in estimate.known_runs],
+        "learned": learned_document(estimate.calibration, traits_of_subject(estimate.subject)),
         "assumptions": list(estimate.assumptions),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from planner.catalog.own_runs import RunTraits
 from planner.catalog.utilisation import typical_utilisation
 from planner.estimator.certainty import evidence, interval, is_within_error, ratio_deviation
 from planner.explore.answer import Answer
@@ -12,6 +13,7 @@ from planner.performance.predictive import CONFIDENCE
 from planner.plans.plan import Plan
 from planner.report.comparison import objective_ratio
 from planner.report.deadline_probability import plan_distribution
+from planner.report.learned import learned_document, learned_of
 from planner.report.plan_error import error_of, unseen_run
 from planner.units import format_duration, format_range, format_share
 
@@ -25,6 +27,7 @@ def estimate_error_document(answer: Answer, plan: Plan) -> dict[str, Any]:
         "log_deviation": error_of(answer.choices.workload, plan).deviation,
         "wall_seconds": [low, high],
         "published_runs_on_device": calibration.is_fitted(device),
+        "learned": learned_document(calibration, _traits(answer, plan)),
     }
 
 
@@ -33,6 +36,7 @@ def estimate_error_lines(answer: Answer, best: Plan) -> Iterator[str]:
     low, high = map(format_duration, real_range(answer, best))
     between = f"{CONFIDENCE:.0%} prediction interval: {format_range(low, high)}"
     yield f"{between}, node failures included; cost scales with time."
+    yield from learned_of(answer.choices.workload.calibration, _traits(answer, best))
     yield _kind_of_figure(answer, best)
     others = [one.plan for one in answer.alternatives if one.plan]
     yield from (_tie(answer, best, other) for other in others if within_error(answer, best, other))
@@ -45,6 +49,10 @@ def estimate_error_lines(answer: Answer, best: Plan) -> Iterator[str]:
     if unseen:
         told = "Of the others, no published training run was in the calibration on"
         yield f"{told} {', '.join(unseen)}: known from data sheets, with wider ranges."
+
+
+def _traits(answer: Answer, plan: Plan) -> RunTraits:
+    return answer.choices.workload.traits(plan.machine.accelerator, gpus=plan.gpus)
 
 
 def real_range(answer: Answer, plan: Plan) -> tuple[float, float]:

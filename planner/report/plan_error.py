@@ -5,6 +5,7 @@ from __future__ import annotations
 from planner.catalog.known_devices import device_deviation
 from planner.estimator.certainty import kind_of
 from planner.layouts.workload import Workload
+from planner.performance.own_runs import with_own_runs
 from planner.performance.predictive import Predictive, Unseen, predictive, software_deviation
 from planner.plans.plan import Plan
 
@@ -16,7 +17,7 @@ def error_of(workload: Workload, plan: Plan) -> Predictive:
 
 def unseen_run(workload: Workload, plan: Plan) -> Unseen:
     """What decides how well the plan's time is known."""
-    return Unseen(
+    unseen = Unseen(
         kind_of(moe=workload.model.is_moe, adapters=not workload.trains_base),
         plan.gpus,
         workload.release,
@@ -25,3 +26,5 @@ def unseen_run(workload: Workload, plan: Plan) -> Unseen:
         has_unmeasured_kernels=workload.model.has_unmeasured_kernels,
         is_searched=True,
     )
+    traits = workload.traits(plan.machine.accelerator, gpus=plan.gpus)
+    return with_own_runs(unseen, workload.calibration.own_runs, traits)

@@ -15,7 +15,8 @@ from planner.availability.checkpointing import (
 )
 from planner.catalog.offers import load_offers
 from planner.explore.answer import Alternative, Answer, limit_value, objective_value
-from planner.explore.surroundings import Surroundings
+from planner.explore.capacity import BetterWithGrant
+from planner.explore.surroundings import NOTHING, Surroundings
 from planner.layouts.degrees import searched_devices
 from planner.layouts.wall_time import interruption_rates
 from planner.layouts.workload import Workload, workload_of
@@ -26,7 +27,7 @@ from planner.plans.plan import PhasePlan, Plan, Purchase
 from planner.problem.problem import Objective, Problem
 from planner.problem.run import recompute_as_written
 from planner.problem.written import as_written
-from planner.report.capacity import capacity_document
+from planner.report.capacity import capacity_document, grant_document
 from planner.report.deadline_probability import risk_summary, risk_summary_document
 from planner.report.estimate_error import estimate_error_document, within_error
 from planner.report.gang import gang_document
@@ -35,8 +36,6 @@ from planner.report.sensitivity import limits_with_worth
 from planner.report.spot_break_even import turning_document
 from planner.units import figure_in_document, price_text, usd_text
 
-NOTHING: Final = Surroundings()
-"""Nothing was asked around the answer."""
 ALL_PHASES: Final = "all"
 """What a reservation's line says for its phase; its kind tells it from a phase of that name."""
 
@@ -59,12 +58,14 @@ def answer_document(answer: Answer, around: Surroundings = NOTHING) -> PlanDocum
             "estimate": estimate_error_document(answer, answer.plan) if answer.plan else None,
             "alternatives": [_alternative(answer, one) for one in answer.alternatives],
             "limits": limits_with_worth(answer.problem, limits, around.worth),
+            "needs_grant": grant_document(around.grant),
+            "better_with_grant": None if around.beyond is None else _beyond(around.beyond),
             "relaxations": relaxation_documents(around.gives),
             "solver": _solver(answer),
             "catalog": catalog_document(),
             "spot_turning_point": turning_document(around.turning),
             "left_out": list(around.left_out),
-            "problem": problem_document(answer.problem, workload),
+            "problem": problem_document(answer.asked or answer.problem, workload),
             "model": model_document(workload),
             "software": {
                 "stack": workload.stack_name,
@@ -73,6 +74,17 @@ def answer_document(answer: Answer, around: Surroundings = NOTHING) -> PlanDocum
             },
         }
     )
+
+
+def _beyond(beyond: BetterWithGrant) -> dict[str, Any]:
+    """A better plan on nodes that would have to be granted, in short."""
+    plan = beyond.plan
+    return {
+        "accelerator": plan.accelerator,
+        "placement": place_document(plan.placement),
+        **totals_document(plan),
+        "grant": grant_document(beyond.grant),
+    }
 
 
 def problem_document(problem: Problem, workload: Workload) -> dict[str, Any]:

@@ -22,12 +22,13 @@ from planner.explore.answer import (
     limit_value,
     why_not,
 )
+from planner.explore.surroundings import NOTHING, Surroundings
 from planner.plans.plan import PhasePlan, Plan
 from planner.plans.solution import Status
 from planner.problem.problem import Problem
 from planner.problem.run import recompute_as_written
 from planner.report.bill import printed_bill
-from planner.report.capacity import capacity_lines
+from planner.report.capacity import beyond_lines, capacity_lines, grant_line
 from planner.report.comparison import objective_ratio
 from planner.report.console import wide_console
 from planner.report.deadline_probability import risk_summary
@@ -54,19 +55,20 @@ BLOCKS: Final = "█▓▒░▞▚▘·"
 """What the parts of a bar are drawn with, in their order."""
 
 
-def print_answer(answer: Answer) -> None:
+def print_answer(answer: Answer, around: Surroundings = NOTHING) -> None:
     """Prints an answer on stdout, with nothing in it read as markup."""
     console = wide_console()
-    console.print(Group(*answer_parts(answer)))
+    console.print(Group(*answer_parts(answer, around)))
 
 
-def answer_parts(answer: Answer) -> Iterator[RenderableType]:
+def answer_parts(answer: Answer, around: Surroundings = NOTHING) -> Iterator[RenderableType]:
     """Everything that is said about a plan, in the order in which people ask."""
     plan = answer.plan
     if plan is None:
         yield from _no_plan(answer)
         return
-    yield _headline(answer, plan)
+    yield _headline(answer, plan, around)
+    yield from (Text(line) for line in beyond_lines(around.beyond, plan))
     yield ""
     yield _bill(plan)
     yield ""
@@ -91,7 +93,7 @@ def _nodes(plan: Plan) -> str:
     return f"{plan.nodes:,} nodes of {size}, {network:g} Gb/s per GPU"
 
 
-def _headline(answer: Answer, plan: Plan) -> Text:
+def _headline(answer: Answer, plan: Plan, around: Surroundings) -> Text:
     """What to buy, how long it takes, what it costs, and whether that is proven."""
     tokens = sum(phase.tokens for phase in plan.phases)
     name = answer.problem.name or answer.choices.workload.model.name
@@ -99,9 +101,10 @@ def _headline(answer: Answer, plan: Plan) -> Text:
         Status.OPTIMAL: "proven best",
         Status.FEASIBLE: f"not proven: {nearness(answer)}",
     }[answer.status]
+    condition = f"; {around.grant.in_words}\n{grant_line(around.grant)}" if around.grant else ""
     return Text(
         f"{name}: {plan.gpus:,} × {plan.accelerator} for {format_duration(plan.wall_seconds)}, "
-        f"{format_money(plan.cost_usd)}\n"
+        f"{format_money(plan.cost_usd)}{condition}\n"
         f"{plan.placement.title}, {_nodes(plan)}; {format_count(tokens)} tokens in "
         f"{gpu_hours_text(plan)}\n"
         f"{proof} of {format_combinations(answer.search_space)} combinations, by {answer.choices.objective}"

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from planner.explore.sensitivity import Sensitivity
 from planner.plans.limits import limits_of
 from planner.problem.problem import Problem
-from planner.units import figure_in_document, format_count, format_duration, format_money, usd_text
+from planner.units import (
+    SECONDS_PER_DAY,
+    SECONDS_PER_HOUR,
+    SECONDS_PER_MINUTE,
+    counted,
+    figure_in_document,
+    format_count,
+    format_duration,
+    format_money,
+    usd_text,
+)
 
 
 def limits_with_worth(
@@ -42,10 +52,24 @@ def worth_lines(found: Sequence[Sensitivity]) -> Iterator[str]:
     """After a gap, a line for everything that was asked about."""
     if found:
         yield ""
-    more = {"wall_seconds": "1 day more", "cost_usd": "$100k more", "gpus": "64 GPUs more"}
     for worth in found:
-        line = f"{more[worth.quantity]}: {gain_words(worth)}"
+        line = f"{step_in_words(worth)} more: {gain_words(worth)}"
         yield f"{_next_point(worth, line)}" if _buys_time(worth) else line
+
+
+def step_in_words(worth: Sensitivity) -> str:
+    """How much more is asked for, in words."""
+    match worth.quantity:
+        case "wall_seconds":
+            size, noun = next((size, noun) for size, noun in _UNITS if worth.more >= size)
+            return counted(round(worth.more / size), noun)
+        case "cost_usd":
+            return format_money(worth.more)
+        case _:
+            return counted(round(worth.more), "GPU")
+
+
+_UNITS: Final = ((SECONDS_PER_DAY, "day"), (SECONDS_PER_HOUR, "hour"), (SECONDS_PER_MINUTE, "minute"), (1, "second"))
 
 
 def _next_point(worth: Sensitivity, line: str) -> str:

@@ -13,8 +13,9 @@ from planner.availability.checkpointing import expansion_with_interval, failures
 from planner.availability.completion import Moments, with_reservation
 from planner.availability.distributions import Delays
 from planner.availability.spot_cycles import Capacity, Rates, Work, interval_of
+from planner.market.money import rates_per_second, usd_per_second
 from planner.market.spot import SpotFigures, gang_periods, kept_of_gang
-from planner.simulate.job import HOUR, Job, JobPhase, Policy
+from planner.simulate.job import Job, JobPhase, Policy
 
 QUANTILES: Final = {"p5": 0.05, "p50": 0.50, "p95": 0.95}
 
@@ -65,7 +66,7 @@ def _total(parts: Sequence[Moments]) -> Moments:
 
 def _with_reservation(job: Job, total: Moments) -> Moments:
     """Reserved nodes are paid from start to end, and at least for their term."""
-    rate = np.asarray(job.reserved_nodes * job.reserved_usd / HOUR)
+    rate = usd_per_second(job.reserved_nodes, job.reserved_usd)
     return with_reservation(total, rate, np.asarray(job.committed_seconds)) if rate else total
 
 
@@ -96,11 +97,7 @@ def gang_of(figures: SpotFigures, nodes: int) -> Capacity:
 
 def rates_of(job: Job, phase: JobPhase) -> Rates:
     """What the phase's nodes cost per second, without those reserved."""
-    return Rates(
-        spot=np.asarray(phase.spot_nodes * (job.spot_usd or 0.0) / HOUR),
-        on_demand=np.asarray(phase.spot_nodes * (job.on_demand_usd or 0.0) / HOUR),
-        fixed=np.asarray(phase.on_demand_nodes * (job.on_demand_usd or 0.0) / HOUR),
-    )
+    return rates_per_second(phase.spot_nodes, phase.on_demand_nodes, job.spot_usd, job.on_demand_usd)
 
 
 def length_of(job: Job, phase: JobPhase) -> float:

@@ -32,7 +32,6 @@ LEAST_WORK: Final = 1e-3
 MOST_INTERRUPTIONS: Final = 1e6
 """Of one run, by expectation; runs take time with each."""
 MAX_PHASES: Final = 100
-HOUR: Final = 3600.0
 ROUNDING: Final = 1e-9
 
 

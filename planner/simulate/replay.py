@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from planner.availability.spot_cycles import interval_of
+from planner.market.money import node_hours_usd
 from planner.simulate.capacity import Capacity, Floats
 from planner.simulate.closed_form import (
     QUANTILES,
@@ -21,7 +22,7 @@ from planner.simulate.closed_form import (
     work_of,
 )
 from planner.simulate.generate import Generated
-from planner.simulate.job import HOUR, Job, Policy
+from planner.simulate.job import Job, Policy
 from planner.simulate.policies import Setting
 from planner.simulate.recorded import Recorded
 from planner.simulate.simulate import CAUSES, State, Watch, run_phase
@@ -99,7 +100,7 @@ def _replay(
         setting = setting_of(job, policy, index)
         run_phase(setting, state, capacity, events, Watch(DRAWN_RUNS, COUNTED_RUNS, _part(tell, setting)))
     paid = np.maximum(state.seconds, job.committed_seconds)
-    usd = state.usd + job.reserved_nodes * job.reserved_usd / HOUR * paid
+    usd = state.usd + node_hours_usd(job.reserved_nodes, job.reserved_usd, paid)
     expectation = None if policy == "progress" else expected(job, policy)
     return Solution(policy, state.seconds, usd, state, job.deadline_seconds, expectation)
 

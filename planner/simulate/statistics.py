@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from planner.simulate.traces import Trace
+from planner.units import SECONDS_PER_DAY
 
-DAY: Final = 86400.0
 Floats = npt.NDArray[np.float64]
 
 
@@ -62,7 +61,7 @@ def statistics_of(trace: Trace) -> TraceStatistics:
         up=_lengths(trace, whole, state=True),
         away=_lengths(trace, whole, state=False),
         preemptions=lost,
-        preemptions_per_node_day=lost / up_seconds * DAY if up_seconds else 0.0,
+        preemptions_per_node_day=lost / up_seconds * SECONDS_PER_DAY if up_seconds else 0.0,
     )
 
 

@@ -19,12 +19,13 @@ import numpy.typing as npt
 
 from planner.errors import InputError, Place
 from planner.files import read_at_most
+from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 LARGEST_TRACE: Final = 64 * 2**20
 """Bytes of the largest trace that is read."""
 SHORTEST_GAP: Final = 0.1
 """Seconds of the shortest tick."""
-LONGEST_GAP: Final = 86400.0
+LONGEST_GAP: Final = float(SECONDS_PER_DAY)
 """Seconds of the longest tick, and of the longest silence in a list of events that passes as one recording."""
 MOST_NODES: Final = 1_000_000
 _FORMATS: Final = (
@@ -187,7 +188,7 @@ def _events(name: str, text: str) -> Iterator[tuple[float, int]]:
         if seconds < last:
             raise InputError("goes back in time", place=place, fix="sort the lines by their first column")
         if seconds - last > LONGEST_GAP:
-            message = f"a gap of {(seconds - last) / 3600:.0f} hours without any event"
+            message = f"a gap of {(seconds - last) / SECONDS_PER_HOUR:.0f} hours without any event"
             raise InputError(message, place=place, fix="cut the trace into one file for each recording")
         if (node in there) == (action == "add"):
             state = "already there" if action == "add" else "not there, so the count would be negative"

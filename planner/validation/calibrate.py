@@ -19,8 +19,17 @@ from planner.validation.memory_fit import fit_memory, memory_data, memory_leave_
 from planner.validation.metrics import MEMORIES
 from planner.validation.predict import Mask
 from planner.validation.published import PublishedRow, builtin_runs, read_published
+from planner.validation.robust_fit import root_weights
 from planner.validation.score import log_deviation, summarise
-from planner.validation.spread import drift_of, held, publisher, reliability_of, spread_of, unseen_spreads
+from planner.validation.spread import (
+    drift_of,
+    held,
+    interval_deviation,
+    publisher,
+    reliability_of,
+    spread_of,
+    unseen_spreads,
+)
 from planner.validation.step_time_fit import Fit, TimeData, fit_times, leave_out, relative_errors, time_data
 
 
@@ -47,7 +56,8 @@ def calibration_of(
     drift = drift_of(data)
     spreads = unseen_spreads(data, (unseen, apart), drift)
     unseen_memory = memory_leave_one_source_out(peaks, fit.constants)
-    constants = replace(constants, memory_deviation=log_deviation(unseen_memory))
+    votes = root_weights(peaks.sources) ** 2
+    constants = replace(constants, memory_deviation=interval_deviation(np.log1p(unseen_memory), votes))
     fitted_memory = predict_bytes(peaks, constants) / peaks.measured - 1
     return Calibration(
         source="plan calibrate, on the catalog's published runs",
@@ -57,7 +67,7 @@ def calibration_of(
         efficiencies=_efficiencies(data, fit),
         accuracies=(
             *_time_accuracies(data, relative_errors(data, fit), unseen, held(data, unseen, spreads, CONFIDENCE)),
-            _accuracy("memory", fitted_memory, unseen_memory, _held_memory(unseen_memory)),
+            _accuracy("memory", fitted_memory, unseen_memory, _held_memory(unseen_memory, constants.memory_deviation)),
         ),
         spread=spread_of(data, (unseen, apart), drift),
         reliability=reliability_of(data, unseen, spreads),
@@ -99,9 +109,9 @@ def kinds_of(data: TimeData) -> dict[str, Mask]:
     return masks | {label: np.asarray([one == label for one in apart]) for label in sorted(set(apart) - {""})}
 
 
-def _held_memory(unseen: Array) -> Mask:
-    """Which peaks lie in the 80 % range of a normal distribution as wide as their errors."""
-    return np.asarray(np.abs(np.log1p(unseen)) <= NORMAL_80 * log_deviation(unseen), dtype=np.bool_)
+def _held_memory(unseen: Array, deviation: float) -> Mask:
+    """Which peaks lie in the 80 % range of a normal distribution of their logarithms."""
+    return np.asarray(np.abs(np.log1p(unseen)) <= NORMAL_80 * deviation, dtype=np.bool_)
 
 
 def _accuracy(kind: str, fitted: Array, unseen: Array, inside: Mask) -> Accuracy:
@@ -131,8 +141,8 @@ def usable_cases(rows: Sequence[PublishedRow], *, memory: bool) -> list[Case]:
 
 
 HEADER: Final = """\
-# Written by `plan calibrate`: the estimator's constants, how fast each accelerator's matrix products are in training
-# against its measured share of peak, and the error on sources that the fit had not seen.
+# Written by `plan calibrate`, and own runs by `plan learn`: the estimator's constants, how fast each accelerator's
+# matrix products are in training against its measured share of peak, and the error on sources that the fit did not see.
 
 """
 FIGURES: Final = 6

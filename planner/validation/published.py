@@ -98,22 +98,39 @@ def read_published(path: Path) -> list[PublishedRow]:
     Raises InputError with every malformed line: missing columns, cells that are no numbers, negative or absurd
     figures, text that is not UTF-8, files over 64 MiB.
     """
+    return parse_published(published_text(path), str(path))
+
+
+def published_text(path: Path) -> str:
+    """The text of a CSV. Raises InputError when it cannot be read, is not UTF-8 or over 64 MiB."""
     try:
         content = read_at_most(path, MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise InputError(f"{path} is larger than {MAX_BYTES // 2**20} MiB", fix="split the file")
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
             f"byte {error.start} is not UTF-8", place=Place(str(path)), fix="save the file as UTF-8"
         ) from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}", fix="check the path") from None
-    return parse_published(text, str(path))
 
 
 def parse_published(text: str, name: str) -> list[PublishedRow]:
     """The rows of a CSV text; `name` is what errors call the file."""
+    rows, issues = rows_and_issues(text, name)
+    if issues:
+        raise InputError(issues[:50])
+    if not rows:
+        raise InputError("no rows", place=Place(name), fix="give at least one published run")
+    return rows
+
+
+def rows_and_issues(text: str, name: str) -> tuple[list[PublishedRow], list[Issue]]:
+    """The rows of a CSV text that can be used, and what is wrong with the others.
+
+    Raises InputError where the file is no such CSV at all.
+    """
     if "\0" in text:
         raise InputError("the file holds NUL bytes", place=Place(name), fix="give a CSV text file")
     reader = csv.DictReader(io.StringIO(text, newline=None), strict=True)
@@ -129,11 +146,7 @@ def parse_published(text: str, name: str) -> list[PublishedRow]:
         raise InputError(
             f"malformed CSV: {error}", place=Place(name, reader.line_num), fix="quote cells that hold commas"
         ) from None
-    if issues:
-        raise InputError(issues[:50])
-    if not rows:
-        raise InputError("no rows", place=Place(name), fix="give at least one published run")
-    return rows
+    return rows, issues
 
 
 def _row(cells: dict[str, str | None], line: int, name: str, issues: list[Issue]) -> PublishedRow | None:

@@ -55,7 +55,7 @@ def weighted_quantile(values: Array, weights: Array, probability: float) -> floa
     return float(values[order][min(int(np.searchsorted(reached, probability)), values.size - 1)])
 
 
-def _deviation(slower: Array, weights: Array) -> float:
+def interval_deviation(slower: Array, weights: Array) -> float:
     """Deviation of the normal distribution around 0 whose 80 % range holds as much of the weight."""
     return weighted_quantile(np.abs(slower), weights, CONFIDENCE) / NORMAL_80
 
@@ -63,14 +63,14 @@ def _deviation(slower: Array, weights: Array) -> float:
 def _of_kind(slower: Array, weights: Array, choices: Sequence[Mask], kind: Mask) -> float:
     """The deviation of a kind's cases, of the first choice that has enough; that of all where the kind has too few."""
     found = next((chosen & kind for chosen in (*choices, kind) if (chosen & kind).sum() >= ENOUGH), choices[-1])
-    return max(_deviation(slower[found], weights[found]), LEAST)
+    return max(interval_deviation(slower[found], weights[found]), LEAST)
 
 
 def _added(slower: Array, weights: Array, mask: Mask, base: Array) -> float:
     """What cases of a mask have beyond their own kind's deviation, in quadrature; 0 for few."""
     if mask.sum() < ENOUGH:
         return 0.0
-    scaled = _deviation(slower[mask] / base[mask], weights[mask])
+    scaled = interval_deviation(slower[mask] / base[mask], weights[mask])
     usual = float(np.average(base[mask], weights=weights[mask]))
     return usual * math.sqrt(max(scaled**2 - 1, 0.0))
 
@@ -116,7 +116,7 @@ def drift_of(data: TimeData) -> tuple[float, float]:
     weights = root_weights(rest.sources) ** 2
     middle = weighted_quantile(slower, weights, 0.5)
     kinds = [mask for mask in (rest.is_moe, ~rest.is_moe) if mask.any()]
-    return middle, min(_deviation(slower[kind] - middle, weights[kind]) for kind in kinds)
+    return middle, min(interval_deviation(slower[kind] - middle, weights[kind]) for kind in kinds)
 
 
 def choice_of(data: TimeData, errors: Array) -> float:

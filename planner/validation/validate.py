@@ -13,7 +13,9 @@ import numpy as np
 
 from planner.catalog.calibration import Calibration
 from planner.catalog.known_devices import device_deviation
+from planner.catalog.own_runs import RunTraits
 from planner.performance.evaluate import constants_of
+from planner.performance.own_runs import paced, traits_of, with_own_runs
 from planner.performance.predictive import NORMAL_80, Predictive, predictive, software_deviation
 from planner.performance.symbols import Constants
 from planner.validation.cases import Case, case_of, group
@@ -109,7 +111,13 @@ def _error(case: Case, calibration: Calibration) -> Predictive:
         device_deviation=device_deviation(calibration, case.accelerator),
         software_deviation=software_deviation(case.stack.generic, calibration.constants["generic_stack"]),
     )
-    return predictive(calibration.spread, run)
+    return predictive(calibration.spread, with_own_runs(run, calibration.own_runs, traits_of_case(case)))
+
+
+def traits_of_case(case: Case) -> RunTraits:
+    """What decides how much own runs say of a case."""
+    low = bool(case.job.low_precision)
+    return traits_of(case.accelerator, case.architecture, low_precision=low, adapters=case.adapter, gpus=case.gpus)
 
 
 def _is_moe(case: Case) -> bool:
@@ -140,7 +148,7 @@ def _efficient(case: Case, calibration: Calibration) -> Case:
         matmul_flops_s=case.device.matmul_flops_s * factor,
         low_matmul_flops_s=case.device.low_matmul_flops_s * factor,
     )
-    return replace(case, device=device)
+    return replace(case, device=paced(device, calibration.own_runs, traits_of_case(case)))
 
 
 def validate(path: Path, calibration: Calibration) -> Validation:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from math import ceil, isclose
 from operator import is_
 from typing import Final
@@ -19,14 +20,15 @@ from planner.catalog.capacity import slices_of
 from planner.layouts.rows import recomputed_shares
 from planner.layouts.wall_time import RunTime, TimedLayouts, interruption_rates, run_time
 from planner.layouts.workload import PhaseWork, Workload, workload_of
-from planner.market.money import purchase_usd, reservation_usd
-from planner.market.placements import placements
+from planner.market.money import node_hours_usd
+from planner.market.placements import Placement, placements
 from planner.performance.evaluate import evaluate
 from planner.performance.symbols import Layout
 from planner.plans.moves import BYTES_PER_GB, BYTES_PER_TOKEN, usd_per_gb
 from planner.plans.plan import PhasePlan, Plan
 from planner.problem.problem import Problem
 from planner.units import GIB
+from planner.verify.validity import layout_rules, machine_rules
 
 
 class FaultyPlanError(Exception):
@@ -119,60 +121,50 @@ def _stays(problem: Problem, plan: Plan) -> Iterator[str]:
 def _moves(problem: Problem, workload: Workload, plan: Plan) -> Iterator[str]:
     """Between two places checkpoint and data are carried, at the bandwidth and the price that are stated."""
     moved = {one.phase: one for one in plan.moves}
-    for before, phase, index in zip(plan.phases, plan.phases[1:], range(1, len(plan.phases)), strict=False):
+    for index, (before, phase) in enumerate(pairwise(plan.phases), start=1):
         origin, target = (one.purchase_option.placement for one in (before, phase))
         found = moved.pop(phase.name, None)
         if (origin.key, origin.machine.key) == (target.key, target.machine.key):
             if found:
                 yield f"{phase.name}: a move within one place"
             continue
-        size = float(workload.checkpoint_bytes) + BYTES_PER_TOKEN * sum(one.tokens for one in workload.phases[index:])
-        size *= origin.location != target.location
-        seconds = interruption_rates(target.machine.accelerator.name).restart_seconds
-        seconds += size / problem.market.moving.bandwidth
-        usd = size / BYTES_PER_GB * float(usd_per_gb(problem, origin))
-        if (
-            found is None
-            or not isclose(found.wall_seconds, seconds)
-            or abs(float(found.cost_usd) - usd) > HALF_CENT * 2
-        ):
-            yield f"{phase.name}: moving there takes {seconds} s and ${usd:.2f}, not {found}"
+        seconds, usd = _move(problem, workload, index, origin, target)
+        claimed = (found.wall_seconds, float(found.cost_usd)) if found else (0.0, 0.0)
+        if not isclose(claimed[0], seconds) or abs(claimed[1] - usd) > HALF_CENT + TOLERANCE:
+            yield f"{phase.name}: moving there takes {seconds} s and ${usd:.2f}, not {claimed[0]} s and ${claimed[1]}"
     yield from (f"{name}: a move that is none" for name in moved)
 
 
+def _move(
+    problem: Problem, workload: Workload, index: int, origin: Placement, target: Placement
+) -> tuple[float, float]:
+    """Seconds and US dollars of the move before a phase."""
+    restart = interruption_rates(target.machine.accelerator.name).restart_seconds
+    if origin.location == target.location:
+        return restart, 0.0
+    size = float(workload.checkpoint_bytes) + BYTES_PER_TOKEN * sum(one.tokens for one in workload.phases[index:])
+    return restart + size / problem.market.moving.bandwidth, size / BYTES_PER_GB * float(usd_per_gb(problem, origin))
+
+
 def _layout(workload: Workload, work: PhaseWork, phase: PhasePlan) -> Iterator[str]:
-    """Degrees multiply to the devices, divide what they must divide, and keep to the pins."""
+    """The layout is a valid one, on the devices and micro-batches that it says."""
     machine = phase.purchase_option.placement.machine
-    d, model, per_node = phase.degrees, workload.model, machine.per_node
-    replicas = d["tensor"] * d["context"] * d["data"]
-    slots = model.num_hidden_layers + 2 * workload.stack.counts_embedding
-    rules = {
-        "gpus = data · tensor · pipeline · context": phase.gpus == replicas * d["pipeline"],
+    d, nodes, per_node = phase.degrees, phase.nodes, machine.per_node
+    degrees = {name: np.asarray(value) for name, value in d.items()}
+    devices = d["tensor"] * d["pipeline"] * d["context"] * d["data"]
+    pinned = workload.pins.recompute
+    rules: dict[str, bool | np.bool_] = {
+        **{rule: holds.all() for rule, holds in layout_rules(workload, work, degrees).items()},
+        **{rule: holds.all() for rule, holds in machine_rules(machine, degrees).items()},
+        "gpus = data · tensor · pipeline · context": phase.gpus == devices,
         "global_batch = data · micro_batch · microbatches": (
             work.global_batch == d["data"] * d["micro_batch"] * phase.microbatches
         ),
-        "nodes are whole": phase.nodes * per_node == phase.gpus or (phase.nodes == 1 and phase.gpus < per_node),
-        "nodes are a slice that is sold": _is_slice(machine.accelerator.name, phase.nodes * per_node),
-        "tensor divides the heads": model.num_attention_heads % d["tensor"] == 0,
-        "tensor stays in the fabric": d["tensor"] <= machine.domain,
-        "context cuts the sequence": work.sequence_length % d["context"] == 0,
-        "expert divides the experts": max(model.n_routed_experts, 1) % d["expert"] == 0,
-        "expert groups divide the devices of a stage": replicas % d["expert"] == 0,
-        "stages have layers": d["pipeline"] <= model.num_hidden_layers,
-        "chunks have layers, the embedding or the loss": (
-            d["pipeline"] * d["virtual"] in {slots, *range(model.num_hidden_layers + 1)}
-        ),
-        "interleaving runs whole rounds": d["virtual"] == 1 or phase.microbatches % d["pipeline"] == 0,
-        "recompute is pinned otherwise": workload.pins.recompute is None or phase.recompute in workload.pins.recompute,
+        "nodes are whole": nodes * per_node == phase.gpus or (nodes == 1 and phase.gpus < per_node),
+        "nodes are a slice that is sold": _is_slice(machine.accelerator.name, nodes * per_node),
+        "recompute is as pinned": pinned is None or phase.recompute in pinned,
     }
-    names = {"virtual": "virtual_pipeline"}
-    pins = {name: getattr(workload.pins, names.get(name, name)) for name in d}
     yield from (f"{phase.name}: {rule} does not hold" for rule, holds in rules.items() if not holds)
-    yield from (
-        f"{phase.name}: {name} {d[name]} is not within {pin}"
-        for name, pin in pins.items()
-        if pin and not pin.allows(d[name])
-    )
 
 
 def _is_slice(accelerator: str, chips: int) -> bool:
@@ -264,13 +256,13 @@ def _cost(plan: Plan) -> Iterator[str]:
 
 def expected_usd(plan: Plan, phase: PhasePlan) -> float:
     """What a phase's on-demand and spot nodes cost for the times that they are paid."""
-    placement = phase.purchase_option.placement
-    on_demand, spot = (np.asarray(float(price or 0)) for price in (placement.on_demand, placement.spot))
     bought = [one for one in plan.purchases if one.phase == phase.name and not one.note]
     nodes = {kind: sum(one.nodes for one in bought if one.kind == kind) for kind in ("on_demand", "spot")}
     on_demand_time = nodes["on_demand"] * phase.wall_seconds + nodes["spot"] * phase.replaced_seconds
-    spot_time = np.asarray(nodes["spot"] * phase.spot_seconds)
-    return float(purchase_usd(np.asarray(on_demand_time), on_demand, spot_time, spot))
+    spot_time = nodes["spot"] * phase.spot_seconds
+    placement = phase.purchase_option.placement
+    on_demand, spot = placement.on_demand, placement.spot
+    return float(node_hours_usd(1, on_demand, on_demand_time) + node_hours_usd(1, spot, spot_time))
 
 
 def _reservation_usd(plan: Plan) -> float:
@@ -280,8 +272,8 @@ def _reservation_usd(plan: Plan) -> float:
         reservation = stay.purchase_option.reservation
         if reservation is not None and stay.reserved:
             wall = sum(plan.phases[index].wall_seconds for index in stay.phases)
-            price, term = np.asarray(float(reservation.usd_per_node_hour)), np.asarray(reservation.committed_seconds)
-            total += float(reservation_usd(np.asarray(float(stay.reserved)), price, np.asarray(wall), term))
+            paid = max(wall, reservation.committed_seconds)
+            total += float(node_hours_usd(stay.reserved, reservation.usd_per_node_hour, paid))
     return total
 
 

@@ -23,7 +23,7 @@ def device(name: str, **changes: object) -> Accelerator:
 def offer(**changes: object) -> Offer:
     """A sound offer, with some fields replaced by wrong ones."""
     sound = next(one for one in usable(load_offers()) if one.instance_type == "a3-highgpu-8g")
-    return sound.model_copy(update=changes)
+    return Offer.model_validate(sound.model_dump() | changes)
 
 
 def peaks(name: str, **changed: float) -> dict[str, object]:

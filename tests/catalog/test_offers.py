@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_the_list_price_of_mid_2026_is_the_lowest(cloud: str, accelerator: str, 
         for offer in usable(load_offers())
         if offer.cloud == cloud and offer.accelerator == accelerator and offer.on_demand_usd_per_hour
     ]
-    assert min(prices) == pytest.approx(usd, abs=0.006)
+    assert float(min(prices)) == pytest.approx(usd, abs=0.006)
 
 
 def test_every_offer_is_either_usable_or_says_why_not() -> None:
@@ -57,7 +58,7 @@ def test_lambda_is_listed_but_suspect() -> None:
     offers = [offer for offer in load_offers() if offer.cloud == "lambda"]
     assert {offer.region for offer in offers} == {"any"}
     assert all(offer.suspect for offer in offers)
-    assert 3.99 in {round(usd_per_accelerator_hour(offer) or 0, 2) for offer in offers}
+    assert Decimal("3.99") in {round(usd_per_accelerator_hour(offer) or 0, 2) for offer in offers}
 
 
 def test_defined_duration_prices_are_no_on_demand_prices() -> None:

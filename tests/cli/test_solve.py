@@ -83,7 +83,7 @@ def test_json_keeps_its_promise() -> None:
 
 
 def test_worth_of_money_names_the_next_plan() -> None:
-    """More money's worth is what $100k buys, and beside it the least amount that ends the job sooner."""
+    """More money's worth is what a step in proportion buys, and beside it the least amount that ends the job sooner."""
     document = solved("--set", "limits.budget=$50k")
     worth = {one["name"]: one["worth"] for one in document["limits"]}
     assert set(worth["limits.budget"]) == {"more", "gain", "unit", "next"}

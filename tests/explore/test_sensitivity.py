@@ -13,7 +13,7 @@ from planner.clock import Clock
 from planner.explore.answer import answer
 from planner.explore.job_modes import Bounds, bounds_of, cheapest, fastest, undominated_job_modes
 from planner.explore.room import Room, with_bounds
-from planner.explore.sensitivity import MORE, NextPoint, Sensitivity, prepared, sensitivities
+from planner.explore.sensitivity import QUANTITIES, NextPoint, Sensitivity, prepared, sensitivities, step_of
 from planner.explore.time_budget import TimeBudget
 from planner.plans.limits import limits_of
 from planner.problem.problem import Problem
@@ -27,11 +27,11 @@ PENNIES = 0.02
 FEASIBLE = list(islice((one for one in map(generated, range(10_000, 20_000)) if is_possible(one)), 12))
 
 
-def more(problem: Problem, quantity: str) -> Problem:
+def more(problem: Problem, worth: Sensitivity) -> Problem:
     """The problem with one limit wider by what the worth asks about."""
     bounds = bounds_of(problem)
-    wider = {quantity: getattr(bounds, quantity) + MORE[quantity]}
-    return with_bounds(problem, Bounds(**{name: getattr(bounds, name) for name in MORE} | wider))
+    wider = {worth.quantity: getattr(bounds, worth.quantity) + worth.more}
+    return with_bounds(problem, Bounds(**{name: getattr(bounds, name) for name in QUANTITIES} | wider))
 
 
 @pytest.mark.slow
@@ -45,7 +45,7 @@ def test_worth_is_the_difference_of_two_searches(problem: Problem) -> None:
         assert worth.gain >= 0
         if (worth.quantity, problem.objective) == ("cost_usd", "cost"):
             continue
-        base, wider = answer(problem).value, answer(more(problem, worth.quantity)).value
+        base, wider = answer(problem).value, answer(more(problem, worth)).value
         assert base
         assert wider
         assert worth.gain == pytest.approx(base - wider, abs=2 * ROUNDING * base + 0.05)
@@ -80,13 +80,13 @@ def test_next_point_is_the_least_money_that_ends_sooner(problem: Problem) -> Non
 
 
 def test_lines_put_the_lesser_amount_first() -> None:
-    """The next plan on the frontier stands before $100k when it costs less, and after when it costs more."""
+    """The next plan on the frontier stands before the step when it costs less, and after when it costs more."""
     near, far = NextPoint(443.0, 104_000.0), NextPoint(212_000.0, 104_000.0)
     worth = Sensitivity("cost_usd", 100_000.0, 363_000.0, "s", near)
     lines = [list(worth_lines([one]))[1] for one in (worth, replace(worth, gain=0.0, next_point=far))]
     assert lines == [
-        "$443 more: 28.9 h sooner (the next plan on the frontier); $100k more: 4.2 d sooner",
-        "$100k more: no sooner; $212,000 more: 28.9 h sooner (the next plan on the frontier)",
+        "$443 more: 28.9 h sooner (the next plan on the frontier); $100,000 more: 4.2 d sooner",
+        "$100,000 more: no sooner; $212,000 more: 28.9 h sooner (the next plan on the frontier)",
     ]
     assert list(worth_lines([replace(worth, gain=0.0, next_point=None)]))[1].endswith("nor for any other amount")
 
@@ -114,11 +114,11 @@ def test_prepared_layouts_give_the_same_plan(problem: Problem) -> None:
 def test_relaxing_a_limit_never_makes_it_worse(seed: int) -> None:
     """On generated problems, half as much again of any limit never costs more nor takes longer."""
     problem = generated(seed)
-    wide = {name: 1.5 * getattr(bounds_of(problem), name) for name in MORE}
+    wide = {name: 1.5 * getattr(bounds_of(problem), name) for name in QUANTITIES}
     room = Room(problem)
     choices = room.choices(wide["wall_seconds"], wide["gpus"])
-    tight = {name: getattr(bounds_of(problem), name) for name in MORE}
-    for name in MORE:
+    tight = {name: getattr(bounds_of(problem), name) for name in QUANTITIES}
+    for name in QUANTITIES:
         best = [
             undominated_job_modes(choices, Bounds(**tight)),
             undominated_job_modes(choices, Bounds(**tight | {name: wide[name]})),
@@ -126,3 +126,21 @@ def test_relaxing_a_limit_never_makes_it_worse(seed: int) -> None:
         for least, figure in ((cheapest, "cost_usd"), (fastest, "wall_seconds")):
             before, after = (getattr(least(one, Bounds()), figure, inf) for one in best)
             assert after <= before
+
+
+@pytest.mark.parametrize(
+    ("limits", "spent", "steps"),
+    [
+        ({"deadline": "60d", "gpus": 2048}, 4_539_751, (86400, 200_000, 128)),
+        ({"deadline": "5d", "gpus": 8}, 74, (6 * 3600, 5, 1)),
+        ({"deadline": "300d", "budget": "$2M", "gpus": 1024}, 100, (7 * 86400, 100_000, 64)),
+        ({"deadline": "1h"}, 0.1, (60, 1, 1)),
+    ],
+)
+def test_steps_scale_with_the_job(limits: dict[str, object], spent: float, steps: tuple[float, ...]) -> None:
+    """A job of $74 is told about $5 more, one of $4.5M about $200,000; days and GPUs follow their limits."""
+    training = {"phases": [{"tokens": "1B", "sequence_length": 2048, "global_batch": 64}]}
+    problem = Problem.model_validate(
+        {"schema": "plan/1", "model": "llama3.2-1b", "training": training, "limits": limits}
+    )
+    assert tuple(step_of(problem, one, spent) for one in QUANTITIES) == steps

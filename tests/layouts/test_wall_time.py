@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from planner.availability import checkpointing as r
-from planner.market import money
 
 
 def array(value: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
@@ -85,15 +84,3 @@ def test_checkpoints_are_written_by_all_nodes_up_to_the_storage() -> None:
 def test_failures_grow_with_the_nodes() -> None:
     """3.79 failures per 1,000 node-days on 2,048 nodes are 7.8 a day (The Llama 3 Herd of Models, 3.3.4)."""
     assert float(r.failures_per_second(array(2048), array(3.79))) * 86400 == pytest.approx(7.76, rel=0.01)
-
-
-def test_purchases_are_paid_for_their_time() -> None:
-    """An hour on demand at $30 and two as spot at $10."""
-    assert float(money.purchase_usd(array(3600), array(30), array(7200), array(10))) == pytest.approx(50)
-
-
-def test_reservations_are_paid_for_their_term() -> None:
-    """A year is paid for a month's work; two years' work is paid in full."""
-    year = array(365 * 86400)
-    assert float(money.reservation_usd(array(2), array(1), array(30 * 86400), year)) == pytest.approx(2 * 8760)
-    assert float(money.reservation_usd(array(2), array(1), 2 * year, year)) == pytest.approx(4 * 8760)

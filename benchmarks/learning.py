@@ -1,0 +1,196 @@
+"""What a team's own runs are worth: published sources as if each were a team that the calibration does not know.
+
+    python benchmarks/learning.py [--publishers]
+
+Every source (with `--publishers` all sources of its publisher) is left out of the fit; some of its runs, drawn at
+random, are learned from, and the others predicted. One vote a source of at least seven configurations. Takes about
+three minutes of one core, most of them for the fits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from planner.catalog.calibration import Spread, load_calibration
+from planner.catalog.own_runs import OwnRun
+from planner.learning.learn import AT_ODDS, DERIVATIVE, weighed
+from planner.performance.own_runs import COMMUNICATION, HOST, posterior_of, scaled_constants, with_own_runs
+from planner.performance.predictive import predictive
+from planner.performance.symbols import Array
+from planner.validation.calibrate import usable_cases
+from planner.validation.cases import Case
+from planner.validation.predict import Index
+from planner.validation.published import builtin_runs, read_published
+from planner.validation.spread import publisher, unseen_of
+from planner.validation.step_time_fit import Fit, TimeData, fit_times, predict_seconds, subset, time_data
+from planner.validation.validate import traits_of_case
+
+LEAST = 7
+"""Configurations that a source must have."""
+DRAWS = 20
+MOST = 60
+"""Configurations of a source that take part; of larger ones as many are drawn."""
+WRONG = 3.0
+"""Factor on the step of the wrong row."""
+SMALL, LARGE = 8, 64
+"""Devices of the runs that are learned from, and of those that are then predicted."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source's runs against a fit that has not seen them."""
+
+    runs: tuple[OwnRun, ...]
+    cases: tuple[Case, ...]
+
+
+def sources(data: TimeData, groups: Sequence[str]) -> Iterator[Source]:
+    """Every source of enough configurations under the fit that left its group out."""
+    whole, labels, names = fit_times(data), np.asarray(groups), np.asarray(data.sources)
+    for group in sorted(set(groups)):
+        left = (labels == group) & data.scored
+        fit = fit_times(subset(data, labels != group), whole.parameters)
+        for name in sorted(set(names[left].tolist())):
+            chosen = np.flatnonzero(left & (names == name))
+            if len(chosen) >= LEAST:
+                yield _source(subset(data, np.isin(np.arange(len(labels)), _some(chosen))), fit)
+
+
+def _some(chosen: Index) -> Index:
+    drawn = np.random.default_rng(0).choice(chosen, min(MOST, len(chosen)), replace=False)
+    return np.sort(drawn)
+
+
+def _source(data: TimeData, fit: Fit) -> Source:
+    base = np.log(predict_seconds(data, fit.constants, fit.efficiencies))
+
+    def sensitivity(names: Sequence[str]) -> Array:
+        more = scaled_constants(fit.constants, dict.fromkeys(names, DERIVATIVE))
+        return np.asarray((np.log(predict_seconds(data, more, fit.efficiencies)) - base) / DERIVATIVE)
+
+    ratios, communication, host = np.log(data.measured) - base, sensitivity(COMMUNICATION), sensitivity(HOST)
+    runs = tuple(
+        OwnRun(
+            **traits_of_case(case).model_dump(),
+            name=case.configuration,
+            log_ratio=float(ratios[i]),
+            weight=1.0,
+            communication=float(communication[i]),
+            host=float(host[i]),
+        )
+        for i, case in enumerate(data.cases)
+    )
+    return Source(runs, data.cases)
+
+
+@dataclass(frozen=True)
+class Score:
+    """Of one draw: median error, share inside the 80 % range, and its width over that without own runs."""
+
+    error: float
+    inside: float
+    width: float
+    named: float = 0.0
+
+
+def score(source: Source, known: Sequence[OwnRun], asked: Sequence[int], spread: Spread) -> Score:
+    """How well the runs that are asked for are predicted by those that are known."""
+    runs = tuple(weighed(known))
+    posterior = posterior_of(runs)
+    errors, inside, widths = [], [], []
+    for index in asked:
+        run, case = source.runs[index], source.cases[index]
+        learned = posterior.log_pace(run)
+        learned += run.communication * posterior.learned("communication") + run.host * posterior.learned("host")
+        slower = run.log_ratio - learned
+        before = predictive(spread, unseen_of(case))
+        after = predictive(spread, with_own_runs(unseen_of(case), runs, run))
+        low, high = (math.log(end) for end in after.interval())
+        errors.append(abs(math.expm1(-slower)))
+        inside.append(low <= slower <= high)
+        widths.append(after.scale / before.scale)
+    return Score(float(np.median(errors)), float(np.mean(inside)), float(np.mean(widths)))
+
+
+Draw = Callable[[Source, np.random.Generator], Score | None]
+
+
+def random_runs(count: int, spread: Spread) -> Draw:
+    """So many runs drawn at random, all others predicted."""
+
+    def draw(source: Source, random: np.random.Generator) -> Score:
+        order = random.permutation(len(source.runs)).tolist()
+        return score(source, [source.runs[i] for i in order[:count]], order[count:], spread)
+
+    return draw
+
+
+def small_runs(count: int, spread: Spread) -> Draw:
+    """So many runs on few devices, those on many predicted."""
+
+    def draw(source: Source, random: np.random.Generator) -> Score | None:
+        small = [i for i, run in enumerate(source.runs) if run.gpus <= SMALL]
+        large = [i for i, run in enumerate(source.runs) if run.gpus >= LARGE]
+        if len(small) < max(count, 1) or not large:
+            return None
+        known = random.choice(small, count, replace=False).tolist()
+        return score(source, [source.runs[i] for i in known], large, spread)
+
+    return draw
+
+
+def one_wrong(spread: Spread, *, wrong: bool) -> Draw:
+    """Five runs drawn at random, one of them wildly wrong."""
+
+    def draw(source: Source, random: np.random.Generator) -> Score:
+        order = random.permutation(len(source.runs)).tolist()
+        known = [source.runs[i] for i in order[: 5 if wrong else 4]]
+        if wrong:
+            known[-1] = known[-1].model_copy(update={"log_ratio": known[-1].log_ratio + math.log(WRONG)})
+        found = score(source, known, order[5:], spread)
+        named = weighed(known)[-1].weight < AT_ODDS if wrong else False
+        return Score(found.error, found.inside, found.width, float(named))
+
+    return draw
+
+
+def row(name: str, found: Sequence[Source], draw: Draw) -> tuple[float, float]:
+    """Prints one row; the mean and the median error over the sources."""
+    random = np.random.default_rng(1)
+    scores = [[one for _ in range(DRAWS) if (one := draw(source, random))] for source in found]
+    votes = [Score(*(float(np.mean([getattr(one, key) for one in of])) for key in KEYS)) for of in scores if of]
+    mean, median = (float(take([one.error for one in votes])) for take in (np.mean, np.median))
+    inside, width, named = (float(np.mean([getattr(one, key) for one in votes])) for key in KEYS[1:])
+    told = f"  named {named:.0%}" if named else ""
+    print(f"{name:42} {len(votes):7d} {mean:7.1%} {median:7.1%} {inside:7.0%} {width:6.2f}{told}")
+    return mean, median
+
+
+KEYS = ("error", "inside", "width", "named")
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--publishers", action="store_true", help="leave out all sources of a publisher")
+    whole = parser.parse_args().publishers
+    data, spread = time_data(usable_cases(read_published(builtin_runs()), memory=False)), load_calibration().spread
+    found = list(sources(data, [publisher(one) for one in data.sources] if whole else list(data.sources)))
+    print(f"{'error of the rest, one vote a source':42} sources    mean  median   in 80%  width")
+    base = row("no own run", found, random_runs(0, spread))
+    for count in (1, 3, 5):
+        mean, median = row(f"{count} own runs at random", found, random_runs(count, spread))
+        print(f"{'  over none':50} {mean / base[0]:7.2f} {median / base[1]:7.2f}")
+    row(f"no own run, at least {LARGE} devices", found, small_runs(0, spread))
+    row(f"3 own runs on at most {SMALL} devices", found, small_runs(3, spread))
+    row("4 own runs", found, one_wrong(spread, wrong=False))
+    row(f"4 own runs and one {WRONG:g} times too slow", found, one_wrong(spread, wrong=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Launch files of training frameworks, read as runs; nothing in them is ever run."""

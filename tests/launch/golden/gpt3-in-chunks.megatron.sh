@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Llama 3 405B, phase pretrain: for Megatron-LM, commit d98e8a64 (2026-08-22), arguments of megatron-core 0.19. Written
+# by plan VERSION.
+# The plan: 128 nodes of 8 H100-80GB-SXM5 at nebius eu-north1 gpu-h100-sxm_8gpu-128vcpu-1600gb (128 on demand), 929,833
+# steps of 6 s, 70 d in all.
+# Names and rules of Megatron-LM: NVIDIA/Megatron-LM megatron/training/arguments.py, megatron/core/parallel_state.py,
+# megatron/core/transformer/transformer_config.py (2026-08-22).
+# What this file does not say:
+#   - learning rate, its schedule, data and tokenizer are not part of a plan: set LEARNING_RATE, DATA_PATH and
+#     TOKENIZER_MODEL, or add arguments behind the script's name
+#   - positions are rotary with Megatron's own base unless the model has a learned table: add --rotary-base and
+#     --rope-scaling-factor if the model has others
+#   - the activation of the MLP, which the plan does not need to know: GELU unless you add another
+#   - how nodes are bought and replaced: export for a scheduler (slurm, skypilot, trainjob) says that
+# For `plan import`:
+#| name: "Llama 3 405B, pretrain"
+#| cluster:
+#|   accelerator: H100-80GB-SXM5
+#|   network: "400 Gb/s"
+#|   price: "$2.95/GPU-h"
+set -euo pipefail
+: "${MEGATRON_DIR:?set MEGATRON_DIR to a checkout of Megatron-LM}"
+: "${DATA_PATH:?set DATA_PATH to the training data}"
+: "${TOKENIZER_MODEL:?set TOKENIZER_MODEL to a tokenizer of Hugging Face}"
+: "${LEARNING_RATE:?set LEARNING_RATE to the learning rate}"
+NNODES="128"  # plan.nodes
+NODE_RANK="${NODE_RANK:-0}"
+MASTER_ADDR="${MASTER_ADDR:-localhost}"
+MASTER_PORT="${MASTER_PORT:-29500}"
+export NNODES NODE_RANK MASTER_ADDR MASTER_PORT
+CHECKPOINT_DIR="${CHECKPOINTS:-checkpoints}/01-pretrain"
+mkdir -p "$CHECKPOINT_DIR"
+CHECKPOINT_DIR="$(cd "$CHECKPOINT_DIR" && pwd)"
+export CHECKPOINT_DIR
+ARGS=(
+    --num-layers 96                                               # model.num_hidden_layers
+    --hidden-size 12288                                           # model.hidden_size
+    --num-attention-heads 96                                      # model.num_attention_heads
+    --ffn-hidden-size 49152                                       # model.intermediate_size
+    --kv-channels 128                                             # model.head_dim
+    --normalization LayerNorm                                     # model.norm: layernorm
+    --position-embedding-type learned_absolute                    # model.learned_positions
+    --max-position-embeddings 2048                                # model.max_position_embeddings
+    --vocab-size 51200                                            # model.vocab_size
+    --tokenizer-type HuggingFaceTokenizer --tokenizer-model "$TOKENIZER_MODEL"  # yours
+    --seq-length 2048                                             # phase pretrain.sequence_length
+    --global-batch-size 1536                                      # phase pretrain.global_batch
+    --micro-batch-size 3                                          # plan.micro_batch
+    --train-iters 929833                                          # plan.steps
+    --tensor-model-parallel-size 8                                # plan.tensor
+    --pipeline-model-parallel-size 4                              # plan.pipeline
+    --context-parallel-size 1                                     # plan.context
+    --sequence-parallel                                           # with tensor > 1, as the estimate assumes
+    --num-layers-per-virtual-pipeline-stage 2                     # plan.virtual_pipeline
+    --use-distributed-optimizer                                   # plan.zero: 1
+    --overlap-grad-reduce                                         # training.software: megatron
+    --overlap-param-gather                                        # training.software: megatron
+    --recompute-granularity full --recompute-method block         # plan.recompute_kind: layers
+    --recompute-num-layers 1                                      # plan.recompute, layers of a chunk
+    --bf16                                                        # training.precision: bf16
+    --attention-dropout 0 --hidden-dropout 0                      # as the estimate assumes
+    --data-path "$DATA_PATH"                                      # yours
+    --lr "$LEARNING_RATE"                                         # yours
+    --save "$CHECKPOINT_DIR" --load "$CHECKPOINT_DIR"             # yours
+    --save-interval 300                                           # plan.checkpoint_interval_seconds
+)
+export CUDA_DEVICE_MAX_CONNECTIONS=1
+cd "$MEGATRON_DIR"
+exec torchrun --nnodes "$NNODES" --node-rank "$NODE_RANK" --nproc-per-node 8 \
+    --master-addr "$MASTER_ADDR" --master-port "$MASTER_PORT" pretrain_gpt.py "${ARGS[@]}" "$@"
