@@ -27,6 +27,7 @@ class Move:
     """Carried between places: the checkpoint, and the data of all phases to come."""
     cents: int
     """For what leaves the old place, in whole cents, halves to even."""
+    usd_per_gb: Decimal = Decimal(0)
 
 
 STAY: Final = Move(0.0, 0.0, 0)
@@ -40,8 +41,9 @@ def move_between(problem: Problem, workload: Workload, phase: int, origin: Place
     if origin.location == target.location:
         return Move(restart, 0.0, 0)
     size = carried_bytes(workload, phase)
-    usd = Decimal(repr(size)) / BYTES_PER_GB * usd_per_gb(problem, origin)
-    return Move(restart + size / problem.market.moving.bandwidth, size, round(100 * usd))
+    price = usd_per_gb(problem, origin)
+    cents = round(100 * Decimal(repr(size)) / BYTES_PER_GB * price)
+    return Move(restart + size / problem.market.moving.bandwidth, size, cents, price)
 
 
 def carried_bytes(workload: Workload, phase: int) -> float:

@@ -1,4 +1,4 @@
-"""Where each phase may run elsewhere the answer is still the optimum: brute force from the definition finds the same."""
+"""Where each phase may run elsewhere the answer is still the optimum: brute force finds the same."""
 
 from __future__ import annotations
 
