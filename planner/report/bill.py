@@ -66,12 +66,12 @@ def printed_bill(plan: Plan) -> PrintedBill:
     moves = [move for move in plan.moves if move.cost_usd]
     amounts = apportioned([*(one.cost_usd for one in moves), *(one.cost_usd for one in plan.purchases)], unit)
     whole = "all phases" if len(plan.stays) == 1 else "reservations"
-    phases: dict[str, list[BillLine]] = {}
+    phases: dict[str, list[BillLine]] = {name: [] for name in (whole, *(phase.name for phase in plan.phases))}
     for move, amount in zip(moves, amounts, strict=False):
-        phases.setdefault(move.phase, []).append(_move_line(move, amount, unit))
+        phases[move.phase].append(_move_line(move, amount, unit))
     for purchase, amount in zip(plan.purchases, amounts[len(moves) :], strict=True):
-        phases.setdefault(purchase.phase or whole, []).append(_line(purchase, amount, unit))
-    return PrintedBill(unit, phases)
+        phases[purchase.phase or whole].append(_line(purchase, amount, unit))
+    return PrintedBill(unit, {name: lines for name, lines in phases.items() if lines})
 
 
 def _move_line(move: PlannedMove, amount: Decimal, unit: Decimal) -> BillLine:
