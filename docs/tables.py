@@ -338,7 +338,7 @@ def scaling() -> Lines:
 
 
 def gang() -> Lines:
-    """How often all spot nodes of a gang are there, of the catalog's stand-in, by their number."""
+    """How often all spot nodes of a gang are there, of the catalog's proxy device, by their number."""
     figures = spot_figures("H100-80GB-SXM5", None)
     found = [gang_availability(figures, nodes) for nodes in (1, 4, 16, 64, 256, 1024, 4096)]
     rows = ((f"{one.nodes:,}", percent(one.share), f"{percent(one.low)} to {percent(one.high)}") for one in found)

@@ -15,7 +15,7 @@ class Clock:
     """How long work may go on; whoever works asks it, and ends with what is there."""
 
     until: float | None = None
-    """In the seconds of `time.perf_counter`; None: as long as it takes."""
+    """When to stop, in seconds of `time.perf_counter`; None: no limit."""
     is_interrupted: bool = False
     """Whether the user wants it to end now."""
 

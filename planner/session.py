@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 from planner.clock import Clock
 from planner.explore.answer import Answer, answer
 from planner.explore.capacity import ungranted
+from planner.explore.near_optimal import WITHIN
+from planner.explore.preference import preferred
 from planner.explore.room import Room
 from planner.explore.sensitivity import prepared
 from planner.explore.surroundings import Surroundings, surroundings
@@ -56,8 +58,11 @@ class Session:
         clock: Clock | None = None,
         progress: Callable[[str], None] | None = None,
         room: Room | None = None,
+        within: float = WITHIN,
     ) -> None:
+        """`within`: share of the optimum up to which plans count as good as it, see `near_optimal`."""
         self.problem = problem
+        self.within = within
         self.clock = clock or Clock()
         self._progress = progress
         budget = TimeBudget(self.clock)
@@ -77,13 +82,20 @@ class Session:
     def answered(self) -> Answered:
         """The answer, its proof and what was asked around it. Raises FaultyPlanError when it fails its verification."""
         found = self._answer(self.room)
-        wider = ungranted(self.problem) if found.status is Status.INFEASIBLE else None
-        if wider is not None:
-            room = Room(wider, time_budget=self.room.time_budget)
-            beyond = self._answer(room)
-            if beyond.plan is not None:
-                self.room, found = room, replace(beyond, asked=self.problem)
-        return Answered(found, surroundings(self.room, found))
+        if found.status is Status.INFEASIBLE:
+            found = self._instead(found, ungranted(self.problem))
+        if found.plan is not None and self.problem.preference is not None:
+            found = self._instead(found, preferred(self.room, found.plan))
+        return Answered(found, surroundings(self.room, found, self.within))
+
+    def _instead(self, found: Answer, other: Problem | None) -> Answer:
+        """The answer to another problem in place of the one that was found, where it has a plan."""
+        room = None if other is None else Room(other, time_budget=self.room.time_budget)
+        again = None if room is None or self.clock.is_over else self._answer(room)
+        if room is None or again is None or again.plan is None:
+            return found
+        self.room = room
+        return replace(again, asked=self.problem)
 
     def _answer(self, room: Room) -> Answer:
         """The answer to a room's problem."""

@@ -19,6 +19,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
 from planner.errors import InputError
+from planner.tolerances import CENT
 
 GIB = 2**30
 SECONDS_PER_MINUTE = 60
@@ -386,7 +387,7 @@ def _plain_number(number: float | Decimal) -> str:
 
 def round_usd(usd: Decimal | float) -> Decimal:
     """Money as it is printed and compared: whole cents, halves to even."""
-    return Decimal(usd).quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN)
+    return Decimal(usd).quantize(CENT, rounding=ROUND_HALF_EVEN)
 
 
 def usd_text(usd: Decimal | float) -> str:

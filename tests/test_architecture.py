@@ -19,6 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 STOREYS = (
     {"errors"},
+    {"tolerances"},
     {"units", "files", "clock"},
     {"catalog"},
     {"problem"},

@@ -42,7 +42,7 @@ class Moments:
     usd: Array
     usd_variance: Array
     bare_seconds: Array
-    """Of a run that nothing interrupts, checkpoints included."""
+    """Wall time of a run that nothing interrupts, checkpoints included."""
     losses: Array
     """Mean number of failures where nothing else interrupts a run; ∞ with spot nodes, whose periods are not alike."""
 

@@ -16,9 +16,8 @@ import numpy as np
 from planner.performance.normal import normal_probability, normal_quantile
 from planner.performance.predictive import Predictive
 from planner.performance.symbols import Array
+from planner.tolerances import SUM_ORDER
 
-ROUNDING = 1e-9
-"""Relative, of a bound that is compared with the time of a run without losses."""
 MANY = 50.0
 """Losses from which on their number no longer matters beside the three cumulants."""
 
@@ -68,7 +67,7 @@ class Sampled:
 
     def within(self, bound: Array) -> Array:
         """Share of the values that are no more than this."""
-        found = np.searchsorted(self.values, np.asarray(bound) * (1 + ROUNDING), side="right")
+        found = np.searchsorted(self.values, np.asarray(bound) * (1 + SUM_ORDER), side="right")
         return np.asarray(found / len(self.values), dtype=np.float64)
 
     def within_uncertain(self, bound: Array, error: Predictive) -> Array:
@@ -110,7 +109,7 @@ class Delays:
         """
         count, bare = np.clip(self.losses, 1e-12, 700), np.asarray(self.bare)
         none, single = np.exp(-count), count * np.exp(-count)
-        limit = np.asarray(bound) * (1 + ROUNDING)
+        limit = np.asarray(bound) * (1 + SUM_ORDER)
         mean = np.maximum(self.mean - bare, 1e-9) / count
         spread = np.maximum(self.variance / count - mean**2, 1e-6 * mean**2)
         even = (limit - bare - mean) / np.sqrt(12 * spread) + 0.5

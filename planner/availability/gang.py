@@ -15,7 +15,7 @@ import numpy as np
 from planner.performance.symbols import Array
 
 LEAST_SHARE = 1e-12
-"""Of the time that a node is there or away, at least."""
+"""Smallest share of the time that a node is available or away."""
 SPREADS = (1e-9, 1e9)
 """Least and largest α + β = 1/ρ − 1 of the beta distribution."""
 HALVINGS = 80
@@ -62,7 +62,7 @@ def fitted_together(nodes: Array, one_rate: Array, gang_rate: Array) -> Array:
 
 
 def least_correlation(nodes: Array, recorded: float, usual: float, worst: float) -> Array:
-    """The least correlation to reckon with at n nodes, when gangs were recorded up to `recorded` nodes.
+    """The least correlation to assume at n nodes, when gangs were recorded up to `recorded` nodes.
 
     Up to there it is that of the worst recorded zone. Beyond, how far 1/ρ − 1 may be from the usual one grows, as a
     factor, with ln n: what one recorded range of sizes left open is left open again by the next one as wide.

@@ -16,7 +16,7 @@ from planner.availability.renewal import Cycle, Stretch, mean_length, over_kinds
 from planner.performance.symbols import Array
 
 NEVER_PREEMPTED = 1e-11
-"""Fewest preemptions per second that are reckoned with: one in three thousand years."""
+"""Fewest preemptions per second that are assumed: one in three thousand years."""
 SHORTEST_AWAY = 1e-3
 """Shortest mean time away, seconds."""
 
@@ -26,7 +26,7 @@ class Work:
     """What has to be computed, and what interrupts it besides preemptions; shape (…)."""
 
     seconds: Array
-    """Of undisturbed work."""
+    """Seconds of undisturbed work."""
     start_up: Array
     """Seconds until the first step."""
     checkpoint: Array
@@ -57,9 +57,9 @@ class Rates:
 
     spot: Array
     on_demand: Array
-    """Of the nodes that replace the spot nodes."""
+    """Price of the nodes that replace the spot nodes."""
     fixed: Array
-    """Of what is on demand or reserved from start to end."""
+    """Price of what is on demand or reserved from start to end."""
 
 
 def by_kind(values: Array) -> Array:

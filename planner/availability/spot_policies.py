@@ -62,11 +62,11 @@ class RunGrowth:
     least: Growth
     """As in `Moments`, a little earlier where few losses are expected."""
     variance: Growth
-    """Of the wall time, a little more where few losses are expected."""
+    """Variance of the wall time, a little more where few losses are expected."""
     spot: Growth
     """Time for which a spot node is paid."""
     replaced: Growth
-    """Time in which an on-demand node stands in for a spot node."""
+    """Time in which an on-demand node replaces a spot node."""
 
 
 ENDLESS = 1e6
@@ -76,8 +76,11 @@ LONG_WORK = 1e8
 
 
 FEW_LEAST, FEW_VARIANCE = 0.1, 0.3
-"""In the longest loss of a failure and its square: with so much more spread, what `promised` says for 50 to 99.9 % is
-kept by `Delays` too, to 0.05 points, for 0.001 to 50 expected failures; without it 5 points are missing at worst."""
+"""Shares of a failure's longest loss and of its square that are added to the spread.
+
+With them `Delays` keeps what `promised` says for 50% to 99.9%, to 0.05 points, for 0.001 to 50 expected failures;
+without them 5 points are missing at worst.
+"""
 
 
 def growth(policy: str, work: Work, spot: Capacity | None, *, begins: bool) -> RunGrowth:
@@ -131,7 +134,7 @@ def break_even_price(other_usd: Array, fixed_usd: Array, spot_hours: Array) -> A
 def break_even_rate(usd_at: Callable[[Array], Array], other_usd: Array, low: Array, high: Array) -> Array:
     """Preemptions per second at which a policy costs as much as another purchase: bisection of a growing cost.
 
-    Where it is dearer at `low` already the answer is `low`, where it stays cheaper up to `high`, `high`.
+    Where it is more expensive at `low` already the answer is `low`, where it stays cheaper up to `high`, `high`.
     """
     for _ in range(60):
         middle = np.sqrt(low * high)

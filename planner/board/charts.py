@@ -168,10 +168,7 @@ LEAST_PART: Final = 0.004
 
 def memory_spec(plan: Plan) -> Spec:
     """Memory of the fullest GPU by part, a bar per phase."""
-    rows = [
-        (phase.name, {**phase.memory_gib, "free": max(phase.memory_limit_gib - phase.memory_total_gib, 0)})
-        for phase in plan.phases
-    ]
+    rows = [(phase.name, {**phase.memory.parts, "free": max(phase.memory.free, 0)}) for phase in plan.phases]
     return parts_spec(rows, "GiB of a GPU", "Memory of the fullest GPU by part")
 
 

@@ -95,7 +95,16 @@ async def _served(
         timeout_graceful_shutdown=1,
         server_header=False,
     )
-    server = uvicorn.Server(config)
+
+    class Server(uvicorn.Server):
+        """A server that lets its pages go before it waits for them."""
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            """Ends the board, then the server."""
+            board.close()
+            await super().shutdown(sockets)
+
+    server = Server(config)
     links = Links(
         f"http://{LOOPBACK}:{port}/?token={own}",
         f"http://{_address()}:{port}/?token={shared}" if options.share else None,

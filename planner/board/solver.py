@@ -151,6 +151,7 @@ class Solver:
             return
         if evaluated.known_tables is None:
             yield "answer", headline(_first(problem, evaluated))
+            yield "controls", controls(given, question.sets, problem, None)
             yield "progress", "listing plans"
         lookup = Lookup.of(problem, evaluated, self._clock)
         answer = lookup.answer()

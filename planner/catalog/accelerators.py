@@ -87,13 +87,14 @@ def candidates(spelling: str) -> tuple[Accelerator, ...]:
     )
 
 
-def accelerator_from(reference: str, base_directory: Path) -> Accelerator:
+def accelerator_from(reference: str, base_directory: Path, *, usual: bool = False) -> Accelerator:
     """The device that a problem or a command names: a spelling, or the path of a `.toml` accelerator record.
 
-    A relative path starts at `base_directory`. Raises InputError with the place; a file's content is never repeated.
+    A relative path starts at `base_directory`; `usual`: see `find_accelerator`. Raises InputError with the place; a
+    file's content is never repeated.
     """
     if not reference.lower().endswith(".toml"):
-        return find_accelerator(reference)
+        return find_accelerator(reference, usual=usual)
     return read_accelerator(base_directory / reference, shown=reference[:MAX_SPELLING])
 
 

@@ -18,7 +18,7 @@ class Capacity(SourcedRecord):
     cloud: str
     """Empty: any."""
     accelerator: str
-    """By its catalog name; empty: any."""
+    """Its catalog name; empty: any."""
     purchase: Literal["", "on_demand", "spot", "reserved"]
     """Way to buy; empty: any."""
     nodes: Count

@@ -137,13 +137,13 @@ ACCELERATOR_CHECKS: Final[tuple[AcceleratorCheck, ...]] = (
 
 
 def check_reliability() -> list[Issue]:
-    """One failure rate is the usual one, and the device that stands in for others has a trace."""
+    """One failure rate is the usual one, and the proxy device has a trace."""
     reliability = load_reliability()
     usual = [rate.name for rate in reliability.failure_rate if rate.usual]
     names = {one.name for one in reliability.spot}
     issues = [] if len(usual) == 1 else [Issue(f"{len(usual)} failure rates are usual", Place(RELIABILITY), "mark one")]
     if reliability.untraced.stand_in not in names:
-        issues.append(Issue("the stand-in has no trace", Place(RELIABILITY), "name one of the spot statistics"))
+        issues.append(Issue("the proxy device has no trace", Place(RELIABILITY), "name one of the spot statistics"))
     return issues
 
 

@@ -77,7 +77,7 @@ def architecture_from_config(data: Mapping[str, object], *, name: str, source: s
 
 
 def _refuse_unknown_fields(fields: Fields) -> None:
-    """Of a `model_type` that is not known, a field that is not known either may change the layers: nobody can tell."""
+    """Refuses unknown fields of an unknown `model_type`: any of them may change the layers."""
     unknown = {str(name) for name in fields.data} - fields.seen
     if not are_harmless(unknown):
         place = first_unknown(unknown, fields.data)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from planner.catalog.files import catalog_directory
-from planner.catalog.records import Positive, Record, Share, SourcedRecord
+from planner.catalog.records import Accelerator, Positive, Record, Share, SourcedRecord
 from planner.errors import InputError, did_you_mean
 
 UNFUSED = "unfused"
@@ -111,6 +111,47 @@ class Stack(SourcedRecord):
         for entry in in_force:
             merged |= entry
         return StackProperties.model_validate(merged)
+
+
+class Support(SourcedRecord):
+    """What a stack runs on and offers; plans that state it keep to it."""
+
+    stack: str
+    vendors: tuple[str, ...]
+    """Of accelerators."""
+    excluded: tuple[str, ...] = ()
+    """Architectures of these vendors on which it does not run."""
+    zero: Annotated[tuple[int, ...], Field(min_length=1)]
+    """ZeRO stages that it has."""
+    tensor: bool = True
+    pipeline: bool = True
+    context: bool = True
+    expert: bool = True
+    interleaved: bool = True
+    """Whether pipeline stages may have several chunks."""
+
+    def runs_on(self, device: Accelerator) -> bool:
+        """Whether it runs on a device."""
+        return device.vendor in self.vendors and device.architecture not in self.excluded
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Degrees that it does not have, by their keys in a problem file."""
+        has = {
+            "tensor": self.tensor,
+            "pipeline": self.pipeline,
+            "context": self.context,
+            "expert": self.expert,
+            "virtual_pipeline": self.interleaved,
+        }
+        return tuple(name for name, there in has.items() if not there)
+
+
+@cache
+def load_support() -> dict[str, Support]:
+    """What stacks run on and offer, by name; those that are not there are not restricted."""
+    data = tomllib.loads((catalog_directory() / "software.toml").read_text(encoding="utf-8"))
+    return {row["stack"]: Support.model_validate(row) for row in data["support"]}
 
 
 @cache

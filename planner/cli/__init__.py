@@ -17,29 +17,29 @@ from planner.cli.ending import ClosedOutput, nobody_reads, raise_on_interrupts
 from planner.errors import ExitCode, InputError, Issue, Place, did_you_mean
 
 COMMANDS = {
-    "solve": "The best cluster and layout for a training job, proven.",
-    "frontier": "What each day, dollar or GPU buys: the exact trade-off.",
-    "whatif": "A table of best plans over one or two varied quantities.",
+    "solve": "Find the best cluster, layout and purchases for a training job, with proof.",
+    "frontier": "Compute the exact trade-off between cost, time and GPUs.",
+    "whatif": "Tabulate the best plans over one or two varied keys.",
     "board": "One live page for a negotiation: move any limit and see the best plan.",
     "portfolio": "A year of jobs that share pools, a calendar and money.",
-    "scale": "What more GPUs bring: throughput, efficiency, time and cost by number.",
-    "alternatives": "Plans of another kind that are nearly as good.",
-    "diff": "What differs between two plans or problems, and in the bill.",
-    "layouts": "Every feasible layout of a problem, with its time, memory and cost.",
-    "check": "Whether a problem file is right, and what it asks for.",
-    "init": "A commented problem file to start from.",
-    "replay": "Whether a plan is in time when nodes fail and spot nodes disappear.",
-    "export": "Files that start a plan: Megatron, torchtitan, Slurm, SkyPilot and others.",
-    "import": "A run file from a launch file, for an estimate.",
-    "trace": "What recorded spot capacity says.",
+    "scale": "Show throughput, efficiency, time and cost by number of GPUs.",
+    "alternatives": "List plans of another kind that are nearly as good.",
+    "diff": "Compare two plans or problems and their bills.",
+    "layouts": "List every feasible layout with its time, memory and cost.",
+    "check": "Check a problem file without solving it.",
+    "init": "Write a commented problem file to start from.",
+    "replay": "Simulate a plan under node failures and spot preemptions.",
+    "export": "Write files that start a plan: Megatron, torchtitan, Slurm, SkyPilot and others.",
+    "import": "Write a run file from a launch file, for an estimate.",
+    "trace": "Summarize recorded spot capacity.",
     "size": "Back-of-the-envelope GPUs, days and tokens: a lower bound and a typical figure.",
-    "estimate": "What one exact layout costs: seconds, memory, days and dollars.",
-    "model": "A model's parameters, FLOPs and memory by part.",
-    "catalog": "The accelerators, offers and models that are known.",
-    "validate": "How far predictions are from published runs.",
+    "estimate": "Estimate step time, memory, days and dollars of one exact layout.",
+    "model": "Show a model's parameters, FLOPs and memory by part.",
+    "catalog": "List the accelerators, offers and models of the catalogs.",
+    "validate": "Compare predictions with published runs.",
     "calibrate": "Fit the estimator to published runs, or measure your GPU.",
     "learn": "Learn from measured steps of your own runs, for every other command.",
-    "schema": "The JSON schema of problem, run and portfolio files, and of answers.",
+    "schema": "Print the JSON schema of problem, run and portfolio files, and of answers.",
 }
 """Subcommands and their one-line help; `planner.cli.NAME` has a command of that NAME, or `NAME_`."""
 
@@ -87,7 +87,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="plan")
 def main() -> None:
-    """Plan large training runs: which GPUs, how many, which layout, at what cost, done when."""
+    """Plan large training runs: which GPUs, how many, which layout, at what cost, and when it is done."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads that NumPy starts cost more than its products here
     if sys.stderr is None:  # a shell may have closed it
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  (while the process lives)

@@ -19,7 +19,11 @@ from planner.units import parse_share
 @calibration_option
 @cache_option
 @click.option(
-    "--within", default="5%", callback=quantity(parse_share), metavar="SHARE", help="How much worse; default 5%."
+    "--within",
+    default="5%",
+    callback=quantity(parse_share),
+    metavar="SHARE",
+    help="Largest difference from the optimum; default 5%.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def alternatives(problem_file: str, sets: tuple[str, ...], within: float, *, as_json: bool) -> None:

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 @click.option(
     "--read-only", is_flag=True, help="Through the shared link (without --share: the only one) nothing can be changed."
 )
-def board(problem_files: tuple[str, ...], port: int, *, no_browser: bool, share: bool, read_only: bool) -> None:
+@click.option(
+    "--static", type=click.Path(), metavar="OUT.HTML", help="Write one file that answers other limits without a server."
+)
+def board(
+    problem_files: tuple[str, ...], port: int, static: str | None, *, no_browser: bool, share: bool, read_only: bool
+) -> None:
     """One live page for a budget negotiation: move deadline, budget, GPUs or any other limit and see the best plan.
 
     Serves the page on this machine until Ctrl-C. The first line on stdout is its address, with a token that only its
@@ -31,8 +36,10 @@ def board(problem_files: tuple[str, ...], port: int, *, no_browser: bool, share:
     from planner.board.given import Given, check_count
     from planner.board.serve import Options, require_libraries, serve
 
-    require_libraries()
     check_count(problem_files)
+    if static is not None:
+        return _write_static(problem_files, static)
+    require_libraries()
     files = tuple(Given.read(path) for path in problem_files)
 
     def tell(links: Links) -> None:
@@ -43,4 +50,15 @@ def board(problem_files: tuple[str, ...], port: int, *, no_browser: bool, share:
         if not no_browser:
             click.launch(links.own)
 
-    serve(files, Options(port, share, read_only), tell)
+    return serve(files, Options(port, share, read_only), tell)
+
+
+def _write_static(problem_files: tuple[str, ...], path: str) -> None:
+    """Writes the board of one problem as a file."""
+    from planner.board.given import Given
+    from planner.board.static_page import static_page
+    from planner.files import write_whole
+
+    if len(problem_files) > 1:
+        raise click.UsageError("--static holds one problem: give one file")
+    write_whole(path, static_page(Given.read(problem_files[0])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -24,9 +25,15 @@ def diff(old: str, new: str, *, as_json: bool) -> None:
     """What changes from A to B: `+` added, `~` changed, `-` removed, then the bill.
 
     A and B are each a plan that `plan solve --out` wrote, or a problem file, which is solved; of two problem files what
-    they ask for is compared too. Exit code 3: one of them has no plan.
+    they ask for is compared too. Or both are answers that `plan portfolio --out` wrote. Exit code 3: one of them has no
+    plan.
     """
-    (before, first), (after, second) = (_plan(path) for path in (old, new))
+    from planner.problem.document import read_source
+
+    contents = [(path, read_source(path, LARGEST + 1)) for path in (old, new)]
+    if portfolios := _portfolios(contents):
+        return _diff_portfolios(*portfolios, as_json=as_json)
+    (before, first), (after, second) = (_plan(*one) for one in contents)
     from planner.report.diff import asked_document, asked_lines, diff_document, diff_lines
 
     try:
@@ -37,13 +44,37 @@ def diff(old: str, new: str, *, as_json: bool) -> None:
         fix = "give files that plan solve --out wrote, as they were written"
         raise InputError("a plan with missing or changed figures", place=Place(f"{old}, {new}"), fix=fix) from None
     click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
+    return None
 
 
-def _plan(path: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
+def _portfolios(contents: Sequence[tuple[str, bytes]]) -> list[dict[str, Any]]:
+    """Both documents when both are answers of `plan portfolio`, else none. Raises InputError when only one is."""
+    found = [_written(path, content) for path, content in contents if content.lstrip().startswith(b"{")]
+    portfolios = [one for one in found if one.get("kind") == "portfolio"]
+    if len(portfolios) == 1:
+        fix = "give two answers of plan portfolio, or two plans"
+        raise InputError("a portfolio beside something else", place=Place(contents[1][0]), fix=fix)
+    return portfolios
+
+
+def _diff_portfolios(before: dict[str, Any], after: dict[str, Any], *, as_json: bool) -> None:
+    """Prints what differs between two answers of `plan portfolio`."""
+    from planner.report.portfolio_diff import portfolio_diff, portfolio_diff_lines
+
+    if not (before.get("jobs") and after.get("jobs")):
+        click.echo("error: one of the portfolios has no plan; plan portfolio shows the smallest relaxations", err=True)
+        raise click.exceptions.Exit(ExitCode.INFEASIBLE)
+    try:
+        found = portfolio_diff(before, after)
+        lines = list(portfolio_diff_lines(before, after))
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError):
+        fix = "give files that plan portfolio --out wrote, as they were written"
+        raise InputError("a portfolio with missing or changed figures", fix=fix) from None
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
+
+
+def _plan(path: str, content: bytes) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The plan that a file (`-`: standard input) holds or that a problem file asks for, and what that file says."""
-    from planner.problem.document import read_source
-
-    content = read_source(path, LARGEST + 1)
     is_plan = content.lstrip().startswith(b"{")
     document, asked = (_written(path, content), None) if is_plan else _solved(path, content)
     plan = document.get("plan")

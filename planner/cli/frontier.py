@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 @set_option
 @calibration_option
 @cache_option
-@click.option("--x", type=click.Choice(["cost", "time"]), default="cost", help="To the right; default cost.")
+@click.option("--x", type=click.Choice(["cost", "time"]), default="cost", help="Horizontal axis; default cost.")
 @click.option(
-    "--y", type=click.Choice(["time", "gpus", "cost", "tokens"]), default="time", help="Upwards; default time."
+    "--y", type=click.Choice(["time", "gpus", "cost", "tokens"]), default="time", help="Vertical axis; default time."
 )
 @click.option("--points", type=click.IntRange(2, 1000), default=20, help="Most points that are shown; default 20.")
 @html_option

@@ -27,7 +27,7 @@ SHOWN = 20
 @click.option(
     "--top",
     type=click.IntRange(min=1),
-    help=f"Only so many layouts of each phase, cheapest first; default {SHOWN}, with --csv all.",
+    help=f"Number of layouts per phase, cheapest first; default {SHOWN}, with --csv all.",
 )
 @click.option("--undominated", is_flag=True, help="Only the layouts that the solver chooses from.")
 def layouts(problem_file: str, sets: tuple[str, ...], *, as_csv: bool, top: int | None, undominated: bool) -> None:

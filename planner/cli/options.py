@@ -57,7 +57,7 @@ def calibration_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def cache_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--no-cache`: the command neither reads nor writes evaluated layouts on disk, whatever its processes."""
-    text = "Evaluate every layout anew: neither read nor write what earlier commands left in the user's cache folder."
+    text = "Evaluate every layout anew, without the layouts that are cached on disk."
     return click.option("--no-cache", is_flag=True, expose_value=False, callback=_without_cache, help=text)(command)
 
 

@@ -22,11 +22,17 @@ BAR = 30
     "--trace", "traces", multiple=True, metavar="FILE", help="Recorded capacity instead of generated; may be repeated."
 )
 @click.option("--runs", type=click.IntRange(1, MAX_RUNS), default=1000, show_default=True, help="Runs of each policy.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed, the same runs.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Random seed of the runs.",
+)
 @click.option("--svg", type=click.Path(), callback=require_html, help="Write a picture to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def replay(plan_file: str, traces: tuple[str, ...], runs: int, seed: int, svg: str | None, *, as_json: bool) -> None:
-    """Whether a plan is ready in time when nodes fail and spot nodes disappear, run by run and policy by policy.
+    """Simulate a plan under node failures and spot preemptions, run by run and policy by policy.
 
     PLAN.JSON is what `plan solve --out` writes. Capacity is generated from the plan's own spot figures, or taken from
     recorded traces (`plan trace stats` says which formats), each run from a random time on in one of them.

@@ -20,7 +20,7 @@ from planner.errors import ExitCode
 @click.option(
     "--gpus",
     metavar="COUNTS",
-    help="128..1024 in doublings, 128..1024:7 for so many at equal ratios, or 128,256,512; default: powers of two of "
+    help="128..1024 in doublings, 128..1024:7 for 7 counts at equal ratios, or 128,256,512; default: powers of two of "
     "nodes within limits.gpus and the offers.",
 )
 @click.option("--on", "accelerator", metavar="NAME", help="Only this accelerator, each of its fabrics.")
@@ -39,7 +39,7 @@ def scale(
     as_json: bool,
     as_csv: bool,
 ) -> None:
-    """The fastest layout on exactly so many GPUs: throughput, efficiency against the fewest, time, cost, waiting.
+    """The fastest layout on each number of GPUs: throughput, efficiency, time, cost, and what a step waits for.
 
     Every number is evaluated and verified, none is interpolated; where no layout exists the reason is given. Deadline
     and budget are not applied, and GPUs that are asked for may go beyond limits.gpus. By default a curve for each

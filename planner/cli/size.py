@@ -31,8 +31,8 @@ def _days(text: object) -> float:
 @click.command()
 @click.argument("model")
 @click.option("--tokens", callback=quantity(parse_tokens), help="Tokens to train on, such as 14.8T.")
-@click.option("--days", callback=quantity(_days), help="Time there is, in days or with a unit, such as 60 or 8w.")
-@click.option("--gpus", type=click.IntRange(1, MAX_GPUS), help="GPUs there are.")
+@click.option("--days", callback=quantity(_days), help="Time available, in days or with a unit, such as 60 or 8w.")
+@click.option("--gpus", type=click.IntRange(1, MAX_GPUS), help="GPUs available.")
 @click.option("--on", "accelerator", required=True, help="The accelerator, such as H800-80GB.")
 @click.option(
     "--sequence-length",
@@ -42,7 +42,7 @@ def _days(text: object) -> float:
     help="Tokens in a sequence; attention's share of the work grows with it.",
 )
 @click.option("--precision", default="bf16", show_default=True, help="Precision of the linear layers: bf16, fp8 …")
-@click.option("--mfu", callback=quantity(parse_share), help="Share of peak, such as 40%, in place of what is typical.")
+@click.option("--mfu", callback=quantity(parse_share), help="Share of peak, such as 40%, instead of the typical one.")
 @click.option(
     "--price", callback=quantity(parse_price), help="Price, such as $2/GPU-h; default: the catalog's cheapest."
 )

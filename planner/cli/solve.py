@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from decimal import Decimal
-from math import inf
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +12,7 @@ from planner.cli.ending import ending_with, stopped_by_interrupts
 from planner.cli.options import cache_option, calibration_option, html_option, quantity, set_option, write_page
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
-from planner.units import parse_duration
+from planner.units import parse_duration, parse_share
 
 if TYPE_CHECKING:
     from planner.clock import Clock
@@ -36,8 +34,16 @@ if TYPE_CHECKING:
     "--time-limit",
     callback=quantity(parse_duration),
     metavar="DURATION",
-    help="Stop searching after this time, such as 60s, with the best plan so far; what limits are worth, or what has "
-    "to give, is asked in what is left of it.",
+    help="Stop searching after this time, such as 60s, with the best plan so far; sensitivity and relaxations use "
+    "the remaining time.",
+)
+@click.option(
+    "--within",
+    default="1%",
+    show_default=True,
+    callback=quantity(parse_share),
+    metavar="SHARE",
+    help="Name plans that are worse than the best one by no more than this and much better otherwise.",
 )
 @click.option("--check", is_flag=True, help="Compare the optimum with an exhaustive enumeration; slow.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -49,6 +55,7 @@ def solve(
     minimize: str | None,
     maximize: str | None,
     time_limit: float | None,
+    within: float,
     *,
     check: bool,
     as_json: bool,
@@ -67,19 +74,19 @@ def solve(
     clock, objective = Clock.of(time_limit), minimize or maximize
     problem = problem_of(problem_file, (*sets, *([f"objective={objective}"] if objective else [])))
     with stopped_by_interrupts(clock):
-        found = _solved(problem, clock)
+        found = _solved(problem, clock, within)
         if check:
             _compare(found.answer)
         _show(found, as_json=as_json, out=out, html=html)
 
 
-def _solved(problem: Problem, clock: Clock) -> Answered:
+def _solved(problem: Problem, clock: Clock, within: float) -> Answered:
     """The answer and what was asked around it; a plan that does not hold ends with 70 instead."""
     from planner.session import Session
     from planner.verify.check import FaultyPlanError
 
     try:
-        return Session(problem, clock=clock, progress=_progress()).answered
+        return Session(problem, clock=clock, progress=_progress(), within=within).answered
     except FaultyPlanError as error:
         for fault in error.faults:
             click.echo(f"error: the plan failed its verification: {fault}", err=True)
@@ -117,8 +124,8 @@ def _tell_left_out(found: Answer, around: Surroundings) -> None:
     if found.unsearched:
         click.echo(f"{why}: not searched to the end: {', '.join(found.unsearched)}", err=True)
     if around.left_out:
-        about = "more is worth" if found.plan else "has to give"
-        click.echo(f"{why}: of what {about}, left out: {', '.join(around.left_out)}", err=True)
+        about = "sensitivity" if found.plan else "relaxations"
+        click.echo(f"{why}: {about} not computed for {', '.join(around.left_out)}", err=True)
 
 
 def _print(found: Answer, around: Surroundings) -> None:
@@ -157,35 +164,10 @@ def _progress() -> Callable[[str], None] | None:
 
 def _compare(found: Answer) -> None:
     """Says on stderr how the optimum compares with every layout; a difference beyond rounding to cents ends with 70."""
-    from planner.verify.oracle import best_value
+    from planner.verify.oracle import best_value, confirms
 
     expected = best_value(found.problem)
-    if _agrees(found, expected):
+    if confirms(found.problem, found.value, found.plan.cost_usd if found.plan else None, expected):
         return click.echo(f"check: enumeration finds {expected}, the same within rounding", err=True)
     click.echo(f"error: enumeration finds {expected}, the search {found.value}", err=True)
     raise click.exceptions.Exit(ExitCode.FAILED_VERIFICATION)
-
-
-def _agrees(found: Answer, expected: float | None) -> bool:
-    """Whether the answer is what enumeration finds, or lies between what it finds for a few cents less and more."""
-    from planner.verify.oracle import agrees, best_value
-
-    cents, limits = Decimal("0.02") * (len(found.problem.training.phases) + 1), found.problem.limits
-    relative = float(cents) / max(float(found.plan.cost_usd), 0.01) if found.plan else 0.0
-    if agrees(found.value, expected, ROUNDING + relative):
-        return True
-    if limits.budget is None:
-        return False
-
-    def score(value: float | None) -> float:
-        """The less the better; endless without a plan."""
-        return inf if value is None else -value if found.problem.objective == "tokens" else value
-
-    near = (limits.model_copy(update={"budget": max(limits.budget + change, Decimal(0))}) for change in (cents, -cents))
-    low, high = (score(best_value(found.problem.model_copy(update={"limits": one}))) for one in near)
-    slack = ROUNDING * abs(found.value or 0.0)
-    return low - slack <= score(found.value) <= high + slack
-
-
-ROUNDING = 1e-9
-"""Relative difference of sums of floats that were added in another order."""

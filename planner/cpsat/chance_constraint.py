@@ -52,7 +52,7 @@ LEAST_DEVIATIONS: Final = 1e-2
 
 @dataclass(frozen=True)
 class _Rule:
-    """By when, and how sure."""
+    """The deadline and its confidence."""
 
     seconds: float
     deviations: float
@@ -98,7 +98,7 @@ def loosening(choices: Choices) -> float:
 
 
 def _single(model: Model, plan: PlanVariables, choices: Choices, rule: _Rule, scale: FixedPoint) -> None:
-    """Of one phase the time that is kept is a column of the layout choice like any other."""
+    """With one phase, the time that is kept is a column of the layout choice like any other."""
     phase, steps = plan.phases[0], choices.phases[0].steps
     runs = [choices.columns[0][site].run for site in choices.sites_of(0)]
     times = (
@@ -149,7 +149,7 @@ def _spreads(phases: Sequence[_Phase]) -> list[int]:
 def _keeps_margin(
     model: Model, plan: PlanVariables, phases: Sequence[_Phase], spread: IntVar, rule: _Rule, scale: FixedPoint
 ) -> None:
-    """In the case u ≤ uⱼ: √V ≤ uⱼ·b and M + k(uⱼ₋₁)·√V ≤ deadline; the last case holds whatever u is."""
+    """Case u ≤ uⱼ: √V ≤ uⱼ·b and M + k(uⱼ₋₁)·√V ≤ deadline; the last case holds whatever u is."""
     shapes = _shapes(phases, rule.deviations)
     most = _beyond(model, phases)
     wall = floor(PARTS * scale.seconds * BEYONDS / rule.seconds) * plan.wall

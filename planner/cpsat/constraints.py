@@ -98,7 +98,7 @@ def buys_what_is_sold(model: Model, phase: PhaseVariables) -> None:
 
 
 def times_are_the_layouts(model: Model, phase: PhaseVariables) -> None:
-    """Of the chosen layout: wall, node_time = bought · wall, and what of it a spot node is paid and saves."""
+    """The chosen layout's wall, node_time = bought · wall, and what of it a spot node is paid and saves."""
     figures = phase.figures
     node_time = [nodes * wall for nodes, wall in zip(figures.bought, figures.wall, strict=True)]
     for name, variable, values in (

@@ -16,7 +16,7 @@ import numpy as np
 from planner.market.money import node_hours_usd
 from planner.market.purchase_options import PurchaseOption
 from planner.plans.choices import Choices, PhaseModes
-from planner.plans.lower_bounds import least_seconds, least_usd, rounded_usd
+from planner.plans.lower_bounds import least_seconds, least_usd, rounded_off
 from planner.plans.node_cost import node_cost
 from planner.plans.peak_bound import prices_of
 
@@ -103,7 +103,7 @@ def _weight_of_rounding(choices: Choices) -> float:
 
 
 def _weight(purchase_option: PurchaseOption, columns: PhaseModes) -> float:
-    """That of one phase with one purchase option; 1 without spot nodes."""
+    """The weight of one phase with one purchase option; 1 without spot nodes."""
     spot, stand_in = (float(price or 0) for price in (purchase_option.spot_price, purchase_option.on_demand_price))
     if not spot:
         return 1.0
@@ -139,7 +139,7 @@ def affordable_node_seconds(choices: Choices) -> float:
 def budget_of(choices: Choices) -> float:
     """What a plan may cost before the lines of its bill are rounded to whole cents; endless without a budget."""
     limit = choices.limits.get("cost_usd")
-    return inf if limit is None else limit.bound + rounded_usd(choices)
+    return inf if limit is None else limit.bound + rounded_off(choices)
 
 
 def _affordable(purchase_option: PurchaseOption, columns: PhaseModes, steps: int, usd: float) -> float:

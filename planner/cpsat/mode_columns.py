@@ -28,7 +28,7 @@ class ModeColumns:
     paid: list[int]
     """Time for which a spot node is paid."""
     saved: list[int]
-    """Time for which a spot node is not bought on demand: the wall time less what stand-ins run."""
+    """Time for which a spot node is not bought on demand: the wall time less what its replacements run."""
     horizon: int
     """Longest wall time that the deadline leaves, units of time."""
     affordable: int

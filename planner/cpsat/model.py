@@ -178,7 +178,7 @@ class Search:
         self._solver.stop_search()
 
     def value(self, expression: Expression) -> int:
-        """Of an expression in the plan that was found."""
+        """Value of an expression in the plan that was found."""
         return compiled.ResponseHelper.value(self.response, expression)
 
     def is_true(self, literal: Literal) -> bool:

@@ -10,6 +10,7 @@ from planner.cpsat.fixed_point import FixedPoint
 from planner.layouts.wall_time import interruption_rates
 from planner.plans.choices import Choices
 from planner.plans.moves import BYTES_PER_GB, carried_bytes, usd_per_gb
+from planner.tolerances import CENT
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class MoveCosts:
 
 
 def move_costs(choices: Choices, scale: FixedPoint, phase: int) -> MoveCosts:
-    """Those before a phase."""
+    """Those before a phase; rounding to whole cents may make a move half a cent cheaper."""
     placements = [one.placement for one in choices.purchase_options]
     restart = min(interruption_rates(one.machine.accelerator.name).restart_seconds for one in placements)
     size = carried_bytes(choices.workload, phase)
@@ -33,12 +34,8 @@ def move_costs(choices: Choices, scale: FixedPoint, phase: int) -> MoveCosts:
     return MoveCosts(
         restart=floor(restart / scale.seconds),
         transfer=floor(size / choices.problem.market.moving.bandwidth / scale.seconds),
-        egress={location: max(floor((one - HALF_CENT) / scale.usd), 0) for location, one in usd.items()},
+        egress={location: max(floor((one - float(CENT) / 2) / scale.usd), 0) for location, one in usd.items()},
     )
-
-
-HALF_CENT = 0.005
-"""Dollars by which rounding to whole cents may make a move cheaper."""
 
 
 @dataclass(frozen=True)

@@ -58,15 +58,8 @@ class Relaxation:
     """What a day of a counted node is worth, shape (divisors, pools, days)."""
     divisors: Ints
     """How nodes are counted: whole times of each, shape (divisors, pools); the first is 1, every node."""
-    node_hour_usd: Array
-    """What a paid node-hour costs under the commitments of the relaxation, shape (pools, days)."""
     commitments: tuple[tuple[int, int, float], ...]
     """Pool, commitment and nodes."""
-    pool: tuple[Column, ...]
-    """All columns that were generated."""
-    is_complete: bool
-    """Whether every job that must be kept is."""
-    iterations: int
 
 
 @dataclass(frozen=True)
@@ -142,7 +135,6 @@ class _Master:
         self.known: set[Column] = set()
         self.value = inf
         self.shares: list[float] = []
-        self.left_out: list[float] = []
         self.nodes: list[tuple[int, int, float]] = []
 
     def _rows(self) -> None:
@@ -218,7 +210,7 @@ class _Master:
         self.levels: list[tuple[int, int, Any]] = []
         for pool, of in enumerate(self.portfolio.pools):
             for place, term in enumerate(of.commitments):
-                level = self.solver.NumVar(0, term.most, "")
+                level = self.solver.NumVar(term.least, term.most, "")
                 self.solver.Objective().SetCoefficient(level, self.weights.money * float(term.usd_per_node))
                 daily = float(term.usd_per_node_hour) * HOURS_PER_DAY
                 covered = np.bincount(self.segment_of[pool, term.start : term.end], minlength=len(self.segments))
@@ -308,7 +300,6 @@ class _Master:
             return False
         self.value = float(self.solver.Objective().Value())
         self.shares = [float(one.solution_value()) for one in self.variables]
-        self.left_out = [float(one.solution_value()) for one in self.out]
         self.nodes = [(pool, place, float(level.solution_value())) for pool, place, level in self.levels]
         return True
 
@@ -372,8 +363,8 @@ class _Pricing:
                 found[pool] = np.minimum(found[pool], prices.hours[master.segment_of[pool]])
         return found
 
-    def priced(self, prices: _Prices) -> tuple[float, list[Column], Array]:
-        """The Lagrangian bound, the best columns of each job, and what each best one costs."""
+    def priced(self, prices: _Prices) -> tuple[float, list[Column]]:
+        """The Lagrangian bound, and the best columns of each job."""
         hourly, daily = self.hour_prices(prices), prices.energy[:, :, self.master.week_of]
         floors = np.stack(
             [
@@ -381,16 +372,15 @@ class _Pricing:
                 for pool, of in enumerate(self.master.committable)
             ]
         )
-        columns, least = list[Column](), np.full(len(self.tables), inf)
+        columns = list[Column]()
         by_team = [hourly + prices.teams[team] * floors for team in range(len(self.portfolio.teams))]
         bound = self._constant(prices, hourly)
         for job in range(len(self.tables)):
             found, usd = self._best(job, by_team[self.team_of[job]], daily, prices)
             columns += found
             out = self._out_usd(job, prices)
-            least[job] = usd
             bound += min(usd, out)
-        return bound, columns, least
+        return bound, columns
 
     def _out_usd(self, job: int, prices: _Prices) -> float:
         """What dropping a job costs."""
@@ -417,7 +407,7 @@ class _Pricing:
             for term in of.commitments:
                 span = slice(term.start, term.end)
                 usd = HOURS_PER_DAY * float((float(term.usd_per_node_hour) * by_day[span] - hourly[pool, span]).sum())
-                found += min(0.0, usd) * term.most
+                found += min(usd * term.least, usd * term.most)
         return found
 
     def _best(self, job: int, hourly: Array, daily: Array, prices: _Prices) -> tuple[list[Column], float]:
@@ -490,46 +480,42 @@ def relaxed(
         for job, runs in enumerate(schedule.jobs):
             if runs:
                 master.add(Column(job, runs))
-    pricing = _Pricing(master, counts_missing=counts_missing)
-    best, best_prices, iterations = -inf, None, 0
-    weight = SMOOTHING
-    while iterations < MOST_ITERATIONS and not (clock.is_over and iterations):
-        iterations += 1
-        if not master.solve():
-            break
-        current = master.prices()
-        prices = current if best_prices is None else best_prices.mixed(current, weight)
-        bound, columns, _ = pricing.priced(prices)
-        if bound > best:
-            best, best_prices = bound, prices
-        added = sum([master.add(column) for column in columns])
-        if master.value - best <= (ROUNDING if len(tables) <= FEW else ENOUGH) * abs(master.value):
-            break
-        if not added:
-            if weight == 0:
-                break
-            weight = 0.0
-        else:
-            weight = SMOOTHING
+    bound, prices = _generated(master, _Pricing(master, counts_missing=counts_missing), clock)
     paid = sum(float(one.paid_usd) for one in portfolio.pools) * portfolio.weights.money
-    final = best_prices or _no_prices(master)
     return Relaxation(
-        bound=max(0.0, best) + paid,
+        bound=max(0.0, bound * (1 - ROUNDED_OFF)) + paid,
         columns=tuple(
             (column, share) for column, share in zip(master.columns, master.shares, strict=False) if share > LEAST_SHARE
         ),
-        node_day_usd=final.energy[:, :, master.week_of],
+        node_day_usd=prices.energy[:, :, master.week_of],
         divisors=master.divisors,
-        node_hour_usd=pricing.hour_prices(final),
         commitments=tuple(one for one in master.nodes if one[2] > LEAST_SHARE),
-        pool=tuple(master.columns),
-        is_complete=all(
-            share < LEAST_SHARE
-            for share, table in zip(master.left_out, tables, strict=False)
-            if table.value_usd is None
-        ),
-        iterations=iterations,
     )
+
+
+ROUNDED_OFF: Final = 1e-9
+"""Part of a bound that sums of floats may add to it."""
+
+
+def _generated(master: _Master, pricing: _Pricing, clock: Clock) -> tuple[float, _Prices]:
+    """The best bound and its prices, once columns were added until none helps or the clock is over."""
+    prices, weight = _no_prices(master), SMOOTHING
+    best, columns = pricing.priced(prices)
+    for column in columns:
+        master.add(column)
+    enough = ROUNDING if len(master.tables) <= FEW else ENOUGH
+    for iteration in range(MOST_ITERATIONS):
+        if (clock.is_over and iteration) or not master.solve():
+            break
+        tried = prices.mixed(master.prices(), weight)
+        bound, columns = pricing.priced(tried)
+        if bound > best:
+            best, prices = bound, tried
+        added = sum([master.add(column) for column in columns])
+        if master.value - best <= enough * abs(master.value) or (not added and not weight):
+            break
+        weight = SMOOTHING if added else 0.0
+    return best, prices
 
 
 LEAST_SHARE: Final = 1e-6
@@ -537,11 +523,11 @@ LEAST_SHARE: Final = 1e-6
 
 
 def _no_prices(master: _Master) -> _Prices:
-    """Prices of nothing, when the master was never solved."""
+    """Prices with which nothing is scarce and every hour costs the least that it can."""
     pairs, quarters = len(master.pairs), len(master.portfolio.quarters)
     return _Prices(
         energy=np.zeros((*master.capacity.shape,)),
-        hours=np.asarray([one.usd_per_node_hour for one in master.segments]),
+        hours=master.weights.money * np.asarray([float(master.floor(one.pool)[one.first]) for one in master.segments]),
         total=0.0,
         quarters=np.zeros(quarters),
         teams=np.zeros(len(master.portfolio.teams)),

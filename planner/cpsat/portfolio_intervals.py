@@ -160,8 +160,9 @@ class IntervalModel:
             if self.portfolio.pools[pool].commitments:
                 continue
             days = int(task.table.days[mode])
-            usd = task.table.usd[mode, first + days : last + 1] * (self.portfolio.weights.money > 0)
-            usd = np.where(np.isfinite(usd), usd, np.nan)
+            usd = task.table.usd[mode, first + days : last + 1]
+            counted = usd if self.portfolio.weights.money else np.zeros_like(usd)
+            usd = np.where(np.isfinite(usd), counted, np.nan)
             least = self.units(float(np.nanmin(usd)))
             self.terms_of_cost.append(least * literal)
             above = np.floor(usd / self.unit) - least
@@ -283,7 +284,7 @@ class _Commitments:
         """Nodes of one term."""
         term = self.of.portfolio.pools[self.pool].commitments[place]
         known = sum(one.nodes for one in self.of.known.purchases if (one.pool, one.commitment) == (self.pool, place))
-        level = self.of.variable(0, term.most, f"{term.name} {term.start}", known)
+        level = self.of.variable(term.least, term.most, f"{term.name} {term.start}", known)
         if term.is_block:
             choices = [self.of.variable(0, 1, "", int(size == known)) for size in term.sizes]
             self.model.add_at_most_one(choices)

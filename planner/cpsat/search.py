@@ -19,7 +19,7 @@ from planner.cpsat.objective import measure_of
 from planner.cpsat.variables import PhaseVariables, PlanVariables, declare
 from planner.market.purchase_options import PurchaseOption
 from planner.plans.choices import Choices, site_of
-from planner.plans.lower_bounds import rounded_usd
+from planner.plans.lower_bounds import rounded_off
 from planner.plans.solution import Decision, PhaseDecision, Solution, Status, Stay
 
 _STATUS: Final = {
@@ -120,7 +120,7 @@ def search(choices: Choices, *, clock: Clock | None = None, hint: Decision | Non
 
 
 def _parameters(scale: FixedPoint, clock: Clock) -> SatParameters:
-    """Of the search, so that the same model always gives the same answer, and never works without end."""
+    """Parameters with which the same model always gives the same answer, and a search always ends."""
     parameters = SatParameters()
     parameters.num_workers = 1
     parameters.random_seed = SEED
@@ -138,7 +138,7 @@ def bound_of(choices: Choices, scale: FixedPoint, value: float) -> float:
     """The solver's bound in dollars or seconds, less what rounding a bill to whole cents may take off."""
     if choices.objective == "time":
         return value * scale.seconds
-    return max(0.0, value * scale.usd - rounded_usd(choices))
+    return max(0.0, value * scale.usd - rounded_off(choices))
 
 
 def _begin_at(built: Built, hint: Decision) -> None:

@@ -28,7 +28,7 @@ class PhaseVariables:
     options: tuple[IntVar, ...]
     """Exactly one layout is chosen, on the site of the chosen purchase option."""
     nodes: IntVar
-    """That compute: data · tensor · pipeline · context devices."""
+    """Compute nodes, for data · tensor · pipeline · context devices."""
     bought: IntVar
     """nodes and spares = on_demand + spot + reserved."""
     gpus: IntVar
@@ -51,7 +51,7 @@ class PhaseVariables:
     reserved_time: IntVar
     """reserved · wall: time that is paid with the reservation."""
     cost: IntVar
-    """Of on-demand and spot nodes."""
+    """Cost of on-demand and spot nodes."""
 
     def chosen_sum(self, values: Sequence[int]) -> LinearExpr:
         """The value of the chosen option, given each option's."""
@@ -64,10 +64,10 @@ class PlanVariables:
 
     phases: tuple[PhaseVariables, ...]
     reserved_cost: IntVar
-    """Of the wall time of each stay, or of the committed term if that costs more."""
+    """Cost for the wall time of each stay, or for the committed term if that costs more."""
     most_reserved_cost: int
     wall: IntVar
-    """Of all phases, one after another."""
+    """Wall time of all phases, one after another."""
     cost: IntVar
     gpus: IntVar
     """Most devices at a time."""

@@ -44,13 +44,13 @@ def interval(deviation: float) -> tuple[float, float]:
 
 
 def is_within_error(ratio: float, deviation: float) -> bool:
-    """Whether two plans differ by less than the estimate can tell: their ratio lies inside its interval around 1."""
+    """Whether two plans are tied within the estimate's error: their ratio lies inside its interval around 1."""
     low, high = interval(deviation)
     return low <= ratio <= high
 
 
 def beyond_what_is_known(calibration: Calibration, stack: Stack, release: str) -> str:
-    """That a release is past the last of which anything is known; empty where it is not."""
+    """A warning that a release is newer than any with known runs; empty where it is not."""
     if not years_newer(max(calibration.spread.newest, stack.latest), release):
         return ""
     return (

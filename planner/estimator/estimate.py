@@ -23,7 +23,7 @@ from planner.estimator.resolve import Subject, Symbols, resolve, symbols_of, tra
 from planner.market.money import gpu_hours_usd
 from planner.performance import flops
 from planner.performance.attention import attended_tokens
-from planner.performance.evaluate import Evaluation
+from planner.performance.memory_account import MemoryAccount
 from planner.performance.normal import normal_quantile
 from planner.performance.own_runs import with_own_runs
 from planner.performance.parameters import active_parameters, layer_matrices_active, total_parameters
@@ -33,7 +33,7 @@ from planner.performance.symbols import Architecture, Software
 from planner.performance.work import model_flop_per_token
 from planner.problem.run import Run
 from planner.problem.training import MEMORY_CONFIDENCE, Training
-from planner.units import GIB, SECONDS_PER_DAY, SECONDS_PER_HOUR
+from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True)
@@ -49,45 +49,6 @@ class Work:
 
 
 @dataclass(frozen=True)
-class MemoryUse:
-    """GiB on the fullest device at its peak.
-
-    The parts add up to `total`, what a plan must set aside so that 90 % of real peaks stay under it.
-    """
-
-    parts: Mapping[str, float]
-    """Weights, gradients, optimizer, activations and other: logits, buffers, allocator, driver context, margin."""
-    allocated: float
-    """What the framework is expected to allocate."""
-    expected: float
-    """What the device is expected to show as used: allocator, driver context and buffers on top."""
-    limit: float
-    """What the device has, as its driver reports it."""
-    fit_probability: float
-    """Probability that the real peak fits the device."""
-
-    @property
-    def total(self) -> float:
-        """GiB to set aside."""
-        return math.fsum(self.parts.values())
-
-    @property
-    def margin(self) -> float:
-        """What is set aside beyond the expectation."""
-        return self.total - self.expected
-
-    @property
-    def fits(self) -> bool:
-        """Whether fitting is more likely than not."""
-        return self.fit_probability >= 1 / 2
-
-    @property
-    def is_sure(self) -> bool:
-        """Whether the device holds it with the margin that a plan sets aside by default."""
-        return self.total <= self.limit
-
-
-@dataclass(frozen=True)
 class Estimate:
     """Everything that `plan estimate` answers."""
 
@@ -97,11 +58,11 @@ class Estimate:
     work: Work
     time: Mapping[str, float]
     """Seconds of a step by part."""
-    memory: MemoryUse
+    memory: MemoryAccount
     peak_flops_s: float
     """Dense peak of a device in the precision of the linear layers: the denominator of MFU."""
     error: Predictive
-    """Of the real over the estimated time."""
+    """Distribution of the real over the estimated time."""
     failures: Failures
     price: HourlyPrice | None = None
     remedies: tuple[Remedy, ...] = ()
@@ -207,7 +168,7 @@ def estimate(run: Run, calibration: Calibration) -> Estimate:
     subject = resolve(run)
     symbols = symbols_of(subject, calibration)
     evaluation = symbols.evaluate()
-    memory = memory_use(evaluation, subject.accelerator)
+    memory = MemoryAccount.of(evaluation.memory, subject.accelerator.memory_usable_gib, MARGIN_DEVIATIONS)
     price = _price(subject)
     return Estimate(
         subject=subject,
@@ -254,21 +215,6 @@ def _of_the_model(model: ModelArchitecture, training: Training) -> Iterator[str]
 def nodes_of(gpus: int, accelerator: Accelerator) -> int:
     """Nodes that hold so many devices."""
     return -(-gpus // accelerator.accelerators_per_node)
-
-
-def memory_use(evaluation: Evaluation, accelerator: Accelerator) -> MemoryUse:
-    """The equations' bytes as GiB by part; all that comes on top of allocations counts as other."""
-    used = evaluation.memory
-    parts = {part: float(getattr(used, part)) / GIB for part in ("weights", "gradients", "optimizer", "activations")}
-    parts["other"] = float(used.other + used.reserved(MARGIN_DEVIATIONS) - used.allocated) / GIB
-    limit = accelerator.memory_usable_gib
-    return MemoryUse(
-        parts,
-        float(used.allocated) / GIB,
-        float(used.expected) / GIB,
-        limit,
-        float(used.fit_probability(limit * GIB)),
-    )
 
 
 MARGIN_DEVIATIONS: Final = float(normal_quantile(np.asarray(MEMORY_CONFIDENCE)))

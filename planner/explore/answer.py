@@ -50,7 +50,7 @@ class Answer:
     unsearched: tuple[str, ...] = ()
     """Accelerators for some of whose offers there was no time."""
     clock: Clock = field(default_factory=Clock)
-    """That ended the search, if anything did."""
+    """The clock that ended the search, if anything did."""
     asked: Problem | None = None
     """The problem as it was asked, where another one is answered: more nodes granted, or a second objective."""
 

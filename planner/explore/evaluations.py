@@ -71,7 +71,7 @@ class _Training:
     choices: Choices
     most_devices: int
     tokens: tuple[int, ...]
-    """Of each phase, that the layouts were evaluated for."""
+    """Tokens of each phase for which the layouts were evaluated."""
 
     def serves(self, problem: Problem, offers: Offers) -> bool:
         """Whether the layouts hold for a problem: enough devices and tokens, and every site."""
@@ -158,9 +158,12 @@ def _evaluated(problem: Problem, offers: Offers, known: _Training | None, clock:
     training = problem.training.model_copy(update={"phases": phases})
     widest = with_bounds(problem.model_copy(update={"training": training}), Bounds(gpus=float(most)))
     try:
-        return _Training(shared_choices([widest], everything, clock), most, tokens)
+        choices = shared_choices([widest], everything, clock)
     except KeyboardInterrupt:
         raise OutOfTimeError from None
+    for space in choices.spaces:
+        space.let_go()
+    return _Training(choices, most, tokens)
 
 
 @dataclass

@@ -199,7 +199,7 @@ def _choices(field: _Field, machine: Machine, numbers: Sequence[int]) -> Choices
 
 
 def _mode(choices: Choices, columns: PhaseModes, offers: Sequence[Placement], place: int) -> JobMode:
-    """One layout on the cheapest on-demand offer with room; where there is none, on another and endlessly dear."""
+    """One layout on the cheapest on-demand offer with room; otherwise on any offer, with infinite cost."""
     bought = columns.bought[[place]]
     roomy = [one for one in offers if one.nodes >= bought[0]]
     placement = min(roomy, key=lambda one: (one.on_demand is None, one.on_demand or 0, one.key))

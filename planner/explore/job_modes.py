@@ -85,7 +85,7 @@ class JobMode:
     kept_seconds: float
     """What a deadline bounds: the expected wall time, or the time that is kept with `risk.confidence`."""
     cost_usd: float
-    """In whole cents."""
+    """US dollars, in whole cents."""
 
     @property
     def purchase_option(self) -> PurchaseOption:
@@ -143,7 +143,7 @@ def _together(choices: Choices, bounds: Bounds, clock: Clock | None) -> tuple[Jo
 
 
 def usd_per_device_hour(purchase_option: PurchaseOption) -> float:
-    """The lowest price of a purchase_option."""
+    """The lowest price of a purchase option."""
     return min(prices_of(purchase_option).values()) / purchase_option.placement.machine.per_node
 
 

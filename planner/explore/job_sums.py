@@ -22,6 +22,7 @@ from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices, PhaseModes, is_open, site_of
 from planner.plans.node_cost import NodeCost, node_cost
+from planner.tolerances import PHASE_CENTS, SUM_ORDER
 
 Counts = npt.NDArray[np.int64]
 
@@ -75,16 +76,12 @@ class Left:
 
     def less(self, wall_seconds: float, cents: float) -> Left:
         """The same when so much is taken elsewhere."""
-        left = self.wall_seconds - wall_seconds + ROUNDING * (0.0 if wall_seconds == inf else wall_seconds)
+        left = self.wall_seconds - wall_seconds + SUM_ORDER * (0.0 if wall_seconds == inf else wall_seconds)
         return replace(self, wall_seconds=left, cents=self.cents - cents)
 
     def nodes(self, purchase_option: PurchaseOption) -> float:
         """Most nodes that a purchase option has within them."""
         return min(purchase_option.placement.nodes, self.gpus / purchase_option.placement.machine.per_node)
-
-
-ROUNDING: Final = 1e-9
-"""Relative slack of walls that are added in another order; the sum of all phases is compared without any."""
 
 
 Seen = Callable[[Array], Array]
@@ -172,15 +169,11 @@ def phase_figures(
     columns, steps = columns_of(choices, purchase_option, index, arrives=arrives), steps_of(choices, index)
     if optimistic:
         bill = node_cost(purchase_option, columns, steps)
-        cents = np.maximum(np.floor(100 * columns.bought * bill.least) - MOST_ROUNDED, 0)
+        cents = np.maximum(np.floor(100 * columns.bought * bill.least) - PHASE_CENTS, 0)
     else:
         cents = _cents(purchase_option, columns, steps, reserved)
     run = columns.run
     return columns.bought, np.column_stack([one.after(steps) for one in (run.wall, run.least, run.variance)] + [cents])
-
-
-MOST_ROUNDED: Final = 2
-"""Cents that rounding takes off the bill of a phase at most: half a cent of each of four lines."""
 
 
 def columns_of(choices: Choices, purchase_option: PurchaseOption, phase: int, *, arrives: bool = False) -> PhaseModes:

@@ -152,7 +152,7 @@ class CurvePoint:
 
     cost_usd: float
     seconds: float
-    """That a deadline bounds."""
+    """The time that a deadline bounds."""
     gpus: int
     accelerator: str
 
@@ -162,7 +162,7 @@ class Curve:
     """The frontier between cost and time."""
 
     points: tuple[CurvePoint, ...]
-    """In order of cost; none is beaten in both."""
+    """Points in order of cost; none is beaten in both."""
     knee: int | None
     everyone: tuple[CurvePoint, ...]
     """The frontier of each accelerator alone."""

@@ -1,4 +1,4 @@
-"""Whether memory is what stands in the way, and by how much."""
+"""Whether memory is what rules out every plan, and by how much."""
 
 from __future__ import annotations
 
@@ -27,22 +27,23 @@ def is_out_of_memory(choices: Choices) -> bool:
 
 
 def why_not_held(choices: Choices, machines: list[Machine], index: int) -> str:
-    """That a phase fits no machine, and by how much the closest layout misses."""
+    """A sentence that a phase fits no machine, and by how much the closest layout misses."""
     space, phase = choices.spaces[index], choices.phases[index].name
     least = space.outline.tightest_bytes
     if least == inf:
         return f"{phase}: no layout is valid under the pins"
     largest = max(machines, key=lambda machine: machine.memory_bytes)
-    if least <= largest.memory_bytes:
-        least = _leanest_bytes(choices, largest, space)
-    if not largest.memory_bytes < least < inf:
-        return f"{phase}: no layout fits in memory on the nodes that can be had"
-    needs, has = least / GIB, largest.memory_bytes / GIB
+    if least > largest.memory_bytes:
+        return f"{phase}: needs {_needs_and_has(least, largest)}"
+    devices = most_nodes(choices.problem, choices.offered, largest) * largest.per_node
+    least = leanest_bytes(largest, space, devices) if devices <= MOST_DEVICES else inf
+    if largest.memory_bytes < least < inf:
+        return f"{phase}: on the {devices} that can be had needs {_needs_and_has(least, largest)}"
+    return f"{phase}: no layout fits in memory on the nodes that can be had"
+
+
+def _needs_and_has(needed_bytes: float, machine: Machine) -> str:
+    """The memory of a device that is needed and that there is, with so many digits that they differ."""
+    needs, has = needed_bytes / GIB, machine.memory_bytes / GIB
     digits = 0 if round(needs) > round(has) else 1
-    return f"{phase}: needs {needs:.{digits}f} GiB a device, it has {has:.{digits}f}"
-
-
-def _leanest_bytes(choices: Choices, machine: Machine, space: LayoutSpace) -> float:
-    """Least device memory that a layout on the nodes that can be had needs; infinite where too many are to look at."""
-    devices = most_nodes(choices.problem, choices.offered, machine) * machine.per_node
-    return leanest_bytes(machine, space, devices) if devices <= MOST_DEVICES else inf
+    return f"{needs:,.{digits}f} GiB a device, it has {has:.{digits}f}"

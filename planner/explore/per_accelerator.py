@@ -20,7 +20,7 @@ class Rival:
 
     accelerator: str
     curve: tuple[tuple[float, float], ...]
-    """In order of x; empty when an axis is GPUs or tokens."""
+    """Points in order of x; empty when an axis is GPUs or tokens."""
     best: Plan | None
     """The fastest when the problem wants that, else the cheapest, verified; None when the limits leave none."""
 

@@ -16,6 +16,7 @@ from planner.cpsat.portfolio_intervals import IntervalModel, search_intervals
 from planner.performance.predictive import NORMAL_80
 from planner.plans.solution import Status
 from planner.portfolio.bill import Bill, bill_of
+from planner.portfolio.carry import carry
 from planner.portfolio.compile import earliest_starts
 from planner.portfolio.instance import Portfolio
 from planner.portfolio.rounding import guide_of, rounded
@@ -102,11 +103,12 @@ class Stop:
 
 
 def solve_portfolio(
-    portfolio: Portfolio, stop: Stop, *, begin: Schedule | None = None, progress: Progress | None = None
+    portfolio: Portfolio, stop: Stop, *, begin: PortfolioAnswer | None = None, progress: Progress | None = None
 ) -> PortfolioAnswer:
-    """The best schedule within the time; `begin`: one that holds, of which nothing worse is returned.
+    """The best schedule within the time; `begin`: what is known of a similar portfolio, from which it starts.
 
-    Raises FaultyScheduleError when the answer does not hold, which would be a bug.
+    Where all that is known still holds, nothing worse is returned. Raises FaultyScheduleError when the answer does not
+    hold, which would be a bug.
     """
     work = _Work(portfolio, stop, progress)
     work.first(begin)
@@ -132,13 +134,14 @@ class _Work:
         self.is_proven_empty = False
         self.paid_usd = portfolio.weights.money * sum(float(one.paid_usd) for one in portfolio.pools)
 
-    def first(self, begin: Schedule | None) -> None:
+    def first(self, begin: PortfolioAnswer | None) -> None:
         """A schedule by due date, and the one that is known."""
         found = self.search.first_schedule()
         if found.is_complete:
             self.first_seconds = time.perf_counter() - self.started
-        if begin is not None:
-            self.search.load(begin)
+        if begin is not None and begin.schedule is not None:
+            carry(begin.portfolio, begin.schedule, self.search)
+            self.search.note()
             self.search.recommit()
             self.search.note()
         self._tell()
@@ -256,7 +259,7 @@ def whole_purchases(portfolio: Portfolio, commitments: Sequence[tuple[int, int, 
     found = []
     for pool, place, nodes in commitments:
         term = portfolio.pools[pool].commitments[place]
-        whole = round(nodes)
+        whole = max(term.least, round(nodes))
         if term.is_block:
             whole = max((size for size in term.sizes if size <= whole), default=0)
         if whole:

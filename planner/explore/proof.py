@@ -14,10 +14,11 @@ from planner.explore.job_modes import Bounds, bounds_of, decision_of
 from planner.explore.max_tokens import lasting
 from planner.market.purchase_options import PurchaseOption
 from planner.plans.choices import Choices, is_open
-from planner.plans.lower_bounds import least_seconds, least_usd, rounded_usd
+from planner.plans.lower_bounds import least_seconds, least_usd, rounded_off
 from planner.plans.peak_bound import PeakBound, peak_bound
 from planner.plans.plan import Plan, plan_of
 from planner.plans.solution import Decision, Solution, Status
+from planner.tolerances import CENT, SUM_ORDER
 from planner.verify.check import FaultyPlanError, limits_broken
 
 
@@ -76,18 +77,17 @@ def _agreed(question: _Question, found: Solution) -> Solution:
             _is_beyond_a_limit(question, found, found.decision)
         return replace(found, status=Status.INFEASIBLE, bound=None)
     value = question.value(plan)
-    if found.bound is None or found.bound > value * (1 + TINY):
+    if found.bound is None or found.bound > value * (1 + SUM_ORDER):
         raise FaultyPlanError((f"enumeration finds {value:.10g}, the solver proves {found.bound or inf:.10g}",))
-    lowest = value * (1 - found.error) - CENT * len(plan.purchases)
+    lowest = value * (1 - found.error) - _cents(plan)
     if found.bound < lowest and found.decision is not None:
         _is_beyond_a_limit(question, found, found.decision)
     return replace(found, bound=max(found.bound, lowest))
 
 
-TINY: Final = 1e-9
-"""Relative difference between sums of floats that were added in another order."""
-CENT: Final = 0.01
-"""Dollars by which rounding a line of the bill may change it."""
+def _cents(plan: Plan) -> float:
+    """US dollars by which rounding the lines of a bill may change it."""
+    return float(CENT * len(plan.purchases))
 
 
 def _is_beyond_a_limit(question: _Question, found: Solution, decision: Decision) -> None:
@@ -95,18 +95,18 @@ def _is_beyond_a_limit(question: _Question, found: Solution, decision: Decision)
     plan = plan_of(question.choices, decision)
     value = question.value(plan)
     known = inf if question.plan is None else question.value(question.plan)
-    better = value < known * (1 - found.error) - CENT * len(plan.purchases)
+    better = value < known * (1 - found.error) - _cents(plan)
     if better and not limits_broken(question.choices.problem, plan):
         raise FaultyPlanError((f"the solver finds {value:.10g}, enumeration {known:.10g}",))
     mode = best_mode(question.choices, _wider(question.choices, found))
     least = inf if mode is None else mode.wall_seconds if question.choices.objective == "time" else mode.cost_usd
-    if least > value * (1 + found.error) + CENT * len(plan.purchases):
+    if least > value * (1 + found.error) + _cents(plan):
         raise FaultyPlanError((f"within rounding the solver finds {value:.10g}, enumeration {least:.10g}",))
 
 
 def _wider(choices: Choices, found: Solution) -> Bounds:
     """The limits, wider by what rounding may hide: of cents once off the solver's bill, and once onto the real one."""
-    stated, cents = bounds_of(choices.problem), 2 * rounded_usd(choices)
+    stated, cents = bounds_of(choices.problem), 2 * rounded_off(choices)
     return replace(
         stated,
         wall_seconds=stated.wall_seconds * (1 + 2 * found.error + found.loosened),
@@ -153,10 +153,10 @@ def optimistic(choices: Choices) -> float:
     """A value that no plan can beat, of the options that no time was left for too: dollars, seconds or tokens."""
     match choices.objective:
         case "cost":
-            usd = [*_napkins(choices, "usd"), *([least_usd(choices)] if choices.purchase_options else [])]
-            return max(0.0, min(usd, default=0.0) - rounded_usd(choices))
+            usd = [*_unsearched(choices, "usd"), *([least_usd(choices)] if choices.purchase_options else [])]
+            return max(0.0, min(usd, default=0.0) - rounded_off(choices))
         case "time":
-            found = [*_napkins(choices, "seconds"), *([least_seconds(choices)] if choices.purchase_options else [])]
+            found = [*_unsearched(choices, "seconds"), *([least_seconds(choices)] if choices.purchase_options else [])]
             return min(found, default=0.0)
         case "tokens":
             steps = max(
@@ -165,7 +165,7 @@ def optimistic(choices: Choices) -> float:
             return steps * choices.phases[0].tokens_per_step
 
 
-def _napkins(choices: Choices, figure: str) -> Iterator[float]:
+def _unsearched(choices: Choices, figure: str) -> Iterator[float]:
     """A figure of the whole job on each machine that was not searched, at least."""
     steps = [phase.steps for phase in choices.phases]
     for purchase_options in _by_machine(choices.unsearched):
@@ -184,7 +184,7 @@ def _most_steps(choices: Choices, purchase_options: list[PurchaseOption]) -> flo
     rest = peak_bound(choices.problem, choices.workload, purchase_options, closed)
     step = peak_bound(choices.problem, choices.workload, purchase_options, [1, *[0] * (len(closed) - 1)])
     bounds = bounds_of(choices.problem)
-    usd = bounds.cost_usd + rounded_usd(choices)
+    usd = bounds.cost_usd + rounded_off(choices)
     return max(0.0, min(_left(bounds.wall_seconds, rest, step, "seconds"), _left(usd, rest, step, "usd")))
 
 

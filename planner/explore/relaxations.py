@@ -1,4 +1,4 @@
-"""What has to give when nothing fits: the smallest change of each limit, of all together, and of other keys."""
+"""The smallest relaxations when no plan exists: of each limit, of all together, and of other keys."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from planner.plans.choices import Choices
 from planner.plans.limits import Limit, limits_of
 from planner.plans.plan import Plan
 from planner.problem.problem import Problem
+from planner.tolerances import SUM_ORDER
 from planner.units import SECONDS_PER_HOUR
 
 
@@ -145,11 +146,7 @@ def _helps_further(room: Room, bounds: Bounds) -> bool:
 def is_priced_out(room: Room, bounds: Bounds) -> bool:
     """Whether no plan costs as little as a bound, on however many devices and in whatever time."""
     known = room.choices(room.bounds.wall_seconds, room.bounds.gpus)
-    return bounds.cost_usd < inf and bounds.cost_usd < least_usd(known) * (1 - ROUNDING)
-
-
-ROUNDING: Final = 1e-9
-"""Relative slack of a bound that was multiplied in another order."""
+    return bounds.cost_usd < inf and bounds.cost_usd < least_usd(known) * (1 - SUM_ORDER)
 
 
 def device_counts(choices: Choices) -> list[int]:

@@ -29,7 +29,7 @@ class ScalingPoint:
     """The fastest layout on one number of devices, or why there is none."""
 
     gpus: int
-    """That compute; spares are bought on top."""
+    """Compute devices, excluding spares."""
     plan: Plan | None
     """Verified; of the phase alone."""
     cost_usd: Decimal | None
@@ -37,7 +37,7 @@ class ScalingPoint:
     reason: str
     """Why there is no layout."""
     tokens_per_second: float | None
-    """Of a step, when nothing fails; None without a layout, like all that follows."""
+    """Throughput of a step when nothing fails; None without a layout, like all that follows."""
     efficiency: float | None
     """Tokens per second and device, over those of the fewest devices that have a layout."""
 

@@ -41,7 +41,7 @@ class Sensitivity:
     """What more of one quantity buys."""
 
     quantity: str
-    """That of the limit: `wall_seconds`, `cost_usd` or `gpus`."""
+    """The limit's quantity: `wall_seconds`, `cost_usd` or `gpus`."""
     more: float
     gain: float
     """Never negative."""
@@ -99,7 +99,7 @@ def is_asked(problem: Problem, quantity: str) -> bool:
 
 
 def _worth(room: Room, plan: Plan, quantity: str, more: float) -> Sensitivity:
-    """By solving at the limit and with more of it."""
+    """The worth of a limit, by solving at it and with more of it."""
     if quantity == "cost_usd" and room.problem.objective != "tokens":
         return _of_money(room, plan, more)
     bounds = room.bounds

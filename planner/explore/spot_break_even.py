@@ -19,10 +19,11 @@ from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices
 from planner.plans.plan import PhasePlan, Plan, plan_of
+from planner.tolerances import SUM_ORDER
 from planner.units import exact
 
 RATES: Final = (1e-3, 500.0)
-"""Preemptions per node and day between which the turning point is looked for."""
+"""Preemptions per node and day between which the break-even point is searched."""
 ALMOST: Final = 0.999
 """A rate so near to the end of that range was not found."""
 LEAST_FACTOR: Final = 1e-6
@@ -67,7 +68,7 @@ def spot_break_even(choices: Choices, best: Plan) -> SpotBreakEven | None:
         if plan is None or not paid:
             return None
         better = max((limit - (float(plan.cost_usd) - factor * paid)) / paid, LEAST_FACTOR)
-        if found and better <= factor * (1 + 1e-9):
+        if found and better <= factor * (1 + SUM_ORDER):
             break
         found, factor = plan, better
     if found is None or factor <= LEAST_FACTOR:

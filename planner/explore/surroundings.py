@@ -8,6 +8,7 @@ from typing import Final
 
 from planner.explore.answer import Answer
 from planner.explore.capacity import BetterWithGrant, Grant, better_with_grant, grant_for
+from planner.explore.near_optimal import WITHIN, NearOptimal, near_optimal
 from planner.explore.relaxations import Relaxation, relaxations
 from planner.explore.room import Room
 from planner.explore.sensitivity import Sensitivity, sensitivities
@@ -28,13 +29,15 @@ class Surroundings:
     """What a cloud must grant before the plan can be had."""
     beyond: BetterWithGrant | None = None
     """A better plan on nodes that would have to be granted."""
+    near: Sequence[NearOptimal] = ()
+    """Plans hardly worse by the objective and much better otherwise."""
 
 
 NOTHING: Final = Surroundings()
 """Nothing was asked around the answer."""
 
 
-def surroundings(room: Room, found: Answer) -> Surroundings:
+def surroundings(room: Room, found: Answer, within: float = WITHIN) -> Surroundings:
     """What a little more of each limit is worth and where spot turns, or the smallest relaxations."""
     left_out = room.time_budget.left_out
     if found.status is Status.INFEASIBLE:
@@ -46,4 +49,5 @@ def surroundings(room: Room, found: Answer) -> Surroundings:
         turning = room.time_budget.ask("market.spot_price", lambda: spot_break_even(found.choices, plan))
     beyond = room.time_budget.ask("market.capacity", lambda: better_with_grant(found.problem, plan, room))
     grant = grant_for(found.asked, plan) if found.asked else None
-    return Surroundings(worth=worth, turning=turning, left_out=left_out, grant=grant, beyond=beyond)
+    near = near_optimal(room, plan, within)
+    return Surroundings(worth, turning=turning, left_out=left_out, grant=grant, beyond=beyond, near=near)

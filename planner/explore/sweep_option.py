@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from planner.errors import InputError, Issue, Place
 from planner.problem.document import Document, with_overrides
 from planner.problem.problem import Problem
+from planner.problem.schema_base import SchemaFile
 from planner.problem.yaml_tree import KeyPath
 from planner.units import Price, exact
 
@@ -67,11 +68,12 @@ class _Asked:
         return Place(f"--vary {self.written[:200]}")
 
 
-def varied(document: Document, texts: Sequence[str]) -> tuple[Varied, ...]:
+def varied(document: Document, texts: Sequence[str], kind: type[SchemaFile] = Problem) -> tuple[Varied, ...]:
     """The keys that are varied: `KEY=LOW..HIGH:N`, `KEY=LOW..HIGH:N:log` or `KEY=A,B,C`. Raises InputError.
 
     The ends of a range are read as the problem file's own value of that key, so every unit of the key is known; what
-    lies between them is written in the unit of the upper end, to six digits, and whole where the key is.
+    lies between them is written in the unit of the upper end, to six digits, and whole where the key is. `kind`: what
+    the file is.
     """
     if not 1 <= len(texts) <= MOST_KEYS:
         message = f"one or two quantities are varied, not {len(texts)}"
@@ -86,7 +88,7 @@ def varied(document: Document, texts: Sequence[str]) -> tuple[Varied, ...]:
         base = with_overrides(document, [one.first for one in asked])
     if len(paths) < len(asked):
         raise InputError(f"{asked[0].key} is varied twice", place=asked[-1].place, fix="leave one of them out")
-    return tuple(Varied(one.written, one.key, _values(base, one)) for one in asked)
+    return tuple(Varied(one.written, one.key, _values(base, one, kind)) for one in asked)
 
 
 def _path(document: Document) -> KeyPath:
@@ -148,11 +150,11 @@ def _named(issue: Issue, places: dict[str, Place], given: str) -> Issue:
     return replace(issue, place=found, message=f"{issue.message} (as {value[:60]})" if value else issue.message)
 
 
-def _values(base: Document, asked: _Asked) -> tuple[str, ...]:
+def _values(base: Document, asked: _Asked, kind: type[SchemaFile]) -> tuple[str, ...]:
     """The texts of all values."""
     if not asked.count:
         return asked.texts
-    low, high = (_amount(base, asked, text) for text in asked.texts)
+    low, high = (_amount(base, asked, text, kind) for text in asked.texts)
     if low.per != high.per:
         message = f"the ends are of different kinds: per {low.per} and per {high.per}"
         raise InputError(message, place=asked.place, fix="write both in the same unit")
@@ -181,13 +183,12 @@ class _Amount:
     """Text before the number, the number, and the text after it; None for a sum such as `1d 12h`."""
 
 
-def _amount(base: Document, asked: _Asked, text: str) -> _Amount:
+def _amount(base: Document, asked: _Asked, text: str, kind: type[SchemaFile]) -> _Amount:
     """One end of a range, read as the problem file reads it. Raises InputError."""
     setting = f"{asked.key}={text}"
     with naming([(setting, asked.written)]):
         document = with_overrides(base, [setting])
-        problem = Problem.of(document)
-    value: Any = problem
+        value: Any = kind.of(document)
     for step in _path(document):
         value = getattr(value, step) if isinstance(step, str) and isinstance(value, BaseModel) else value[step]
     number = value.usd if isinstance(value, Price) else value

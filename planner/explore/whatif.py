@@ -137,7 +137,7 @@ class _Work:
 
     problems: tuple[Problem, ...]
     offers: tuple[Offers, ...]
-    """By cell; one object for equal markets."""
+    """Offers of each cell; one object for equal markets."""
     groups: tuple[tuple[int, ...], ...]
     """Cells that share their layouts."""
 

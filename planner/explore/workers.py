@@ -21,7 +21,7 @@ Stopped = Literal["", "interrupted", "a process died"]
 
 
 class Flag(Protocol):
-    """A truth that all processes see, without a lock that a dying one could keep."""
+    """A flag shared by all processes, without a lock that a dying one could keep."""
 
     value: bool
 
@@ -73,7 +73,7 @@ def _one_by_one(tasks: Sequence[Task], tell: Callable[[int], None]) -> tuple[dic
 
 
 _HELD: list[tuple[Sequence[Task], Flag]] = []
-"""In a forked process: the tasks, and whether it should end."""
+"""What a forked process inherits: the tasks, and whether it should end."""
 
 
 def _begin(tasks: Sequence[Task], ends: Flag) -> None:

@@ -18,6 +18,7 @@ from planner.layouts.layout_space import LayoutSpace
 from planner.layouts.rows import Index, narrow, renumbered
 from planner.performance.step import StepTime
 from planner.performance.symbols import Array
+from planner.tolerances import SUM_ORDER
 
 Flags = npt.NDArray[np.bool_]
 
@@ -27,19 +28,19 @@ class HeldRows:
     """Rows that a machine can hold, in families that differ in expert degree and ZeRO alone."""
 
     place: Index
-    """Of the rows in the space."""
+    """Index of the rows in the space."""
     family: Index
-    """Of each of them."""
+    """Family of each of them."""
     keys: Index
     """The group of each family, ascending: rows of a group compete."""
     plain: Flags
     """Families with a row that keeps its weights whole, which is the quicker one."""
     cells: Index
-    """Of a row of each family in the space's grid, see `LayoutSpace.cells`."""
+    """Cell of one row per family in the space's grid, see `LayoutSpace.cells`."""
     recompute: npt.NDArray[np.int32]
-    """Of each family."""
+    """Recompute choice of each family."""
     shape: StageShape
-    """Of each family."""
+    """Stage shape of each family."""
 
     @classmethod
     def of(cls, space: LayoutSpace, place: Index, keys: Index) -> HeldRows:
@@ -66,7 +67,7 @@ class Entrants:
 
     machine: Index
     place: Index
-    """In the space."""
+    """Index in the space."""
     group: Index
 
     def __len__(self) -> int:
@@ -79,8 +80,6 @@ class Entrants:
 
 FIRST_BATCH, BATCH_GROWTH = 2, 4
 """Rows of a group that are evaluated after the first, and how many times more in each next round."""
-ROUNDING: Final = 1e-9
-"""Relative slack of comparisons between sums of floats that were added in another order."""
 
 
 class Race:
@@ -160,7 +159,7 @@ class Race:
 
     def _most(self) -> Array:
         """The bound up to which a row may be faster than what was reached, by group."""
-        most: Array = self._reached * (1 + ROUNDING) / self._scale
+        most: Array = self._reached * (1 + SUM_ORDER) / self._scale
         return most
 
     def _steps(self, rows: Entrants) -> StepTime:
@@ -175,7 +174,7 @@ class Race:
         return time.total
 
     def _quickest(self, evaluated: Sequence[Entrants], seconds: Array) -> tuple[Index, Index, StepTime]:
-        """Of each group the fastest row, and the first of equals."""
+        """The fastest row of each group, the first among equals."""
         rows = joined(evaluated)
         rows = rows.take(np.lexsort((rows.place, seconds, rows.group)))
         best = rows.take(groups(rows.group)[0])

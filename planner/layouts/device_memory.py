@@ -22,7 +22,7 @@ class Contents:
     activations: Array
     """Shape (recompute choices, layouts alike)."""
     logits: Array
-    """Of that shape."""
+    """Bytes, of the same shape."""
     alike: Index
     """Where each layout's activations stand."""
 

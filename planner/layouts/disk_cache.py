@@ -26,7 +26,7 @@ from planner.files import NO_CACHE, replace_whole
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 MOST_BYTES: Final = 256 * 2**20
-"""Of all files together: those that were not read for longest are removed beyond it."""
+"""Limit on all files together; beyond it the least recently read are removed."""
 DIGEST: Final = 32
 """Bytes of a SHA-256."""
 CODE: Final = ("performance", "availability", "layouts", "market")

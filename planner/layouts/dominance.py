@@ -66,7 +66,7 @@ BLOCK: Final = 256
 
 
 def _alone(ordered: Array) -> Index:
-    """Of rows in sorted order, those that none before them beats; an earlier row is never beaten by a later one."""
+    """The sorted rows that no earlier one beats; a later row never beats an earlier one."""
     kept = np.empty((0, ordered.shape[1]))
     found: list[Index] = []
     for start in range(0, len(ordered), BLOCK):

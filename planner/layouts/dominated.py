@@ -44,7 +44,7 @@ class MemoryChoices:
     zero: tuple[int, ...]
     recompute: tuple[Recompute, ...]
     layout: Layout
-    """Of cuts alike but for the expert degree, each once: degrees of shape (alike,)."""
+    """The cuts that differ in more than the expert degree, each once: degrees of shape (alike,)."""
     alike: Columns
     """The place there of each cut."""
     memory_class: Classes

@@ -46,9 +46,9 @@ class LayerGrid:
     tensor: tuple[int, ...]
     expert: tuple[int, ...]
     context: tuple[int, ...]
-    """Of each pair."""
+    """Context degree of each pair."""
     micro_batch: tuple[int, ...]
-    """Of each pair."""
+    """Micro-batch of each pair."""
 
     @classmethod
     def of(cls, degrees: Degrees, rows: LayoutRows) -> LayerGrid:
@@ -119,7 +119,7 @@ class StageShape:
         return cls(m, full[pair], last[pair], columns["pipeline"], columns["virtual"])
 
     def take(self, index: Index) -> StageShape:
-        """That of some of the rows."""
+        """The shapes of some of the rows."""
         return StageShape(*(getattr(self, one.name).take(index) for one in fields(self)))
 
 
@@ -132,9 +132,9 @@ class Evaluator:
     recompute: tuple[Recompute, ...]
     grid: LayerGrid
     layer: LayerTime
-    """By cell of the grid."""
+    """One value per cell of the grid."""
     logits: Array
-    """By cell of the grid."""
+    """One value per cell of the grid."""
     whole_layer: Array
     """Both passes of a layer with what runs again; shape (cells, recompute choices)."""
 
@@ -170,7 +170,7 @@ class Evaluator:
         return replace(self, whole_layer=least(self.whole_layer), logits=least(self.logits))
 
     def bound_of(self, phase: PhaseWork, rows: LayoutRows) -> Array:
-        """That bound of some rows."""
+        """The lower bound of some rows."""
         shape = StageShape.of(self.workload, phase, self.recompute, rows)
         return self.bound(self.grid.cells(rows), rows.recompute, shape)
 

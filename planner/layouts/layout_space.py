@@ -24,6 +24,7 @@ from planner.layouts.evaluator import LayerGrid, StageShape
 from planner.layouts.rows import Index, Ints, LayoutRows, joined, places, symbols
 from planner.layouts.workload import PhaseWork, Workload
 from planner.performance.symbols import Array, Job, Layout
+from planner.tolerances import SUM_ORDER
 
 Columns = npt.NDArray[np.int64]
 
@@ -100,6 +101,12 @@ class LayoutSpace:
             float(arrays["tightest_bytes"]),
             LayerGrid(self.degrees.tensor, self.degrees.expert, context, micro_batch),
         )
+
+    def let_go(self) -> None:
+        """Forgets the rows, of which there are many: they are enumerated again if anybody asks."""
+        _ = self.outline
+        for name in ("_found", "cells", "family", "stage_shape"):
+            self.__dict__.pop(name, None)
 
     @cached_property
     def counts(self) -> Mapping[int, npt.NDArray[np.int64]]:
@@ -192,9 +199,9 @@ class _Block:
     workload: Workload
     job: Job
     columns: Mapping[str, Columns]
-    """By degree but the expert degree, of cuts alike in all of these; shape (alike,) each."""
+    """Every degree but the expert degree, for cuts alike in all of these; shape (alike,) each."""
     expert: Columns
-    """Of each cut."""
+    """Expert degree of each cut."""
     choices: MemoryChoices
     needed: Array
     """Smallest device memory that holds a layout, of shape (stages, recompute choices, cuts)."""
@@ -284,15 +291,11 @@ def _block(
         Contents.of(workload, workload.job(phase), model, of_states, of_alike, alike) for model in models_held(workload)
     ]
     least = reduce(np.maximum, [one.least_needed_bytes() for one in contents])
-    may_fit = np.flatnonzero(least <= memories[-1] * (1 + ROUNDING))
+    may_fit = np.flatnonzero(least <= memories[-1] * (1 + SUM_ORDER))
     needed = reduce(np.maximum, [one.take(may_fit).needed_bytes() for one in contents])
     classes = memory_classes(needed, memories)
     choices = MemoryChoices(zero, recompute, of_alike, alike[may_fit], classes)
     return _Block(workload, workload.job(phase), found, expert[may_fit], choices, needed, classes < len(memories))
-
-
-ROUNDING: Final = 1e-9
-"""Relative slack of a bound on memory, whose parts are added in another order."""
 
 
 def _layout(

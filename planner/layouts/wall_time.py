@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from planner.layouts.workload import Workload
 from planner.market.purchase_options import SpotPolicy
 from planner.market.spot import gang_periods, kept_of_gang
 from planner.performance.symbols import Array
+from planner.tolerances import SUM_ORDER
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,11 @@ class RunTime:
     least: Growth
     """Where the distribution of the wall time begins."""
     variance: Growth
-    """Of the wall time, s²."""
+    """Variance of the wall time, s²."""
     spot: Growth
     """Time for which a spot node is paid."""
     replaced: Growth
-    """Time in which an on-demand node stands in for a spot node."""
+    """Time in which an on-demand node replaces a spot node."""
 
     @property
     def beyond(self) -> Growth:
@@ -83,7 +84,7 @@ class RunTime:
         return Growth(self.wall.start - self.least.start, self.wall.each - self.least.each)
 
     def take(self, index: Ints | slice) -> RunTime:
-        """Of some of the layouts."""
+        """The times of some of the layouts."""
         return RunTime(*(Growth(one.start[index], one.each[index]) for one in self.figures))
 
     @property
@@ -101,7 +102,7 @@ class TimedLayouts:
     """Layouts as the time of a run depends on them; shape (layouts,) each."""
 
     nodes: Whole
-    """That compute."""
+    """Compute nodes, excluding spares."""
     replicas: Whole
     """Data-parallel."""
     step_seconds: Array
@@ -180,12 +181,8 @@ def _capacity(spot_policy: SpotPolicy, layouts: TimedLayouts) -> Capacity | None
 
 def replicas_left(replicas: Whole) -> Array:
     """Share of the replicas that goes on while only some nodes are away."""
-    left: Array = np.floor(kept_of_gang() * replicas + ROUNDING) / replicas
+    left: Array = np.floor(kept_of_gang() * replicas + SUM_ORDER) / replicas
     return left
-
-
-ROUNDING: Final = 1e-9
-"""Part of a replica that rounding may hide."""
 
 
 def checkpoint_and_restart_seconds(workload: Workload, figures: InterruptionRates, nodes: Whole) -> tuple[Array, Array]:

@@ -17,6 +17,7 @@ from planner.catalog.precisions import TrainingPrecision, find_precision
 from planner.catalog.records import Accelerator, ModelArchitecture
 from planner.catalog.software import DEFAULT_STACK, StackProperties, find_stack
 from planner.errors import InputError
+from planner.layouts.stack_pins import pins_of
 from planner.market.placements import Machine
 from planner.performance.evaluate import constants_of
 from planner.performance.job import job_of
@@ -145,7 +146,7 @@ def workload_of(problem: Problem) -> Workload:
         constants=constants_of(calibration),
         phases=tuple(_phase(phase) for phase in training.phases),
         training=training,
-        pins=problem.layout,
+        pins=pins_of(problem),
         headroom=problem.limits.memory_headroom,
         memory_deviations=float(normal_quantile(np.asarray(problem.limits.memory_confidence))),
         growth=problem.limits.growth,

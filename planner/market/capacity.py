@@ -24,7 +24,7 @@ class Capacities:
 
     @classmethod
     def of(cls, problem: Problem) -> Capacities:
-        """Of a problem. Raises InputError for clouds and accelerators that are not known."""
+        """The grants of a problem. Raises InputError for unknown clouds and accelerators."""
         return cls(by_place(problem, "capacity", problem.market.capacity))
 
     def nodes(self, cloud: str, accelerator: str, purchase: Kind = "on_demand") -> tuple[int, Basis]:

@@ -13,6 +13,7 @@ from planner.catalog.capacity import slices_of
 from planner.catalog.offers import SpotHistory, load_offers, load_spot_history, usable
 from planner.catalog.precisions import find_precision
 from planner.catalog.records import Accelerator, Offer
+from planner.catalog.software import Support, load_support
 from planner.errors import InputError, Issue, did_you_mean
 from planner.market.capacity import Basis, Capacities
 from planner.market.filters import check_regions, is_asked_for, named
@@ -130,6 +131,13 @@ def placements(problem: Problem) -> tuple[Placement, ...]:
     accelerators = _named_accelerators(problem)
     found = [*_own_placements(problem), *_catalog_placements(problem)]
     found = _kept(problem, found, "market.accelerators", lambda one: accelerators is None or _name(one) in accelerators)
+    support = support_of(problem)
+    found = _kept(
+        problem,
+        found,
+        "training.software.stack",
+        lambda one: support is None or support.runs_on(one.machine.accelerator),
+    )
     found = _kept(problem, found, "training.precision", lambda one: _computes(one, problem.training.precision))
     excluded = named(problem, ("market", "exclude"), problem.market.exclude)
     found = _kept(problem, found, "market.exclude", lambda one: not one.names & excluded)
@@ -174,6 +182,12 @@ def _check_prices(problem: Problem, found: Iterable[Placement]) -> None:
                 place=problem.place("market", "offers"),
                 fix="write $0/GPU-h for what costs next to nothing",
             )
+
+
+def support_of(problem: Problem) -> Support | None:
+    """What the stack that a problem states runs on and offers; None where it states none, or nothing restricts it."""
+    software = problem.training.software
+    return load_support().get(software.stack.lower()) if software else None
 
 
 def _named_accelerators(problem: Problem) -> frozenset[str] | None:

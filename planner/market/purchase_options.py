@@ -29,7 +29,7 @@ class SpotPolicy:
     together: float = 1.0
     """How far nodes go together, see `gang_preemptions_per_second`."""
     correlation: float = 1.0
-    """Of any two nodes being there, see `all_available`."""
+    """Correlation of any two nodes being available, see `all_available`."""
 
     @property
     def figures(self) -> SpotFigures:
@@ -56,12 +56,12 @@ class PurchaseOption:
 
     @property
     def on_demand_price(self) -> Decimal | None:
-        """Of an on-demand node."""
+        """Price of an on-demand node."""
         return self.placement.on_demand
 
     @property
     def spot_price(self) -> Decimal | None:
-        """Of a spot node; None without spot."""
+        """Price of a spot node; None without spot."""
         return None if self.spot_policy.policy == "steady" else self.placement.spot
 
     @property
@@ -90,7 +90,7 @@ class PurchaseOption:
 
     @property
     def group(self) -> tuple[str, int, int, SpotPolicy]:
-        """Purchase options of one group differ in nothing but their burdens."""
+        """Purchase options of one group differ in nothing but their dominance key."""
         name, per_node, domain, _ = self.placement.machine.key
         return (name, per_node, domain, self.spot_policy)
 
@@ -142,7 +142,7 @@ def undominated(purchase_options: Iterable[PurchaseOption], *, moves: bool = Fal
 
 
 def _undominated(group: list[PurchaseOption]) -> Iterator[PurchaseOption]:
-    """Of purchase options in ascending order of their burdens, those that no earlier one beats."""
+    """The purchase options, in ascending order of their dominance key, that no earlier one beats."""
     kept = np.empty((0, len(group[0].dominance_key)))
     for purchase_option in group:
         dominance_key = np.asarray(purchase_option.dominance_key)

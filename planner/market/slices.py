@@ -1,4 +1,4 @@
-"""In which numbers of devices nodes are sold: whole nodes, and TPUs in the slices of their provider."""
+"""Numbers of devices that are sold: whole nodes, and TPUs in the slices of their provider."""
 
 from __future__ import annotations
 

@@ -38,9 +38,9 @@ class SpotFigures:
     together: float
     """How far nodes of one zone are taken away together, see `gang_preemptions_per_second`."""
     correlation: float
-    """Of any two nodes of a zone being there, see `all_available`."""
+    """Correlation of any two nodes of a zone being available, see `all_available`."""
     traced: bool
-    """Whether the figures are of this device or stated by the user, not those of a stand-in."""
+    """Whether the figures are of this device or stated by the user, not those of a proxy device."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class GangLaw:
     """How nodes of one zone go together, fitted to the catalog's records of gangs."""
 
     nodes: int
-    """Of the largest gang that was recorded."""
+    """Nodes of the largest gang that was recorded."""
     together: float
     correlation: float
-    """Of all recorded zones together."""
+    """Correlation over all recorded zones together."""
     worst: float
     """Correlation in the zone where nodes went together least."""
     best: float
@@ -83,14 +83,14 @@ class GangAvailability:
 
     nodes: int
     share: float
-    """Of the time, as plans count with."""
+    """Share of the time, as plans assume it."""
     low: float
     high: float
     """Between which recorded zones would leave it; beyond recorded gangs the range widens with the size."""
     correlations: tuple[float, float]
-    """Of any two nodes, with which `low` and `high` come about."""
+    """Correlations of any two nodes that give `low` and `high`."""
     recorded_nodes: int
-    """Of the largest gang that was recorded; beyond it the figures are extrapolated."""
+    """Nodes of the largest gang that was recorded; beyond it the figures are extrapolated."""
 
     @property
     def extrapolated(self) -> bool:
@@ -99,7 +99,7 @@ class GangAvailability:
 
 
 def gang_availability(figures: SpotFigures, nodes: int) -> GangAvailability:
-    """Of so many spot nodes, with its range."""
+    """The availability of so many spot nodes, with its range."""
     law, count = gang_law(), np.asarray(float(nodes))
     correlations = (float(least_correlation(count, law.nodes, law.correlation, law.worst)), law.best)
     share, low, high = (
@@ -111,7 +111,7 @@ def gang_availability(figures: SpotFigures, nodes: int) -> GangAvailability:
 
 @cache
 def spot_figures(device: str, cloud: str | None) -> SpotFigures:
-    """The catalog's figures of a device: of that cloud's traces, of any cloud's, or of the stand-in.
+    """The catalog's figures of a device: of that cloud's traces, of any cloud's, or of the proxy device.
 
     Among several traces the one of the largest nodes counts, because gangs need them.
     """

@@ -83,7 +83,7 @@ class Held:
     largest_layer: Array
     """Parameters of one layer on this device."""
     layers: Array
-    """Of `dense`, what the layers hold: neither vocabulary tables nor adapters."""
+    """The part of `dense` that the layers hold: neither vocabulary tables nor adapters."""
     expert_layers: Array
     """The same of `experts`."""
 

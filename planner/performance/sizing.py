@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from planner.performance.symbols import Array
+from planner.tolerances import SUM_ORDER
 
 STATE_BYTES = 18.0
 """Bytes of a parameter in mixed-precision Adam training, sharded as finely as it gets: 16-bit weight (2), fp32 gradient
@@ -40,7 +41,7 @@ def tokens_within(
 
 def whole_nodes(devices: Array | float, devices_per_node: Array | float) -> Array:
     """Nodes that hold so many devices, rounded up; one part in 10⁹ over a whole number counts as rounding."""
-    return np.ceil(np.asarray(devices, dtype=np.float64) / devices_per_node * (1 - 1e-9))
+    return np.ceil(np.asarray(devices, dtype=np.float64) / devices_per_node * (1 - SUM_ORDER))
 
 
 def devices_for_states(parameters: Array | float, usable_bytes: Array | float) -> Array:

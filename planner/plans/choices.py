@@ -26,6 +26,7 @@ from planner.performance.symbols import Array
 from planner.plans.limits import Limit, limits_of
 from planner.plans.peak_bound import peak_bound
 from planner.problem.problem import Objective, Problem
+from planner.tolerances import SUM_ORDER
 
 MachineKey = tuple[str, int, int, float]
 
@@ -56,7 +57,7 @@ class PhaseModes:
 
     rows: LayoutRows
     nodes: npt.NDArray[np.int64]
-    """That compute."""
+    """Compute nodes, excluding spares."""
     bought: npt.NDArray[np.int64]
     """With spares."""
     step_seconds: Array
@@ -293,12 +294,12 @@ def most_nodes(problem: Problem, purchase_options: Iterable[PurchaseOption], mac
 
 def with_spares(problem: Problem, nodes: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
     """Nodes to buy so that spares stand by."""
-    spares: npt.NDArray[np.int64] = np.ceil(problem.risk.spare_nodes * nodes - SPARE_ROUNDING).astype(np.int64)
+    spares: npt.NDArray[np.int64] = np.ceil(problem.risk.spare_nodes * nodes - SUM_ORDER).astype(np.int64)
     return nodes.astype(np.int64) + spares
 
 
 def _that_can_be_best(problem: Problem, phase: PhaseWork, best: BestLayouts, run: RunTime) -> PhaseModes:
-    """Of the fastest layouts, those that no smaller one beats in all that the model sees of them."""
+    """The fastest layouts that no smaller one beats in every figure that the model sees."""
     columns = PhaseModes(best.rows, best.nodes, with_spares(problem, best.nodes), best.step_seconds, best.time, run)
     return columns.take(undominated_rows(_seen(problem, phase, columns)))
 
@@ -318,5 +319,3 @@ def _seen(problem: Problem, phase: PhaseWork, columns: PhaseModes) -> Array:
 
 FEWER: Final = 4
 """Layouts that can be best with so many times fewer tokens are kept too."""
-SPARE_ROUNDING: Final = 1e-9
-"""Part of a spare node that rounding of the share may add."""

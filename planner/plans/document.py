@@ -92,7 +92,7 @@ class SpotPart(Part):
     together: float
     correlation: float
     traced: bool
-    """Whether the figures are recorded or stated, not a stand-in's."""
+    """Whether the figures are recorded or stated, not those of a proxy device."""
 
 
 class SpotGang(Part):
@@ -144,6 +144,18 @@ class BetterWithGrantPart(Part):
     grant: GrantPart
 
 
+class NearOptimalPart(Part):
+    """A plan hardly worse by the objective and much better in one other respect."""
+
+    better_in: Literal["time", "cost", "gpus", "certainty"]
+    accelerator: str
+    gpus: int
+    wall_seconds: float
+    cost_usd: Money
+    sets: Annotated[tuple[str, ...], Field(alias="set")]
+    """The `--set` that makes it the answer."""
+
+
 class Prices(Part):
     """US dollars per node-hour in each way to buy; null: not sold or not asked for."""
 
@@ -162,7 +174,7 @@ class PurchaseLine(Part):
     nodes: int
     usd_per_gpu_hour: Money
     hours: float
-    """That each node is paid for."""
+    """Hours for which each node is paid."""
     cost_usd: Money
     note: str
 
@@ -178,8 +190,18 @@ class MemoryPart(Part):
     total: float
     limit: float
     """Usable memory of the device."""
+    allocated: float
+    """What the framework is expected to allocate."""
+    reserve: float
+    """Of `other`: what the allocator, the driver context and the communication library take on top."""
     expected: float
-    """Expected peak."""
+    """Expected peak: allocated and reserve."""
+    margin: float
+    """Of `other`: beyond the expectation, for `limits.memory_confidence`."""
+    headroom: float
+    """What `limits.memory_headroom` keeps free of the expected peak."""
+    fits: bool
+    """Whether fitting is more likely than not."""
     fit_probability: Share
     """Probability that the real peak is within the limit."""
 
@@ -336,7 +358,7 @@ class SolverPart(Part):
     options: int
     purchase_options: Annotated[int, Field(alias="purchase options")]
     search_seconds: float
-    """That the search for the proof took."""
+    """Wall time of the search for the proof."""
     bound: Amount
     rounding_error: float
     unsearched: tuple[str, ...]
@@ -383,6 +405,7 @@ class PlanDocument(Part):
     needs_grant: GrantPart | None = None
     """What must be granted before the plan can be had: nothing within what is sold without a contract does the job."""
     better_with_grant: BetterWithGrantPart | None = None
+    near_optimal: tuple[NearOptimalPart, ...] = ()
     relaxations: tuple[RelaxationPart, ...]
     solver: SolverPart
     catalog: CatalogPart

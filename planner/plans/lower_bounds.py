@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from planner.plans.choices import Choices
 from planner.plans.node_cost import node_cost
+from planner.tolerances import rounded_usd
 
 
 def least_seconds(choices: Choices) -> float:
@@ -30,10 +29,6 @@ def least_usd(choices: Choices) -> float:
     )
 
 
-ROUNDED_USD: Final = 0.02
-"""Dollars that rounding the lines of a phase to whole cents takes off the bill at most."""
-
-
-def rounded_usd(choices: Choices) -> float:
-    """Dollars that rounding takes off the whole bill at most, the reservation's line included."""
-    return ROUNDED_USD * (len(choices.phases) + 1)
+def rounded_off(choices: Choices) -> float:
+    """US dollars that rounding to cents takes off the whole bill at most."""
+    return float(rounded_usd(len(choices.phases)))

@@ -22,14 +22,14 @@ class NodeCost:
 
     @property
     def least(self) -> Array:
-        """In the cheapest way."""
+        """The cheapest way to buy the node."""
         return np.minimum(np.minimum(self.on_demand, self.spot), self.reserved)
 
 
 def node_cost(purchase_option: PurchaseOption, columns: PhaseModes, steps: int) -> NodeCost:
     """What a node costs on each layout for so many steps.
 
-    A spot node is paid while it is there, and so is the on-demand node that stands in for it.
+    A spot node is paid while it is there, and so is the on-demand node that replaces it.
     """
     wall, spot, replaced = (one.after(steps) for one in (columns.run.wall, columns.run.spot, columns.run.replaced))
     on_demand, spot_price = purchase_option.on_demand_price, purchase_option.spot_price

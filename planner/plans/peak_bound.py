@@ -39,7 +39,7 @@ def peak_bound(
 
 
 def _device_seconds(workload: Workload, phase: PhaseWork, machine: Machine) -> float:
-    """Of a step: the model's FLOPs over the peak rate."""
+    """Device-seconds of a step at least: the model's FLOPs over the peak rate."""
     counted = flops.causal_attention if workload.trains_base else flops.lora_causal_attention
     of_step = float(counted(workload.architecture, workload.job(phase).sequence)) * phase.tokens_per_step
     return of_step / float(workload.device(machine).peak_flops_s)

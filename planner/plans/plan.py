@@ -19,6 +19,7 @@ from planner.market.money import line_usd, rates_per_second, usd_per_second
 from planner.market.placements import Machine, Placement
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.evaluate import evaluate
+from planner.performance.memory_account import MemoryAccount
 from planner.performance.step import StepTime
 from planner.performance.work import model_flop_per_token
 from planner.plans.choices import Choices
@@ -26,7 +27,7 @@ from planner.plans.moves import STAY, Move, move_between
 from planner.plans.solution import Decision, PhaseDecision, Stay
 from planner.problem.problem import Purchase as Kind
 from planner.problem.run import Recompute
-from planner.units import GIB, SECONDS_PER_HOUR
+from planner.units import SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Purchase:
     gpus_per_node: int
     usd_per_gpu_hour: Decimal
     hours: float
-    """That each node is paid for."""
+    """Hours for which each node is paid."""
     wall_hours: float
     """From the start to the end of what it is bought for."""
     cost_usd: Decimal
@@ -92,14 +93,14 @@ class PhasePlan:
     begins: bool
     """Whether a stay begins with it, so that spot nodes have to be waited for."""
     nodes: int
-    """That compute; spares are bought on top."""
+    """Compute nodes, excluding spares."""
     spare_nodes: int
     gpus: int
     degrees: Mapping[str, int]
     microbatches: int
     recompute: Recompute
     precision: str
-    """That the device computes in."""
+    """The precision that the device computes in."""
     steps: int
     tokens: int
     step_seconds: float
@@ -111,18 +112,14 @@ class PhasePlan:
     spot_seconds: float
     """For which a spot node is paid, as expected."""
     replaced_seconds: float
-    """In which an on-demand node stands in for a spot node."""
+    """Time in which an on-demand node replaces a spot node."""
     moments: Moments
     """Mean and spread of its wall time, and of the cost of what is not reserved; each of shape ()."""
     mfu: float
-    memory_gib: Mapping[str, float]
-    """By part; they add up to what must be set aside at the peak."""
-    memory_limit_gib: float
-    """Usable memory of the device."""
-    memory_expected_gib: float
-    """What the device is expected to show as used."""
-    memory_fit_probability: float
-    """Probability that the real peak fits the device."""
+    memory: MemoryAccount
+    """Of the fullest device at its peak, with the margin that `limits.memory_confidence` asks for."""
+    memory_headroom_gib: float
+    """What `limits.memory_headroom` keeps free of the expected peak."""
     time: Mapping[str, float]
     """Seconds of a step by part."""
 
@@ -135,11 +132,6 @@ class PhasePlan:
     def gpu_hours(self) -> float:
         """Device-hours of the nodes bought, from start to end."""
         return self.bought_gpus * self.wall_seconds / SECONDS_PER_HOUR
-
-    @property
-    def memory_total_gib(self) -> float:
-        """What must be set aside at the peak."""
-        return sum(self.memory_gib.values())
 
 
 @dataclass(frozen=True)
@@ -185,7 +177,7 @@ class Plan:
 
     @property
     def wall_seconds(self) -> float:
-        """Of all phases, one after another with the moves between them, as expected."""
+        """Expected wall time of all phases, one after another, with the moves between them."""
         return sum(phase.wall_seconds for phase in self.phases) + sum(move.wall_seconds for move in self.moves)
 
     @property
@@ -255,9 +247,7 @@ def _phase_plan(choices: Choices, stay: Stay, index: int, decided: PhaseDecision
     architecture, device, job = workload.architecture, workload.device(machine), workload.job(work)
     layout = layout_of(workload, space.degrees.recompute, rows)
     found = evaluate(architecture, device, workload.software, job, layout, workload.constants)
-    time, used = found.time, found.memory
-    parts = {part: _only(getattr(used, part)) / GIB for part in ("weights", "gradients", "optimizer", "activations")}
-    parts["other"] = _only(used.other + used.reserve + used.margin(workload.memory_deviations)) / GIB
+    time, limit_gib = found.time, machine.accelerator.memory_usable_gib
     degrees = {name: int(values[0]) for name, values in rows.degrees.items() if name != "recompute"}
     gpus = int(rows.devices[0])
     step_seconds = _only(time.total)
@@ -286,10 +276,8 @@ def _phase_plan(choices: Choices, stay: Stay, index: int, decided: PhaseDecision
         begins=begins,
         moments=_moments(workload, purchase_option, decided, begins=begins),
         mfu=done / (gpus * float(device.peak_flops_s)),
-        memory_gib=parts,
-        memory_limit_gib=machine.accelerator.memory_usable_gib,
-        memory_expected_gib=_only(used.expected) / GIB,
-        memory_fit_probability=_only(used.fit_probability(machine.memory_bytes)),
+        memory=MemoryAccount.of(found.memory, limit_gib, workload.memory_deviations),
+        memory_headroom_gib=workload.headroom * limit_gib,
         time={part.name: _only(getattr(time, part.name)) for part in fields(StepTime)},
     )
 

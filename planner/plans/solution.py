@@ -65,7 +65,7 @@ class Solution:
 
     status: Status
     decision: Decision | None = None
-    """In integers, whose limits are a little wider: the plan may be beyond a limit by what rounding hides."""
+    """What was decided in integers, whose limits are a little wider: the plan may exceed a limit by rounding."""
     bound: float | None = None
     """No plan costs less dollars or takes fewer seconds; None where there is none, or nothing is known."""
     error: float = 0.0

@@ -21,7 +21,7 @@ def best_purchases(portfolio: Portfolio, hours: Array, known: Sequence[Purchase]
     for number, pool in enumerate(portfolio.pools):
         if not pool.commitments:
             continue
-        levels = np.zeros(len(pool.commitments), dtype=np.int64)
+        levels = np.asarray([term.least for term in pool.commitments], dtype=np.int64)
         for one in known:
             if one.pool == number:
                 levels[one.commitment] = one.nodes
@@ -63,9 +63,9 @@ def _overlapping(terms: Sequence[Commitment], levels: Ints, place: int) -> int:
 
 def _best_level(term: Commitment, over: Array, prices: Array, room: int) -> int:
     """The number of nodes that costs least; the cost is convex in it."""
-    peak = int(np.ceil(max(0.0, float(over.max(initial=0.0))) / HOURS_PER_DAY))
+    peak = term.least + int(np.ceil(max(0.0, float(over.max(initial=0.0))) / HOURS_PER_DAY))
     sizes = (0, *term.sizes) if term.is_block else range(min(room, peak) + 1)
-    levels = np.asarray([one for one in sizes if one <= room] or [0])
+    levels = np.asarray([one for one in sizes if term.least <= one <= room] or [term.least])
     usd = float(term.usd_per_node) * levels
     for first in range(0, len(levels), LEVELS_AT_ONCE):
         some = slice(first, first + LEVELS_AT_ONCE)

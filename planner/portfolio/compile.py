@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from planner.catalog.accelerators import accelerator_from
+from planner.catalog.accelerators import accelerator_from, candidates, find_accelerator
 from planner.clock import Clock
 from planner.errors import InputError, Issue
 from planner.portfolio.file import NEVER, JobEntry, PoolEntry, PortfolioFile, StatedMode
@@ -38,6 +38,11 @@ def compiled(file: PortfolioFile, clock: Clock | None = None) -> Portfolio:
     if issues:
         raise InputError(issues)
     notes += [f"pool {pool.name} has no price: its hours cost $0" for pool in file.pools if not _is_priced(pool)]
+    notes += [
+        f"pool {pool.name}: {pool.accelerator} is taken as {machine.reference}"
+        for pool, machine in zip(file.pools, machines, strict=True)
+        if machine.device and len(_meanings(pool.accelerator or "")) > 1
+    ]
     portfolio = Portfolio(
         name=file.name,
         start=file.calendar.start,
@@ -53,6 +58,14 @@ def compiled(file: PortfolioFile, clock: Clock | None = None) -> Portfolio:
     return portfolio
 
 
+def _meanings(spelling: str) -> set[str]:
+    """Devices that a spelling may mean: one where it is exact."""
+    try:
+        return {find_accelerator(spelling).name}
+    except InputError:
+        return {one.name for one in candidates(spelling)}
+
+
 def _is_priced(pool: PoolEntry) -> bool:
     return bool(pool.price or pool.on_demand or pool.spot or pool.paid)
 
@@ -62,9 +75,10 @@ def _machine(file: PortfolioFile, index: int) -> PoolMachine:
     pool, device = file.pools[index], None
     if pool.accelerator is not None:
         with file.at("pools", index, "accelerator"):
-            device = accelerator_from(pool.accelerator, file.base_directory)
+            device = accelerator_from(pool.accelerator, file.base_directory, usual=True)
     per_node = pool.gpus_per_node or (device.accelerators_per_node if device else 1)
-    return PoolMachine(device, pool.accelerator, per_node, pool.network, pool.availability if pool.spot else None)
+    reference = pool.accelerator if device is None or str(pool.accelerator).lower().endswith(".toml") else device.name
+    return PoolMachine(device, reference, per_node, pool.network, pool.availability if pool.spot else None)
 
 
 def _pool(file: PortfolioFile, entry: PoolEntry, machine: PoolMachine) -> Pool:

@@ -38,6 +38,8 @@ class Commitment:
     """Most nodes of all purchases under this name that overlap."""
     term_days: int
     """Days of the whole term, within the calendar or not."""
+    least: int = 0
+    """Nodes that are bought whatever they bring."""
 
     @property
     def end(self) -> int:
@@ -85,6 +87,8 @@ class Mode:
     """Wall time."""
     paid_hours: float
     """Hours of each node that are paid: fewer where spot nodes are away for some of the time."""
+    spread_hours: float = 0.0
+    """Standard deviation of the wall time when nodes fail and spot nodes go, the estimate being right."""
     layout: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False)
     """How the job is laid out, when that is known."""
 

@@ -8,6 +8,8 @@ from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+import numpy as np
+
 from planner.availability.chance_constraint import deviations_of, promised
 from planner.catalog.calibration import Kind, load_calibration
 from planner.catalog.records import Accelerator
@@ -175,12 +177,14 @@ def _modes(choices: Choices, number: int, pool: int, option: PurchaseOption) -> 
     wall = columns.run.wall.after(steps)
     kept = wall if confidence is None else _kept(columns, steps, confidence)
     paid = columns.run.spot.after(steps) if option.spot_price is not None else wall
+    spread = np.sqrt(np.maximum(columns.run.variance.after(steps), 0.0))
     for place in range(len(columns)):
         yield Mode(
             pool,
             int(columns.bought[place]),
             float(max(kept[place], wall[place])) / SECONDS_PER_HOUR,
             float(paid[place]) / SECONDS_PER_HOUR,
+            float(spread[place]) / SECONDS_PER_HOUR,
             _layout(choices, number, columns, place),
         )
 

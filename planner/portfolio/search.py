@@ -59,7 +59,8 @@ class Search:
         self.prices = np.stack([one.prices for one in portfolio.pools]) * max(portfolio.weights.money, TIE)
         self.usage = empty_usage(portfolio, self.prices)
         self.runs: list[tuple[Run, ...]] = [()] * len(tables)
-        self.purchases: tuple[Purchase, ...] = ()
+        self.purchases = best_purchases(portfolio, self.usage.hours)
+        self.usage.commit(committed_nodes(portfolio, self.purchases))
         self.missing_usd = 10 * self._scale()
         self.paid_usd = portfolio.weights.money * sum(float(one.paid_usd) for one in portfolio.pools)
         self.best: Found | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 
@@ -262,6 +262,34 @@ class Risk(SchemaModel):
             yield Rule(("risk", "confidence"), message, "write confidence: 95%")
 
 
+_OBJECTIVE = {
+    "anyOf": [{"enum": list(get_args(Objective))}, {"type": "object"}],
+    "examples": ["time", "{cost, within: 1%, then: time}"],
+}
+
+
+class Preference(SchemaModel):
+    """What decides among plans that are about as good by the objective."""
+
+    within: Share = 0.0
+    """Share by which the objective may be worse than its optimum, such as `1%`."""
+    then: Literal["time", "cost"] | None = None
+    """What is best among those plans."""
+    value_of_day: Money | None = None
+    """What a day sooner is worth, such as `$20k`: cost and time are weighed by it; only with objective cost."""
+
+
+def _split_objective(data: object) -> object:
+    """`objective: {cost, within: 1%, then: time}` as an objective and a preference."""
+    stated = data.get("objective") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(stated, dict):
+        return data
+    names = [name for name in get_args(Objective) if name in stated]
+    preference = {key: value for key, value in stated.items() if key not in names}
+    name = names[0] if len(names) == 1 else stated if names or set(stated) - set(Preference.model_fields) else "cost"
+    return data | {"objective": name, "preference": preference}
+
+
 class Problem(SchemaFile):
     """One training job, where it may run, and within which limits."""
 
@@ -278,8 +306,17 @@ class Problem(SchemaFile):
     limits: Limits = Limits()
     layout: LayoutPins = LayoutPins()
     risk: Risk = Risk()
-    objective: Objective = "cost"
-    """What is best: the lowest cost, the shortest time, or the most tokens of the first phase; default cost."""
+    objective: Annotated[Objective, WithJsonSchema(_OBJECTIVE)] = "cost"
+    """What is best: the lowest cost, the shortest time, or the most tokens of the first phase; default cost.
+    A mapping adds what decides among plans that are about as good: `{cost, within: 1%, then: time}`, or
+    `{cost, value_of_day: $20k}`."""
+    preference: Preference | None = None
+    """The same written apart: `{within: 1%, then: time}`; default: the objective alone decides."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _objective_is_split(cls, data: object) -> object:
+        return _split_objective(data)
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -309,6 +346,8 @@ def _broken_rules(problem: Problem) -> Iterator[Rule]:
     limits = problem.limits
     if problem.risk.confidence is not None and limits.deadline is None:
         yield Rule(("risk", "confidence"), "risk.confidence requires limits.deadline", "add limits.deadline")
+    if problem.preference is not None:
+        yield from _preference_rules(problem.objective, problem.preference)
     if problem.objective == "tokens" and limits.budget is None and limits.deadline is None:
         yield Rule(("objective",), "the most tokens without budget or deadline are endless", "add limits.budget")
 
@@ -319,3 +358,15 @@ def _repeated(path: tuple[str, ...], names: list[str]) -> Iterator[Rule]:
     for index, name in enumerate(names):
         if counts[name] > 1 and names.index(name) < index:
             yield Rule((*path, index), f"{dotted(path)} has {name!r} twice", "give each a name of its own")
+
+
+def _preference_rules(objective: Objective, preference: Preference) -> Iterator[Rule]:
+    """The rules of a preference that do not hold."""
+    example = "write objective: {cost, within: 1%, then: time}"
+    weighs, ranks = preference.value_of_day is not None, preference.then is not None
+    if weighs == ranks:
+        yield Rule(("objective",), "a preference needs then or value_of_day, and not both", example)
+    elif weighs and objective != "cost":
+        yield Rule(("objective",), "value_of_day requires objective cost", "write {cost, value_of_day: $20k}")
+    elif ranks and objective in {"tokens", preference.then}:
+        yield Rule(("objective",), f"then must be the other one of cost and time, not {preference.then}", example)

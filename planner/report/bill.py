@@ -9,9 +9,9 @@ from typing import Final
 
 from planner.market.slices import sold_as
 from planner.plans.plan import Plan, PlannedMove, Purchase
+from planner.tolerances import CENT
 from planner.units import MONEY_WITH_CENTS, counted, format_duration, price_text
 
-CENT: Final = Decimal("0.01")
 DOLLAR: Final = Decimal(1)
 FEWEST_PLACES: Final = 1
 MOST_PLACES: Final = 9
@@ -29,7 +29,7 @@ class BillLine:
     product: str
     """`128 nodes × 8 GPUs × $1.17/h × 1,576.2 h`."""
     amount: Decimal
-    """In whole units of its bill."""
+    """Amount in whole units of its bill."""
     remark: str
     """What follows the amount: devices, and the wall hours where they are not the paid ones."""
 

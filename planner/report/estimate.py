@@ -16,7 +16,9 @@ from planner.catalog.known_runs import KnownRun
 from planner.estimator.estimate import Estimate
 from planner.estimator.resolve import traits_of_subject
 from planner.performance.predictive import CONFIDENCE
+from planner.problem.training import MEMORY_CONFIDENCE
 from planner.report.learned import learned_of
+from planner.report.memory import memory_legend
 from planner.report.tables import facts, indented, text_table
 from planner.units import (
     SECONDS_PER_DAY,
@@ -30,9 +32,6 @@ from planner.units import (
 
 SMALLEST_SHARE: Final = 0.0005
 """Parts of a step below this share get no line."""
-MEMORY_LEGEND: Final = (
-    "Other: logits, gathered layers, allocator, driver context. Margin: 90 % of real peaks stay under the total."
-)
 
 
 def estimate_tables(estimate: Estimate) -> list[RenderableType]:
@@ -47,7 +46,7 @@ def estimate_tables(estimate: Estimate) -> list[RenderableType]:
         "",
         _memory_table(estimate),
         *_verdict(estimate),
-        MEMORY_LEGEND,
+        memory_legend(MEMORY_CONFIDENCE),
         "",
         _time_table(estimate),
         "",
@@ -169,8 +168,7 @@ def _memory_table(estimate: Estimate) -> Table:
     memory = estimate.memory
     largest = max(memory.limit, memory.total)
     table = _bar_table("memory of the fullest GPU", "GiB", "share")
-    shown = {**memory.parts, "other": memory.parts["other"] - memory.margin, "margin": memory.margin}
-    for part, size in shown.items():
+    for part, size in memory.parts.items():
         table.add_row(f"  {part}", Bar(largest, 0, size), f"{size:.1f}", _percent(size / memory.limit))
     table.add_row("total", Bar(largest, 0, memory.total), f"{memory.total:.1f}", _percent(memory.total / memory.limit))
     table.add_row("limit", Bar(largest, 0, memory.limit), f"{memory.limit:.1f}", _percent(1))

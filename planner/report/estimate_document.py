@@ -63,7 +63,7 @@ def _groups(run: Run) -> dict[str, int]:
 
 def phase_object(estimate: Estimate) -> dict[str, Any]:
     """One phase in the form that plans share: degrees, seconds, and GiB and seconds by part."""
-    run, memory = estimate.subject.run, estimate.memory
+    run = estimate.subject.run
     layout, substituted = run.layout, estimate.subject.used_precision is not estimate.subject.precision
     return {
         "name": run.name or estimate.subject.model.name,
@@ -84,15 +84,7 @@ def phase_object(estimate: Estimate) -> dict[str, Any]:
         "steps": estimate.steps,
         "wall_seconds": estimate.wall_seconds,
         "mfu": estimate.mfu,
-        "memory": {
-            **memory.parts,
-            "total": memory.total,
-            "limit": memory.limit,
-            "allocated": memory.allocated,
-            "expected": memory.expected,
-            "fits": memory.fits,
-            "fit_probability": memory.fit_probability,
-        },
+        "memory": estimate.memory.document(),
         "time": dict(estimate.time),
     }
 

@@ -1,4 +1,4 @@
-"""How sure an answer is: the range of its plan, and which other accelerators it cannot tell from the best."""
+"""How certain an answer is: the range of its plan, and which other accelerators are tied with the best."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def real_range(answer: Answer, plan: Plan) -> tuple[float, float]:
 
 
 def within_error(answer: Answer, best: Plan, other: Plan) -> bool:
-    """Whether the estimate cannot tell which of two plans on different accelerators is the better one.
+    """Whether two plans on different accelerators are tied within the estimate's error.
 
     They differ by less than the interval of their ratio, in which what both estimates share has cancelled.
     """
@@ -90,7 +90,7 @@ def _kind_of_figure(answer: Answer, best: Plan) -> str:
 
 
 def _tie(answer: Answer, best: Plan, other: Plan) -> str:
-    """A sentence on two accelerators that the estimate cannot tell apart."""
+    """A sentence on two accelerators that are tied within the estimate's error."""
     objective = answer.choices.objective
     difference = objective_ratio(objective, other, best) - 1
     worse = {"cost": "more expensive", "time": "slower", "tokens": "short of tokens"}[objective]

@@ -11,7 +11,7 @@ from planner.plans.plan import Plan
 
 
 def error_of(workload: Workload, plan: Plan) -> Predictive:
-    """Of a plan's real over its estimated time and cost; a search chose its layouts."""
+    """Distribution of a plan's real over its estimated time and cost; a search chose its layouts."""
     return predictive(workload.calibration.spread, unseen_run(workload, plan))
 
 

@@ -31,6 +31,7 @@ from planner.report.capacity import capacity_document, grant_document
 from planner.report.deadline_probability import risk_summary, risk_summary_document
 from planner.report.estimate_error import estimate_error_document, within_error
 from planner.report.gang import gang_document
+from planner.report.near_optimal import near_optimal_documents
 from planner.report.relaxations import relaxation_documents
 from planner.report.sensitivity import limits_with_worth
 from planner.report.spot_break_even import turning_document
@@ -60,6 +61,7 @@ def answer_document(answer: Answer, around: Surroundings = NOTHING) -> PlanDocum
             "limits": limits_with_worth(answer.problem, limits, around.worth),
             "needs_grant": grant_document(around.grant),
             "better_with_grant": None if around.beyond is None else _beyond(around.beyond),
+            "near_optimal": near_optimal_documents(around.near),
             "relaxations": relaxation_documents(around.gives),
             "solver": _solver(answer),
             "catalog": catalog_document(),
@@ -264,13 +266,7 @@ def phase_document(phase: PhasePlan, startup_seconds: float) -> dict[str, Any]:
         "restart_seconds": phase.restart_seconds,
         "startup_seconds": startup_seconds,
         "mfu": phase.mfu,
-        "memory": {
-            **phase.memory_gib,
-            "total": phase.memory_total_gib,
-            "limit": phase.memory_limit_gib,
-            "expected": phase.memory_expected_gib,
-            "fit_probability": phase.memory_fit_probability,
-        },
+        "memory": {**phase.memory.document(), "headroom": phase.memory_headroom_gib},
         "time": dict(phase.time),
     }
 

@@ -34,6 +34,8 @@ from planner.report.console import wide_console
 from planner.report.deadline_probability import risk_summary
 from planner.report.estimate_error import estimate_error_lines
 from planner.report.gang import gang_lines
+from planner.report.memory import headroom_line, memory_legend
+from planner.report.near_optimal import near_optimal_lines
 from planner.report.tables import indented, text_table
 from planner.units import (
     format_amount,
@@ -68,7 +70,8 @@ def answer_parts(answer: Answer, around: Surroundings = NOTHING) -> Iterator[Ren
         yield from _no_plan(answer)
         return
     yield _headline(answer, plan, around)
-    yield from (Text(line) for line in beyond_lines(around.beyond, plan))
+    for line in (*near_optimal_lines(around.near, plan), *beyond_lines(around.beyond, plan)):
+        yield Text(line)
     yield ""
     yield _bill(plan)
     yield ""
@@ -76,6 +79,9 @@ def answer_parts(answer: Answer, around: Surroundings = NOTHING) -> Iterator[Ren
     yield ""
     for phase in plan.phases:
         yield from _bars(phase)
+    limits = answer.problem.limits
+    yield f"{memory_legend(limits.memory_confidence)} {headroom_line(limits.memory_headroom)}"
+    yield ""
     if answer.choices.limits:
         yield _limits(answer, plan)
         yield ""
@@ -102,6 +108,7 @@ def _headline(answer: Answer, plan: Plan, around: Surroundings) -> Text:
         Status.FEASIBLE: f"not proven: {nearness(answer)}",
     }[answer.status]
     condition = f"; {around.grant.in_words}\n{grant_line(around.grant)}" if around.grant else ""
+    preference = (answer.asked or answer.problem).preference
     return Text(
         f"{name}: {plan.gpus:,} × {plan.accelerator} for {format_duration(plan.wall_seconds)}, "
         f"{format_money(plan.cost_usd)}{condition}\n"
@@ -109,6 +116,7 @@ def _headline(answer: Answer, plan: Plan, around: Surroundings) -> Text:
         f"{gpu_hours_text(plan)}\n"
         f"{_journey(plan)}"
         f"{proof} of {format_combinations(answer.search_space)} combinations, by {answer.choices.objective}"
+        f"{preference_words(answer.asked) if preference and answer.asked else ''}"
     )
 
 
@@ -124,6 +132,16 @@ def _journey(plan: Plan) -> str:
         device = placement.machine.accelerator.name
         lines.append(f"{', '.join(names)}: {device}, {placement.title}{moved.get(names[0], '')}\n")
     return "".join(lines)
+
+
+def preference_words(problem: Problem) -> str:
+    """What decided besides the objective that was proven."""
+    preference = problem.preference
+    if preference is None:
+        return ""
+    if preference.value_of_day is not None:
+        return f" within the bill that weighs cost and time best at {format_money(preference.value_of_day)} a day"
+    return f" within {format_share(preference.within)} of the least {problem.objective}"
 
 
 def gpu_hours_text(plan: Plan) -> str:
@@ -179,13 +197,12 @@ def _layouts(plan: Plan) -> Table:
 
 def _bars(phase: PhasePlan) -> Iterator[RenderableType]:
     """Where memory and time of one phase go."""
-    free = phase.memory_limit_gib - phase.memory_total_gib
-    memory = {**phase.memory_gib, "free": free}
+    memory = phase.memory
     yield Text(
-        f"{phase.name}: memory {format_number(phase.memory_total_gib)} of "
-        f"{format_number(phase.memory_limit_gib)} GiB at the peak"
+        f"{phase.name}: memory {format_number(memory.total)} of {format_number(memory.limit)} GiB at the peak, "
+        f"{format_number(memory.expected)} expected"
     )
-    yield indented(_bar(memory, phase.memory_limit_gib, " GiB"))
+    yield indented(_bar({**memory.parts, "free": memory.free}, memory.limit, " GiB"))
     yield Text(f"{phase.name}: step {format_duration(phase.step_seconds)}")
     yield indented(_bar(phase.time, phase.step_seconds, " s"), below=1)
 

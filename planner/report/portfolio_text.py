@@ -43,7 +43,7 @@ def _parts(document: Document) -> Iterator[RenderableType]:
     yield ""
     yield _bill_table(document)
     yield from _budget_lines(document)
-    yield from _wait_lines(document)
+    yield from wait_lines(document)
     yield from worth_lines(document)
     yield from relaxation_lines(document)
     for note in document["notes"]:
@@ -194,7 +194,7 @@ def _budget_lines(document: Document) -> Iterator[str]:
         yield f"{one['limit']}: {_usd(one['value_usd'])} of {_usd(one['bound_usd'])}, {_usd(one['left_usd'])} left"
 
 
-def _wait_lines(document: Document) -> Iterator[str]:
+def wait_lines(document: Document) -> Iterator[str]:
     """Who waits how long for what, the longest first."""
     words = {"job": "the job before it,", "pool": "room in", "price": "a lower cost in"}
     found = [
@@ -227,7 +227,7 @@ def worth_lines(document: Document) -> Iterator[str]:
             yield f"{change}: saves {_usd(low)}"
         else:
             told = "; not told apart from nothing" if Decimal(low) <= 0 else ""
-            yield f"{change}: saves {_usd(low)} at least (plan found) and {_usd(high)} at most (relaxation){told}"
+            yield f"{change}: saves {_usd(low)} (plan found) to {_usd(high)} (relaxation){told}"
 
 
 def relaxation_lines(document: Document) -> Iterator[str]:

@@ -100,10 +100,10 @@ def print_relaxations(problem: Problem, found: Sequence[Relaxation]) -> None:
         console.print()
         console.print("each alone, with:")
         for one in possible:
-            console.print(f"  {' '.join(f'--set {_quoted(text)}' for text in one.sets)}", soft_wrap=True)
+            console.print(f"  {' '.join(f'--set {quoted(text)}' for text in one.sets)}", soft_wrap=True)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """An argument as a shell takes it."""
     return f"'{text}'" if set(text) & set("$[]{} ,") else text
 

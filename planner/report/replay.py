@@ -261,6 +261,6 @@ def _notes(found: Replay) -> Iterator[RenderableType]:
     if found.traces:
         yield Text("A trace's largest number of nodes stands for all spot nodes; after its end it begins again.")
     elif job.spot and not job.spot.traced:
-        yield Text("No public trace covers this device: its spot figures are those of a stand-in, from another time.")
+        yield Text("No public trace covers this device: its spot figures are a proxy device's, of another time.")
     for line in job.assumed:
         yield Text(f"Assumed: {line}.")

@@ -16,7 +16,7 @@ class Capacity(Protocol):
     """The state of every run's zone."""
 
     share: Floats
-    """Of the spot nodes that are there now; shape (runs,)."""
+    """Share of the spot nodes that are available now; shape (runs,)."""
     until: Floats
     """Time of the next change, seconds since the start; shape (runs,)."""
 

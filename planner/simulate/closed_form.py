@@ -26,7 +26,7 @@ class Expectation:
 
     policy: Policy
     moments: Moments
-    """Of all phases together, each of shape ()."""
+    """Moments of all phases together, each of shape ()."""
     deadline: float | None
 
     @property

@@ -40,11 +40,11 @@ class JobDistribution:
     seconds: Distribution
     usd: Distribution
     runs: int
-    """That it was replayed; 0 by closed forms."""
+    """Number of replayed runs; 0 with closed forms."""
 
 
 def distribution_of(job: Job, moments: Moments | None = None) -> JobDistribution:
-    """Of a job under its own policy; `moments`: those of its plan, where they are known."""
+    """The distribution of a job under its own policy; `moments`: those of its plan, where they are known."""
     if is_replayed(job):
         return _replayed(job)
     found = moments or expected(job, job.policy).moments
@@ -92,6 +92,6 @@ def _preemptions(job: Job, phase: JobPhase) -> float:
 
 @lru_cache(KEPT)
 def _replayed(job: Job) -> JobDistribution:
-    """By simulation, the same for the same job."""
+    """The simulated distribution, the same for the same job."""
     (outcome,) = replay(job, [job.policy], runs=RUNS, seed=SEED)
     return JobDistribution(Sampled(np.sort(outcome.seconds)), Sampled(np.sort(outcome.usd)), RUNS)

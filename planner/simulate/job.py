@@ -17,6 +17,7 @@ from planner.catalog.reliability import load_reliability
 from planner.errors import InputError, Place
 from planner.files import read_at_most
 from planner.market.spot import SpotFigures, spot_figures
+from planner.tolerances import SUM_ORDER
 
 Policy = Literal["steady", "wait", "fallback", "elastic", "progress"]
 POLICIES: Final = ("steady", "wait", "fallback", "elastic", "progress")
@@ -25,14 +26,13 @@ LARGEST_PLAN: Final = 16 * 2**20
 USUAL_CHECKPOINT: Final = 60.0
 """Seconds to write a checkpoint where a plan does not say."""
 LARGEST_FIGURE: Final = 1e12
-"""Of any unit; a price as well as 30,000 years in seconds."""
+"""Largest figure in any unit: a price as well as 30,000 years in seconds."""
 LEAST_SHARE: Final = 1e-9
 LEAST_WORK: Final = 1e-3
 """Seconds of the shortest phase."""
 MOST_INTERRUPTIONS: Final = 1e6
-"""Of one run, by expectation; runs take time with each."""
+"""Expected interruptions of one run; each takes simulation time."""
 MAX_PHASES: Final = 100
-ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class JobPhase:
     name: str
     work_seconds: float
     nodes: int
-    """That compute."""
+    """Compute nodes, excluding spares."""
     spot_nodes: int
     on_demand_nodes: int
     replicas: int
@@ -52,13 +52,13 @@ class JobPhase:
 
     @property
     def spot_share(self) -> float:
-        """Of the nodes bought."""
+        """Share of the nodes bought."""
         return self.spot_nodes / max(self.spot_nodes + self.on_demand_nodes, self.nodes)
 
     def replicas_of(self, share: float) -> float:
         """Whole replicas, of all, that run while a share of the spot nodes is there beside all other nodes."""
         nodes = share * self.spot_share + 1 - self.spot_share
-        return floor(nodes * self.replicas + ROUNDING) / self.replicas if share > 0 else 0.0
+        return floor(nodes * self.replicas + SUM_ORDER) / self.replicas if share > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def job_of(document: Mapping[str, Any]) -> Job:
     """The job of a plan's document. Raises InputError when there is no plan, KeyError and the like when it is none."""
     plan = document["plan"]
     if plan is None:
-        raise InputError("it holds no plan", fix="solve the problem first; plan solve says what has to give")
+        raise InputError("it holds no plan", fix="solve the problem first; plan solve lists the smallest relaxations")
     if len({(one.get("accelerator"), *(one.get("placement") or {}).values()) for one in plan["phases"]}) > 1:
         raise InputError("its phases run in several places; a replay stays in one", fix="set market.together: true")
     assumed: list[str] = []

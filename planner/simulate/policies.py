@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from planner.simulate.capacity import Capacity, Floats, Runs
 from planner.simulate.job import Policy
+from planner.tolerances import SUM_ORDER
 
 Modes = npt.NDArray[np.int8]
 IDLE: Final = 0
@@ -34,7 +35,7 @@ class Setting:
     failures_per_second: float
     replicas: int
     spot_share: float
-    """Of the nodes; the others stay when spot nodes go."""
+    """Share of the nodes that are spot; the others stay when spot nodes go."""
     usd_spot: float
     """Per second, of all spot nodes."""
     usd_on_demand: float
@@ -48,7 +49,7 @@ class Setting:
     deadline: float
     """Seconds since the start; infinite without one."""
     length: float
-    """Of the whole job on nodes that are not taken away, seconds."""
+    """Seconds of the whole job on nodes that are not taken away."""
 
     def decide(
         self, runs: Runs, seconds: Floats, left: Floats, capacity: Capacity, chaser: UniformProgress
@@ -69,7 +70,7 @@ class Setting:
     def _speed(self, share: Floats) -> Floats:
         """Whole replicas that are left, of all; a share of the spot nodes is there, and all other nodes."""
         nodes = share * self.spot_share + 1 - self.spot_share
-        return np.where(share > 0, np.floor(nodes * self.replicas + 1e-9) / self.replicas, 0.0)
+        return np.where(share > 0, np.floor(nodes * self.replicas + SUM_ORDER) / self.replicas, 0.0)
 
     def usd_per_second(self, modes: Modes, speed: Floats) -> Floats:
         """What is paid in a mode: replicas that idle are given back."""

@@ -7,6 +7,7 @@ import numpy as np
 from planner.errors import InputError, Place
 from planner.simulate.capacity import Floats, Runs
 from planner.simulate.traces import Trace
+from planner.tolerances import SUM_ORDER
 
 
 class Recorded:
@@ -46,7 +47,7 @@ def _levels(trace: Trace, replicas: int) -> tuple[Floats, Floats]:
     """Begins and shares, in steps of one replica; a gang of one replica is whole or not there."""
     if trace.largest == 0:
         raise InputError("no node is ever there", place=Place(trace.name), fix="give a trace with capacity")
-    shares = np.floor(trace.counts / trace.largest * replicas + 1e-9) / replicas
+    shares = np.floor(trace.counts / trace.largest * replicas + SUM_ORDER) / replicas
     kept = np.flatnonzero(np.diff(shares, prepend=shares[0] - 1))
     if len(kept) == 1:
         return np.asarray([0.0]), shares[:1]

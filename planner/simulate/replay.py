@@ -46,7 +46,7 @@ class Solution:
     state: State
     deadline: float | None
     expectation: Expectation | None
-    """By closed forms; None under `progress`, which has none."""
+    """The closed forms' figures; None under `progress`, which has none."""
 
     @property
     def probability_in_time(self) -> float | None:

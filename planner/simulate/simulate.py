@@ -39,9 +39,9 @@ class State:
     waste: dict[str, Floats]
     """Seconds by cause."""
     strips: list[tuple[Runs, Floats, Floats, Modes, Floats]] = field(default_factory=list)
-    """Of the runs that are drawn: run, begin, end and mode of every stretch, and its restart and checkpoints."""
+    """For the runs that are drawn: run, begin, end and mode of every stretch, and its restart and checkpoints."""
     curves: list[tuple[Runs, Floats, Floats]] = field(default_factory=list)
-    """Of the runs that are counted: run, time and share of the work done."""
+    """For the runs that are counted: run, time and share of the work done."""
 
     @classmethod
     def of(cls, runs: int) -> State:

@@ -45,7 +45,7 @@ class Trace:
     seconds: float
     """Length of the recording."""
     tick_seconds: float | None
-    """Of a sampled recording; None of one that lists events."""
+    """Sampling interval; None for a recording that lists events."""
     usd_per_hour: tuple[float, float, float] | None = None
     """Lowest, mean and highest price, where prices were recorded."""
 

@@ -104,7 +104,7 @@ def predict_cases(cases: Sequence[Case], constants: Constants, calibration: Cali
 
 
 def _error(case: Case, calibration: Calibration) -> Predictive:
-    """Of the case's real over its predicted time."""
+    """Distribution of the case's real over its predicted time."""
     run = replace(
         unseen_of(case),
         release=month_of(case),

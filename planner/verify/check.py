@@ -11,7 +11,6 @@ from functools import lru_cache
 from itertools import pairwise
 from math import ceil, isclose
 from operator import is_
-from typing import Final
 
 import numpy as np
 
@@ -27,6 +26,7 @@ from planner.performance.symbols import Layout
 from planner.plans.moves import BYTES_PER_GB, BYTES_PER_TOKEN, usd_per_gb
 from planner.plans.plan import PhasePlan, Plan
 from planner.problem.problem import Problem
+from planner.tolerances import CENT, SUM_ORDER
 from planner.units import GIB
 from planner.verify.validity import layout_rules, machine_rules
 
@@ -40,12 +40,6 @@ class FaultyPlanError(Exception):
 
     def __reduce__(self) -> tuple[type[FaultyPlanError], tuple[tuple[str, ...]]]:
         return type(self), (self.faults,)  # another process may raise it
-
-
-TOLERANCE: Final = 1e-9
-"""Relative difference between sums of floats that were added in another order."""
-HALF_CENT: Final = 0.005
-"""Dollars by which rounding a line of the bill changes it at most."""
 
 
 def violations(problem: Problem, plan: Plan) -> tuple[str, ...]:
@@ -130,7 +124,7 @@ def _moves(problem: Problem, workload: Workload, plan: Plan) -> Iterator[str]:
             continue
         seconds, usd = _move(problem, workload, index, origin, target)
         claimed = (found.wall_seconds, float(found.cost_usd)) if found else (0.0, 0.0)
-        if not isclose(claimed[0], seconds) or abs(claimed[1] - usd) > HALF_CENT + TOLERANCE:
+        if not isclose(claimed[0], seconds, rel_tol=SUM_ORDER) or abs(claimed[1] - usd) > float(CENT):
             yield f"{phase.name}: moving there takes {seconds} s and ${usd:.2f}, not {claimed[0]} s and ${claimed[1]}"
     yield from (f"{name}: a move that is none" for name in moved)
 
@@ -203,11 +197,11 @@ def _figures(workload: Workload, work: PhaseWork, phase: PhasePlan) -> Iterator[
     step, expected, reserved = (
         float(value) for value in (found.time.total, used.expected, used.reserved(workload.memory_deviations))
     )
-    if not isclose(step, phase.step_seconds, rel_tol=TOLERANCE):
+    if not isclose(step, phase.step_seconds, rel_tol=SUM_ORDER):
         yield f"{phase.name}: a step takes {step} s, not {phase.step_seconds} s"
-    if not isclose(reserved / GIB, phase.memory_total_gib, rel_tol=TOLERANCE):
-        yield f"{phase.name}: it fills {reserved / GIB} GiB, not {phase.memory_total_gib} GiB"
-    if reserved > machine.memory_bytes or expected > machine.memory_bytes * (1 - workload.headroom) * (1 + TOLERANCE):
+    if not isclose(reserved / GIB, phase.memory.total, rel_tol=SUM_ORDER):
+        yield f"{phase.name}: it fills {reserved / GIB} GiB, not {phase.memory.total} GiB"
+    if reserved > machine.memory_bytes or expected > machine.memory_bytes * (1 - workload.headroom) * (1 + SUM_ORDER):
         yield f"{phase.name}: {expected / GIB} GiB do not leave the headroom of {machine.memory_bytes / GIB} GiB"
     if phase.steps * work.tokens_per_step < phase.tokens:
         yield f"{phase.name}: {phase.steps} steps are fewer than {phase.tokens} tokens need"
@@ -221,7 +215,7 @@ def _times(workload: Workload, phase: PhasePlan) -> Iterator[str]:
         ("wall", "spot", "stand-in"), (run.wall, run.spot, run.replaced), claimed, strict=True
     ):
         expected = float(growth.after(phase.steps)[0])
-        if not isclose(expected, value, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
+        if not isclose(expected, value, rel_tol=SUM_ORDER, abs_tol=SUM_ORDER):
             yield f"{phase.name}: its {what} time is {expected} s, not {value} s"
 
 
@@ -250,7 +244,7 @@ def _cost(plan: Plan) -> Iterator[str]:
     """The bill is what the nodes cost for the time of each phase, at the placement's own prices."""
     expected = sum((expected_usd(plan, phase) for phase in plan.phases), start=_reservation_usd(plan))
     expected += sum(float(move.cost_usd) for move in plan.moves)
-    if abs(expected - float(plan.cost_usd)) > HALF_CENT * len(plan.purchases) + TOLERANCE * expected:
+    if abs(expected - float(plan.cost_usd)) > float(CENT / 2 * len(plan.purchases)) + SUM_ORDER * expected:
         yield f"the bill is ${expected:.2f}, not ${plan.cost_usd}"
 
 
@@ -280,7 +274,7 @@ def _reservation_usd(plan: Plan) -> float:
 def _spares(problem: Problem, plan: Plan) -> Iterator[str]:
     """As many nodes stand by as are asked for."""
     for phase in plan.phases:
-        if phase.spare_nodes < ceil(problem.risk.spare_nodes * phase.nodes - TOLERANCE):
+        if phase.spare_nodes < ceil(problem.risk.spare_nodes * phase.nodes - SUM_ORDER):
             yield f"{phase.name}: {phase.spare_nodes} spare nodes are too few"
 
 
@@ -292,7 +286,7 @@ def limits_broken(problem: Problem, plan: Plan) -> tuple[str, ...]:
 def _limits(problem: Problem, plan: Plan) -> Iterator[str]:
     """Deadline, budget and number of devices."""
     limits = problem.limits
-    if limits.deadline is not None and plan.wall_seconds > limits.deadline * (1 + TOLERANCE):
+    if limits.deadline is not None and plan.wall_seconds > limits.deadline * (1 + SUM_ORDER):
         yield f"it takes {plan.wall_seconds} s, more than {limits.deadline} s"
     if limits.budget is not None and plan.cost_usd > limits.budget:
         yield f"it costs ${plan.cost_usd}, more than ${limits.budget}"
@@ -306,7 +300,7 @@ def _certainty(problem: Problem, workload: Workload, plan: Plan) -> Iterator[str
     if confidence is None or deadline is None:
         return
     kept = kept_seconds(workload, plan, confidence)
-    if kept > deadline * (1 + TOLERANCE):
+    if kept > deadline * (1 + SUM_ORDER):
         yield f"with {confidence:.4g} it takes {kept} s, more than {deadline} s"
 
 

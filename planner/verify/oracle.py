@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from math import inf
 from typing import Final
 
@@ -26,8 +27,10 @@ from planner.layouts.workload import PhaseWork, Workload, workload_of
 from planner.market.placements import Machine, placements
 from planner.market.purchase_options import PurchaseOption, purchase_options_of
 from planner.performance.symbols import Array
-from planner.plans.choices import Choices, Site, is_open, site_of, with_spares
+from planner.plans.choices import Site, is_open, site_of, with_spares
 from planner.problem.problem import Problem
+from planner.tolerances import CENT, SUM_ORDER, rounded_usd
+from planner.units import SECONDS_PER_HOUR
 
 CHUNK = 100_000
 """Rows that are evaluated at a time."""
@@ -86,16 +89,6 @@ def best_value(problem: Problem, fastest: FastestLayouts | None = None) -> float
         return runs[site]
 
     return _best(problem, workload, purchase_options, candidates)
-
-
-def best_of_choices(choices: Choices) -> float | None:
-    """The same over the choices that a search had, so without the solver but with their dominance."""
-
-    def candidates(purchase_option: PurchaseOption) -> list[Candidates]:
-        columns = [of_phase[site_of(purchase_option)] for of_phase in choices.columns]
-        return [Candidates(one.nodes, one.run) for one in columns]
-
-    return _best(choices.problem, choices.workload, choices.purchase_options, candidates)
 
 
 def _candidates(workload: Workload, site: Site, index: int, layouts: TimedLayouts) -> Candidates:
@@ -200,7 +193,7 @@ def _bought(problem: Problem, purchase_option: PurchaseOption, reserved: int, ca
 
 
 def _paid_times(run: RunTime) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
-    """Wall time, spot time and stand-in time, before the first step and of each."""
+    """Wall time, spot time and replacement time, before the first step and of each."""
     figures = (run.wall, run.spot, run.replaced)
     starts, each = ([getattr(one, part) for one in figures] for part in ("start", "each"))
     return (starts[0], starts[1], starts[2]), (each[0], each[1], each[2])
@@ -218,8 +211,10 @@ def _usd(
     on_demand = inf if purchase_option.on_demand_price is None else float(purchase_option.on_demand_price)
     spot = inf if purchase_option.spot_price is None else float(purchase_option.spot_price)
     with np.errstate(invalid="ignore"):
-        of_on_demand = on_demand * wall / 3600
-        of_spot = np.where(replaced > 0, on_demand * replaced, 0.0) / 3600 + spot * spot_time / 3600
+        of_on_demand = on_demand * wall / SECONDS_PER_HOUR
+        of_spot = (
+            np.where(replaced > 0, on_demand * replaced, 0.0) / SECONDS_PER_HOUR + spot * spot_time / SECONDS_PER_HOUR
+        )
         left = np.maximum(nodes - reserved, 0)
         as_spot = np.minimum(left, np.where(of_spot < of_on_demand, purchase_option.spot_nodes, 0))
         rest = left - as_spot
@@ -231,7 +226,7 @@ def _reserved_usd(purchase_option: PurchaseOption, reserved: int, wall: Array) -
     if purchase_option.reservation is None or not reserved:
         return np.zeros_like(wall)
     paid = np.maximum(wall, purchase_option.reservation.committed_seconds)
-    return reserved * float(purchase_option.reservation.usd_per_node_hour) * paid / 3600
+    return reserved * float(purchase_option.reservation.usd_per_node_hour) * paid / SECONDS_PER_HOUR
 
 
 def _joined(problem: Problem, first: Array, second: Array) -> Array:
@@ -246,7 +241,9 @@ def _most_tokens(
 ) -> float | None:
     """Most tokens of the first phase within deadline and budget, whatever the others take."""
     budget = float(problem.limits.budget or inf)
-    price = float(purchase_option.reservation.usd_per_node_hour) / 3600 if purchase_option.reservation else 0.0
+    price = (
+        float(purchase_option.reservation.usd_per_node_hour) / SECONDS_PER_HOUR if purchase_option.reservation else 0.0
+    )
     term, wall = purchase_option.committed_seconds, bought.run.wall
     most = 0.0
     for others in rest:
@@ -258,7 +255,7 @@ def _most_tokens(
             _ratio(left - reserved * price * term, bought.usd.each),
         ]
         most = max(most, float(np.min(steps, axis=0).max()))
-    return float(np.floor(most + 1e-9)) * phase.tokens_per_step if most >= 1 else None
+    return float(np.floor(most + SUM_ORDER)) * phase.tokens_per_step if most >= 1 else None
 
 
 def _most_steps_in_time(problem: Problem, bought: Bought, others: Array) -> Array:
@@ -292,3 +289,25 @@ def agrees(value: float | None, expected: float | None, error: float) -> bool:
     if value is None or expected is None:
         return value is expected
     return abs(value - expected) <= error * max(abs(expected), 1.0)
+
+
+def confirms(problem: Problem, value: float | None, cost_usd: Decimal | None, expected: float | None) -> bool:
+    """Whether a search found what enumeration does, or a value between those for a few cents less and more of budget.
+
+    `cost_usd`: of the plan that the search found; None without one.
+    """
+    cents, limits = rounded_usd(len(problem.training.phases)), problem.limits
+    relative = float(cents / max(cost_usd, CENT)) if cost_usd is not None else 0.0
+    if agrees(value, expected, SUM_ORDER + relative):
+        return True
+    if limits.budget is None:
+        return False
+
+    def score(found: float | None) -> float:
+        """The less the better; infinite without a plan."""
+        return inf if found is None else -found if problem.objective == "tokens" else found
+
+    near = (limits.model_copy(update={"budget": max(limits.budget + change, Decimal(0))}) for change in (cents, -cents))
+    low, high = (score(best_value(problem.model_copy(update={"limits": one}))) for one in near)
+    slack = SUM_ORDER * abs(value or 0.0)
+    return low - slack <= score(value) <= high + slack

@@ -106,7 +106,14 @@ def _capacity(portfolio: Portfolio, schedule: Schedule) -> list[str]:
 
 def _terms(portfolio: Portfolio, schedule: Schedule) -> list[str]:
     """Commitments are bought within their sizes and their most."""
-    faults, taken = [], defaultdict[tuple[int, str, int], int](int)
+    bought = {(one.pool, one.commitment): one.nodes for one in schedule.purchases}
+    faults = [
+        f"{term.name}: fewer than the {term.least} nodes that are to be bought"
+        for pool, of in enumerate(portfolio.pools)
+        for place, term in enumerate(of.commitments)
+        if bought.get((pool, place), 0) < term.least
+    ]
+    taken = defaultdict[tuple[int, str, int], int](int)
     for one in schedule.purchases:
         term = portfolio.pools[one.pool].commitments[one.commitment]
         if one.nodes < 1 or (term.is_block and one.nodes not in term.sizes):

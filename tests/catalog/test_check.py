@@ -246,7 +246,7 @@ def test_every_check_has_a_trap_in_these_tests() -> None:
 
 
 def test_the_reliability_catalog_needs_one_usual_rate_and_a_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two usual rates, or a stand-in without a trace, are caught."""
+    """Two usual rates, or a proxy device without a trace, are caught."""
     known = load_reliability()
     untraced = known.untraced.model_copy(update={"stand_in": "nowhere"})
     rates = tuple(rate.model_copy(update={"usual": True}) for rate in known.failure_rate)

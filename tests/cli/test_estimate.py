@@ -17,11 +17,12 @@ from click.testing import CliRunner, Result
 from planner.catalog.calibration import load_calibration
 from planner.catalog.known_runs import known_runs_of
 from planner.cli import main
-from planner.estimator.estimate import Estimate, MemoryUse, Work
+from planner.estimator.estimate import Estimate, Work
 from planner.estimator.failures import Failures
 from planner.estimator.price import HourlyPrice
 from planner.estimator.remedies import Remedy
 from planner.estimator.resolve import resolve
+from planner.performance.memory_account import MemoryAccount
 from planner.performance.predictive import NORMAL_80, STUDENT_80, Predictive
 from planner.problem.run import load_run
 from planner.report.console import print_report
@@ -60,10 +61,14 @@ def example(path: Path) -> Estimate:
         calibration=load_calibration(),
         work=Work(671.03e9, 37.55e9, 250.45e9, 257.6e9),
         time={"compute": 15.5, "recompute": 0.25, "tensor": 0.0, "expert": 0.5, "pipeline_bubble": 1.0, "data": 0.03},
-        memory=MemoryUse(
-            {"weights": 4.8, "gradients": 9.7, "optimizer": 3.9, "activations": 33.0, "other": 16.0},
-            allocated=51.9,
-            expected=60.4,
+        memory=MemoryAccount(
+            weights=4.8,
+            gradients=9.7,
+            optimizer=3.9,
+            activations=33.0,
+            buffers=0.5,
+            reserve=8.5,
+            margin=7.0,
             limit=79.1,
             fit_probability=0.98,
         ),
@@ -81,9 +86,8 @@ def example(path: Path) -> Estimate:
 
 def too_large(path: Path) -> Estimate:
     """The same without a price and over the limit."""
-    parts = {"weights": 4.8, "gradients": 9.7, "optimizer": 3.9, "activations": 66.0, "other": 16.0}
     remedies = (Remedy("layout.recompute={full_layers: 2}", 72.31, 1.08), Remedy("layout.recompute=full", 37.5, 1.3))
-    memory = MemoryUse(parts, 84.9, 92.4, 79.1, 0.11)
+    memory = dataclasses.replace(example(path).memory, activations=66.0, reserve=7.5, margin=8.0, fit_probability=0.11)
     return dataclasses.replace(example(path), memory=memory, remedies=remedies, price=None, known_runs=())
 
 

@@ -52,7 +52,7 @@ def solved(*arguments: str) -> dict[str, Any]:
     return document
 
 
-NO_PARTS = {"total", "limit", "expected", "fit_probability"}
+NO_PARTS = {"total", "limit", "allocated", "reserve", "expected", "margin", "headroom", "fits", "fit_probability"}
 """What a plan says of memory beside the parts that add up."""
 
 
@@ -71,7 +71,11 @@ def test_json_keeps_its_promise() -> None:
     assert phase["data"] * phase["micro_batch"] * phase["microbatches"] == 64
     parts = [value for name, value in phase["memory"].items() if name not in NO_PARTS]
     assert sum(parts) == pytest.approx(phase["memory"]["total"])
-    assert phase["memory"]["total"] <= phase["memory"]["limit"]
+    memory = phase["memory"]
+    assert memory["total"] <= memory["limit"]
+    assert memory["allocated"] + memory["reserve"] == pytest.approx(memory["expected"])
+    assert memory["expected"] + memory["margin"] == pytest.approx(memory["total"])
+    assert memory["expected"] <= memory["limit"] - memory["headroom"]
     assert sum(phase["time"].values()) == pytest.approx(phase["step_seconds"])
     assert 0 < phase["mfu"] < 1
     assert [one["name"] for one in document["limits"]] == ["limits.deadline", "limits.gpus"]

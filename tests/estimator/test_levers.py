@@ -30,7 +30,7 @@ def of(training: dict[str, Any] | None = None, model: str = "llama3.1-8b", **lay
 
 def part(found: Estimate, name: str) -> float:
     """GiB of one part."""
-    return found.memory.parts[name]
+    return float(getattr(found.memory, name))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from planner.verify.portfolio import FaultyScheduleError, check_schedule
 from planner.verify.portfolio_oracle import best_value_by_enumeration
 
 
-def solved(portfolio: Portfolio, *, begin: Schedule | None = None) -> PortfolioAnswer:
+def solved(portfolio: Portfolio, *, begin: PortfolioAnswer | None = None) -> PortfolioAnswer:
     """The answer without a limit on time."""
     return solve_portfolio(portfolio, Stop(Clock()), begin=begin)
 
@@ -93,7 +93,7 @@ def test_more_never_worsens_an_answer_that_starts_from_the_old_one() -> None:
         ["budget.total=$3M", "budget.quarters.Q1=$2M"],
     )
     for sets in changes:
-        after = solved(year(*sets), begin=before.schedule)
+        after = solved(year(*sets), begin=before)
         assert after.value is not None
         assert before.value is not None
         assert after.value <= before.value + Decimal("0.02")

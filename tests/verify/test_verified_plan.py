@@ -80,7 +80,7 @@ def test_a_good_plan_has_no_faults() -> None:
         (lambda: phase(nodes=7), "nodes are whole"),
         (lambda: phase(step_seconds=1.0), "a step takes"),
         (lambda: phase(wall_seconds=1.0), "wall time is"),
-        (lambda: phase(memory_gib={"weights": 1.0}), "it fills"),
+        (lambda: phase(memory=replace(solved()[1].phases[0].memory, weights=1.0)), "it fills"),
         (lambda: phase(steps=1), "fewer than"),
         (lambda: phase(wall_seconds=40000.0), "more than 36000"),
     ],

@@ -188,13 +188,13 @@ function showTray(pins) {
   const rows = Object.keys(pins[0].shown);
   const changes = [...new Set(pins.flatMap((pin) => Object.keys(pin.sets)))];
   const first = pins[0];
-  const head = el("tr", {}, el("td"), ...pins.map((pin, index) => el("th", { scope: "col" }, pin.name, " ", button("use", `Go on from ${pin.name}`, "use", index), " ", button("×", `Remove ${pin.name}`, "unpin", index))));
+  const head = el("tr", {}, el("td"), ...pins.map((pin, index) => el("th", { scope: "col" }, pin.name, " ", button("use", `use ${pin.name}`, "use", index), " ", button("remove", `remove ${pin.name}`, "unpin", index))));
   const body = [
     ...rows.map((row) => el("tr", {}, el("th", { scope: "row", textContent: row }), ...pins.map((pin) => el("td", { className: pin.shown[row] !== first.shown[row] ? "differs" : "", textContent: pin.shown[row] })))),
     ...changes.map((key) => el("tr", { className: "change" }, el("th", { scope: "row", textContent: key }), ...pins.map((pin) => el("td", { className: pin.sets[key] !== first.sets[key] ? "differs" : "", textContent: pin.sets[key] ?? "as in the file" })))),
     ...["cost", "time"].map((row) => el("tr", {}, el("th", { scope: "row", textContent: `${row} against ${first.name}` }), ...pins.map((pin) => el("td", { textContent: pin.against?.[row] ?? "–" })))),
   ];
-  $("tray").replaceChildren(el("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Pinned scenarios" }, el("table", { className: "tray" }, el("thead", {}, head), el("tbody", {}, ...body))));
+  $("tray").replaceChildren(el("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Table of pinned scenarios" }, el("table", { className: "tray" }, el("thead", {}, head), el("tbody", {}, ...body))));
 }
 
 function button(text, label, path, index) {

@@ -98,12 +98,13 @@ def _layout(plan: Plan, phase: PhasePlan) -> dict[str, str]:
 
 def _bars(phase: PhasePlan) -> Iterator[Bar]:
     """Memory against what a GPU has, and where a step's time goes."""
-    free = phase.memory_limit_gib - phase.memory_total_gib
+    memory = phase.memory
     yield Bar(
         f"{phase.name}: memory at the peak",
-        f"{format_number(phase.memory_total_gib)} of {format_number(phase.memory_limit_gib)} GiB",
-        _parts(phase.memory_gib, phase.memory_limit_gib, "GiB"),
-        f"free {format_number(free)} GiB",
+        f"{format_number(memory.total)} of {format_number(memory.limit)} GiB, "
+        f"{format_number(memory.expected)} expected",
+        _parts(memory.parts, memory.limit, "GiB"),
+        f"free {format_number(memory.free)} GiB",
     )
     yield Bar(f"{phase.name}: a step", format_duration(phase.step_seconds), _parts(phase.time, phase.step_seconds, ""))
 

@@ -1,0 +1,286 @@
+"""Around a portfolio's answer: the worth of a little more, the smallest relaxations, what-if, and what to reserve.
+
+Every question starts from the known schedule, so that a limit that is loosened never makes an answer worse. What is
+found lies between a schedule and a bound; where they do not meet both are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Final
+
+import numpy as np
+
+from planner.clock import Clock
+from planner.cpsat.portfolio_bound import is_impossible
+from planner.explore.portfolio import PortfolioAnswer, Stop, solve_portfolio
+from planner.portfolio.compile import earliest_starts
+from planner.portfolio.instance import Pool, Portfolio
+from planner.portfolio.tables import tables_of
+from planner.units import format_money, usd_text
+
+QUICK_SECONDS: Final = 4.0
+"""Time for one question around an answer."""
+MOST_JOBS: Final = 60
+"""Jobs up to which these questions are asked by themselves."""
+LEVELS: Final = 5
+"""Numbers of committed nodes for which the cost is shown."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A portfolio with one limit loosened."""
+
+    limit: str
+    """The key of the file."""
+    change: str
+    """In words."""
+    set: str
+    """The `--set` that makes it."""
+    portfolio: Portfolio
+
+
+def asked(portfolio: Portfolio, clock: Clock, begin: PortfolioAnswer | None) -> PortfolioAnswer:
+    """The answer to a changed portfolio within a short time."""
+    left = clock.seconds_left
+    seconds = QUICK_SECONDS if left is None else min(QUICK_SECONDS, left)
+    return solve_portfolio(portfolio, Stop(Clock.of(seconds)), begin=begin)
+
+
+def worth_of(found: PortfolioAnswer, clock: Clock) -> list[dict[str, Any]]:
+    """What a tenth more of each pool, or a little more of each budget, saves: at least and at most."""
+    if found.value is None or len(found.portfolio.jobs) > MOST_JOBS:
+        return []
+    rows = []
+    for change in _loosened(found.portfolio):
+        if clock.is_over:
+            break
+        after = asked(change.portfolio, clock, found)
+        if after.value is None:
+            continue
+        least, most = found.value - after.value, max(Decimal(0), found.value - Decimal(repr(after.bound)))
+        least = max(least, Decimal(0))
+        least, most = (one if one >= LEAST_WORTH else Decimal(0) for one in (least, most))
+        rows.append(
+            {
+                "limit": change.limit,
+                "change": change.change,
+                "saves_usd": [usd_text(least), usd_text(max(least, most))],
+                "verdict": "nothing" if not most else "told" if least else "not told apart",
+                "set": [change.set],
+            }
+        )
+    return rows
+
+
+CENT: Final = Decimal("0.01")
+LEAST_WORTH: Final = Decimal(1)
+"""Dollars below which a change is worth nothing: what rounding to cents can add up to."""
+
+
+def _loosened(portfolio: Portfolio) -> Iterator[Change]:
+    """One node more in each pool, one per cent more of each budget."""
+    for number, pool in enumerate(portfolio.pools):
+        more = int(pool.nodes.max(initial=0)) + 1
+        name = f"pools[{pool.name}].nodes"
+        yield Change(name, "one node more", f"{name}={more}", _with_pool(portfolio, number, _one_more(pool)))
+    budgets = portfolio.budgets
+    if budgets.total is not None:
+        usd = budgets.total * Decimal("1.01")
+        wider = replace(portfolio, budgets=replace(budgets, total=usd))
+        yield Change("budget.total", "1% more", f"budget.total=${usd:.2f}", wider)
+    for team, most in budgets.teams.items():
+        usd = most * Decimal("1.01")
+        wider = replace(portfolio, budgets=replace(budgets, teams={**budgets.teams, team: usd}))
+        yield Change(f"budget.teams.{team}", "1% more", f"budget.teams.{team}=${usd:.2f}", wider)
+
+
+def _one_more(pool: Pool) -> Pool:
+    """The pool with a node more on every day on which it is there."""
+    return replace(pool, nodes=np.where(pool.nodes > 0, pool.nodes + 1, 0))
+
+
+def _with_pool(portfolio: Portfolio, number: int, pool: Pool) -> Portfolio:
+    pools = list(portfolio.pools)
+    pools[number] = pool
+    return replace(portfolio, pools=tuple(pools))
+
+
+def relaxations_of(found: PortfolioAnswer, clock: Clock) -> list[dict[str, Any]]:
+    """The smallest change of each limit, alone, with which a schedule is found, and up to where none is possible."""
+    rows = []
+    for kind in (*_deadlines(found.portfolio), *_budgets(found.portfolio), *_pools(found.portfolio)):
+        if clock.is_over:
+            break
+        if row := _smallest(kind, clock):
+            rows.append(row)
+    return rows
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A limit that can be loosened by whole steps."""
+
+    limit: str
+    unchanged: str
+    most: int
+    at: Callable[[int], Portfolio]
+    shown: Callable[[int], str]
+    """The value after so many steps, as the file would say it."""
+
+
+def _smallest(kind: _Kind, clock: Clock) -> dict[str, Any] | None:
+    """The fewest steps that give a schedule, found by halving; None when none does."""
+    impossible, step = 0, 1
+    while not _has_schedule(kind, step, clock):
+        if step >= kind.most or clock.is_over:
+            return None
+        if _is_impossible(kind.at(step), clock):
+            impossible = step
+        step = min(kind.most, 2 * step)
+    low, high = impossible, step
+    while high - low > 1 and not clock.is_over:
+        middle = (low + high) // 2
+        if _has_schedule(kind, middle, clock):
+            high = middle
+        else:
+            low = middle
+            if _is_impossible(kind.at(middle), clock):
+                impossible = max(impossible, middle)
+    proven = impossible == high - 1
+    known = kind.shown(impossible) if impossible else kind.unchanged
+    gap = "" if proven else f" at most (up to {known} it is proven that there is no plan)"
+    return {
+        "limit": kind.limit,
+        "from": kind.unchanged,
+        "to": kind.shown(high),
+        "proven": proven,
+        "interval": gap,
+        "set": [f"{kind.limit}={kind.shown(high)}"],
+    }
+
+
+def _has_schedule(kind: _Kind, step: int, clock: Clock) -> bool:
+    left = clock.seconds_left
+    seconds = QUICK_SECONDS if left is None else min(QUICK_SECONDS, left)
+    return solve_portfolio(kind.at(step), Stop(Clock.of(seconds), gap=1.0)).schedule is not None
+
+
+def _is_impossible(portfolio: Portfolio, clock: Clock) -> bool:
+    return is_impossible(portfolio, tables_of(portfolio, earliest_starts(portfolio)), clock)
+
+
+def _deadlines(portfolio: Portfolio) -> Iterator[_Kind]:
+    """Hard deadlines of jobs that must be kept, a day at a time."""
+    for number, job in enumerate(portfolio.jobs):
+        if job.is_optional or job.late_usd_per_day is not None or job.deadline >= portfolio.days - 1:
+            continue
+
+        def at(step: int, number: int = number) -> Portfolio:
+            jobs = list(portfolio.jobs)
+            jobs[number] = replace(jobs[number], deadline=jobs[number].deadline + step)
+            return replace(portfolio, jobs=tuple(jobs))
+
+        def shown(step: int, deadline: int = job.deadline) -> str:
+            return str(portfolio.date(deadline + step))
+
+        most = portfolio.days - 1 - job.deadline
+        yield _Kind(f"jobs[{job.name}].deadline", str(portfolio.date(job.deadline)), most, at, shown)
+
+
+def _budgets(portfolio: Portfolio) -> Iterator[_Kind]:
+    """The whole budget, in hundredths of it."""
+    total = portfolio.budgets.total
+    if total is None:
+        return
+
+    def at(step: int) -> Portfolio:
+        return replace(portfolio, budgets=replace(portfolio.budgets, total=total * (100 + step) / 100))
+
+    def shown(step: int) -> str:
+        return f"${total * (100 + step) / 100:.2f}"
+
+    yield _Kind("budget.total", format_money(total), MOST_PERCENT, at, shown)
+
+
+MOST_PERCENT: Final = 900
+"""Per cent by which a budget is raised at most."""
+
+
+def _pools(portfolio: Portfolio) -> Iterator[_Kind]:
+    """Nodes of each pool, one at a time, up to twice as many."""
+    for number, pool in enumerate(portfolio.pools):
+        nodes = int(pool.nodes.max(initial=0))
+
+        def at(step: int, number: int = number, pool: Pool = pool) -> Portfolio:
+            return _with_pool(
+                portfolio, number, replace(pool, nodes=np.where(pool.nodes > 0, pool.nodes + step, pool.nodes))
+            )
+
+        def shown(step: int, nodes: int = nodes) -> str:
+            return str(nodes + step)
+
+        yield _Kind(f"pools[{pool.name}].nodes", str(nodes), max(1, nodes), at, shown)
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """What a portfolio costs when so many nodes are committed to."""
+
+    pool: str
+    name: str
+    nodes: int
+    answer: PortfolioAnswer
+
+
+def reserve(found: PortfolioAnswer, clock: Clock) -> list[Reserved]:
+    """Cost against nodes committed: each term at its first start, at several levels and at the one that was chosen."""
+    rows = list[Reserved]()
+    for number, pool in enumerate(found.portfolio.pools):
+        for name in dict.fromkeys(term.name for term in pool.commitments if not term.is_block):
+            for nodes in _levels(found, number, name):
+                if clock.is_over and rows:
+                    return rows
+                after = asked(_committed(found.portfolio, number, name, nodes), clock, found)
+                rows.append(Reserved(pool.name, name, nodes, after))
+    return rows
+
+
+def _levels(found: PortfolioAnswer, pool: int, name: str) -> list[int]:
+    """Even steps from none to the most, and what the answer has."""
+    terms = found.portfolio.pools[pool].commitments
+    place = next(number for number, term in enumerate(terms) if term.name == name)
+    even = {round(terms[place].most * one / (LEVELS - 1)) for one in range(LEVELS)}
+    bought = found.schedule.purchases if found.schedule else ()
+    return sorted(even | {one.nodes for one in bought if (one.pool, one.commitment) == (pool, place)})
+
+
+def _committed(portfolio: Portfolio, pool: int, name: str, nodes: int) -> Portfolio:
+    """The portfolio with exactly so many nodes of the first start of a term."""
+    terms = list(portfolio.pools[pool].commitments)
+    place = next(number for number, term in enumerate(terms) if term.name == name)
+    terms[place] = replace(terms[place], least=nodes, most=nodes)
+    return _with_pool(portfolio, pool, replace(portfolio.pools[pool], commitments=tuple(terms)))
+
+
+def told_apart(first: PortfolioAnswer, other: PortfolioAnswer) -> bool:
+    """Whether the values of two answers differ by more than their gaps: one's plan is below the other's bound."""
+    if first.value is None or other.value is None:
+        return (first.value is None) != (other.value is None)
+    return float(first.value) < other.bound - float(CENT) or float(other.value) < first.bound - float(CENT)
+
+
+def solved_each(
+    portfolios: Sequence[Portfolio], clock: Clock, gap: float, seconds: float | None
+) -> Iterator[PortfolioAnswer]:
+    """Answers to several portfolios, each from the best that is known of the one before."""
+    known: PortfolioAnswer | None = None
+    for one in portfolios:
+        left = clock.seconds_left
+        limits = [each for each in (left, seconds) if each is not None]
+        own = Clock.of(min(limits)) if limits else Clock()
+        found = solve_portfolio(one, Stop(own, gap), begin=known)
+        known = found if found.schedule is not None else known
+        yield found

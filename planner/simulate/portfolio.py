@@ -1,0 +1,207 @@
+"""A portfolio's plan carried out many times: estimates that are off, failures and spot, pools that arrive late.
+
+Every job keeps its mode and its turn; it begins when it was planned to, or as soon after as the jobs before it, its
+pool's delivery and the nodes that others still hold allow.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import ceil, exp, sqrt
+from typing import Final
+
+import numpy as np
+
+from planner.portfolio.instance import Array, Ints, Mode, Portfolio
+from planner.portfolio.schedule import PlacedRun, Schedule, placed_runs
+from planner.units import HOURS_PER_DAY
+
+SHARED: Final = 0.5
+"""Share of the variance of estimate errors that all jobs have in common: see `planner.estimator.certainty`."""
+SEED: Final = 1
+SLACK_DAYS: Final = 365
+"""Days after the calendar that late jobs may take in a simulation."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What happened in all draws."""
+
+    draws: int
+    deadlines: tuple[float, ...]
+    """By job, the share of draws in which it ended by its deadline; of dropped jobs 0."""
+    ends: tuple[tuple[float, float, float], ...]
+    """By job, the 10 %, 50 % and 90 % quantiles of its last day."""
+    causes: tuple[tuple[tuple[str, int], ...], ...]
+    """By job, what made it late and in how many draws, the most frequent first."""
+    budgets: tuple[tuple[str, float], ...]
+    """Each budget with the share of draws in which it held."""
+    money: tuple[float, float, float]
+    """The 10 %, 50 % and 90 % quantiles of what is paid."""
+
+
+@dataclass
+class _Draw:
+    """One time that the plan is carried out."""
+
+    free: Ints
+    used: Array
+    delays: Ints
+    ends: dict[int, int] = field(default_factory=dict)
+    blame: dict[int, str] = field(default_factory=dict)
+    spent: dict[int, float] = field(default_factory=dict)
+    """On-demand dollars by job."""
+
+
+def replayed(portfolio: Portfolio, schedule: Schedule, draws: int, mean_delay_days: float) -> Outcomes:
+    """Carries the plan out so many times; pools that are not there at first arrive late by an exponential time."""
+    random = np.random.default_rng(SEED)
+    runs = sorted(placed_runs(portfolio, schedule), key=lambda one: (one.run.start, one.job, one.phase))
+    found = [_carried_out(portfolio, schedule, runs, random, mean_delay_days) for _ in range(draws)]
+    money = [_money(portfolio, schedule, draw) for draw in found]
+    jobs = range(len(portfolio.jobs))
+    return Outcomes(
+        draws=draws,
+        deadlines=tuple(_in_time(portfolio, found, job) for job in jobs),
+        ends=tuple(_quantiles([draw.ends[job] - 1 for draw in found if job in draw.ends]) for job in jobs),
+        causes=tuple(_causes(portfolio, found, job) for job in jobs),
+        budgets=tuple(_budgets(portfolio, found, money)),
+        money=_quantiles([sum(one) for one in money]),
+    )
+
+
+def _quantiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """The 10 %, 50 % and 90 % quantiles; zeros of nothing."""
+    if not values:
+        return 0.0, 0.0, 0.0
+    low, middle, high = np.quantile(np.asarray(values, dtype=np.float64), [0.1, 0.5, 0.9])
+    return float(low), float(middle), float(high)
+
+
+def _in_time(portfolio: Portfolio, found: Sequence[_Draw], job: int) -> float:
+    """Share of the draws in which a job ends by its deadline."""
+    return sum(job in draw.ends and draw.ends[job] - 1 <= portfolio.jobs[job].deadline for draw in found) / len(found)
+
+
+def _causes(portfolio: Portfolio, found: Sequence[_Draw], job: int) -> tuple[tuple[str, int], ...]:
+    """What made a job late, the most frequent first."""
+    late = (draw for draw in found if job in draw.ends and draw.ends[job] - 1 > portfolio.jobs[job].deadline)
+    return tuple(Counter(draw.blame[job] for draw in late).most_common(3))
+
+
+def _carried_out(
+    portfolio: Portfolio,
+    schedule: Schedule,
+    runs: Sequence[PlacedRun],
+    random: np.random.Generator,
+    mean_delay_days: float,
+) -> _Draw:
+    """One draw."""
+    days = portfolio.days + SLACK_DAYS
+    nodes = np.stack([np.concatenate((one.nodes, np.full(SLACK_DAYS, one.nodes[-1]))) for one in portfolio.pools])
+    delays = np.zeros(len(nodes), dtype=np.int64)
+    for pool, of in enumerate(nodes):
+        arrival = int(np.flatnonzero(of > 0)[0]) if (of > 0).any() else days
+        if 0 < arrival < days and mean_delay_days > 0:
+            delays[pool] = ceil(random.exponential(mean_delay_days))
+            of[arrival : arrival + delays[pool]] = 0
+    draw = _Draw(nodes, np.zeros(nodes.shape), delays)
+    common = float(random.standard_normal())
+    errors = [_error(one.log_deviation, common, random) for one in portfolio.jobs]
+    for run in runs:
+        _run(portfolio, schedule, draw, run, _hours(run.mode, errors[run.job], random))
+    return draw
+
+
+def _error(deviation: float, common: float, random: np.random.Generator) -> float:
+    """How many times longer a job takes than estimated: partly the same for all."""
+    return exp(deviation * (sqrt(SHARED) * common + sqrt(1 - SHARED) * float(random.standard_normal())))
+
+
+def _hours(mode: Mode, error: float, random: np.random.Generator) -> float:
+    """Wall time of a phase: the estimate's error, and failures and preemptions around it."""
+    luck = float(random.standard_normal()) * mode.spread_hours
+    return max(mode.hours / 4, mode.hours * error + luck)
+
+
+def _run(portfolio: Portfolio, schedule: Schedule, draw: _Draw, run: PlacedRun, hours: float) -> None:
+    """Carries out one phase, and says what delayed it."""
+    pool, days = run.mode.pool, max(1, ceil(hours / HOURS_PER_DAY - 1e-9))
+    ready, blame = _ready(portfolio, draw, run)
+    start = _first_day(draw.free[pool], run.mode.nodes, days, ready)
+    if start > max(ready, run.run.start):
+        delayed = draw.delays[pool] and draw.free[pool][: start + 1].max(initial=0) == 0
+        blame = f"delivery of {portfolio.pools[pool].name}" if delayed else _holder(portfolio, schedule, draw, run)
+    end = start + days
+    if end > run.end and start <= run.run.start:
+        blame = portfolio.jobs[run.job].name
+    draw.free[pool, start:end] -= run.mode.nodes
+    paid = hours * run.mode.paid_hours / run.mode.hours * run.mode.nodes
+    draw.used[pool, start:end] += paid / days
+    price = float(portfolio.pools[pool].prices[min(start, portfolio.days - 1)])
+    draw.spent[run.job] = draw.spent.get(run.job, 0.0) + paid * price
+    draw.ends[run.job], draw.blame[run.job] = end, blame or portfolio.jobs[run.job].name
+
+
+def _ready(portfolio: Portfolio, draw: _Draw, run: PlacedRun) -> tuple[int, str]:
+    """When a phase may begin, and whose slip that is."""
+    ready, blame = run.run.start, ""
+    if run.phase and draw.ends[run.job] > ready:
+        ready, blame = draw.ends[run.job], draw.blame[run.job]
+    for before in portfolio.jobs[run.job].after if run.phase == 0 else ():
+        if draw.ends.get(before, 0) > ready:
+            ready, blame = draw.ends[before], draw.blame[before]
+    return ready, blame
+
+
+def _first_day(free: Ints, nodes: int, days: int, ready: int) -> int:
+    """The first day from which the nodes are there for long enough; the last that is simulated when there is none."""
+    short = np.concatenate(([0], np.cumsum(free < nodes)))
+    for day in range(ready, len(free) - days):
+        if short[day + days] == short[day]:
+            return day
+    return max(ready, len(free) - days - 1)
+
+
+def _holder(portfolio: Portfolio, schedule: Schedule, draw: _Draw, run: PlacedRun) -> str:
+    """The job whose slip holds the nodes of a pool for longest after it was to end."""
+    slips = [
+        (draw.ends[job] - schedule.span(portfolio, job)[1], portfolio.jobs[job].name)
+        for job, runs in enumerate(schedule.jobs)
+        if job in draw.ends
+        and job != run.job
+        and any(
+            phase.modes[one.mode].pool == run.mode.pool
+            for phase, one in zip(portfolio.jobs[job].phases, runs, strict=False)
+        )
+    ]
+    return max(slips, default=(0, portfolio.jobs[run.job].name))[1]
+
+
+def _money(portfolio: Portfolio, schedule: Schedule, draw: _Draw) -> list[float]:
+    """Dollars by pool: what commitments do not cover, the commitments, and what was paid for the pool."""
+    found = [float(pool.paid_usd) for pool in portfolio.pools]
+    committed = np.zeros(draw.used.shape)
+    for one in schedule.purchases:
+        term = portfolio.pools[one.pool].commitments[one.commitment]
+        committed[one.pool, term.start : term.end] += one.nodes
+        found[one.pool] += float(term.usd_per_node) * one.nodes
+    for pool, of in enumerate(portfolio.pools):
+        prices = np.concatenate((of.prices, np.full(SLACK_DAYS, of.prices[-1])))
+        found[pool] += float((np.maximum(draw.used[pool] - HOURS_PER_DAY * committed[pool], 0.0) * prices).sum())
+    return found
+
+
+def _budgets(portfolio: Portfolio, found: Sequence[_Draw], money: Sequence[Sequence[float]]) -> list[tuple[str, float]]:
+    """How often each budget holds; of teams, by what their jobs would pay on demand."""
+    budgets, held = portfolio.budgets, list[tuple[str, float]]()
+    if budgets.total is not None:
+        total = float(budgets.total)
+        held.append(("budget.total", sum(sum(one) <= total for one in money) / len(found)))
+    for team, most in budgets.teams.items():
+        jobs = [number for number, job in enumerate(portfolio.jobs) if job.team == team]
+        spent = [sum(draw.spent.get(job, 0.0) for job in jobs) for draw in found]
+        held.append((f"budget.teams.{team}", sum(one <= float(most) for one in spent) / len(found)))
+    return held

@@ -1,0 +1,68 @@
+"""What a stack does not run on or offer is left out of plans that state it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from planner.catalog.accelerators import load_accelerators
+from planner.catalog.software import load_stacks, load_support
+from planner.errors import InputError
+from planner.layouts.stack_pins import pins_of
+from planner.market.placements import placements
+from planner.problem.problem import Problem
+
+
+def problem(stack: str | None, **parts: Any) -> Problem:  # noqa: ANN401  (plain data)
+    """A job under a stack."""
+    training: dict[str, Any] = {"phases": [{"tokens": "1B", "sequence_length": 2048, "global_batch": 64}]}
+    if stack:
+        training["software"] = {"stack": stack}
+    return Problem.model_validate({"schema": "plan/1", "model": "llama3.2-1b", "training": training, **parts})
+
+
+@pytest.mark.parametrize("stack", sorted(load_support()))
+def test_plans_keep_to_what_a_stack_offers(stack: str) -> None:
+    """Only devices and ZeRO stages of its record are left, and degrees that it lacks are one."""
+    support, asked = load_support()[stack], problem(stack)
+    pins = pins_of(asked)
+    assert pins.zero is not None
+    assert pins.zero.values == support.zero
+    for name in support.lacking:
+        assert getattr(pins, name).values == (1,)
+    if any(support.runs_on(one) for one in load_accelerators() if one.vendor != "AWS"):
+        try:
+            found = placements(asked)
+        except InputError:
+            assert stack == "primus"
+        else:
+            assert all(support.runs_on(one.machine.accelerator) for one in found)
+
+
+def test_records_name_what_the_catalogs_know() -> None:
+    """Stacks, vendors and architectures of the records exist."""
+    devices = load_accelerators()
+    for support in load_support().values():
+        assert support.stack in load_stacks()
+        assert set(support.vendors) <= {one.vendor for one in devices}
+        assert set(support.excluded) <= {one.architecture for one in devices}
+
+
+def test_no_tpu_is_planned_on_megatron() -> None:
+    """A TPU alone on a stack for NVIDIA GPUs is refused with the key that left it out."""
+    with pytest.raises(InputError, match=r"training\.software\.stack leaves none"):
+        placements(problem("megatron", market={"accelerators": ["TPUv5p"]}))
+
+
+def test_a_pin_that_a_stack_does_not_offer_is_refused() -> None:
+    """ZeRO-3 under a stack without it is no plan but an error, which names what there is."""
+    with pytest.raises(InputError, match="megatron has no zero 3: it offers 0 or 1"):
+        pins_of(problem("megatron", layout={"zero": 3}))
+    assert pins_of(problem("megatron", layout={"zero": 1})).zero is not None
+
+
+def test_an_unstated_stack_restricts_nothing() -> None:
+    """Without a stack the pins are the problem's own."""
+    asked = problem(None, layout={"tensor": 2})
+    assert pins_of(asked) == asked.layout
