@@ -18,7 +18,7 @@ from planner.explore.job_modes import (
 )
 from planner.explore.max_tokens import plan_of_most_tokens
 from planner.market.purchase_options import undominated
-from planner.plans.choices import Choices, usable
+from planner.plans.choices import Choices, in_one_place, usable
 from planner.plans.plan import Plan
 
 
@@ -55,8 +55,7 @@ def _best_that_may_move(choices: Choices, bounds: Bounds, clock: Clock | None) -
 
 def that_stay(choices: Choices) -> Choices:
     """The choices of the same job when all phases stay together."""
-    problem = choices.problem
-    problem = problem.model_copy(update={"market": problem.market.model_copy(update={"together": True})})
+    problem = in_one_place(choices.problem)
     options = undominated(usable(problem, choices.purchase_options, choices.columns))
     return replace(choices, problem=problem, purchase_options=options)
 

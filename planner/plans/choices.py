@@ -204,6 +204,11 @@ def choices_of(problem: Problem, among: Sequence[PurchaseOption] | None = None, 
     )
 
 
+def in_one_place(problem: Problem) -> Problem:
+    """The problem with all phases together."""
+    return problem.model_copy(update={"market": problem.market.model_copy(update={"together": True})})
+
+
 def usable(
     problem: Problem, purchase_options: Iterable[PurchaseOption], columns: Sequence[Mapping[Site, PhaseModes]]
 ) -> tuple[PurchaseOption, ...]:
