@@ -37,7 +37,7 @@ COMMANDS = (
 DEGREES: dict[str, list[float]] = {
     "tensor": [1, 2, 4, 8],
     "pipeline": [1, 2, 4, 8, 16, 32],
-    "virtual": [1, 2, 4],
+    "virtual_pipeline": [1, 2, 4],
     "context": [1, 2],
     "expert": [1, 2, 4, 8, 16, 32, 64],
     "data": [8 * k for k in (1, 2, 4, 8, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 240, 320, 384)],

@@ -8,9 +8,9 @@ import select
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from planner.errors import InputError, Place
 
@@ -84,10 +84,20 @@ def make_folder(path: str | Path) -> Path:
 
 def replace_whole(target: Path, content: bytes) -> None:
     """Writes a neighbour and moves it over the target. Raises OSError."""
+    with replacing(target) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[BinaryIO]:
+    """A file to write piece by piece, moved over the target at the end, or gone when that is not reached.
+
+    Raises OSError.
+    """
     neighbour = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
     try:
         with neighbour.open("xb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         neighbour.replace(target)

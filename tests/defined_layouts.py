@@ -18,7 +18,7 @@ from planner.problem.problem import Problem
 from planner.verify.validity import is_valid
 
 Ints = npt.NDArray[np.int64]
-DEGREES = ("tensor", "pipeline", "context", "data", "virtual", "micro_batch", "expert", "zero")
+DEGREES = ("tensor", "pipeline", "context", "data", "virtual_pipeline", "micro_batch", "expert", "zero")
 
 
 def every_layout(workload: Workload, phase: PhaseWork, machine: Machine, most_devices: int) -> dict[str, Ints]:

@@ -22,6 +22,7 @@ STOREYS = (
     {"tolerances"},
     {"units", "files", "clock"},
     {"catalog"},
+    {"prices"},
     {"problem"},
     {"foreign"},
     {"performance"},
@@ -51,6 +52,7 @@ ONLY_IN = {
     "click": {"cli"},
     "jinja2": {"report"},
     "vl_convert": {"report"},
+    "pyarrow": {"report"},
     "starlette": {"board"},
     "uvicorn": {"board"},
 }

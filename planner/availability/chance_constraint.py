@@ -5,6 +5,8 @@ Of the mean, the variance and the least of a sum of phases, which all add up. Ar
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from planner.performance.normal import normal_quantile
@@ -24,6 +26,29 @@ def promised(least: Array, mean: Array, variance: Array, deviations: float) -> A
     spread = np.sqrt(variance)
     variation = spread / np.maximum(mean - least, 1e-9)
     return np.asarray(mean + spread * margin_deviations(variation, deviations), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class ErrorMargin:
+    """What an estimate's own error adds to a time that is kept; arrays that broadcast."""
+
+    middle: Array
+    """Median of log(real/estimated time)."""
+    margin: Array
+    """What the logarithm keeps above that with the probability, at least 0."""
+
+
+def promised_with_error(least: Array, mean: Array, variance: Array, deviations: float, error: ErrorMargin) -> Array:
+    """Time that is kept with a probability when the whole is only known up to a factor: m·e^(μ + √(δ² + λ²)).
+
+    δ is the margin of the factor's logarithm, λ = log(`promised`/m) that of failures and preemptions: margins of two
+    independent deviations add in quadrature. It is no less than the mean, and where `promised` never falls with least,
+    mean or variance, neither does it.
+    """
+    expected: Array = np.maximum(mean, 1e-9)
+    luck = np.log(np.maximum(promised(least, expected, variance, deviations) / expected, 1.0))
+    factor = np.exp(error.middle + np.hypot(error.margin, luck))
+    return np.asarray(expected * np.maximum(factor, 1.0), dtype=np.float64)
 
 
 def margin_deviations(variation: Array, deviations: float) -> Array:

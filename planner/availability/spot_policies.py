@@ -87,7 +87,8 @@ def growth(policy: str, work: Work, spot: Capacity | None, *, begins: bool) -> R
     """`moments` as they grow with the work, which `Work.seconds` is not asked for; infinite where a run never ends.
 
     Fields of `work` have the shape (runs,), and so have all results. Least times and variances are for `promised`.
-    The last checkpoint is counted in full, since a run has a whole number of them.
+    The last checkpoint is counted in full, since a run has a whole number of them. What few losses need is added where
+    the job begins, once for all of its phases.
     """
     spot_rate, on_demand_rate = np.asarray([1.0, 0.0])[:, None], np.asarray([0.0, 1.0])[:, None]
     interval = interval_of(policy, replace(work, seconds=np.asarray(LONG_WORK**2)), spot)
@@ -105,7 +106,7 @@ def growth(policy: str, work: Work, spot: Capacity | None, *, begins: bool) -> R
             [Growth(nothing, nothing)] * 2 if spot is None else [_growth(found.usd[:, kind], unit) for kind in (0, 1)]
         )
     wall, least = (replace(one, start=one.start + work.checkpoint) for one in (wall, least))
-    if policy == "steady" or spot is None:
+    if begins and (policy == "steady" or spot is None):
         loss = work.restart + interval + work.checkpoint
         least = Growth(least.start - FEW_LEAST * loss, least.each)
         variance = Growth(variance.start + FEW_VARIANCE * loss**2, variance.each)

@@ -141,7 +141,7 @@ def _limits(answer: Answer, plan: Plan) -> Document | None:
     rows = [_against(one.name, one.unit, one.bound, limit_value(one, plan)) for one in limits]
     confidence, deadline = answer.problem.risk.confidence, answer.problem.limits.deadline
     if confidence is not None and deadline is not None:
-        kept = kept_seconds(answer.choices.workload, plan, confidence)
+        kept = kept_seconds(answer.choices.workload, plan, answer.problem.risk)
         rows.append(_against(f"risk.confidence {format_share(confidence)}", "s", deadline, kept))
     return table("Limits", ("limit", "bound", "plan", "left"), rows, (1, 2, 3)) if rows else None
 

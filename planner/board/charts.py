@@ -11,10 +11,10 @@ import numpy as np
 from planner.explore.lookup import Curve, CurvePoint, Lookup
 from planner.layouts.workload import workload_of
 from planner.plans.plan import Plan
+from planner.plans.plan_error import error_of
 from planner.problem.problem import Problem
 from planner.report.deadline_probability import plan_distribution
 from planner.report.page.axes import Ruler, time_unit
-from planner.report.plan_error import error_of
 from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, format_duration, format_money
 
 Spec = dict[str, Any]

@@ -17,6 +17,7 @@ from planner.catalog.offers import load_offers
 from planner.errors import InputError, did_you_mean
 from planner.explore.lookup import Lookup
 from planner.problem.document import with_overrides
+from planner.problem.parallelism import DEGREES
 from planner.problem.problem import Problem, json_schema
 from planner.problem.yaml_tree import Plain
 from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
@@ -56,10 +57,7 @@ FIELDS: Final = (
     Field("limits.memory_headroom", "Memory headroom", MACHINE, "quantity", "of a GPU", _series(0, 40, 1, "{:.0f}%")),
     Field("limits.growth", "Room to grow", MACHINE, "quantity", "model size", _series(1, 3, 0.1, "{:.1f}x")),
     Field("risk.spare_nodes", "Spare nodes", MACHINE, "quantity", "of the nodes", _series(0, 20, 1, "{:.0f}%")),
-    *(
-        Field(f"layout.{name}", name.replace("_", " ").capitalize(), LAYOUT, "pin")
-        for name in ("tensor", "pipeline", "virtual_pipeline", "context", "expert", "data", "micro_batch", "zero")
-    ),
+    *(Field(f"layout.{name}", name.replace("_", " ").capitalize(), LAYOUT, "pin") for name in DEGREES),
     Field("layout.recompute", "Recompute", LAYOUT, "pin"),
 )
 

@@ -153,11 +153,12 @@ def _standing_alone(offers: Sequence[Offer], kind: str) -> Iterator[Issue]:
         here = (offer.cloud, offer.region)
         lowest[here] = min(price, lowest.get(here, price))
     clouds = Counter(cloud for cloud, _ in lowest)
+    cheapest = sorted(lowest, key=lambda place: lowest[place])[:2]
     for offer, price in prices.items():
-        others = [one for place, one in lowest.items() if place != (offer.cloud, offer.region)]
-        if clouds[offer.cloud] >= rules.isolated_regions and price < rules.isolated_share * min(others):
+        elsewhere = next((lowest[place] for place in cheapest if place != (offer.cloud, offer.region)), Decimal(0))
+        if clouds[offer.cloud] >= rules.isolated_regions and price < rules.isolated_share * elsewhere:
             name = kind.removesuffix("_usd_per_hour").replace("_", " ")
-            message = f"{name} {price:.2f} a device and hour, nowhere else below {min(others):.2f}"
+            message = f"{name} {price:.2f} a device and hour, nowhere else below {elsewhere:.2f}"
             yield _priced_wrong(offer, message, "look the price up again, or mark it suspect")
 
 
@@ -244,8 +245,12 @@ def _months(date: str) -> int:
 
 def _priced_wrong(offer: Offer, message: str, fix: str) -> Issue:
     """What is wrong with an offer."""
-    where = " ".join(part for part in (offer.cloud, offer.region, offer.zone, offer.instance_type) if part)
-    return Issue(f"{where}: {message}", Place(OFFERS), fix)
+    return Issue(f"{where(offer)}: {message}", Place(OFFERS), fix)
+
+
+def where(offer: Offer) -> str:
+    """Place and machine of an offer, as issues begin."""
+    return " ".join(part for part in (offer.cloud, offer.region, offer.zone, offer.instance_type) if part)
 
 
 OFFER_CHECKS: Final[tuple[OfferCheck, ...]] = (

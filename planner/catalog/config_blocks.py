@@ -132,7 +132,7 @@ def sparse_layers(fields: Fields, layers: int, kinds: list[str]) -> list[int]:
     everything = range(min(layers, BOUNDS["num_hidden_layers"]))
     if fields.dialect.one_block_a_layer:
         return [index for index, kind in enumerate(kinds) if kind == "moe"]
-    for name, word in (("mlp_layer_types", "sparse"), ("moe_layer_freq", 1)):
+    for name, word in (("mlp_layer_types", "sparse"), ("moe_layer_freq", 1), ("is_moe_layer", True)):
         if isinstance(fields.raw(name), list | tuple):
             listed = fields.items(name, BOUNDS["num_hidden_layers"])
             if len(listed) != layers:

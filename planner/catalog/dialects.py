@@ -239,6 +239,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
         ),
         "seed_oss": Dialect(output_bias_from=("attention_out_bias",)),
         "exaone4": Dialect(fixed=QUERY_KEY_NORM, full_attention_every=4),
+        "exaone_moe": Dialect(fixed={**QUERY_KEY_NORM, "router_bias": True}, full_attention_every=4),
         "hunyuan_v1_dense": Dialect(fixed=QUERY_KEY_NORM),
         "cohere2": Dialect(
             fixed={**LAYERNORM, "norm_bias": False, "norms_per_layer": 1}, defaults=TIED, full_attention_every=4
@@ -319,7 +320,8 @@ UNSUPPORTED: Final[Mapping[str, str]] = MappingProxyType(
     {
         kind: reason
         for reason, kinds in {
-            "has no attention at all, only state-space or recurrent layers": "mamba mamba2 falcon_mamba rwkv xlstm",
+            "has no attention at all, only state-space or recurrent layers": "mamba mamba2 falcon_mamba "
+            "rwkv rwkv5 rwkv6 rwkv7 xlstm",
             "has recurrent layers of a kind that is not known": "recurrent_gemma plamo2 phi4flash olmo_hybrid",
             "shares its attention between layers": "zamba zamba2",
             "has an encoder": "t5 mt5 umt5 bart mbart pegasus whisper led m2m_100 bert roberta deberta-v2 electra "

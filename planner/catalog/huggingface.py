@@ -72,8 +72,12 @@ def architecture_from_config(data: Mapping[str, object], *, name: str, source: s
     facts = _facts(fields)
     if not fields.dialect.implementation_known:
         _refuse_unknown_fields(fields)
+        facts = {**facts, "assumed": UNKNOWN_KIND.format(fields.word("model_type"))}
     towers = left_out(data, fields.dialect, fields.count("hidden_size", 1))
     return _record(fields, {**facts, **towers}, name, source, written)
+
+
+UNKNOWN_KIND: Final = "Nothing is known of model_type {}: what its file does not say is taken to be as in Llama"
 
 
 def _refuse_unknown_fields(fields: Fields) -> None:
@@ -198,12 +202,19 @@ def _locality(fields: Fields, layers: int, kinds: list[str]) -> dict[str, Scalar
     switched_off = fields.has("use_sliding_window") and not fields.flag("use_sliding_window")
     if not window or (switched_off and window_name == "sliding_window"):
         return {}
-    every = fields.count("sliding_window_pattern", fields.dialect.full_attention_every)
     if kinds:
         full, local = kinds.count("attention"), kinds.count("local")
         return {"sliding_window": window, "full_attention_share": full / (full + local)} if local else {}
-    full = layers // every if every else _first_full(fields, layers)
-    return {"sliding_window": window, "full_attention_share": full / layers}
+    return {"sliding_window": window, "full_attention_share": _full_layers(fields, layers) / layers}
+
+
+def _full_layers(fields: Fields, layers: int) -> int:
+    """Layers that see everything where a file lists none: one of so many, a pattern of letters, or the first ones."""
+    pattern = fields.raw("sliding_window_pattern")
+    if isinstance(pattern, str) and 0 < len(pattern) <= layers and set(pattern) <= {"L", "G"}:
+        return sum(pattern[index % len(pattern)] == "G" for index in range(layers))
+    every = fields.count("sliding_window_pattern", fields.dialect.full_attention_every)
+    return layers // every if every else _first_full(fields, layers)
 
 
 def _first_full(fields: Fields, layers: int) -> int:

@@ -197,6 +197,8 @@ class ModelArchitecture(SourcedRecord):
     """Width that routed experts read and write, projected from the hidden size; 0: the hidden size itself."""
     zero_computation_experts: Annotated[int, Field(ge=0)] = 0
     """Experts that return their input: the router counts them, a token that they get costs nothing."""
+    assumed: str = ""
+    """What a reading of its file takes for granted, in one sentence; empty where it says all that matters."""
     left_out: str = ""
     """Parts of the release that are not planned (a vision tower), in words."""
     left_out_parameters: Annotated[float, Field(ge=0)] = 0.0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def board(
     problem_files: tuple[str, ...], port: int, static: str | None, *, no_browser: bool, share: bool, read_only: bool
 ) -> None:
-    """One live page for a budget negotiation: move deadline, budget, GPUs or any other limit and see the best plan.
+    """Open one live page for a budget negotiation: move any limit, and the best plan follows.
 
     Serves the page on this machine until Ctrl-C. The first line on stdout is its address, with a token that only its
     holders know. Several people follow and move the same board through it. Needs the extra board:

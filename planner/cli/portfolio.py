@@ -133,11 +133,11 @@ def _document(found: PortfolioAnswer, clock: Clock) -> dict[str, Any]:
     from planner.plans.solution import Status
     from planner.report.portfolio_json import portfolio_document
 
-    is_empty = found.status is Status.INFEASIBLE
+    is_proven, is_empty = found.status is Status.INFEASIBLE, found.schedule is None
     return portfolio_document(
         found,
         worth=() if is_empty or clock.is_over else worth_of(found, clock),
-        relaxations=relaxations_of(found, clock) if is_empty else (),
+        relaxations=relaxations_of(found, clock) if is_proven or (is_empty and not clock.is_over) else (),
     )
 
 
@@ -187,7 +187,8 @@ def whatif(
     """The best schedule for each of several values of one key.
 
     Each starts from the schedule of the value before, so that more never makes a plan worse, and says when two are
-    not told apart: when their difference is smaller than their gaps. --time-limit is for all of them together.
+    not told apart: when their difference is smaller than their gaps. --time-limit is for all of them together; without
+    it the first takes 20 s at most and each other 8 s.
     Exit codes: 0 a plan for some value, 2 bad input, 3 none.
     """
     from planner.clock import Clock

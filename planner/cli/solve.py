@@ -104,6 +104,7 @@ def _show(found: Answered, *, as_json: bool, out: str | None, html: str | None) 
         write_page(html, lambda: _page(found))
     finally:
         _tell_left_out(found.answer, found.around)
+        _tell_old_price(found.answer)
         with ending_with(exit_code(found.answer)):
             if as_json:
                 click.echo(document)
@@ -116,6 +117,21 @@ def _page(found: Answered) -> Page:
     from planner.report.page.answer import answer_page
 
     return answer_page(found.answer, found.around.worth, found.around.gives, found.around.turning)
+
+
+def _tell_old_price(found: Answer) -> None:
+    """Says on stderr that the price which decides is old, and how far it may rise before another plan is best."""
+    from planner.explore.deciding_price import deciding_price
+
+    price = deciding_price(found)
+    if price is None or not price.is_old:
+        return
+    rise = "" if price.rise is None else f"; {price.rise:+.1%} on it, and {price.rival} would be best"
+    click.echo(
+        f"warning: the price that decides, {price.where} of {price.date}, is {price.days} days old{rise}: look it up "
+        "again (plan prices)",
+        err=True,
+    )
 
 
 def _tell_left_out(found: Answer, around: Surroundings) -> None:

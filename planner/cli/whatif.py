@@ -17,6 +17,7 @@ from planner.errors import ExitCode
 
 if TYPE_CHECKING:
     from planner.explore.whatif import WhatIf
+    from planner.problem.document import Document
     from planner.report.whatif import Shown
 
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     required=True,
     metavar="KEY=VALUES",
     help="A key of the file and its values: LOW..HIGH:N at equal distances, LOW..HIGH:N:log at equal ratios, or A,B,C. "
-    "May be given twice; at most 100 values each and 2,500 cells.",
+    "May be given twice; up to 20,000 cells, and a million of deadline, budget and GPUs alone.",
 )
 @set_option
 @calibration_option
@@ -39,7 +40,14 @@ if TYPE_CHECKING:
     type=click.Choice(["cost", "time", "tokens", "gpus", "accelerator"]),
     help="What the cells of a table of two quantities show; default the objective.",
 )
-@click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default as many as there are processors.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes; default as many as there are processors.")
+@click.option(
+    "--out",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write a row per cell to FILE.csv or FILE.parquet and print nothing.",
+)
+@click.option("--part", metavar="i/N", help="With --out FILE.csv: one of N parts of the cells, for plan merge.")
 @html_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values, a row per cell.")
@@ -48,7 +56,9 @@ def whatif(
     vary: tuple[str, ...],
     sets: tuple[str, ...],
     show: str | None,
-    jobs: int | None,
+    workers: int | None,
+    out: str | None,
+    part: str | None,
     html: str | None,
     *,
     as_json: bool,
@@ -67,13 +77,19 @@ def whatif(
         raise click.UsageError("--show is for two quantities: a table of one shows everything")
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
+    if part and not out:
+        raise click.UsageError("--part needs --out FILE.csv")
+    if out and (as_json or as_csv or html or show):
+        raise click.UsageError("--out prints nothing: leave out --json, --csv, --html and --show")
     document = read_document(problem_file, sets)
+    if out is not None:
+        return _write(document, vary, out, part, workers)
     from planner.explore.whatif import whatif as what_if
     from planner.report.page.whatif import whatif_page
     from planner.report.whatif import print_csv, print_whatif, whatif_document
 
     with _progress() as tell:
-        found = what_if(document, vary, jobs=jobs, progress=tell)
+        found = what_if(document, vary, workers=workers, progress=tell)
     warn_of_phases(*(cell.problem for cell in found.flat))
     write_page(html, lambda: whatif_page(found, cast("Shown | None", show)))
     if found.stopped:
@@ -85,6 +101,18 @@ def whatif(
             print_csv(found)
         else:
             print_whatif(found, cast("Shown | None", show))
+    return None
+
+
+def _write(document: Document, vary: tuple[str, ...], out: str, part: str | None, workers: int | None) -> None:
+    """Writes the cells, or a part of them, to a file, row by row."""
+    from planner.explore.whatif import Part, cells_of
+    from planner.report.sweep_file import write_sweep
+
+    chosen = Part.parse(part) if part else Part()
+    with _progress() as tell:
+        axes, numbers, cells = cells_of(document, vary, chosen, workers=workers, progress=tell)
+        write_sweep(out, axes, cells, chosen if part else None, len(numbers))
 
 
 def _exit_code(found: WhatIf) -> ExitCode:
@@ -121,6 +149,6 @@ def _tell_missing(found: WhatIf) -> None:
     """Says on stderr which cells are not there, and why."""
     named = [" ".join(cell.sets) for cell in found.missing]
     more = f", and {len(named) - SHOWN_MISSING} more" if len(named) > SHOWN_MISSING else ""
-    fix = "; try --jobs 1, which needs less memory" if found.stopped == "a process died" else ""
+    fix = "; try --workers 1, which needs less memory" if found.stopped == "a process died" else ""
     shown = ", ".join(named[:SHOWN_MISSING])
     click.echo(f"{found.stopped}: {len(named)} of {len(found.flat)} cells are missing{fix}: {shown}{more}", err=True)

@@ -30,6 +30,7 @@ from planner.cpsat.variables import PhaseVariables, PlanVariables
 from planner.market.purchase_options import STEADY
 from planner.plans.choices import Choices, Site, site_of
 from planner.plans.limits import Limit
+from planner.plans.plan_error import counts_error, kept_of_phase
 
 SPREADS: Final = 2**20
 """Units of √V in the deadline: its square stays far from where products of the solver go wrong."""
@@ -81,6 +82,9 @@ def keeps_deadline_surely(
     if confidence is None:
         return
     rule = _Rule(deadline.bound, deviations_of(confidence))
+    if counts_error(choices.problem.risk):
+        _with_error(model, plan, choices, rule, scale)
+        return
     if len(plan.phases) == 1:
         _single(model, plan, choices, rule, scale)
         return
@@ -93,8 +97,21 @@ def keeps_deadline_surely(
 
 
 def loosening(choices: Choices) -> float:
-    """Part of the margin beyond the mean by which cases may loosen the deadline; one phase needs none."""
-    return 0.0 if choices.problem.risk.confidence is None or len(choices.phases) == 1 else CASES_ERROR
+    """Part of the margin beyond the mean by which cases may loosen the deadline; sums of columns need none."""
+    risk = choices.problem.risk
+    exact = risk.confidence is None or len(choices.phases) == 1 or counts_error(risk)
+    return 0.0 if exact else CASES_ERROR
+
+
+def _with_error(model: Model, plan: PlanVariables, choices: Choices, rule: _Rule, scale: FixedPoint) -> None:
+    """With the estimate's error the time that is kept is a column of each phase's layouts, and the columns add up."""
+    parts = [plan.wall - LinearExpr.sum([phase.wall for phase in plan.phases])]  # the time of moves
+    for index, (phase, work) in enumerate(zip(plan.phases, choices.phases, strict=True)):
+        sites = choices.sites_of(index)
+        on_sites = ((choices.machines[site.machine], choices.columns[index][site]) for site in sites)
+        kept = (kept_of_phase(choices, machine, modes, work.steps) for machine, modes in on_sites)
+        parts.append(phase.chosen_sum(in_units(kept, scale.seconds)))
+    model.add(sum(parts) <= scale.time_bound(rule.seconds)).with_name("risk.confidence")
 
 
 def _single(model: Model, plan: PlanVariables, choices: Choices, rule: _Rule, scale: FixedPoint) -> None:

@@ -155,6 +155,7 @@ class Search:
     def __init__(self, model: Model, parameters: SatParameters) -> None:
         self.model = model
         self._solver = compiled.SolveWrapper()
+        parameters.catch_sigint_signal = False  # its handler would replace Python's, and leave none behind
         self._solver.set_parameters(parameters)
         self.response: CpSolverResponse = compiled.CpSolverResponse()
 

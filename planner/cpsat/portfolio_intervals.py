@@ -38,7 +38,7 @@ TENTHS: Final = 10
 DAYS_PER_SEGMENT: Final = 7
 """Days whose paid hours are added up under commitments."""
 SEED: Final = 1
-MOST_WORK: Final = 30.0
+MOST_WORK: Final = 15.0
 """Deterministic time, near seconds, after which the search ends by itself."""
 
 
@@ -139,9 +139,9 @@ class IntervalModel:
             for mode, days in enumerate(phase.days.tolist())
             if np.isfinite(phase.usd[mode, table.earliest + days : last + 1]).any()
         ]
-        start = self.variable(table.earliest, last, f"{name} start", run.start if run else None)
+        start = self.variable(table.earliest, max(table.earliest, last), f"{name} start", run.start if run else None)
         finish = run.start + int(phase.days[run.mode]) if run else None
-        end = self.variable(table.earliest, last, f"{name} end", finish)
+        end = self.variable(table.earliest, max(table.earliest, last), f"{name} end", finish)
         modes = [self.variable(0, 1, f"{name} mode {mode}", int(bool(run and run.mode == mode))) for mode in usable]
         self.model.add(LinearExpr.sum(modes) == (1 if kept is None else kept))
         days = LinearExpr.weighted_sum(modes, [int(phase.days[mode]) for mode in usable])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from planner.catalog.calibration import Calibration, Kind
+from planner.catalog.calibration import Calibration
 from planner.catalog.records import Accelerator
 from planner.catalog.software import Stack
 from planner.performance.own_runs import posterior_of
@@ -17,11 +17,6 @@ SHARED: Final = 0.5
 About half of the error is how good the software is (docs/validation.md), and both plans assume the same stack for the
 same model; the other half, of the device, the layout and the measurement, each plan has for itself.
 """
-
-
-def kind_of(*, moe: bool, adapters: bool) -> Kind:
-    """What is trained, as far as errors differ."""
-    return "adapters" if adapters else "moe" if moe else "dense"
 
 
 def ratio_deviation(calibration: Calibration, one: Unseen, other: Unseen) -> float:

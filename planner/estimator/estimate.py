@@ -15,7 +15,7 @@ from planner.catalog.known_devices import device_deviation
 from planner.catalog.known_runs import KnownRun, known_runs_of
 from planner.catalog.precisions import substitution
 from planner.catalog.records import Accelerator, ModelArchitecture
-from planner.estimator.certainty import beyond_what_is_known, evidence, kind_of
+from planner.estimator.certainty import beyond_what_is_known, evidence
 from planner.estimator.failures import Failures, expected_failures
 from planner.estimator.price import HourlyPrice, catalog_price, stated_price
 from planner.estimator.remedies import Remedy, remedies_of
@@ -27,7 +27,7 @@ from planner.performance.memory_account import MemoryAccount
 from planner.performance.normal import normal_quantile
 from planner.performance.own_runs import with_own_runs
 from planner.performance.parameters import active_parameters, layer_matrices_active, total_parameters
-from planner.performance.predictive import Predictive, Unseen, predictive, software_deviation
+from planner.performance.predictive import Predictive, Unseen, kind_of, predictive, software_deviation
 from planner.performance.step import StepTime
 from planner.performance.symbols import Architecture, Software
 from planner.performance.work import model_flop_per_token
@@ -204,6 +204,8 @@ def _of_the_model(model: ModelArchitecture, training: Training) -> Iterator[str]
     """What of a model is not planned, or not known well."""
     if model.multi_token_prediction_layers and not training.multi_token_prediction:
         yield "Multi-token-prediction modules are left out; training.multi_token_prediction trains them."
+    if model.assumed:
+        yield f"{model.assumed}."
     if model.left_out:
         yield f"Left out: {model.left_out}."
     if model.has_unmeasured_kernels:

@@ -128,7 +128,7 @@ def layout_of(run: Run, layers: float) -> Layout:
     return Layout(
         tensor=_number(written.tensor),
         pipeline=_number(written.pipeline),
-        virtual=_number(written.virtual_pipeline),
+        virtual_pipeline=_number(written.virtual_pipeline),
         context=_number(written.context),
         expert=_number(written.expert),
         expert_tensor=_number(written.expert_tensor),

@@ -159,7 +159,7 @@ def _may_add(known: Array, goals: Array) -> bool:
 def _mode(choices: Choices, stays: tuple[Stay, ...], only: Sums) -> JobMode:
     """The mode of one sum."""
     options = tuple(int(one) for one in only.picks[0])
-    kept = float(only.kept(choices.problem.risk.confidence)[0])
+    kept = float(only.kept(choices.problem.risk)[0])
     return JobMode(stays, options, float(only.values[0, WALL]), kept, float(only.usd[0]))
 
 

@@ -22,13 +22,15 @@ from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices, PhaseModes, is_open, site_of
 from planner.plans.node_cost import NodeCost, node_cost
+from planner.plans.plan_error import counts_error, kept_of_phase
+from planner.problem.problem import Risk
 from planner.tolerances import PHASE_CENTS, SUM_ORDER
 
 Counts = npt.NDArray[np.int64]
 
-SUMS: Final = ("wall", "least", "variance", "cents")
-"""What adds up over the phases, in seconds, their squares, and US cents."""
-WALL, CENTS = SUMS.index("wall"), SUMS.index("cents")
+SUMS: Final = ("wall", "least", "variance", "kept", "cents")
+"""What adds up over the phases, in seconds, their squares, and US cents; `kept` where the estimate's error counts."""
+WALL, KEPT, CENTS = SUMS.index("wall"), SUMS.index("kept"), SUMS.index("cents")
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,9 @@ class Sums:
         """US dollars, shape (sums,)."""
         return self.values[:, CENTS] / 100
 
-    def kept(self, confidence: float | None) -> Array:
+    def kept(self, risk: Risk) -> Array:
         """What a deadline bounds, shape (sums,)."""
-        return kept_seconds(self.values, confidence)
+        return kept_seconds(self.values, risk)
 
     def joined(self, other: Sums, left: Left, seen: Seen) -> Sums:
         """All sums with one phase more, within what is left for them, without those that another beats."""
@@ -99,30 +101,34 @@ def wall_and_cents(values: Array) -> Array:
     return values[:, [WALL, CENTS]]
 
 
-def seen_so_far(confidence: float | None) -> Seen:
-    """What counts while phases are still to come: with a confidence all of it, since the rest decides the shape."""
-    return wall_and_cents if confidence is None else lambda values: values
+def seen_so_far(risk: Risk) -> Seen:
+    """What counts while phases are still to come: of luck alone all of it, since the rest decides the shape."""
+    if counts_error(risk):
+        return lambda values: values[:, [WALL, KEPT, CENTS]]
+    return wall_and_cents if risk.confidence is None else lambda values: values
 
 
-def seen_at_last(confidence: float | None) -> Seen:
+def seen_at_last(risk: Risk) -> Seen:
     """What counts of whole jobs: expected time and cost, and with a confidence the time that is kept."""
-    if confidence is None:
+    if risk.confidence is None:
         return wall_and_cents
-    return lambda values: np.column_stack((values[:, WALL], kept_seconds(values, confidence), values[:, CENTS]))
+    return lambda values: np.column_stack((values[:, WALL], kept_seconds(values, risk), values[:, CENTS]))
 
 
-def kept_seconds(values: Array, confidence: float | None) -> Array:
-    """What a deadline bounds, shape (sums,)."""
-    wall, least, variance = values[:, :CENTS].T
-    return wall if confidence is None else promised(least, wall, variance, deviations_of(confidence))
+def kept_seconds(values: Array, risk: Risk) -> Array:
+    """What a deadline bounds, of sums in the columns of `SUMS`; shape (sums,)."""
+    wall, least, variance, kept = (np.asarray(column) for column in values[:, :CENTS].T)
+    if counts_error(risk):
+        return kept
+    return wall if risk.confidence is None else promised(least, wall, variance, deviations_of(risk.confidence))
 
 
 def in_time(choices: Choices, sums: Sums, left: Left) -> Sums:
     """The sums that keep the deadline as surely as is asked for."""
-    confidence = choices.problem.risk.confidence
-    if confidence is None:
+    risk = choices.problem.risk
+    if risk.confidence is None:
         return sums
-    return sums.take(np.flatnonzero(sums.kept(confidence) <= left.wall_seconds))
+    return sums.take(np.flatnonzero(sums.kept(risk) <= left.wall_seconds))
 
 
 def sums_of(
@@ -138,7 +144,7 @@ def sums_of(
 
     Phase by phase, as far as what is left has room for the least that the others take.
     """
-    confidence, most = choices.problem.risk.confidence, left.nodes(purchase_option)
+    risk, most = choices.problem.risk, left.nodes(purchase_option)
     bought = [
         phase_figures(choices, purchase_option, index, reserved, arrives=index == span.start, optimistic=optimistic)
         for index in span
@@ -149,9 +155,9 @@ def sums_of(
     for values in phases[:0:-1]:
         remaining.append(remaining[-1].beside(values))
     whole = len(span) == len(choices.phases)
-    seen = [seen_so_far(confidence)] * (len(phases) - 1) + [(seen_at_last if whole else seen_so_far)(confidence)]
+    seen = [seen_so_far(risk)] * (len(phases) - 1) + [(seen_at_last if whole else seen_so_far)(risk)]
     for values, room, of_sums in zip(phases, reversed(remaining), seen, strict=True):
-        alone = within(values, room, seen_so_far(confidence))
+        alone = within(values, room, seen_so_far(risk))
         sums = sums.joined(Sums(values[alone], alone[:, None]), room, of_sums)
     return sums
 
@@ -172,8 +178,9 @@ def phase_figures(
         cents = np.maximum(np.floor(100 * columns.bought * bill.least) - PHASE_CENTS, 0)
     else:
         cents = _cents(purchase_option, columns, steps, reserved)
-    run = columns.run
-    return columns.bought, np.column_stack([one.after(steps) for one in (run.wall, run.least, run.variance)] + [cents])
+    run, kept = columns.run, kept_of_phase(choices, purchase_option.placement.machine, columns, steps)
+    figures = [one.after(steps) for one in (run.wall, run.least, run.variance)]
+    return columns.bought, np.column_stack([*figures, kept, cents])
 
 
 def columns_of(choices: Choices, purchase_option: PurchaseOption, phase: int, *, arrives: bool = False) -> PhaseModes:
@@ -247,7 +254,7 @@ def sums_of_phase(choices: Choices, purchase_option: PurchaseOption, index: int,
     best = np.argmin([values[:, CENTS] for values in bought], axis=0)
     rows = np.arange(len(best))
     values = np.where((nodes <= left.nodes(purchase_option))[:, None], np.stack(bought)[best, rows], inf)
-    kept = within(values, left, seen_so_far(choices.problem.risk.confidence))
+    kept = within(values, left, seen_so_far(choices.problem.risk))
     return Sums(values[kept], kept[:, None]), np.stack(counts)[best, rows][kept]
 
 
@@ -261,7 +268,7 @@ def reservation_cents(purchase_option: PurchaseOption, nodes: Array, wall_second
 
 def goals_of(choices: Choices, sums: Sums) -> Array:
     """Time and cost, and under a confidence the time that is kept between them; shape (sums, 2 or 3)."""
-    confidence = choices.problem.risk.confidence
-    if confidence is None:
+    risk = choices.problem.risk
+    if risk.confidence is None:
         return np.column_stack((sums.values[:, WALL], sums.usd))
-    return np.column_stack((sums.values[:, WALL], sums.kept(confidence), sums.usd))
+    return np.column_stack((sums.values[:, WALL], sums.kept(risk), sums.usd))

@@ -16,6 +16,7 @@ import numpy as np
 
 from planner.explore.job_sums import (
     CENTS,
+    KEPT,
     SUMS,
     WALL,
     Counts,
@@ -123,7 +124,7 @@ class _Journeys:
         self.known: dict[tuple[int, int], Array] = {}
         """Sums of stays by their phases, each with moves to it and from it; unbeaten, in order of wall time."""
         self.dearest = [_dearest_move(choices, phase) for phase in range(len(choices.phases))]
-        self.seen = seen_so_far(choices.problem.risk.confidence)
+        self.seen = seen_so_far(choices.problem.risk)
 
     def ending_with(self, last: int, ended: list[dict[_Place, Sums]]) -> dict[_Place, Sums]:
         """The ways through all phases up to one, by the placement of its stay."""
@@ -192,7 +193,7 @@ class _Journeys:
         values = sums.values.copy()
         for phase in (span.start, span.stop):
             if 0 < phase < len(self.choices.phases):
-                values[:, [WALL, LEAST_SUM]] += self.dearest[phase].seconds
+                values[:, [WALL, LEAST_SUM, KEPT]] += self.dearest[phase].seconds
                 values[:, CENTS] += self.dearest[phase].cents
         seen, key = self.seen(values), (span.start, span.stop)
         both = np.concatenate((self.known[key], seen)) if key in self.known else seen
@@ -224,7 +225,7 @@ class _Journeys:
         for origin, sums in ended.items():
             move = move_between(problem, workload, first, origin.placement, target)
             values = sums.values.copy()
-            values[:, [WALL, LEAST_SUM]] += move.seconds
+            values[:, [WALL, LEAST_SUM, KEPT]] += move.seconds
             values[:, CENTS] += move.cents
             moved.append(replace(sums, values=values))
         return self._undominated(moved, first)

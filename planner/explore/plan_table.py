@@ -10,20 +10,20 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from planner.availability.chance_constraint import deviations_of, promised
 from planner.clock import Clock
 from planner.explore.job_modes import Bounds, JobMode, usd_per_device_hour
-from planner.explore.job_sums import SUMS, phase_figures, reservations
+from planner.explore.job_sums import SUMS, kept_seconds, phase_figures, reservations
 from planner.layouts.dominance import undominated
 from planner.market.money import line_cents
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices
+from planner.plans.plan_error import counts_error
 from planner.plans.solution import Stay
-from planner.problem.problem import Objective
+from planner.problem.problem import Objective, Risk
 
 Counts = npt.NDArray[np.int64]
-WALL, LEAST, VARIANCE, CENTS = range(len(SUMS))
+WALL, KEPT, CENTS = (SUMS.index(name) for name in ("wall", "kept", "cents"))
 NODES: Final = len(SUMS)
 """Column of most nodes at a time, behind the sums."""
 
@@ -158,25 +158,27 @@ def _least_cents(known: PlanTable, seconds: Array, devices: Array) -> Array:
 
 def _sums(choices: Choices, option: PurchaseOption, reserved: int, *, optimistic: bool = False) -> tuple[Array, Counts]:
     """All phases together with so many reserved nodes, which are not counted: sums and most nodes, and the layouts."""
-    confidence = choices.problem.risk.confidence
+    risk = choices.problem.risk
     sums: Array = np.zeros((1, NODES + 1))
     picks: Counts = np.empty((1, 0), dtype=np.int64)
     for phase in range(len(choices.phases)):
         nodes, values = phase_figures(choices, option, phase, reserved, optimistic=optimistic)
         one: Array = np.column_stack((values, nodes.astype(np.float64)))[nodes <= option.placement.nodes]
-        alone = undominated(_seen(one, confidence))
+        alone = undominated(_seen(one, risk))
         joined: Array = sums[:, None, :] + one[None, alone, :]
         joined[:, :, NODES] = np.maximum(sums[:, None, NODES], one[None, alone, NODES])
         joined = joined.reshape(-1, NODES + 1)
-        kept = undominated(_seen(joined, confidence))
+        kept = undominated(_seen(joined, risk))
         first, second = np.divmod(kept, max(len(alone), 1))
         sums, picks = joined[kept], np.hstack((picks[first], alone[second][:, None]))
     return sums, picks
 
 
-def _seen(sums: Array, confidence: float | None) -> Array:
+def _seen(sums: Array, risk: Risk) -> Array:
     """What decides whether one sum beats another while phases are still to come."""
-    return sums if confidence is not None else sums[:, [WALL, CENTS, NODES]]
+    if counts_error(risk):
+        return sums[:, [WALL, KEPT, CENTS, NODES]]
+    return sums if risk.confidence is not None else sums[:, [WALL, CENTS, NODES]]
 
 
 def _paid(option: PurchaseOption, reserved: int, sums: Array) -> Array:
@@ -193,9 +195,9 @@ def _paid(option: PurchaseOption, reserved: int, sums: Array) -> Array:
 
 def _rows(choices: Choices, index: int, reserved: int, sums: Array, picks: Counts) -> PlanTable:
     """The sums of one purchase option and reservation as rows, without those that another beats."""
-    confidence, per_node = choices.problem.risk.confidence, choices.purchase_options[index].placement.machine.per_node
-    wall, least, variance, cents, nodes = sums.T
-    kept = wall if confidence is None else promised(least, wall, variance, deviations_of(confidence))
+    per_node = choices.purchase_options[index].placement.machine.per_node
+    wall, cents, nodes = sums[:, [WALL, CENTS, NODES]].T
+    kept = kept_seconds(sums[:, :NODES], choices.problem.risk)
     table = PlanTable(
         wall, kept, cents, nodes * per_node, np.full(len(wall), index), np.full(len(wall), reserved), picks
     )

@@ -265,6 +265,10 @@ def _committed(portfolio: Portfolio, pool: int, name: str, nodes: int) -> Portfo
     return _with_pool(portfolio, pool, replace(portfolio.pools[pool], commitments=tuple(terms)))
 
 
+AFTER: Final = 8.0
+"""Seconds for an answer that begins with one that is known."""
+
+
 def told_apart(first: PortfolioAnswer, other: PortfolioAnswer) -> bool:
     """Whether the values of two answers differ by more than their gaps: one's plan is below the other's bound."""
     if first.value is None or other.value is None:
@@ -275,11 +279,11 @@ def told_apart(first: PortfolioAnswer, other: PortfolioAnswer) -> bool:
 def solved_each(
     portfolios: Sequence[Portfolio], clock: Clock, gap: float, seconds: float | None
 ) -> Iterator[PortfolioAnswer]:
-    """Answers to several portfolios, each from the best that is known of the one before."""
+    """Answers to several portfolios, each from the best that is known of the one before, which needs less time."""
     known: PortfolioAnswer | None = None
     for one in portfolios:
         left = clock.seconds_left
-        limits = [each for each in (left, seconds) if each is not None]
+        limits = [each for each in (left, seconds, None if known is None else AFTER) if each is not None]
         own = Clock.of(min(limits)) if limits else Clock()
         found = solve_portfolio(one, Stop(own, gap), begin=known)
         known = found if found.schedule is not None else known

@@ -19,11 +19,11 @@ from planner.problem.schema_base import SchemaFile
 from planner.problem.yaml_tree import KeyPath
 from planner.units import Price, exact
 
-MOST_VALUES: Final = 100
+MOST_VALUES: Final = 10_000
 """Values of one key."""
 MOST_KEYS: Final = 2
 """Keys that are varied together."""
-MOST_CELLS: Final = 2500
+MOST_CELLS: Final = 1_000_000
 """Combinations of values."""
 DIGITS: Final = 6
 """Significant digits of a value between the ends of a range."""

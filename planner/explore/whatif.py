@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
+from itertools import islice, product
+from math import prod
+from typing import Final
 
-from planner.errors import InputError, Issue
+from planner.errors import InputError, Issue, Place
 from planner.explore.answer import objective_value
 from planner.explore.enumeration import best_plan
+from planner.explore.limit_sweep import LimitSweep
 from planner.explore.shared import Offers, layout_key, market_key, narrowed, shared_choices
 from planner.explore.sweep_option import Varied, naming, varied
 from planner.explore.workers import Stopped, Task, gathered
@@ -64,32 +68,103 @@ class WhatIf:
         return tuple(cell for cell in self.flat if cell.status is Status.UNKNOWN)
 
 
-def usual_jobs() -> int:
+def usual_workers() -> int:
     """As many processes as there are processors for this one."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def whatif(
-    document: Document, vary: Sequence[str], *, jobs: int | None = None, progress: Progress | None = None
+    document: Document, vary: Sequence[str], *, workers: int | None = None, progress: Progress | None = None
 ) -> WhatIf:
     """The best plan of every cell by the problem's objective, proven and verified, in so many processes.
 
-    Cells whose layouts are the same share their evaluation. Ctrl-C, or a process that dies, ends it with the cells
-    that are done. Raises InputError, which names the `--vary` at fault, KeyboardInterrupt before the first cell is
-    done, and FaultyPlanError when a plan fails its verification.
+    Cells whose layouts are the same share their evaluation, and many that only change limits are read off a table.
+    Ctrl-C, or a process that dies, ends it with the cells that are done. Raises InputError, which names the `--vary`
+    at fault, KeyboardInterrupt before the first cell is done, and FaultyPlanError when a plan fails its verification.
     """
-    axes = varied(document, vary)
-    cells = _cells(document, axes)
-    tell = progress or _silent
+    axes, tell = varied(document, vary), progress or _silent
+    if sweep := LimitSweep.of(document, axes):
+        return _table(axes, list(_counted(limit_cells(sweep, range(len(sweep))), len(sweep), tell)), "")
+    whole, stopped = _solved(document, axes, workers, tell)
+    return _table(axes, whole, stopped)
+
+
+def limit_cells(sweep: LimitSweep, numbers: range) -> Iterator[Cell]:
+    """Some cells of a sweep over limits alone. Raises FaultyPlanError."""
+    for sets, problem, plan in sweep.cells(numbers):
+        yield Cell(sets, problem, Status.INFEASIBLE if plan is None else Status.OPTIMAL, plan)
+
+
+def cells_of(
+    document: Document, vary: Sequence[str], part: Part, *, workers: int | None = None, progress: Progress | None = None
+) -> tuple[tuple[Varied, ...], range, Iterator[Cell]]:
+    """The axes, which cells a part of the table holds, and these one after another; of limits alone as they are asked.
+
+    The cells are those of `whatif`. Raises InputError, KeyboardInterrupt, and FaultyPlanError.
+    """
+    axes, tell = varied(document, vary), progress or _silent
+    if sweep := LimitSweep.of(document, axes):
+        numbers = part.of(len(sweep))
+        return axes, numbers, _counted(limit_cells(sweep, numbers), len(numbers), tell)
+    numbers = part.of(prod(len(axis.values) for axis in axes))
+    whole, stopped = _solved(document, axes, workers, tell, numbers) if numbers else ((), "")
+    if stopped:
+        raise KeyboardInterrupt
+    return axes, numbers, iter(whole)
+
+
+def _counted(cells: Iterator[Cell], total: int, tell: Progress) -> Iterator[Cell]:
+    """The cells, telling now and then how many there were."""
+    for done, cell in enumerate(cells, start=1):
+        yield cell
+        if done % TOLD_EACH == 0 or done == total:
+            tell(done, total)
+
+
+TOLD_EACH: Final = 100
+"""Cells that are read off a table between one word of progress and the next."""
+
+
+def _solved(
+    document: Document, axes: Sequence[Varied], workers: int | None, tell: Progress, numbers: range | None = None
+) -> tuple[list[Cell], Stopped]:
+    """Cells by search, in several processes, and why some are missing."""
+    cells = _cells(document, axes, numbers or range(prod(len(axis.values) for axis in axes)))
     tell(0, len(cells))
     tasks = _Work.of(document, axes, cells).tasks()
-    found, stopped = gathered(tasks, min(jobs or usual_jobs(), len(tasks)), lambda done: tell(done, len(cells)))
+    count = min(workers or usual_workers(), len(tasks))
+    found, stopped = gathered(tasks, count, lambda done: tell(done, len(cells)))
     if stopped == "interrupted" and not found:
         raise KeyboardInterrupt
-    whole = [Cell(sets, problem, *_result(found, index)) for index, (sets, problem) in enumerate(cells)]
-    width = len(cells) // len(axes[0].values)
-    rows = tuple(tuple(whole[start : start + width]) for start in range(0, len(whole), width))
+    return [Cell(sets, problem, *_result(found, index)) for index, (sets, problem) in enumerate(cells)], stopped
+
+
+def _table(axes: tuple[Varied, ...], cells: Sequence[Cell], stopped: Stopped) -> WhatIf:
+    """The cells as rows."""
+    width = prod(len(axis.values) for axis in axes[1:])
+    rows = tuple(tuple(cells[start : start + width]) for start in range(0, len(cells), width))
     return WhatIf(axes, rows, stopped)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of several parts of a table, numbered from 1."""
+
+    number: int = 1
+    parts: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Part:
+        """The part that `i/N` says. Raises InputError."""
+        found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text.strip())
+        if not found or not 1 <= int(found[1]) <= int(found[2]):
+            raise InputError(f"{text[:20]!r} is no part", place=Place("--part"), fix="write for example 3/16")
+        return cls(int(found[1]), int(found[2]))
+
+    def of(self, count: int) -> range:
+        """Which of so many cells are its own."""
+        start, stop = (count * one // self.parts for one in (self.number - 1, self.number))
+        return range(start, stop)
 
 
 def _silent(_done: int, _total: int) -> None:
@@ -100,10 +175,17 @@ _Given = tuple[tuple[str, ...], Problem]
 """A cell before it is solved: its `--set` arguments and its problem."""
 
 
-def _cells(document: Document, axes: Sequence[Varied]) -> list[_Given]:
-    """The problem of every cell, row by row. Raises InputError."""
+MOST_SEARCHED: Final = 20_000
+"""Cells that are searched for at a time; of limits alone there may be more, since they are read off a table."""
+
+
+def _cells(document: Document, axes: Sequence[Varied], numbers: range) -> list[_Given]:
+    """The problem of some cells, row by row. Raises InputError."""
+    if len(numbers) > MOST_SEARCHED:
+        message = f"{len(numbers):,} cells are more than the {MOST_SEARCHED:,} that are searched for at a time"
+        raise InputError(message, place=Place(f"--vary {axes[-1].written[:200]}"), fix="take parts: --part 1/10 --out")
     found = []
-    for sets in product(*(axis.sets for axis in axes)):
+    for sets in islice(product(*(axis.sets for axis in axes)), numbers.start, numbers.stop):
         with _naming(document, axes, sets):
             found.append((sets, Problem.of(with_overrides(document, sets))))
     return found

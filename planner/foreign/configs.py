@@ -102,7 +102,8 @@ def read_deepspeed(data: Config, source: str) -> Reading:
     micro, whole = keys.count("train_micro_batch_size_per_gpu"), keys.count("train_batch_size")
     accumulated = keys.count("gradient_accumulation_steps")
     precision = _precision(keys, "*.enabled")
-    reading.data["training"] = present({"global_batch": whole}) | {"precision": precision}
+    reading.data["training"] = present({"global_batch": whole, "offload": _offloaded(keys)})
+    reading.data["training"]["precision"] = precision
     layout = {
         "micro_batch": micro,
         "zero": keys.count("zero_optimization.stage") or 0,
@@ -130,6 +131,7 @@ def read_accelerate(data: Config, source: str) -> Reading:
             "data": (replicate or 1) * shard if shard else None,
         }
     )
+    reading.sharded_copies = replicate or 1
     reading.data["layout"] |= {"zero": _accelerate_zero(keys), "recompute": _checkpointing(keys, "fsdp_config.fsdp_")}
     if keys.count("deepspeed_config.gradient_accumulation_steps") is not None:
         reading.assumed.append("gradient accumulation of the DeepSpeed part is left to the global batch")
@@ -163,6 +165,7 @@ def read_axolotl(data: Config, source: str) -> Reading:
     keys, reading = _Keys(data, source), Reading()
     shard, replicate = keys.count("dp_shard_size"), keys.count("dp_replicate_size")
     replicas = (shard or 1) * (replicate or 1) if shard or replicate else None
+    reading.sharded_copies = replicate or 1
     micro, accumulated = keys.count("micro_batch_size"), keys.count("gradient_accumulation_steps")
     reading.data["training"] = present(
         {
@@ -201,9 +204,31 @@ def _read_adapter(keys: _Keys, reading: Reading, kind: str, rank: str) -> None:
     """Adapters on a frozen base."""
     adapter = keys.word(kind)
     if adapter in {"lora", "qlora"}:
-        reading.data["training"] |= present({"method": "lora", "rank": keys.count(rank) or 8})
-    if adapter == "qlora":
-        reading.assumed.append("the base is taken in 16 bit, though the file loads it in fewer")
+        quantised = adapter == "qlora" or keys.flag("load_in_4bit") or keys.count("quantization_bit") == 4
+        method = "qlora" if quantised else "lora"
+        reading.data["training"] |= {"method": method, "rank": keys.count(rank) or 8}
+    optimizer = _OPTIMIZERS.get(keys.word("optimizer", "optim") or "")
+    reading.data["training"] |= present({"optimizer": optimizer})
+
+
+_OPTIMIZERS: Final[Mapping[str, str]] = {
+    "adamw_8bit": "adamw-8bit",
+    "adamw_bnb_8bit": "adamw-8bit",
+    "adamw_torch_8bit": "adamw-8bit",
+    "paged_adamw_8bit": "paged-adamw-8bit",
+    "muon": "muon",
+    "adafactor": "adafactor",
+    "lion_32bit": "lion",
+    "sgd": "sgd",
+}
+"""Optimizers of Transformers other than AdamW."""
+
+
+def _offloaded(keys: _Keys) -> list[str] | None:
+    """What DeepSpeed keeps in the host's memory."""
+    places = {"optimizer": "offload_optimizer", "parameters": "offload_param"}
+    found = [what for what, key in places.items() if keys.word(f"zero_optimization.{key}.device") not in {None, "none"}]
+    return found or None
 
 
 def read_llama_factory(data: Config, source: str) -> Reading:
@@ -257,7 +282,7 @@ def read_maxtext(data: Config, source: str) -> Reading:
             "data": replicas,
             "micro_batch": max(1, round(in_a_step / (replicas * accumulated))),
             "virtual_pipeline": max(1, keys.count("num_pipeline_repeats") or 1),
-            "zero": 3 if axis["fsdp"] > 1 else int(keys.flag("shard_optimizer_over_data")),
+            **_maxtext_zero(keys, axis),
             "recompute": target.meant_by("recompute_kind", policy) or "selective",
         },
     }
@@ -265,6 +290,13 @@ def read_maxtext(data: Config, source: str) -> Reading:
     _maxtext_model(keys, reading)
     _tokens(reading, keys.count("steps"))
     return reading
+
+
+def _maxtext_zero(keys: _Keys, axis: Mapping[str, int]) -> dict[str, int]:
+    """The ZeRO stage; nothing is said where there is neither a data nor an fsdp axis."""
+    if axis["fsdp"] > 1:
+        return {"zero": 3}
+    return {"zero": int(keys.flag("shard_optimizer_over_data"))} if axis["data"] > 1 else {}
 
 
 def _maxtext_model(keys: _Keys, reading: Reading) -> None:

@@ -45,7 +45,7 @@ def read_arguments(arguments: Arguments, script: Script, text: str) -> Reading:
     _read_model(arguments, target, reading)
     _read_batches(arguments, target, reading)
     _read_layout(arguments, target, reading)
-    reading.data["training"]["precision"] = _precision(arguments)
+    reading.data["training"] |= {"precision": _precision(arguments), **_optimizer(arguments)}
     if (gpus := devices_of(arguments, script, text)) is not None:
         reading.data["cluster"] = {"gpus": gpus}
     return reading
@@ -184,9 +184,12 @@ def _read_layout(arguments: Arguments, target: Target, reading: Reading) -> None
     if (virtual := _virtual(arguments, layout.get("pipeline", 1))) > 1:
         layout["virtual_pipeline"] = virtual
     layout |= {"zero": _zero(arguments), "recompute": _recompute(arguments, virtual)}
-    experts = arguments.count("--expert-tensor-parallel-size") or layout.get("tensor", 1)
-    if layout.get("expert", 1) > 1 and experts > 1:
-        reading.assumed.append(f"experts are whole on a device, though the file cuts them in {experts}")
+    inside = arguments.count("--expert-tensor-parallel-size") or layout.get("tensor", 1)
+    if target.names["n_routed_experts"] in arguments and inside > 1:
+        layout["expert_tensor"] = inside
+    copies = arguments.count("--num-distributed-optimizer-instances") or 1
+    if copies > 1:
+        reading.sharded_copies = copies
     if layout.get("tensor", 1) > 1 and "--sequence-parallel" not in arguments:
         reading.assumed.append("sequence parallelism goes with tensor, though the file does not ask for it")
     reading.data["layout"] = layout
@@ -224,6 +227,16 @@ def _recompute(arguments: Arguments, virtual: int) -> str | dict[str, int]:
     if kind in {"full", "selective"}:
         return str(kind)
     return "selective" if "--recompute-activations" in arguments else "none"
+
+
+_OPTIMIZERS: Final = {"sgd": "sgd", "muon": "muon", "dist_muon": "muon", "lion": "lion"}
+
+
+def _optimizer(arguments: Arguments) -> dict[str, Any]:
+    """An optimizer other than AdamW, and where its states are."""
+    other = _OPTIMIZERS.get(arguments.word("--optimizer") or "adam")
+    offloaded = "--optimizer-cpu-offload" in arguments
+    return present({"optimizer": other, "offload": ["optimizer"] if offloaded else None})
 
 
 _RECIPES: Final = {"tensorwise": "fp8-cs", "blockwise": "fp8-blockwise", "mxfp8": "mxfp8"}

@@ -54,7 +54,6 @@ def read_launch_file(text: str, source: str, kind: str | None = None) -> Reading
         raise InputError(f"unknown format {kind[:80]!r}", fix=did_you_mean(kind, FORMATS))
     data = _data(text, source)
     reading = _read_text(text, source, kind) if data is None else _read_data(data, text, source, kind)
-    reading.data = merged(reading.data, reading.guesses)
     if isinstance(reading.data.get("model"), str):  # a path in a launch file is not a file that was given
         reading.data["model"] = find_model(reading.data["model"]).name
     return reading

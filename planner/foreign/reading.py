@@ -22,6 +22,8 @@ class Reading:
     """What holds where neither the file nor its comment block says otherwise."""
     assumed: list[str] = field(default_factory=list)
     """What the file does not say and was taken for granted, in sentences."""
+    sharded_copies: int = 1
+    """Copies of the states that are each sharded over a part of the replicas (HSDP)."""
     missing: dict[str, str] = field(default_factory=dict)
     """Keys that a run needs and the file cannot say, each with the option that states it."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from planner.errors import InputError, Issue, Place
+from planner.foreign.block import merged
 from planner.foreign.reading import Reading
 from planner.foreign.yaml_text import yaml_text
 from planner.problem.document import Document, parse_document, with_overrides
@@ -30,11 +31,13 @@ def run_text(reading: Reading, source: str, options: Mapping[str, str], sets: It
     `options` holds values by dotted key. Raises InputError with everything that is missing, and for a run whose parts
     do not fit together.
     """
-    data = {key: dict(value) if isinstance(value, Mapping) else value for key, value in reading.data.items()}
+    said = merged(reading.data, reading.guesses)
+    data = {key: dict(value) if isinstance(value, Mapping) else value for key, value in said.items()}
     document = Document(source, {"schema": "run/1", **data}, ("",), {}, Path())
     document = with_overrides(document, [*(f"{path}={value}" for path, value in options.items()), *sets])
     whole: dict[str, Any] = dict(document.data)
     _complete_batch(whole)
+    _complete_shard(whole, reading.sharded_copies)
     _refuse_missing(whole, reading, source)
     text = yaml_text({key: whole[key] for key in (*_ORDER, *sorted(set(whole) - set(_ORDER))) if key in whole})
     Run.of(parse_document(text, source, Path()))
@@ -55,6 +58,14 @@ def _complete_batch(whole: dict[str, Any]) -> None:
     known = {"global_batch", "sequence_length"} <= set(training)
     if steps and steps > 0 and known and "tokens" not in training:
         training["tokens"] = steps * training["global_batch"] * training["sequence_length"]
+
+
+def _complete_shard(whole: dict[str, Any], copies: int) -> None:
+    """States the devices that one copy of the states is sharded over, where there are several copies."""
+    layout, gpus = whole.get("layout"), whole.get("cluster", {}).get("gpus")
+    if copies > 1 and isinstance(layout, dict) and isinstance(gpus, int):
+        stage = layout.get("tensor", 1) * layout.get("pipeline", 1)
+        layout.setdefault("shard", max(1, gpus // (stage * copies)))
 
 
 def _refuse_missing(whole: Mapping[str, Any], reading: Reading, source: str) -> None:

@@ -96,9 +96,10 @@ def _reading(arguments: Arguments, script: Script, text: str) -> Reading:
     recipe = arguments.word("--recipe")
     if (precision := target.meant_by("precision", *((recipe,) if recipe else ()))) is not None:
         training["precision"] = precision
-    reading.guesses = {"training": {"precision": "fp8" if recipe else "bf16"}}
+    reading.guesses = {"training": {"precision": "fp8" if recipe else "bf16"}, "layout": {"zero": 2}}
     layout |= present({"micro_batch": _micro_batch(arguments), "data": _replicas(arguments)})
-    layout |= {"zero": _zero(arguments), "recompute": _recompute(arguments)}
+    layout |= present({"zero": _zero(arguments)}) | {"recompute": _recompute(arguments)}
+    reading.sharded_copies = arguments.count("--parallelism.data_parallel_replicate_degree") or 1
     _read_chunks(arguments, reading)
     if (gpus := devices_of(arguments, script, text)) is not None:
         reading.data["cluster"] = {"gpus": gpus}
@@ -137,15 +138,14 @@ def _replicas(arguments: Arguments) -> int | None:
     return shard * (arguments.count("--parallelism.data_parallel_replicate_degree") or 1)
 
 
-def _zero(arguments: Arguments) -> int:
-    """The ZeRO stage: weights stay gathered after the forward pass, or are sharded again."""
-    if arguments.count("--parallelism.data_parallel_shard_degree") == 1:
-        return 0
+def _zero(arguments: Arguments) -> int | None:
+    """The ZeRO stage: 3 where weights are sharded again after the forward pass; None where it may be 1 or 2."""
+    context = arguments.count("--parallelism.context_parallel_degree") or 1
+    if arguments.count("--parallelism.data_parallel_shard_degree") == context == 1:
+        return None
     reshard = arguments.word("--parallelism.fsdp_reshard_after_forward") or "default"
     pipelined = (arguments.count("--parallelism.pipeline_parallel_degree") or 1) > 1
-    if reshard == "never" or (reshard == "default" and pipelined):
-        return 1 if pipelined else 2
-    return 3
+    return None if reshard == "never" or (reshard == "default" and pipelined) else 3
 
 
 def _recompute(arguments: Arguments) -> str:

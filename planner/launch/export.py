@@ -131,7 +131,7 @@ class _Writer:
         if self.target.kind == "framework":
             return self._standalone(header, body, block)
         rendezvous = _SCHEDULERS[self.target.name].rendezvous
-        worker = list(worker_lines(job, self.framework, body, rendezvous))
+        worker = list(worker_lines(job, self.framework, self.runs.suffix, body, rendezvous))
         required = self.framework.required
         if self.target.name == "slurm":
             return slurm.text(job, header, worker, self.options)
@@ -142,8 +142,8 @@ class _Writer:
     def _standalone(self, header: list[str], body: str, block: Mapping[str, Any]) -> str:
         """A framework's own file."""
         if self.framework.is_script:
-            lines = ["#!/usr/bin/env bash", *header, *worker_lines(self.job, self.framework, body, BY_HAND)]
-            return "\n".join(lines) + "\n"
+            worker = worker_lines(self.job, self.framework, self.runs.suffix, body, BY_HAND)
+            return "\n".join(["#!/usr/bin/env bash", *header, *worker]) + "\n"
         if self.target.suffix.endswith(".json"):
             about = {
                 "written for": self.target.label,

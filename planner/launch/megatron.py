@@ -34,6 +34,11 @@ def refusals(job: Job, _: Target) -> Iterator[str]:
         yield f"expert {job.expert} × pipeline {job.pipeline} does not divide {job.gpus} GPUs"
     if (job.recompute.full_layers or 0) % job.virtual_pipeline:
         yield f"{job.recompute.full_layers} recomputed layers a stage are not whole for {job.virtual_pipeline} chunks"
+    chunks = job.pipeline * job.virtual_pipeline
+    if job.virtual_pipeline > 1 and model.num_hidden_layers % chunks and (model.num_hidden_layers + 2) % chunks:
+        yield f"{model.num_hidden_layers} layers cannot be dealt evenly to {job.virtual_pipeline} chunks a device"
+    if 0 < model.learned_positions < job.sequence_length:
+        yield f"a learned table of {model.learned_positions} positions is shorter than a sequence"
     biases = (model.attention_qkv_bias, model.attention_output_bias, model.mlp_bias)
     if biases not in {(False, False, False), (True, True, True), (True, False, False)}:
         yield "the model has biases in some linear layers only"

@@ -55,8 +55,10 @@ def _network(job: Job) -> dict[str, str]:
     return {"network": f"{gbit_s:.12g} Gb/s"} if gbit_s else {}
 
 
-_DEFAULTS = {key: field.default for key, field in Layout.model_fields.items() if key != "data"} | {"recompute": "none"}
-"""What a run file takes for a degree that it does not state."""
+_DEFAULTS = {key: field.default for key, field in Layout.model_fields.items() if key not in {"data", "zero"}} | {
+    "recompute": "none"
+}
+"""What a run file takes for a degree that it does not state; the ZeRO stage is always stated."""
 
 
 def carried(wanted: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,8 +33,8 @@ def job_name(job: Job) -> str:
     return f"{job.number:02d}-{slug(job.phase)}"
 
 
-def worker_lines(job: Job, framework: Framework, body: str, rendezvous: Rendezvous) -> Iterator[str]:
-    """The script: environment, the framework's file, its command."""
+def worker_lines(job: Job, framework: Framework, suffix: str, body: str, rendezvous: Rendezvous) -> Iterator[str]:
+    """The script: environment, the framework's file, whose name ends in `suffix`, and its command."""
     yield "set -euo pipefail"
     for name, meaning in framework.required.items():
         yield f': "${{{name}:?set {name} to {meaning}}}"'
@@ -47,7 +47,7 @@ def worker_lines(job: Job, framework: Framework, body: str, rendezvous: Rendezvo
     if framework.is_script:
         yield from body.splitlines()
     else:
-        yield f'CONFIG="$CHECKPOINT_DIR/{job_name(job)}.$NODE_RANK.config"'
+        yield f'CONFIG="$CHECKPOINT_DIR/{job_name(job)}.$NODE_RANK{suffix}"'
         yield f"cat > \"$CONFIG\" <<'{END_OF_CONFIG}'"
         yield from body.splitlines()
         yield END_OF_CONFIG

@@ -96,7 +96,7 @@ def _cuts(
     return {
         "tensor": np.full(len(stage), tensor),
         "pipeline": pipeline[stage, 0, 0],
-        "virtual": virtual[stage, 0, 0],
+        "virtual_pipeline": virtual[stage, 0, 0],
         "context": context[pair],
         "micro_batch": micro_batch[pair],
         "data": data[replicas],

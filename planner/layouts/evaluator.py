@@ -90,7 +90,7 @@ class LayerGrid:
         return symbols(degrees | dict.fromkeys(ALONE, np.asarray(1)), layers, recompute)
 
 
-ALONE: Final = ("pipeline", "virtual", "data", "zero")
+ALONE: Final = ("pipeline", "virtual_pipeline", "data", "zero")
 """Degrees that the time of a layer does not depend on."""
 
 
@@ -104,19 +104,19 @@ class StageShape:
     last: Array
     """Layers beside the logits."""
     pipeline: Array
-    virtual: Array
+    virtual_pipeline: Array
 
     @classmethod
     def of(cls, workload: Workload, phase: PhaseWork, recompute: tuple[Recompute, ...], rows: LayoutRows) -> StageShape:
         """The shape of some rows."""
-        names = ("pipeline", "virtual", "micro_batch", "data")
+        names = ("pipeline", "virtual_pipeline", "micro_batch", "data")
         columns = {name: getattr(rows, name).astype(np.float64) for name in names}
-        pairs, pair = distinct_pairs(rows.pipeline, rows.virtual)
+        pairs, pair = distinct_pairs(rows.pipeline, rows.virtual_pipeline)
         of_pairs = layout_of(workload, recompute, rows.take(pairs))
         full, last = stage_layers(workload.architecture, workload.software, of_pairs)
         shared = replace(layout_of(workload, recompute, rows.take(pairs[:1])), **columns)
         m = microbatches(workload.job(phase), shared)
-        return cls(m, full[pair], last[pair], columns["pipeline"], columns["virtual"])
+        return cls(m, full[pair], last[pair], columns["pipeline"], columns["virtual_pipeline"])
 
     def take(self, index: Index) -> StageShape:
         """The shapes of some of the rows."""
@@ -152,7 +152,7 @@ class Evaluator:
         head = self.logits.take(cells)
         slowest = slowest_stage_seconds(layer, head, shape.full, shape.last)
         mean = mean_stage_seconds(layer, head, architecture.layers, shape.pipeline)
-        return schedule_seconds(shape.microbatches, slowest, mean, software, shape.pipeline, shape.virtual)
+        return schedule_seconds(shape.microbatches, slowest, mean, software, shape.pipeline, shape.virtual_pipeline)
 
     def family_bound(self, cells: Index, recompute: npt.NDArray[np.int32], shape: StageShape) -> Array:
         """The least bound of rows that differ from these in their expert degree alone."""

@@ -134,7 +134,7 @@ class LayoutSpace:
         Such rows of one recompute choice are generated one after another.
         """
         apart = np.zeros(len(self.rows), dtype=np.bool_)
-        for name in ("tensor", "pipeline", "virtual", "context", "micro_batch", "data"):
+        for name in ("tensor", "pipeline", "virtual_pipeline", "context", "micro_batch", "data"):
             column = getattr(self.rows, name)
             apart[1:] |= column[1:] != column[:-1]
         return np.cumsum(apart) * len(self.degrees.recompute) + self.rows.recompute
@@ -264,7 +264,7 @@ def _may_fit(
     alone = {
         "tensor": np.asarray(tensor),
         "pipeline": np.asarray(workload.model.num_hidden_layers),
-        "virtual": np.asarray(1),
+        "virtual_pipeline": np.asarray(1),
         "context": context,
         "expert": np.asarray(1),
         "micro_batch": micro_batch,

@@ -11,22 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.performance.symbols import Array, Layout
+from planner.problem.parallelism import DEGREES
 from planner.problem.run import Recompute
 
 Ints = npt.NDArray[np.int32]
 Index = npt.NDArray[np.int64]
 
-DEGREES: Final = (
-    "tensor",
-    "pipeline",
-    "virtual",
-    "context",
-    "expert",
-    "micro_batch",
-    "data",
-    "zero",
-    "recompute",
-)
+COLUMNS: Final = (*DEGREES, "recompute")
 """The columns of a layout's degrees; `recompute` is an index into `Degrees.recompute`."""
 
 
@@ -36,7 +27,7 @@ class LayoutRows:
 
     tensor: Ints
     pipeline: Ints
-    virtual: Ints
+    virtual_pipeline: Ints
     context: Ints
     expert: Ints
     micro_batch: Ints
@@ -58,7 +49,7 @@ class LayoutRows:
     @property
     def degrees(self) -> dict[str, Ints]:
         """The columns of degrees by name."""
-        return {name: getattr(self, name) for name in DEGREES}
+        return {name: getattr(self, name) for name in COLUMNS}
 
     def take(self, index: Index | slice) -> LayoutRows:
         """Some of the rows."""
@@ -73,7 +64,7 @@ def joined(parts: Iterable[LayoutRows]) -> LayoutRows:
     known = list(parts)
     if not known:
         none = np.empty(0, dtype=np.int32)
-        return LayoutRows(**dict.fromkeys(DEGREES, none), needed_bytes=np.empty(0))
+        return LayoutRows(**dict.fromkeys(COLUMNS, none), needed_bytes=np.empty(0))
     rows = LayoutRows(**{f.name: np.concatenate([getattr(one, f.name) for one in known]) for f in fields(LayoutRows)})
     return rows.take(np.argsort(narrow(rows.devices - 1), kind="stable"))
 

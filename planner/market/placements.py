@@ -19,6 +19,7 @@ from planner.market.capacity import Basis, Capacities
 from planner.market.filters import check_regions, is_asked_for, named
 from planner.market.places import by_place, most_exact
 from planner.market.spot import SpotFigures, spot_figures, spot_price
+from planner.prices.book import USER, offers_with, user_book
 from planner.problem.problem import OwnOffer, Problem
 from planner.problem.quantities import UNLIMITED
 from planner.units import SECONDS_PER_YEAR, Price, exact
@@ -232,7 +233,7 @@ def _kept(problem: Problem, found: list[Placement], key: str, keeps: Callable[[P
 
 def _catalog_placements(problem: Problem) -> Iterator[Placement]:
     """The trusted catalog offers of the clouds that are allowed. Raises InputError for an unknown cloud."""
-    offers = usable(load_offers())
+    offers = usable(_offers(problem))
     clouds = problem.market.clouds
     if clouds is not None:
         _check_clouds(problem, clouds, sorted({offer.cloud for offer in offers}))
@@ -247,6 +248,15 @@ def _catalog_placements(problem: Problem) -> Iterator[Placement]:
             placement = _catalog_placement(problem, offer, devices[offer.accelerator], history, capacities)
             discount = most_exact(discounts, offer.cloud, offer.accelerator)
             yield placement if discount is None else placement.discounted(discount)
+
+
+def _offers(problem: Problem) -> tuple[Offer, ...]:
+    """The catalog's offers under the problem's books of own prices. Raises InputError."""
+    books = problem.market.prices
+    if not books:
+        return load_offers()
+    with problem.at("market", "prices"):
+        return offers_with([user_book() if name == USER else problem.base_directory / name for name in books])
 
 
 def _check_clouds(problem: Problem, clouds: Iterable[str], known: list[str]) -> None:

@@ -30,7 +30,7 @@ def is_multiple(number: Array, divisor: Array) -> npt.NDArray[np.bool_]:
 
 def slots(arch: Architecture, software: Software, layout: Layout) -> Array:
     """Layers that are dealt to stages: L, or L + 2 where embedding and loss count as layers and L does not divide."""
-    chunks = layout.pipeline * layout.virtual
+    chunks = layout.pipeline * layout.virtual_pipeline
     counted = (software.counts_embedding > 0) & ~is_multiple(arch.layers, chunks) & is_multiple(arch.layers + 2, chunks)
     return arch.layers + np.where(counted, 2.0, 0.0)
 
@@ -97,7 +97,7 @@ def send_seconds(job: Job, arch: Architecture, device: Device, software: Softwar
         SCALE_UP_SHARE * device.scale_up_bytes_s,
         NETWORK_SHARE * device.network_bytes_s,
     )
-    sends = 2 * (m * layout.virtual + layout.pipeline - 1)
+    sends = 2 * (m * layout.virtual_pipeline + layout.pipeline - 1)
     return np.where(layout.pipeline > 1, SEND_EXPOSED * sends * size / rate, 0.0)
 
 
@@ -107,7 +107,7 @@ def in_flight(software: Software, layout: Layout, m: Array) -> Array:
     1F1B: min(m, p), and more by `pipeline_slack` where a stack frees them late. Interleaved: (1 + (p − 1)/(p·v))·p,
     at most m. Source: Korthikanti et al. 2022, section 4.2.3.
     """
-    p, v = layout.pipeline, layout.virtual
+    p, v = layout.pipeline, layout.virtual_pipeline
     interleaved = p * (1 + (p - 1) / (p * v))
     late = np.where(p > 1, 1 + software.pipeline_slack, 1.0)
     return np.asarray(np.minimum(m, np.where(v > 1, interleaved, p) * late))
@@ -115,5 +115,5 @@ def in_flight(software: Software, layout: Layout, m: Array) -> Array:
 
 def in_flight_last(layout: Layout, m: Array) -> Array:
     """The same on the last stage: 1, or about ((v − 1)·p + 1)/v under interleaving."""
-    p, v = layout.pipeline, layout.virtual
+    p, v = layout.pipeline, layout.virtual_pipeline
     return np.minimum(m, np.where(v > 1, ((v - 1) * p + 1) / v, 1.0))

@@ -115,6 +115,11 @@ def predictive(spread: Spread, run: Unseen) -> Predictive:
     return Predictive(deviation * NORMAL_80 / STUDENT_80, middle)
 
 
+def kind_of(*, moe: bool, adapters: bool) -> Kind:
+    """What is trained, as far as errors differ."""
+    return "adapters" if adapters else "moe" if moe else "dense"
+
+
 def software_deviation(generic: float, generic_stack: float) -> float:
     """Deviation of log(time) where a stack is vendor-tuned or generic, nobody says which: √(g·(1 − g))·log(factor).
 

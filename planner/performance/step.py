@@ -186,7 +186,7 @@ def assemble_step(
     slowest = slowest_stage_seconds(one_layer, head, full, last)
     mean = mean_stage_seconds(one_layer, head, arch.layers, layout.pipeline)
     m = microbatches(job, layout)
-    passes = schedule_seconds(m, slowest, mean, software, layout.pipeline, layout.virtual)
+    passes = schedule_seconds(m, slowest, mean, software, layout.pipeline, layout.virtual_pipeline)
     send = send_seconds(job, arch, device, software, layout, m)
     data = gradient_exchange_seconds(arch, device, software, job, layout, c, micro_batch_seconds=mean, microbatches=m)
     optimizer = optimizer_seconds(arch, device, software, job, layout)

@@ -396,7 +396,7 @@ class Layout:
 
     tensor: Array
     pipeline: Array
-    virtual: Array
+    virtual_pipeline: Array
     """Model chunks per device under interleaving; 1 without."""
     context: Array
     expert: Array

@@ -276,12 +276,17 @@ class PlanPart(Part):
     wall_seconds: float
     cost_usd: Money
     probability_in_time: Share | None
+    """With all that `counts` says."""
+    probability_in_time_luck_only: Share | None = None
+    """With failures and preemptions alone, the estimate being right."""
     probability_in_time_with_estimate_error: Share | None
     wall_seconds_quantiles: Quantiles
     cost_usd_quantiles: MoneyQuantiles
     quantiles_by: QuantilesMethod
     deadline_seconds: float | None
     confidence: float | None
+    counts: str = "luck"
+    """What probabilities count: `everything`, the estimate's own error too, or `luck`."""
     failures_per_1000_node_days: float
     spot: SpotPart | None
     spot_gang: SpotGang | None
@@ -309,6 +314,10 @@ class EstimatePart(Part):
 
     confidence: float
     log_deviation: float
+    log_scale: float | None = None
+    """Scale of Student's t with four degrees of freedom that log(real/estimated time) follows."""
+    log_median: float | None = None
+    """Its median."""
     wall_seconds: tuple[float, float]
     published_runs_on_device: bool
     learned: LearnedPart | None = None

@@ -19,9 +19,11 @@ from planner.market.placements import Placement, placements
 from planner.market.purchase_options import STEADY, PurchaseOption, purchase_options_of
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices, PhaseModes, choices_of, site_of
+from planner.plans.plan_error import counts_error, kept_of_phase
 from planner.portfolio.file import PortfolioFile
 from planner.portfolio.instance import JobPhase, Mode, Pool
 from planner.problem.document import Document, read_document, with_overrides
+from planner.problem.parallelism import DEGREES
 from planner.problem.problem import Market, OwnOffer, Problem
 from planner.units import SECONDS_PER_HOUR, Price
 
@@ -173,9 +175,9 @@ def _modes(choices: Choices, number: int, pool: int, option: PurchaseOption) -> 
     columns = choices.columns[number].get(site_of(option))
     if columns is None:
         return
-    steps, confidence = choices.phases[number].steps, choices.problem.risk.confidence
+    steps = choices.phases[number].steps
     wall = columns.run.wall.after(steps)
-    kept = wall if confidence is None else _kept(columns, steps, confidence)
+    kept = _kept(choices, option, columns, steps)
     paid = columns.run.spot.after(steps) if option.spot_price is not None else wall
     spread = np.sqrt(np.maximum(columns.run.variance.after(steps), 0.0))
     for place in range(len(columns)):
@@ -189,20 +191,21 @@ def _modes(choices: Choices, number: int, pool: int, option: PurchaseOption) -> 
         )
 
 
-def _kept(columns: PhaseModes, steps: int, confidence: float) -> Array:
-    """Seconds that a phase keeps with the confidence that its file asks for."""
-    run = columns.run
-    return promised(run.least.after(steps), run.wall.after(steps), run.variance.after(steps), deviations_of(confidence))
+def _kept(choices: Choices, option: PurchaseOption, columns: PhaseModes, steps: int) -> Array:
+    """Seconds that a phase keeps with the confidence that its file asks for; as expected where it asks for none."""
+    run, risk = columns.run, choices.problem.risk
+    if risk.confidence is None:
+        return run.wall.after(steps)
+    if counts_error(risk):
+        return kept_of_phase(choices, option.placement.machine, columns, steps)
+    deviations = deviations_of(risk.confidence)
+    return promised(run.least.after(steps), run.wall.after(steps), run.variance.after(steps), deviations)
 
 
 def _layout(choices: Choices, number: int, columns: PhaseModes, place: int) -> dict[str, Any]:
     """A layout in the words of `plan solve`."""
     rows, recompute = columns.rows, choices.spaces[number].degrees.recompute
-    names = {"virtual": "virtual_pipeline"}
-    found: dict[str, Any] = {
-        names.get(name, name): int(getattr(rows, name)[place])
-        for name in ("tensor", "pipeline", "virtual", "context", "expert", "data", "micro_batch", "zero")
-    }
+    found: dict[str, Any] = {name: int(getattr(rows, name)[place]) for name in DEGREES}
     chosen = recompute[int(rows.recompute[place])]
     found["recompute"] = {"full_layers": chosen.full_layers} if chosen.full_layers else chosen.kind
     return found

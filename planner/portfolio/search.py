@@ -70,6 +70,8 @@ class Search:
         self.work = np.asarray([_least_work(table) for table in tables])
         self.spans = np.zeros((len(tables), 2), dtype=np.int64)
         self.budget_factor = 1.0
+        self.depending = 0.5
+        """Part of the value of jobs behind one that counts for it."""
 
     def _scale(self) -> float:
         """A sum that no schedule reaches."""
@@ -153,7 +155,9 @@ class Search:
         found = best_insertion(table, self.usage, first, last, guide[job] if guide else None, self.budget_factor)
         if found is None or table.value_usd is None:
             return found
-        worth = table.value_usd + sum(self.tables[one].value_usd or 0.0 for one in self._depending(job)) * DEPENDING
+        worth = (
+            table.value_usd + sum(self.tables[one].value_usd or 0.0 for one in self._depending(job)) * self.depending
+        )
         return found if found.usd <= worth * max(self.portfolio.weights.dropped, TIE) else None
 
     def _depending(self, job: int) -> Sequence[int]:
@@ -283,6 +287,7 @@ class Search:
         """One ruin and recreate."""
         if self.portfolio.budgets.any and self.best is not None:
             self.budget_factor = 1.0 if self.best.is_complete else min(50.0, self.budget_factor * 1.02)
+        self.depending = float(self.random.choice(DEPENDING))
         out = self._ruined()
         for job in out:
             self.remove(job)
@@ -357,6 +362,8 @@ EARLY: Final = 1e-6
 """Dollars that each later day costs where all else is equal."""
 CENT: Final = 0.01
 """Dollars by which equal schedules may differ."""
+DEPENDING: Final = (0.0, 0.5, 0.5, 1.0)
+"""Parts of the value of jobs behind one that count for it, from round to round."""
 GUIDED: Final = 0.4
 """Share of the rounds that a guide leads."""
 RETRIED: Final = 1.5
@@ -367,8 +374,6 @@ CHAINED: Final = 0.5
 """Probability with which the jobs after one are taken out too."""
 THRESHOLD: Final = 0.02
 """Part of the best value per job by which a schedule may be worse and still be gone on from, at first."""
-DEPENDING: Final = 0.5
-"""Part of the value of jobs behind one that counts for it."""
 
 
 def excess_usd(portfolio: Portfolio, bill: Bill) -> float:

@@ -148,6 +148,9 @@ class Market(SchemaModel):
     Under `objective: tokens` they always stay."""
     moving: Moving = Moving()
     """What moving from one place to another takes."""
+    prices: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
+    """Books of own prices that `plan prices import` wrote, laid over the catalogs' offers, the first before the next:
+    paths beside the problem, or `user` for the one in the user's configuration folder; default: none."""
     discounts: Discounts | None = None
     """Shares off the catalogs' prices by place, such as `{aws: 22%, gcp/TPUv5p: 30%}`; default: none."""
     quotas: Annotated[tuple[Quota, ...], Field(max_length=1000)] = ()
@@ -248,8 +251,10 @@ class Risk(SchemaModel):
     """How sure the plan must be."""
 
     confidence: Share | None = None
-    """Probability with which the deadline must be met when nodes fail and spot nodes go, such as `95%`, from 50%;
-    default: met by expected values."""
+    """Probability with which the deadline must be met, such as `95%`, from 50%; default: met by expected values."""
+    counts: Literal["everything", "luck"] = "everything"
+    """What `confidence` counts: `everything`, which is failures, spot nodes that go, and the estimate's own error, or
+    `luck` without that error; default everything."""
     spare_nodes: Share = 0.0
     """Nodes bought on top to replace failed ones, as a share of those in use; default 0%."""
     spot_price: Percentile | None = None

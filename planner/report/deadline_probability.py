@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from planner.availability.distributions import Distribution
 from planner.layouts.workload import workload_of
 from planner.plans.plan import Plan
+from planner.plans.plan_error import error_of
 from planner.problem.problem import Problem
-from planner.report.plan_error import error_of
 from planner.simulate.distribution import JobDistribution, distribution_of
 from planner.simulate.planned import job_of_plan
 from planner.units import usd_text
@@ -31,6 +31,8 @@ class RiskSummary:
     """Probability of meeting the deadline if the estimate is exact; None without a deadline."""
     in_time_with_estimate: float | None
     """The same with the estimate's own error, as measured on published runs."""
+    counts: Literal["everything", "luck"]
+    """Which of the two is the plan's: `risk.counts`."""
     runs: int
     """Replayed runs that the figures are from; 0 for closed forms."""
 
@@ -43,7 +45,8 @@ def risk_summary(plan: Plan, problem: Problem) -> RiskSummary:
         workload, bound = workload_of(problem), np.asarray(deadline)
         in_time = float(found.seconds.within(bound))
         both = float(found.seconds.within_uncertain(bound, error_of(workload, plan)))
-    return RiskSummary(_quantiles(found.seconds), _quantiles(found.usd), in_time, both, found.runs)
+    quantiles = (_quantiles(found.seconds), _quantiles(found.usd))
+    return RiskSummary(*quantiles, in_time, both, problem.risk.counts, found.runs)
 
 
 def plan_distribution(plan: Plan, problem: Problem) -> JobDistribution:
@@ -61,7 +64,8 @@ def _quantiles(found: Distribution) -> dict[str, float]:
 def risk_summary_document(summary: RiskSummary) -> dict[str, Any]:
     """The summary as part of a plan's document; money is decimal strings."""
     return {
-        "probability_in_time": summary.in_time,
+        "probability_in_time": summary.in_time if summary.counts == "luck" else summary.in_time_with_estimate,
+        "probability_in_time_luck_only": summary.in_time,
         "probability_in_time_with_estimate_error": summary.in_time_with_estimate,
         "wall_seconds_quantiles": summary.seconds,
         "cost_usd_quantiles": {name: usd_text(value) for name, value in summary.usd.items()},

@@ -11,10 +11,10 @@ from planner.estimator.certainty import evidence, interval, is_within_error, rat
 from planner.explore.answer import Answer
 from planner.performance.predictive import CONFIDENCE
 from planner.plans.plan import Plan
+from planner.plans.plan_error import error_of, unseen_run
 from planner.report.comparison import objective_ratio
 from planner.report.deadline_probability import plan_distribution
 from planner.report.learned import learned_document, learned_of
-from planner.report.plan_error import error_of, unseen_run
 from planner.units import format_duration, format_range, format_share
 
 
@@ -22,9 +22,12 @@ def estimate_error_document(answer: Answer, plan: Plan) -> dict[str, Any]:
     """The range of a plan's wall time, and whether published runs on its device stand behind it."""
     calibration, device = answer.choices.workload.calibration, plan.machine.accelerator
     low, high = real_range(answer, plan)
+    error = error_of(answer.choices.workload, plan)
     return {
         "confidence": CONFIDENCE,
-        "log_deviation": error_of(answer.choices.workload, plan).deviation,
+        "log_deviation": error.deviation,
+        "log_scale": error.scale,
+        "log_median": error.middle,
         "wall_seconds": [low, high],
         "published_runs_on_device": calibration.is_fitted(device),
         "learned": learned_document(calibration, _traits(answer, plan)),
@@ -41,6 +44,8 @@ def estimate_error_lines(answer: Answer, best: Plan) -> Iterator[str]:
     others = [one.plan for one in answer.alternatives if one.plan]
     yield from (_tie(answer, best, other) for other in others if within_error(answer, best, other))
     calibration, model = answer.choices.workload.calibration, answer.choices.workload.model
+    if model.assumed:
+        yield f"{model.assumed}."
     if model.left_out:
         yield f"Left out: {model.left_out}."
     if rests_on := evidence(calibration, best.machine.accelerator):

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from planner.explore.layout_table import LayoutTable
+from planner.problem.parallelism import LETTERS
 from planner.problem.problem import Problem
 from planner.problem.run import recompute_as_written
 from planner.report.console import wide_console
@@ -23,12 +24,7 @@ COLUMNS: Final = (
     "network_gbit_s",
     "gpus",
     "nodes",
-    "tensor",
-    "pipeline",
-    "virtual_pipeline",
-    "context",
-    "expert",
-    "data",
+    *LETTERS,
     "micro_batch",
     "recompute",
     "zero",
@@ -85,7 +81,7 @@ def _values(table: LayoutTable) -> Iterator[tuple[object, ...]]:
     """The cells of each layout."""
     rows, machine = table.rows, table.machine
     names = [str(recompute_as_written(one)) for one in table.recompute]
-    columns = [getattr(rows, name).tolist() for name in ("tensor", "pipeline", "virtual", "context", "expert", "data")]
+    columns = [getattr(rows, name).tolist() for name in LETTERS]
     for place, degrees in enumerate(zip(*columns, strict=True)):
         offer = int(table.offer[place])
         sold = offer < len(table.offers)

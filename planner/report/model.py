@@ -164,6 +164,7 @@ def _figure_table(report: ModelReport) -> Table:
 
 
 def _notes(record: ModelArchitecture) -> list[RenderableType]:
-    lines = [f"Left out: {record.left_out}."] if record.left_out else []
+    lines = [f"{record.assumed}."] if record.assumed else []
+    lines += [f"Left out: {record.left_out}."] if record.left_out else []
     lines += [record.note] if record.note else []
     return [*lines, f"Source: {record.source} ({record.date})"]

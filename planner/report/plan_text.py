@@ -175,7 +175,7 @@ def _layouts(plan: Plan) -> Table:
     table = text_table("phase", "GPUs", *degrees, "step", "steps", "wall", "MFU")
     for phase in plan.phases:
         d = phase.degrees
-        pipeline = f"{d['pipeline']}" + (f"×{d['virtual']}" if d["virtual"] > 1 else "")
+        pipeline = f"{d['pipeline']}" + (f"×{d['virtual_pipeline']}" if d["virtual_pipeline"] > 1 else "")
         table.add_row(
             phase.name,
             f"{phase.gpus:,}" + (f"+{phase.spare_nodes * plan.machine.per_node:,}" if phase.spare_nodes else ""),
@@ -224,7 +224,7 @@ def _limits(answer: Answer, plan: Plan) -> Table:
         table.add_row(limit.name, *_against(limit.unit, limit.bound, value))
     confidence, deadline = answer.problem.risk.confidence, answer.problem.limits.deadline
     if confidence is not None and deadline is not None:
-        kept = kept_seconds(answer.choices.workload, plan, confidence)
+        kept = kept_seconds(answer.choices.workload, plan, answer.problem.risk)
         table.add_row(f"risk.confidence {format_share(confidence)}", *_against("s", deadline, kept))
     return table
 

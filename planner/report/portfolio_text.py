@@ -54,11 +54,10 @@ def headline(document: Document) -> Iterator[str]:
     """Cost, gap and what goes."""
     name = document["name"] or "portfolio"
     if not document["jobs"]:
-        none = {
-            "infeasible": "no plan exists: proven by a relaxation that has none either",
-            "unknown": "time limit reached: no plan found, feasibility unknown",
-        }
-        yield f"{name}: {none[document['status']]}"
+        why = document["solver"]["stopped"]
+        unknown = f"{why + ': ' if why else ''}no plan found, feasibility unknown"
+        is_proven = document["status"] == "infeasible"
+        yield f"{name}: {'no plan exists: proven by a relaxation that has none either' if is_proven else unknown}"
         return
     jobs = document["jobs"]
     dropped = [job["name"] for job in jobs if job["dropped"]]

@@ -60,6 +60,7 @@ def replay_document(found: Replay) -> dict[str, Any]:
         "planned": {"days": job.planned_seconds / SECONDS_PER_DAY, "cost_usd": usd_text(job.planned_usd)},
         "deadline_days": None if job.deadline_seconds is None else job.deadline_seconds / SECONDS_PER_DAY,
         "confidence": job.confidence,
+        "counts": "luck" if job.error is None else "everything",
         "on_demand_cheaper_above_usd_per_node_hour": _break_even(job),
         "on_demand_cheaper_above_preemptions_per_node_day": _break_even_rate(job),
         "runs": found.runs,
@@ -167,7 +168,8 @@ def _headline(found: Replay, own: Solution) -> Text:
     ]
     if own.probability_in_time is not None and job.deadline_seconds is not None:
         share = format_share(own.probability_in_time)
-        lines.append(f"in time for {format_duration(job.deadline_seconds)}: {share} of the runs")
+        counted = ", the estimate's error drawn too" if job.error else ""
+        lines.append(f"in time for {format_duration(job.deadline_seconds)}: {share} of the runs{counted}")
     return Text("\n".join(lines))
 
 

@@ -15,6 +15,7 @@ from planner.layouts.wall_time import interruption_rates
 from planner.market.placements import Machine
 from planner.plans.document import FORMAT_VERSION
 from planner.plans.plan import PhasePlan
+from planner.problem.parallelism import LETTERS
 from planner.problem.run import recompute_as_written
 from planner.report.console import wide_console
 from planner.report.plan_json import catalog_document, phase_document
@@ -116,8 +117,7 @@ def print_csv(found: Scaling) -> None:
 
 def layout_in_words(phase: PhasePlan) -> str:
     """The degrees beyond one, in short: `t8 p16 d8 b1, recompute full, ZeRO-1`."""
-    letters = {"tensor": "t", "pipeline": "p", "virtual": "v", "context": "c", "expert": "e", "data": "d"}
-    degrees = [f"{letter}{phase.degrees[name]}" for name, letter in letters.items() if phase.degrees[name] > 1]
+    degrees = [f"{letter}{phase.degrees[name]}" for name, letter in LETTERS.items() if phase.degrees[name] > 1]
     words = [" ".join([*degrees, f"b{phase.degrees['micro_batch']}"])]
     if phase.recompute.kind != "none" or phase.recompute.full_layers:
         written = recompute_as_written(phase.recompute)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Final, Literal
 
 from rich.measure import Measurement
 from rich.table import Table
 
+from planner.explore.sweep_option import Varied
 from planner.explore.whatif import Cell, WhatIf
 from planner.plans.document import FORMAT_VERSION
 from planner.plans.plan import Plan
@@ -66,12 +67,34 @@ def short_plan(plan: Plan) -> dict[str, Any]:
 def print_csv(found: WhatIf) -> None:
     """Prints a row per cell, its values first."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    figures = ("accelerator", "cloud", "region", "zone", "instance_type", "gpus", "wall_seconds", "cost_usd", "tokens")
-    writer.writerow([*(axis.key for axis in found.axes), "status", "objective", "value", *figures, "spot_share"])
-    for cell in found.flat:
-        plan = short_plan(cell.plan) if cell.plan else None
-        row = [plan[name] for name in figures] + [f"{plan['spot_share']:.4f}"] if plan else [""] * (len(figures) + 1)
-        writer.writerow([*_values(cell), cell.status.value, cell.problem.objective, _value(cell), *row])
+    writer.writerow(headings(found.axes))
+    writer.writerows(map(row_of, found.flat))
+
+
+FIGURES: Final = (
+    "accelerator",
+    "cloud",
+    "region",
+    "zone",
+    "instance_type",
+    "gpus",
+    "wall_seconds",
+    "cost_usd",
+    "tokens",
+)
+"""What a row says of a plan, before its share of spot nodes."""
+
+
+def headings(axes: Sequence[Varied]) -> list[str]:
+    """The names of a row's columns: the varied keys first."""
+    return [*(axis.key for axis in axes), "status", "objective", "value", *FIGURES, "spot_share"]
+
+
+def row_of(cell: Cell) -> list[object]:
+    """A cell as a row; without a plan its figures are empty."""
+    plan = short_plan(cell.plan) if cell.plan else None
+    row = [plan[name] for name in FIGURES] + [f"{plan['spot_share']:.4f}"] if plan else [""] * (len(FIGURES) + 1)
+    return [*_values(cell), cell.status.value, cell.problem.objective, _value(cell), *row]
 
 
 def _values(cell: Cell) -> list[str]:

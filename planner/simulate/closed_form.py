@@ -15,6 +15,7 @@ from planner.availability.distributions import Delays
 from planner.availability.spot_cycles import Capacity, Rates, Work, interval_of
 from planner.market.money import rates_per_second, usd_per_second
 from planner.market.spot import SpotFigures, gang_periods, kept_of_gang
+from planner.performance.predictive import Predictive
 from planner.simulate.job import Job, JobPhase, Policy
 
 QUANTILES: Final = {"p5": 0.05, "p50": 0.50, "p95": 0.95}
@@ -28,13 +29,16 @@ class Expectation:
     moments: Moments
     """Moments of all phases together, each of shape ()."""
     deadline: float | None
+    error: Predictive | None = None
+    """Of the estimate, where it counts."""
 
     @property
     def probability_in_time(self) -> float | None:
         """None without a deadline."""
         if self.deadline is None:
             return None
-        return float(self.moments.delays.within(np.asarray(self.deadline)))
+        bound, delays = np.asarray(self.deadline), self.moments.delays
+        return float(delays.within(bound) if self.error is None else delays.within_uncertain(bound, self.error))
 
     def seconds(self) -> Mapping[str, float]:
         """Mean and quantiles."""
@@ -56,7 +60,7 @@ def expected(job: Job, policy: Policy) -> Expectation:
         risk.moments(policy, work_of(job, phase), spot_of(job, phase), rates_of(job, phase), begins=index == 0)
         for index, phase in enumerate(job.phases)
     ]
-    return Expectation(policy, _with_reservation(job, _total(parts)), job.deadline_seconds)
+    return Expectation(policy, _with_reservation(job, _total(parts)), job.deadline_seconds, job.error)
 
 
 def _total(parts: Sequence[Moments]) -> Moments:

@@ -17,6 +17,7 @@ from planner.catalog.reliability import load_reliability
 from planner.errors import InputError, Place
 from planner.files import read_at_most
 from planner.market.spot import SpotFigures, spot_figures
+from planner.performance.predictive import Predictive
 from planner.tolerances import SUM_ORDER
 
 Policy = Literal["steady", "wait", "fallback", "elastic", "progress"]
@@ -81,6 +82,8 @@ class Job:
     committed_seconds: float
     assumed: tuple[str, ...]
     """What the plan does not say and was taken from the catalogs or guessed, in words."""
+    error: Predictive | None = None
+    """Of real over estimated time, which runs draw; None where the estimate counts as right."""
 
     def policies(self) -> tuple[Policy, ...]:
         """The plan's own policy, then every other one that its prices allow."""
@@ -146,6 +149,7 @@ def job_of(document: Mapping[str, Any]) -> Job:
         reserved_nodes=sum(int(figure(one["nodes"])) for one in reserved),
         committed_seconds=figure(plan.get("committed_seconds") or 0),
         assumed=tuple(dict.fromkeys(assumed)),
+        error=_error(document),
     )
     _check(job)
     return job
@@ -183,6 +187,21 @@ def _interruptions(job: Job, phase: JobPhase) -> float:
         stated, together = (np.asarray(one) for one in (job.spot.preemptions_per_node_day, job.spot.together))
         rate = rate + gang_preemptions_per_second(nodes, stated, together)
     return phase.work_seconds * float(rate)
+
+
+def _error(document: Mapping[str, Any]) -> Predictive | None:
+    """The estimate's own error, where the plan's probabilities count it."""
+    stated = document.get("estimate") or {}
+    if document["plan"].get("counts") != "everything" or stated.get("log_scale") is None:
+        return None
+    return Predictive(
+        figure(stated["log_scale"], most=LARGEST_LOGARITHM),
+        figure(stated.get("log_median") or 0, least=-LARGEST_LOGARITHM, most=LARGEST_LOGARITHM),
+    )
+
+
+LARGEST_LOGARITHM: Final = 3.0
+"""Of an estimate's error: a factor of 20."""
 
 
 def _deadline(document: Mapping[str, Any]) -> float | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from planner.availability.spot_cycles import interval_of
 from planner.market.money import node_hours_usd
+from planner.performance.predictive import student_quantile
 from planner.simulate.capacity import Capacity, Floats
 from planner.simulate.closed_form import (
     QUANTILES,
@@ -91,8 +92,8 @@ def _replay(
     job: Job, policy: Policy, runs: int, seed: int, traces: tuple[Trace, ...], tell: Callable[[float], None] | None
 ) -> Solution:
     """One policy."""
-    zones, events = (np.random.default_rng(one) for one in np.random.SeedSequence(seed).spawn(2))
-    state, capacity = State.of(runs), _capacity(job, policy, runs, traces, zones)
+    zones, events, errors = (np.random.default_rng(one) for one in np.random.SeedSequence(seed).spawn(3))
+    state, capacity = State.of(_paces(job, runs, errors)), _capacity(job, policy, runs, traces, zones)
     everyone = np.arange(runs)
     for index in range(len(job.phases)):
         if index:
@@ -103,6 +104,14 @@ def _replay(
     usd = state.usd + node_hours_usd(job.reserved_nodes, job.reserved_usd, paid)
     expectation = None if policy == "progress" else expected(job, policy)
     return Solution(policy, state.seconds, usd, state, job.deadline_seconds, expectation)
+
+
+def _paces(job: Job, runs: int, generator: np.random.Generator) -> Floats:
+    """Real over estimated time of each run's work: drawn, or 1 where the estimate counts as right."""
+    if job.error is None:
+        return np.ones(runs)
+    shares = (generator.permutation(runs) + generator.random(runs)) / runs
+    return np.exp(job.error.middle + job.error.scale * student_quantile(shares))
 
 
 def _part(tell: Callable[[float], None] | None, setting: Setting) -> Callable[[float], None] | None:

@@ -38,16 +38,19 @@ class State:
     failures: Floats
     waste: dict[str, Floats]
     """Seconds by cause."""
+    pace: Floats
+    """Real over estimated time of the work."""
     strips: list[tuple[Runs, Floats, Floats, Modes, Floats]] = field(default_factory=list)
     """For the runs that are drawn: run, begin, end and mode of every stretch, and its restart and checkpoints."""
     curves: list[tuple[Runs, Floats, Floats]] = field(default_factory=list)
     """For the runs that are counted: run, time and share of the work done."""
 
     @classmethod
-    def of(cls, runs: int) -> State:
-        """Before the start."""
+    def of(cls, pace: Floats) -> State:
+        """Before the start of runs that take so many times their estimate."""
+        runs = len(pace)
         waste = {cause: np.zeros(runs) for cause in CAUSES}
-        return cls(np.zeros(runs), np.zeros(runs), np.zeros(runs), np.zeros(runs), waste)
+        return cls(np.zeros(runs), np.zeros(runs), np.zeros(runs), np.zeros(runs), waste, pace)
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,9 @@ class Watch:
 def run_phase(setting: Setting, state: State, capacity: Capacity, generator: np.random.Generator, watch: Watch) -> None:
     """Runs one phase to its end in every run, from where the runs stand."""
     runs = np.arange(len(state.seconds))
-    left, debt = np.full(len(runs), setting.work_seconds), np.full(len(runs), setting.startup_seconds)
+    left, debt = setting.work_seconds * state.pace, np.full(len(runs), setting.startup_seconds)
     chaser = UniformProgress.of(setting, len(runs))
-    longest = state.seconds.max() + ENDLESS * (setting.work_seconds + setting.startup_seconds)
+    longest = state.seconds.max() + ENDLESS * (setting.work_seconds * state.pace.max() + setting.startup_seconds)
     while len(runs):
         _catch_up(capacity, runs, state.seconds)
         modes, speed, limit = setting.decide(runs, state.seconds[runs], left[runs], capacity, chaser)
@@ -90,7 +93,7 @@ def run_phase(setting: Setting, state: State, capacity: Capacity, generator: np.
         _record(setting, state, watch, runs, begin, modes, overhead, left)
         runs = runs[(left[runs] > NOTHING) & (state.seconds[runs] < longest)]
         if watch.tell:
-            watch.tell(1 - float(left.mean()) / setting.work_seconds)
+            watch.tell(1 - float((left / state.pace).mean()) / setting.work_seconds)
 
 
 def _catch_up(capacity: Capacity, runs: Runs, seconds: Floats) -> None:
@@ -164,5 +167,5 @@ def _record(
         state.strips.append((drawn, begin[:count], state.seconds[drawn], modes[:count], overhead[:count]))
     if count := int(np.searchsorted(runs, watch.curves)):
         drawn = runs[:count]
-        share = setting.done_before + (1 - left[drawn] / setting.work_seconds) * setting.part
+        share = setting.done_before + (1 - left[drawn] / (setting.work_seconds * state.pace[drawn])) * setting.part
         state.curves.append((drawn, state.seconds[drawn], share))

@@ -126,7 +126,7 @@ def _with_degrees(known: Known, tensor: float, pipeline: float) -> Iterator[Layo
                 yield Layout(
                     tensor=_scalar(tensor),
                     pipeline=_scalar(pipeline),
-                    virtual=_scalar(virtual),
+                    virtual_pipeline=_scalar(virtual),
                     context=_scalar(context),
                     expert=_scalar(expert),
                     expert_tensor=_scalar(float(expert_tensor.group(1)) if expert_tensor else 1.0),

@@ -22,10 +22,11 @@ from planner.layouts.workload import PhaseWork, Workload, workload_of
 from planner.market.money import node_hours_usd
 from planner.market.placements import Placement, placements
 from planner.performance.evaluate import evaluate
-from planner.performance.symbols import Layout
+from planner.performance.symbols import Array, Layout
 from planner.plans.moves import BYTES_PER_GB, BYTES_PER_TOKEN, usd_per_gb
 from planner.plans.plan import PhasePlan, Plan
-from planner.problem.problem import Problem
+from planner.plans.plan_error import counts_error, kept_with_error
+from planner.problem.problem import Problem, Risk
 from planner.tolerances import CENT, SUM_ORDER
 from planner.units import GIB
 from planner.verify.validity import layout_rules, machine_rules
@@ -299,17 +300,28 @@ def _certainty(problem: Problem, workload: Workload, plan: Plan) -> Iterator[str
     confidence, deadline = problem.risk.confidence, problem.limits.deadline
     if confidence is None or deadline is None:
         return
-    kept = kept_seconds(workload, plan, confidence)
+    kept = kept_seconds(workload, plan, problem.risk)
     if kept > deadline * (1 + SUM_ORDER):
         yield f"with {confidence:.4g} it takes {kept} s, more than {deadline} s"
 
 
-def kept_seconds(workload: Workload, plan: Plan, confidence: float) -> float:
-    """The wall time that a plan keeps with a probability, by the equations alone."""
-    runs = [_run(workload, phase) for phase in plan.phases]
+def kept_seconds(workload: Workload, plan: Plan, risk: Risk) -> float:
+    """The wall time that a plan keeps as surely as is asked for, by the equations alone; else the expected one."""
+    if risk.confidence is None:
+        return plan.wall_seconds
+    runs, moving = [_run(workload, phase) for phase in plan.phases], sum(move.wall_seconds for move in plan.moves)
+    pairs = list(zip(runs, plan.phases, strict=True))
+    if counts_error(risk):
+        return moving + float(sum((_kept(workload, *pair, risk.confidence) for pair in pairs), np.zeros(1))[0])
     least, mean, variance = (
-        sum((getattr(run, name).after(phase.steps) for run, phase in zip(runs, plan.phases, strict=True)), np.zeros(1))
+        sum((getattr(run, name).after(phase.steps) for run, phase in pairs), np.zeros(1))
         for name in ("least", "wall", "variance")
     )
-    moving = sum(move.wall_seconds for move in plan.moves)
-    return float(promised(least + moving, mean + moving, variance, deviations_of(confidence))[0])
+    return float(promised(least + moving, mean + moving, variance, deviations_of(risk.confidence))[0])
+
+
+def _kept(workload: Workload, run: RunTime, phase: PhasePlan, confidence: float) -> Array:
+    """What a phase keeps with the estimate's own error counted, shape (1,)."""
+    machine = phase.purchase_option.placement.machine
+    gpus = np.asarray([float(phase.nodes * machine.per_node)])
+    return kept_with_error(workload, machine.accelerator, gpus, run, phase.steps, confidence)

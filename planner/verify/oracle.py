@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from planner.availability.chance_constraint import deviations_of, promised
+from planner.availability.chance_constraint import ErrorMargin, deviations_of, promised, promised_with_error
 from planner.availability.spot_policies import Growth
 from planner.layouts.degrees import degrees_of, searched_devices
 from planner.layouts.dominance import undominated
@@ -28,7 +28,8 @@ from planner.market.placements import Machine, placements
 from planner.market.purchase_options import PurchaseOption, purchase_options_of
 from planner.performance.symbols import Array
 from planner.plans.choices import Site, is_open, site_of, with_spares
-from planner.problem.problem import Problem
+from planner.plans.plan_error import counts_error, error_margin
+from planner.problem.problem import Problem, Risk
 from planner.tolerances import CENT, SUM_ORDER, rounded_usd
 from planner.units import SECONDS_PER_HOUR
 
@@ -42,6 +43,8 @@ class Candidates:
 
     nodes: npt.NDArray[np.int64]
     run: RunTime
+    error: ErrorMargin
+    """Of the estimate, on each layout."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,23 @@ class Bought:
     run: RunTime
     usd: Growth
     """US dollars, without what is reserved."""
+    error: ErrorMargin
+    """Of the estimate, on each layout."""
 
-    def after(self, steps: int) -> Array:
-        """Sums after so many steps; shape (layouts, columns of `SUMS`)."""
+    def after(self, steps: Array, risk: Risk) -> Array:
+        """Sums after so many steps, a number or one for each layout; shape (layouts, columns of `SUMS`)."""
         figures = (self.run.least, self.run.variance, self.run.wall, self.usd)
-        return np.stack([one.after(steps) for one in figures], axis=-1)
+        least, variance, wall, usd = (np.asarray(one.start + steps * one.each) for one in figures)
+        kept = wall
+        if risk.confidence is not None:
+            deviations = deviations_of(risk.confidence)
+            kept = promised_with_error(least, wall, variance, deviations, self.error)
+        return np.stack([least, variance, kept, wall, usd], axis=-1)
 
 
-SUMS: Final = ("least", "variance", "wall", "usd")
-"""What adds up over the phases, in seconds, their squares, and US dollars."""
-WALL, USD = SUMS.index("wall"), SUMS.index("usd")
+SUMS: Final = ("least", "variance", "kept", "wall", "usd")
+"""What adds up over the phases, in seconds, their squares, and US dollars; `kept` where the estimate's error counts."""
+KEPT, WALL, USD = (SUMS.index(name) for name in ("kept", "wall", "usd"))
 
 FastestLayouts = Callable[[Problem, Workload, PhaseWork, Machine], TimedLayouts]
 """The least step time of all layouts of a phase on a machine, by nodes and replicas."""
@@ -85,16 +95,30 @@ def best_value(problem: Problem, fastest: FastestLayouts | None = None) -> float
         site = site_of(purchase_option)
         if site not in runs:
             here = [of_phase[site.machine] for of_phase in layouts]
-            runs[site] = [_candidates(workload, site, index, one) for index, one in enumerate(here)]
+            machine = machines[site.machine]
+            runs[site] = [_candidates(problem, workload, site, machine, index, one) for index, one in enumerate(here)]
         return runs[site]
 
     return _best(problem, workload, purchase_options, candidates)
 
 
-def _candidates(workload: Workload, site: Site, index: int, layouts: TimedLayouts) -> Candidates:
+def _candidates(
+    problem: Problem, workload: Workload, site: Site, machine: Machine, index: int, layouts: TimedLayouts
+) -> Candidates:
     """How long one phase takes on each of some layouts."""
     run = run_time(workload, site.machine[0], layouts, site.spot_policy, begins=index == 0)
-    return Candidates(layouts.nodes.astype(np.int64), run)
+    return _with_run(problem, workload, machine, layouts.nodes.astype(np.int64), run)
+
+
+def _with_run(
+    problem: Problem, workload: Workload, machine: Machine, nodes: npt.NDArray[np.int64], run: RunTime
+) -> Candidates:
+    """Layouts with how long they run, and with the estimate's error where it counts."""
+    confidence, zero = problem.risk.confidence, np.zeros(len(nodes))
+    if confidence is None or not counts_error(problem.risk):
+        return Candidates(nodes, run, ErrorMargin(zero, zero))
+    gpus = nodes.astype(np.float64) * machine.per_node
+    return Candidates(nodes, run, error_margin(workload, machine.accelerator, gpus, confidence))
 
 
 def _best(
@@ -163,7 +187,7 @@ def _value(
     opened = is_open(problem, workload.phases[0].name)
     rest = np.zeros((1, len(SUMS)))
     for phase, work in list(zip(phases, workload.phases, strict=True))[1 if opened else 0 :]:
-        rest = _joined(problem, rest, phase.after(work.steps))
+        rest = _joined(problem, rest, phase.after(np.asarray(work.steps), problem.risk))
     if opened:
         return _most_tokens(problem, workload.phases[0], purchase_option, reserved, phases[0], rest)
     wall = rest[:, WALL]
@@ -175,8 +199,10 @@ def _value(
 
 def _kept(problem: Problem, sums: Array) -> Array:
     """What the deadline bounds: the expected wall time, or that which is kept with `risk.confidence`."""
-    least, variance, wall = (sums[..., SUMS.index(name)] for name in ("least", "variance", "wall"))
+    least, variance, kept, wall = (sums[..., SUMS.index(name)] for name in ("least", "variance", "kept", "wall"))
     confidence = problem.risk.confidence
+    if counts_error(problem.risk):
+        return kept
     return wall if confidence is None else promised(least, wall, variance, deviations_of(confidence))
 
 
@@ -189,7 +215,8 @@ def _bought(problem: Problem, purchase_option: PurchaseOption, reserved: int, ca
         searched_devices(problem.limits.gpus) // purchase_option.placement.machine.per_node,
     )
     sold = np.flatnonzero(np.isfinite(usd.each) & np.isfinite(run.wall.each) & (spare <= limit))
-    return Bought(run.take(sold), Growth(usd.start[sold], usd.each[sold]))
+    error = ErrorMargin(candidates.error.middle[sold], candidates.error.margin[sold])
+    return Bought(run.take(sold), Growth(usd.start[sold], usd.each[sold]), error)
 
 
 def _paid_times(run: RunTime) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
@@ -232,7 +259,8 @@ def _reserved_usd(purchase_option: PurchaseOption, reserved: int, wall: Array) -
 def _joined(problem: Problem, first: Array, second: Array) -> Array:
     """All sums of two sets, without those that another beats in all that limits and objective see."""
     sums = (first[:, None, :] + second[None, :, :]).reshape(-1, len(SUMS))
-    seen = sums[:, WALL:] if problem.risk.confidence is None else sums
+    risk = problem.risk
+    seen = sums[:, WALL:] if risk.confidence is None else sums[:, KEPT:] if counts_error(risk) else sums
     return sums[undominated(seen)]
 
 
@@ -264,13 +292,11 @@ def _most_steps_in_time(problem: Problem, bought: Bought, others: Array) -> Arra
     high: Array = (deadline - others[WALL] - wall.start) / wall.each
     if problem.risk.confidence is None or deadline == inf:
         return high
-    figures = (bought.run.least, bought.run.variance, wall, bought.usd)
-    start, each = (np.stack([getattr(one, part) for one in figures], axis=-1) for part in ("start", "each"))
     high = np.maximum(high, 0.0)
     low = np.zeros_like(high)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        late = _kept(problem, others + start + middle[:, None] * each) > deadline
+        late = _kept(problem, others + bought.after(middle, problem.risk)) > deadline
         low, high = np.where(late, low, middle), np.where(late, middle, high)
     return low
 

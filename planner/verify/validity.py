@@ -16,18 +16,15 @@ from planner.market.placements import Machine
 from planner.problem.pins import Pin
 
 Degrees = Mapping[str, npt.NDArray[np.integer[Any]]]
-"""Integers by degree (tensor, pipeline, virtual, context, expert, micro_batch, data, zero), which broadcast."""
+"""Integers by degree (`DEGREES`), which broadcast."""
 Flags = npt.NDArray[np.bool_]
-
-PINNED = {"virtual": "virtual_pipeline"}
-"""Keys of `layout` in a problem that are not called like the degree."""
 
 
 def layout_rules(workload: Workload, phase: PhaseWork, degrees: Degrees) -> dict[str, Flags]:
     """Each rule that a model, a batch and the user's pins set, and where it holds; memory is another matter."""
     t, p, v, c, e, b, d, zero = (
         np.asarray(degrees[name])
-        for name in ("tensor", "pipeline", "virtual", "context", "expert", "micro_batch", "data", "zero")
+        for name in ("tensor", "pipeline", "virtual_pipeline", "context", "expert", "micro_batch", "data", "zero")
     )
     model, layers = workload.model, workload.model.num_hidden_layers
     kv_heads = model.num_attention_heads if model.kv_lora_rank else model.num_key_value_heads
@@ -55,7 +52,7 @@ def layout_rules(workload: Workload, phase: PhaseWork, degrees: Degrees) -> dict
 
 def _pin_rules(workload: Workload, degrees: Degrees) -> dict[str, Flags]:
     """What the user pins."""
-    pins = {name: getattr(workload.pins, PINNED.get(name, name)) for name in degrees}
+    pins = {name: getattr(workload.pins, name) for name in degrees}
     return {
         f"{name} is within {pin}": np.vectorize(pin.allows, otypes=[np.bool_])(degrees[name])
         for name, pin in pins.items()

@@ -456,3 +456,18 @@ def test_any_value_anywhere_is_read_or_refused(change: dict[str, object]) -> Non
     """Whatever stands in a known field, the answer is a record or an InputError."""
     with suppress(InputError):
         assert isinstance(read({**DEEPSEEK_V3, **change}), ModelArchitecture)
+
+
+def test_a_pattern_of_letters_says_which_layers_see_everything() -> None:
+    """One of four layers in EXAONE's `LLLG`."""
+    record = read(FAMILIES["k-exaone-236b-a23b"].config)
+    assert record.sliding_window == 128
+    assert record.full_attention_share == pytest.approx(1 / 4)
+
+
+def test_an_unknown_kind_is_never_read_in_silence() -> None:
+    """What is taken for granted of it is said."""
+    plain = {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32}
+    config = {**plain, "vocab_size": 32000, "hidden_act": "silu"}
+    assert "foo_bar" in read({**config, "model_type": "foo_bar"}).assumed
+    assert read({**config, "model_type": "llama"}).assumed == ""

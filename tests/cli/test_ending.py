@@ -94,7 +94,7 @@ def test_ctrl_c_ends_with_a_plan_or_quietly(seconds: float) -> None:
     """At whatever moment it comes: the best verified plan so far and 0, or nothing and 130, and never a traceback."""
     code, output, errors = interrupted(seconds, "solve", str(EXAMPLES / "deepseek_v3_anywhere.yaml"), "--json")
     assert "Traceback" not in errors
-    if code == 130:
+    if code in {130, -signal.SIGINT}:  # the second where Python itself had not begun yet
         assert output == ""
     else:
         assert code == 0

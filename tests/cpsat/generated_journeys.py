@@ -43,7 +43,7 @@ def generated_journey(seed: int) -> Problem:
         limits["budget"] = draw.choice(["$60", "$200", "$1000"])
     risk: dict[str, Any] = {"spare_nodes": draw.choice(["0%", "0%", "30%"])}
     if "deadline" in limits and draw.random() < 0.4:
-        risk["confidence"] = draw.choice(["60%", "90%", "99%"])
+        risk |= {"confidence": draw.choice(["60%", "90%", "99%"]), "counts": "luck"}
     return problem_of(
         {
             "schema": "plan/1",

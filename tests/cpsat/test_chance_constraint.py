@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from typing import Any
 
+import numpy as np
 import pytest
 from generated_problems import problem_of
 
 from planner.cpsat.search import build, search
 from planner.explore.answer import answer
 from planner.plans.choices import choices_of
+from planner.plans.plan_error import error_of
 from planner.problem.problem import Problem
-from planner.report.deadline_probability import risk_summary
+from planner.report.deadline_probability import plan_distribution, risk_summary
+from planner.report.plan_json import plan_document
+from planner.simulate.planned import job_of_plan
+from planner.simulate.replay import replay
+from planner.verify.check import kept_seconds
 from planner.verify.oracle import best_value
 
 CASES = 0.005
@@ -27,6 +34,7 @@ def job(
     *,
     phases: int = 2,
     purchase: tuple[str, ...] = ("on_demand", "spot"),
+    counts: str = "luck",
 ) -> Problem:
     """A job of some phases on spot nodes that are there three quarters of the time."""
     works = [
@@ -48,7 +56,7 @@ def job(
         "training": {"phases": works},
         "market": {"clouds": [], "purchase": list(purchase), "offers": [offer]},
         "limits": {"deadline": deadline, "gpus": 64},
-        "risk": {} if confidence is None else {"confidence": confidence},
+        "risk": {} if confidence is None else {"confidence": confidence, "counts": counts},
         "objective": objective,
     }
     return problem_of(data)
@@ -103,3 +111,48 @@ def test_cases_of_a_confidence_are_short() -> None:
     cases = [rule for rule in model.model_proto.constraints if rule.name in {"risk.confidence", "skewness"}]
     assert len(cases) > FEW_SUMS
     assert max(len(rule.linear.vars) for rule in cases) < FEW_SUMS
+
+
+@pytest.mark.parametrize(("confidence", "phases"), [("80%", 1), ("90%", 2), ("95%", 3)])
+def test_both_methods_agree_with_everything_counted(confidence: str, phases: int) -> None:
+    """With the estimate's error in the columns, evaluating everything finds the optimum that the solver proves."""
+    problem = job("30h", confidence, phases=phases, counts="everything")
+    found, best = answer(problem), best_value(problem)
+    assert found.value is not None
+    assert best is not None
+    assert found.value == pytest.approx(best, abs=0.05)
+    assert found.bound is not None
+    assert found.bound >= best * (1 - 2 * found.outcome.error) - 0.1
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.9, 0.95])
+def test_what_is_promised_is_what_is_printed_and_drawn(confidence: float) -> None:
+    """As many tokens as may be promised leave the probability asked for, in the answer and over replayed runs."""
+    problem = job("5d", f"{confidence:.0%}", "tokens", phases=1, purchase=("on_demand",), counts="everything")
+    found = answer(problem)
+    assert found.plan is not None
+    assert risk_summary(found.plan, problem).in_time_with_estimate == pytest.approx(confidence, abs=0.01)
+    drawn = replace(job_of_plan(found.plan, problem), error=error_of(found.choices.workload, found.plan))
+    (outcome,) = replay(drawn, ["steady"], runs=5_000, seed=1)
+    assert outcome.probability_in_time == pytest.approx(confidence, abs=0.01)
+
+
+def test_phases_add_up_on_the_safe_side() -> None:
+    """Ten phases on spot nodes are promised no less than asked for, and hardly more."""
+    problem = job("200h", "90%", "time", phases=10, counts="everything")
+    found = answer(problem)
+    assert found.plan is not None
+    kept = kept_seconds(found.choices.workload, found.plan, problem.risk)
+    error = error_of(found.choices.workload, found.plan)
+    seconds = plan_distribution(found.plan, problem).seconds
+    assert 0.89 <= float(seconds.within_uncertain(np.asarray(kept), error)) <= 0.95
+
+
+def test_the_error_counts_unless_luck_alone_does() -> None:
+    """The same confidence costs more with the estimate's error than without; `probability_in_time` says which it is."""
+    luck, everything = (job("6h", "95%", phases=1, counts=one) for one in ("luck", "everything"))
+    values = [answer(one).value or inf for one in (luck, everything)]
+    assert values[0] < values[1]
+    for problem in (luck, everything):
+        found = answer(problem)
+        assert found.plan is None or (plan_document(found.plan, problem)["probability_in_time"] or 0) >= 0.94

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 from planner.cpsat.model import OPTIMAL, Model, SatParameters, Search
 
 
@@ -16,3 +19,14 @@ def test_the_objective_is_part_of_the_model() -> None:
     assert search.run() == OPTIMAL
     assert search.value(number) == 1
     assert search.response.best_objective_bound == 3
+
+
+def test_ctrl_c_is_pythons_after_a_search() -> None:
+    """A search leaves Ctrl-C as it was: an exception, not the end of the process."""
+    program = (
+        "import signal\nfrom planner.cpsat.model import Model, SatParameters, Search\n"
+        "model = Model()\nmodel.minimize(model.new_int_var(1, 9, 'x'))\nSearch(model, SatParameters()).run()\n"
+        "try: signal.raise_signal(signal.SIGINT)\nexcept KeyboardInterrupt: print('raised')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603
+    assert (done.returncode, done.stdout) == (0, "raised\n"), done.stderr

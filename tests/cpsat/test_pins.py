@@ -23,7 +23,7 @@ DEGREES = {
     "expert": "expert",
     "data": "data",
     "micro_batch": "micro_batch",
-    "virtual": "virtual_pipeline",
+    "virtual_pipeline": "virtual_pipeline",
     "zero": "zero",
 }
 """Keys of a layout's degrees in a problem."""

@@ -16,10 +16,9 @@ from planner.estimator.certainty import (
     evidence,
     interval,
     is_within_error,
-    kind_of,
     ratio_deviation,
 )
-from planner.performance.predictive import Unseen, predictive
+from planner.performance.predictive import Unseen, kind_of, predictive
 
 FITTED, MEASURED, SIBLING, UNSEEN = "H100-80GB-SXM5", "MI300X", "H800-80GB-SXM", "L4"
 

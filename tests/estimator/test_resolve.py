@@ -58,7 +58,7 @@ def test_degrees_arrive(tmp_path: Path) -> None:
     """Replicas are what the GPUs leave; states are sharded over data and context."""
     layout = numbers(symbols(tmp_path).layout)
     assert [layout[name] for name in ("tensor", "pipeline", "context", "data", "shard")] == [8, 4, 2, 8, 16]
-    assert {layout[name] for name in ("virtual", "expert", "expert_tensor", "micro_batch", "zero")} == {1}
+    assert {layout[name] for name in ("virtual_pipeline", "expert", "expert_tensor", "micro_batch", "zero")} == {1}
 
 
 STATED = {"low_precision", "cast_bytes", "adapter_rank", "compressed_gradients"}

@@ -55,7 +55,7 @@ def faults(cell: Cell) -> Iterator[str]:
 @pytest.mark.parametrize("seed", range(3))
 def test_every_cell_is_the_answer_to_its_problem(seed: int, vary: tuple[str, ...]) -> None:
     """Status, value and plan are those of `plan solve` with the cell's settings, which shares nothing."""
-    found = whatif(document(seed), vary, jobs=1)
+    found = whatif(document(seed), vary, workers=1)
     assert [fault for cell in found.flat for fault in faults(cell)] == []
     assert any(cell.plan for cell in found.flat)
 
@@ -69,7 +69,7 @@ def test_own_devices_of_one_name_are_told_apart(tmp_path: Path) -> None:
     for file, memory in zip(files, ("22.0", "70.0"), strict=True):
         file.write_text(re.sub("memory_usable_gib = .*", f"memory_usable_gib = {memory}", record), "utf-8")
     subject = with_overrides(document(1), ["limits.budget=null", "limits.deadline=null", "objective=time"])
-    found = whatif(subject, [f"market.offers[0].accelerator={files[0]},{files[1]}"], jobs=1)
+    found = whatif(subject, [f"market.offers[0].accelerator={files[0]},{files[1]}"], workers=1)
     assert [fault for cell in found.flat for fault in faults(cell)] == []
     small, large = found.flat
     assert small.value != large.value
@@ -77,7 +77,7 @@ def test_own_devices_of_one_name_are_told_apart(tmp_path: Path) -> None:
 
 def test_tokens_are_the_answer_too() -> None:
     """Under `objective: tokens` the cells are what the search finds."""
-    found = whatif(document(5, "tokens"), ["limits.budget=$100..$400:2", "limits.gpus=4,8"], jobs=1)
+    found = whatif(document(5, "tokens"), ["limits.budget=$100..$400:2", "limits.gpus=4,8"], workers=1)
     assert [fault for cell in found.flat for fault in faults(cell)] == []
 
 
@@ -85,7 +85,7 @@ def test_tokens_are_the_answer_too() -> None:
 @pytest.mark.parametrize("seed", range(20, 28))
 def test_a_larger_limit_is_never_worse(seed: int) -> None:
     """Along budget and deadline a cell with a plan is followed by cells with plans that are no worse."""
-    found = whatif(document(seed), ["limits.budget=$30..$900:6:log", "limits.deadline=4h..4d:5:log"], jobs=1)
+    found = whatif(document(seed), ["limits.budget=$30..$900:6:log", "limits.deadline=4h..4d:5:log"], workers=1)
     for lines in (found.cells, zip(*found.cells, strict=True)):
         for less, more in (pair for line in lines for pair in pairwise(line)):
             assert less.value is None or (more.value is not None and more.value <= less.value * (1 + 1e-9))
@@ -100,7 +100,7 @@ def test_each_layout_table_is_evaluated_once(monkeypatch: pytest.MonkeyPatch) ->
         return best_layouts(workload, phase, machine, *others, **options)
 
     monkeypatch.setattr("planner.plans.choices.best_layouts", counted)
-    found = whatif(document(3), ["limits.budget=$40..$2000:9", "market.spot_price=×0.5..×2:5"], jobs=1)
+    found = whatif(document(3), ["limits.budget=$40..$2000:9", "market.spot_price=×0.5..×2:5"], workers=1)
     assert len(found.flat) == 45
     assert len(evaluated) == len(set(evaluated)) > 0
 
@@ -113,7 +113,7 @@ def summary(found: WhatIf) -> list[tuple[Status, float | None]]:
 @pytest.mark.parametrize("vary", [VARIED[0], VARIED[4]], ids=["one group", "several groups"])
 def test_processes_change_nothing(vary: tuple[str, ...]) -> None:
     """Two processes find what one finds."""
-    assert summary(whatif(document(1), vary, jobs=2)) == summary(whatif(document(1), vary, jobs=1))
+    assert summary(whatif(document(1), vary, workers=2)) == summary(whatif(document(1), vary, workers=1))
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -125,7 +125,7 @@ def test_interrupt_keeps_what_is_done(jobs: int) -> None:
             signal.raise_signal(signal.SIGINT)
 
     vary = ["limits.budget=$60..$2000:60", "market.spot_price=×0.5..×2:4"]
-    found = whatif(document(0), vary, jobs=jobs, progress=interrupt)
+    found = whatif(document(0), vary, workers=jobs, progress=interrupt)
     assert found.stopped == "interrupted"
     assert 3 <= len(found.flat) - len(found.missing) < 100
     assert all(cell.plan is None for cell in found.missing)
@@ -138,7 +138,7 @@ def test_interrupt_before_the_first_cell_is_told() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        whatif(document(0), ["limits.gpus=2,4"], jobs=1, progress=interrupt)
+        whatif(document(0), ["limits.gpus=2,4"], workers=1, progress=interrupt)
 
 
 def _ends_with(number: int, end: Callable[[], object]) -> Task:
@@ -177,7 +177,7 @@ def test_a_faulty_plan_in_a_process_is_told() -> None:
 def command(*words: str, file: str = "-") -> Result:
     """What `plan whatif` prints for the small problem."""
     text = "\n".join(document(2, "cost").lines)
-    return CliRunner().invoke(main, ["whatif", file, "--jobs", "1", *words], input=text)
+    return CliRunner().invoke(main, ["whatif", file, "--workers", "1", *words], input=text)
 
 
 TWO = ("--vary", "limits.budget=$10..$2000:3", "--vary", "limits.gpus=4,8")

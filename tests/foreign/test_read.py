@@ -221,6 +221,33 @@ def test_what_is_missing_is_named_with_the_option_that_states_it() -> None:
     assert "--gpus 64" in str(error.value)
 
 
+def test_copies_of_sharded_states_are_hybrid_sharding() -> None:
+    """Replicas that each shard their own copy state the devices of a copy."""
+    run = read(AXOLOTL + "dp_replicate_size: 2\n", **{"cluster.gpus": "16"})
+    assert (run["layout"]["data"], run["layout"]["shard"]) == (16, 8)
+
+
+@pytest.mark.parametrize(
+    ("change", "training"),
+    [
+        ("optimizer: paged_adamw_8bit", {"optimizer": "paged-adamw-8bit"}),
+        ("load_in_4bit: true", {"method": "qlora"}),
+        ("optimizer: adamw_torch_fused", {"method": "lora"}),
+    ],
+)
+def test_what_saves_memory_is_read(change: str, training: dict[str, Any]) -> None:
+    """Optimizers in 8 bit and bases in 4 bit change what a run needs."""
+    run = read(f"{AXOLOTL}{change}\n", **{"cluster.gpus": "8"})
+    assert {key: run["training"][key] for key in training} == training
+    assert ("optimizer" in run["training"]) == ("optimizer" in training)
+
+
+def test_experts_cut_by_tensor_are_read() -> None:
+    """Megatron cuts experts like the rest unless told otherwise."""
+    experts = MEGATRON.replace("--bf16", "--bf16 --num-experts 8 --expert-model-parallel-size 8")
+    assert read(experts)["layout"]["expert_tensor"] == 8
+
+
 def test_llama_3_is_found_by_its_shape() -> None:
     """A recipe that spells out a model of the catalog is that model."""
     assert read(BRIDGE, **{"cluster.gpus": "64"})["model"] in {"llama3-8b", "llama3.1-8b"}

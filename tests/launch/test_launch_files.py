@@ -20,11 +20,13 @@ from planner.catalog.launch_targets import find_target, framework_of_stack, load
 from planner.catalog.software import load_stacks
 from planner.errors import InputError
 from planner.foreign.read import read_launch_file
+from planner.foreign.run_file import run_text
 from planner.launch.export import launch_file
 from planner.launch.job import Bought, Job
 from planner.launch.options import Options
 from planner.launch.slurm import slurm_time
-from planner.problem.run import Recompute
+from planner.problem.document import parse_document
+from planner.problem.run import Recompute, Run
 from planner.problem.training import Training
 
 HOSTILE = (
@@ -252,3 +254,43 @@ def test_recomputed_layers_are_whole_in_every_chunk() -> None:
     assert "--recompute-num-layers 1 " in written(JOBS["gpt3-in-chunks"], "megatron")
     odd = replace(JOBS["gpt3-in-chunks"], recompute=Recompute(kind="full", full_layers=13))
     assert "not whole" in refusal(odd, "megatron")
+
+
+SHAPES = [
+    {"tensor": 8, "pipeline": 1, "context": 1, "data": 1},
+    {"tensor": 2, "pipeline": 1, "context": 4, "data": 1},
+    {"tensor": 1, "pipeline": 8, "context": 1, "data": 1},
+    {"tensor": 1, "pipeline": 1, "context": 1, "data": 8},
+    {"tensor": 1, "pipeline": 4, "context": 1, "data": 2},
+    {"tensor": 1, "pipeline": 4, "context": 1, "data": 2, "virtual_pipeline": 4},
+    {"tensor": 2, "pipeline": 1, "context": 2, "data": 2},
+]
+
+
+@pytest.mark.parametrize("target", sorted(load_targets()))
+@pytest.mark.parametrize("model", ["llama3.1-8b", "mixtral-8x7b", "qwen2.5-7b", "gpt3-6.7b"])
+def test_any_layout_is_written_as_it_is_or_refused(target: str, model: str) -> None:
+    """Every ZeRO stage, recompute and shape on eight devices reads back as itself, or the target refuses it."""
+    recomputes = (
+        Recompute(),
+        Recompute(kind="selective"),
+        Recompute(kind="full"),
+        Recompute(kind="full", full_layers=4),
+    )
+    for number, (shape, zero) in enumerate((shape, zero) for shape in SHAPES for zero in range(4)):
+        expert = 2 if model.startswith("mixtral") and shape["data"] > 1 else 1
+        phase = job(
+            model,
+            **{**sized(8), "expert": expert, **shape, "zero": zero, "recompute": recomputes[number % 4]},
+            micro_batch=2,
+            global_batch=64,
+            sequence_length=2048,
+            microbatches=64 // (2 * shape["data"]),
+        )
+        if not _accepts(phase, target):
+            continue
+        run = parse_document(run_text(read_launch_file(written(phase, target), "x"), "x", {}, ())[0], "run", Path())
+        layout = Run.of(run).layout
+        for key in ("tensor", "pipeline", "context", "expert", "virtual_pipeline", "micro_batch", "zero", "recompute"):
+            assert getattr(layout, key) == getattr(phase, key), (shape, zero, key)
+        assert Run.of(run).replicas == shape["data"]

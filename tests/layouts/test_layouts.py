@@ -63,10 +63,10 @@ def test_rows_are_valid(model: str) -> None:
     assert (rows.tensor * rows.context * rows.data % rows.expert == 0).all()
     layers = workload.model.num_hidden_layers
     assert (rows.pipeline <= layers).all()
-    chunks = rows.pipeline * rows.virtual
+    chunks = rows.pipeline * rows.virtual_pipeline
     assert ((chunks <= layers) | (workload.stack.counts_embedding & (chunks == layers + 2))).all()
     rounds = batch // (rows.data * rows.micro_batch) % rows.pipeline == 0
-    assert ((rows.virtual == 1) | rounds).all()
+    assert ((rows.virtual_pipeline == 1) | rounds).all()
     assert ((rows.zero < 2) | (rows.pipeline == 1)).all()
     assert (rows.devices <= 64).all()
     assert (rows.needed_bytes <= machine.memory_bytes).all()

@@ -19,7 +19,7 @@ from planner.performance.symbols import Array, Constants
 AXES = {
     "tensor": [1.0, 2.0, 8.0],
     "pipeline": [1.0, 3.0, 8.0],
-    "virtual": [1.0, 2.0],
+    "virtual_pipeline": [1.0, 2.0],
     "context": [1.0, 4.0],
     "expert": [1.0, 8.0],
     "data": [1.0, 16.0],

@@ -46,7 +46,8 @@ def test_layers_of_the_fullest_and_of_the_last_stage(
 ) -> None:
     """Layers that divide are dealt evenly; of the others the last stage, with the logits, gets the fewer."""
     arch = toy.architecture(layers=layers, dense_layers=layers)
-    stack, cut = toy.software(counts_embedding=counts_embedding), toy.layout(pipeline=pipeline, virtual=virtual)
+    stack = toy.software(counts_embedding=counts_embedding)
+    cut = toy.layout(pipeline=pipeline, virtual_pipeline=virtual)
     assert p.largest_stage_layers(arch, stack, cut) == largest
     assert p.last_stage_layers(arch, stack, cut) == last
 
@@ -57,7 +58,7 @@ def test_stages_hold_all_layers(more: float, stages: int, virtual: float, counts
     layers = stages + more - 1
     arch = toy.architecture(layers=layers, dense_layers=layers)
     stack = toy.software(counts_embedding=counts_embedding)
-    cut = toy.layout(pipeline=stages, virtual=virtual)
+    cut = toy.layout(pipeline=stages, virtual_pipeline=virtual)
     full, last = p.largest_stage_layers(arch, stack, cut), p.last_stage_layers(arch, stack, cut)
     assert (cut.pipeline - 1) * full + last >= layers
     assert 0 <= last <= full <= layers
@@ -69,8 +70,8 @@ def test_stages_hold_all_layers(more: float, stages: int, virtual: float, counts
 )
 def test_schedule(pipeline: float, virtual: float, share: float, seconds: float) -> None:
     """Eight micro-batches of 2 s on the slowest stage, and (p − 1)/v of 1.5 s on an average one for the bubble."""
-    cut, stack = toy.layout(pipeline=pipeline, virtual=virtual), toy.software(bubble=share)
-    found = p.schedule_seconds(scalar(8), scalar(2), scalar(1.5), stack, cut.pipeline, cut.virtual)
+    cut, stack = toy.layout(pipeline=pipeline, virtual_pipeline=virtual), toy.software(bubble=share)
+    found = p.schedule_seconds(scalar(8), scalar(2), scalar(1.5), stack, cut.pipeline, cut.virtual_pipeline)
     assert found == pytest.approx(seconds)
 
 
@@ -79,8 +80,8 @@ def test_bubble_share(m: int, stages: int, virtual: int) -> None:
     """(p − 1)/(v·m) of the work, so it falls with more micro-batches and with more chunks."""
 
     def bubble(m: float, v: float) -> float:
-        cut = toy.layout(pipeline=stages, virtual=v)
-        passes = p.schedule_seconds(scalar(m), scalar(1), scalar(1), toy.software(), cut.pipeline, cut.virtual)
+        cut = toy.layout(pipeline=stages, virtual_pipeline=v)
+        passes = p.schedule_seconds(scalar(m), scalar(1), scalar(1), toy.software(), cut.pipeline, cut.virtual_pipeline)
         return float(passes) / m - 1
 
     assert bubble(m, virtual) == pytest.approx((stages - 1) / (virtual * m), abs=1e-12)
@@ -90,7 +91,7 @@ def test_bubble_share(m: int, stages: int, virtual: int) -> None:
 
 def test_sends_between_nodes() -> None:
     """Per chunk, micro-batch and direction 1/t of 2·tokens·h bytes over each network card; p − 1 more to fill."""
-    cut = toy.layout(tensor=4, pipeline=4, virtual=2)
+    cut = toy.layout(tensor=4, pipeline=4, virtual_pipeline=2)
     size = 2 * 2048 * 1024 / 4
     sends = 2 * (8 * 2 + 3)
     found = p.send_seconds(toy.job(), toy.architecture(), toy.device(), toy.software(), cut, scalar(8))
@@ -118,7 +119,7 @@ def test_one_stage_sends_nothing() -> None:
     """With p = 1 there is neither a bubble nor a send."""
     cut = toy.layout(data=64)
     assert p.send_seconds(toy.job(), toy.architecture(), toy.device(), toy.software(), cut, scalar(8)) == 0
-    assert p.schedule_seconds(scalar(8), scalar(2), scalar(1), toy.software(), cut.pipeline, cut.virtual) == 16
+    assert p.schedule_seconds(scalar(8), scalar(2), scalar(1), toy.software(), cut.pipeline, cut.virtual_pipeline) == 16
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_one_stage_sends_nothing() -> None:
 )
 def test_in_flight(m: float, pipeline: float, virtual: float, first: float, last: float) -> None:
     """Korthikanti et al. 2022, section 4.2.3, in micro-batches times a stage's layers."""
-    cut = toy.layout(pipeline=pipeline, virtual=virtual)
+    cut = toy.layout(pipeline=pipeline, virtual_pipeline=virtual)
     assert p.in_flight(toy.software(), cut, scalar(m)) == pytest.approx(first)
     assert p.in_flight_last(cut, scalar(m)) == pytest.approx(last)
 
@@ -151,6 +152,6 @@ def test_stacks_that_free_late_hold_more() -> None:
 @given(COUNTS, COUNTS, st.integers(1, 8))
 def test_the_first_stage_holds_at_least_as_much_as_the_last(m: float, stages: float, virtual: int) -> None:
     """More warm-up micro-batches are in flight at the beginning of the pipeline than at its end."""
-    cut = toy.layout(pipeline=stages, virtual=virtual)
+    cut = toy.layout(pipeline=stages, virtual_pipeline=virtual)
     assert p.in_flight(toy.software(), cut, scalar(m)) >= p.in_flight_last(cut, scalar(m)) - 1e-12
     assert p.in_flight_last(cut, scalar(m)) <= m

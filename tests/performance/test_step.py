@@ -65,7 +65,9 @@ def test_a_pipelined_step() -> None:
     slowest = max(2 * ONE, 2 * ONE + HEAD)
     assert found.compute == pytest.approx(64 * slowest)
     assert found.pipeline_bubble == pytest.approx(3 * (8 * ONE + HEAD) / 4)
-    assert toy.toy().evaluate(pipeline=4, virtual=2).time.pipeline_bubble == pytest.approx(found.pipeline_bubble / 2)
+    assert toy.toy().evaluate(pipeline=4, virtual_pipeline=2).time.pipeline_bubble == pytest.approx(
+        found.pipeline_bubble / 2
+    )
 
 
 def test_logits_of_a_padded_vocabulary() -> None:
@@ -223,9 +225,9 @@ def test_bubble_share_falls_with_micro_batches_and_chunks(
     """Twice the batch halves the bubble's share; twice the chunks halve the bubble."""
     setting = toy.system(*names)
     degrees: dict[str, toy.Number] = {"pipeline": pipeline, "data": 8.0}
-    small = setting.evaluate(**degrees, virtual=virtual).time
-    large = setting.with_job(global_batch=2048.0).evaluate(**degrees, virtual=virtual).time
-    finer = setting.evaluate(**degrees, virtual=2 * virtual).time
+    small = setting.evaluate(**degrees, virtual_pipeline=virtual).time
+    large = setting.with_job(global_batch=2048.0).evaluate(**degrees, virtual_pipeline=virtual).time
+    finer = setting.evaluate(**degrees, virtual_pipeline=2 * virtual).time
     assert large.pipeline_bubble / large.total < small.pipeline_bubble / small.total
     assert finer.pipeline_bubble == pytest.approx(small.pipeline_bubble / 2)
 

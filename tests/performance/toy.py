@@ -71,7 +71,7 @@ def job(**changes: Number) -> Job:
 
 def layout(**changes: Number) -> Layout:
     """One device, one sequence at a time; sharding, where there is any, goes over all replicas."""
-    degrees = ("tensor", "pipeline", "virtual", "context", "expert", "expert_tensor", "data", "micro_batch")
+    degrees = ("tensor", "pipeline", "virtual_pipeline", "context", "expert", "expert_tensor", "data", "micro_batch")
     numbers: dict[str, Number] = dict.fromkeys(degrees, 1.0)
     numbers |= {"recompute_full": 0.0, "recompute_selective": 0.0, "zero": 0.0}
     given = arrays(numbers | changes)

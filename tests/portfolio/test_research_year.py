@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from planner.clock import Clock
+from planner.explore.answer import answer
 from planner.explore.portfolio import Stop, solve_portfolio
+from planner.plans.solution import Status
 from planner.portfolio.compile import compiled
 from planner.portfolio.file import load_portfolio
+from planner.problem.problem import load_problem
 
 YEAR = Path(__file__).resolve().parents[2] / "problems" / "portfolio" / "research_year.yaml"
 
@@ -35,3 +38,38 @@ def test_a_job_keeps_its_own_uncertainty() -> None:
     plain = next(job for job in portfolio.jobs if job.name == "base-7b")
     assert all(mode.hours == mode.paid_hours for mode in plain.phases[0].modes if mode.pool == 0)
     assert plain.log_deviation > 0
+
+
+ALONE = """\
+schema: plan/1
+model: llama2-7b
+training:
+  precision: bf16
+  phases:
+    - {name: pretrain, tokens: 300B, sequence_length: 4096, global_batch: 512}
+    - {name: extend, tokens: 10B, sequence_length: 16384, global_batch: 128}
+market:
+  clouds: []
+  offers: [{name: own, accelerator: H100-80GB-SXM5, network: 400 Gb/s, nodes: 16, on_demand: $2.00/GPU-h}]
+limits: {deadline: 60d}
+"""
+"""One job on one pool, as plan solve reads it."""
+POOL = """\
+schema: plan-portfolio/1
+calendar: {start: 2027-01-01, end: 2027-03-01}
+pools: [{name: own, accelerator: H100-80GB-SXM5, network: 400 Gb/s, nodes: 16, price: $2.00/GPU-h}]
+jobs: [{name: alone, file: alone.yaml}]
+"""
+"""The same as a portfolio."""
+
+
+def test_one_job_on_one_pool_costs_what_plan_solve_says(tmp_path: Path) -> None:
+    """A portfolio of one job on one on-demand pool has the plan of `plan solve`, to the cent."""
+    (tmp_path / "alone.yaml").write_text(ALONE, encoding="utf-8")
+    (tmp_path / "pool.yaml").write_text(POOL, encoding="utf-8")
+    plan = answer(load_problem(tmp_path / "alone.yaml")).plan
+    found = solve_portfolio(compiled(load_portfolio(tmp_path / "pool.yaml")), Stop(Clock()))
+    assert plan is not None
+    assert found.bill is not None
+    assert found.status is Status.OPTIMAL
+    assert found.bill.money_usd == round(plan.cost_usd, 2)

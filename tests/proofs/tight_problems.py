@@ -76,8 +76,7 @@ def _offer(draw: random.Random, index: int) -> dict[str, Any]:
 
 def at_the_plan(problem: Problem, plan: Plan, *, cents: int = 0, seconds: float = 0.0) -> Problem:
     """The problem with every limit at the figures of a plan, less so many cents and seconds."""
-    confidence = problem.risk.confidence
-    kept = plan.wall_seconds if confidence is None else kept_seconds(workload_of(problem), plan, confidence)
+    kept = kept_seconds(workload_of(problem), plan, problem.risk)
     limits = {"budget": plan.cost_usd - cents * CENT, "deadline": kept - seconds, "gpus": plan.gpus}
     return problem.model_copy(update={"limits": problem.limits.model_copy(update=limits)})
 

@@ -18,7 +18,7 @@ DEADLINES = "limits.deadline=20d,65d,90d"
 def test_every_cell_has_its_card(more: list[str], tmp_path: Path) -> None:
     """As many marks in both widths, and as many cards, as there are cells; a cell without a plan says so."""
     path = tmp_path / "page.html"
-    words = ["whatif", DEEPSEEK, "--vary", DEADLINES, *more, "--jobs", "1", "--html", str(path), "--csv"]
+    words = ["whatif", DEEPSEEK, "--vary", DEADLINES, *more, "--workers", "1", "--html", str(path), "--csv"]
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0
     text = path.read_text(encoding="utf-8")

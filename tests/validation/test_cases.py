@@ -137,7 +137,7 @@ def test_stated_degrees_are_taken() -> None:
     """Nothing is left to choose when micro-batch and recompute are stated."""
     (layout,) = of(tp="4", pp="2", cp="2", dp="4", vpp="5", micro_batch="2", recompute="selective").layouts
     assert floats(layout.tensor, layout.pipeline, layout.context, layout.data) == (4, 2, 2, 4)
-    assert floats(layout.virtual, layout.micro_batch) == (5, 2)
+    assert floats(layout.virtual_pipeline, layout.micro_batch) == (5, 2)
     assert floats(layout.recompute_full, layout.recompute_selective) == (0, 1)
 
 
@@ -149,7 +149,7 @@ def test_replicas_that_are_not_stated() -> None:
 
 def test_a_pipeline_of_one_has_no_chunks() -> None:
     """A stated interleaving without pipelining counts as one chunk."""
-    assert of(vpp="8", pp="1").layouts[0].virtual == 1
+    assert of(vpp="8", pp="1").layouts[0].virtual_pipeline == 1
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_pipeline_of_one_has_no_chunks() -> None:
 )
 def test_interleaving_that_is_not_stated(cells: dict[str, str], virtual: float) -> None:
     """Megatron's runs interleave layer by layer where the layers divide into few chunks; others do not."""
-    assert of(**{"dp": "", **cells}).layouts[0].virtual == virtual
+    assert of(**{"dp": "", **cells}).layouts[0].virtual_pipeline == virtual
 
 
 @pytest.mark.parametrize(

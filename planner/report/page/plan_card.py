@@ -74,7 +74,7 @@ def _layouts(plan: Plan) -> Table:
 def _layout(plan: Plan, phase: PhasePlan) -> dict[str, str]:
     """How one phase is laid out and how fast it is."""
     degrees = phase.degrees
-    chunks = f" × {degrees['virtual']} chunks" if degrees["virtual"] > 1 else ""
+    chunks = f" × {degrees['virtual_pipeline']} chunks" if degrees["virtual_pipeline"] > 1 else ""
     recompute = recompute_as_written(phase.recompute)
     return {
         "GPUs": f"{phase.gpus:,}",

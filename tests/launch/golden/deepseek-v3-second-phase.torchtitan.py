@@ -12,11 +12,15 @@
 #   - how nodes are bought and replaced: export for a scheduler (slurm, skypilot, trainjob) says that
 # For `plan import`:
 #| name: "Llama 3 405B, extend 32k"
+#| training:
+#|   precision: fp8
 #| cluster:
 #|   accelerator: H100-80GB-SXM5
 #|   gpus: 2016
 #|   network: "400 Gb/s"
 #|   price: "$2.95/GPU-h"
+#| layout:
+#|   zero: 1
 import os
 
 from torchtitan.components.checkpoint import CheckpointManager

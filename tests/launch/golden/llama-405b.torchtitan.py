@@ -16,6 +16,8 @@
 #|   gpus: 16384
 #|   network: "400 Gb/s"
 #|   price: "$2.95/GPU-h"
+#| layout:
+#|   zero: 1
 import os
 
 from torchtitan.components.checkpoint import CheckpointManager

@@ -56,7 +56,7 @@ CHECKPOINT_DIR="${CHECKPOINTS:-checkpoints}/01-pretrain"
 mkdir -p "$CHECKPOINT_DIR"
 CHECKPOINT_DIR="$(cd "$CHECKPOINT_DIR" && pwd)"
 export CHECKPOINT_DIR
-CONFIG="$CHECKPOINT_DIR/01-pretrain.$NODE_RANK.config"
+CONFIG="$CHECKPOINT_DIR/01-pretrain.$NODE_RANK.deepspeed.json"
 cat > "$CONFIG" <<'END_OF_CONFIG'
 {
   "train_batch_size": 512,

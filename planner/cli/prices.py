@@ -1,0 +1,160 @@
+"""`plan prices`: price lists of others as a book of one's own, what changed, and how old it is."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from planner.cli.ending import ending_with
+from planner.errors import InputError, Place
+
+if TYPE_CHECKING:
+    from planner.catalog.records import Offer
+    from planner.prices.clouds import Cloud
+    from planner.prices.quote import Quote
+
+SOURCES = ("skypilot", "aws", "gcp", "azure", "csv", "xlsx")
+SHOWN = 20
+"""Most rows of a preview."""
+
+
+@click.group()
+def prices() -> None:
+    """Read price lists into a book of own prices, compare books, and say how old prices are.
+
+    A problem uses a book with `market: {prices: [prices.csv]}`; `user` stands for the one in the user's own
+    configuration folder.
+    """
+
+
+@prices.command("import")
+@click.argument("source", type=click.Choice(SOURCES))
+@click.argument("path", metavar="[PATH]", required=False)
+@click.option("--out", type=click.Path(), help="Write the book to this file; default: only show what was read.")
+@click.option("--user", "to_user", is_flag=True, help="Write it to the user's configuration folder.")
+@click.option("--column", "columns", multiple=True, metavar="FIELD=HEADING", help="Which column of a sheet is meant.")
+@click.option("--cloud", default="contract", show_default=True, help="The cloud of a sheet's rows that name none.")
+def import_prices(
+    source: str, path: str | None, out: str | None, columns: tuple[str, ...], cloud: str, *, to_user: bool
+) -> None:
+    """Read a price list: SkyPilot's catalog (PATH: a folder), a cloud's price JSON, or a contract as CSV or XLSX.
+
+    Shows what each row was taken for; a row that is not believed says why, is kept in the book and never used.
+    """
+    from planner.files import write_whole
+    from planner.prices.book import book_text, user_book
+    from planner.prices.judge import judged
+
+    offers = judged(_quotes(source, path, dict(_column(one) for one in columns), cloud))
+    target = user_book() if to_user else Path(out) if out else None
+    if target is not None:
+        if to_user:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, book_text(offers))
+    with ending_with():
+        _show(offers, target)
+
+
+def _column(text: str) -> tuple[str, str]:
+    """Field and heading. Raises InputError."""
+    field, equals, heading = text.partition("=")
+    if not equals:
+        raise InputError("not FIELD=HEADING", place=Place(f"--column {text[:100]}"), fix="write on_demand='Our rate'")
+    return field.strip(), heading.strip()
+
+
+def _quotes(source: str, path: str | None, columns: dict[str, str], cloud: str) -> Sequence[Quote]:
+    """The rows of a list. Raises InputError."""
+    if source == "skypilot":
+        from planner.prices.skypilot import skypilot_quotes
+
+        return skypilot_quotes(None if path is None else Path(path))
+    if path is None:
+        raise click.UsageError(f"plan prices import {source} needs a file")
+    if source in {"csv", "xlsx"}:
+        from planner.prices.sheet import sheet_quotes
+
+        taken, found = sheet_quotes(Path(path), columns, cloud=cloud)
+        click.echo("columns: " + ", ".join(f"{field} = {heading!r}" for field, heading in taken.items()), err=True)
+        return found
+    from planner.prices.clouds import cloud_quotes
+
+    return cloud_quotes(cast("Cloud", source), Path(path))
+
+
+def _show(offers: Sequence[Offer], target: Path | None) -> None:
+    """A preview: rows that are used, and why others are not."""
+    from planner.report.console import wide_console
+    from planner.report.tables import text_table
+    from planner.units import counted
+
+    used = [offer for offer in offers if not offer.suspect]
+    table = text_table("cloud", "where", "instance type", "accelerator", "GPUs", "on demand", "spot", "date")
+    for offer in used[:SHOWN]:
+        each = (offer.on_demand_usd_per_hour, offer.spot_usd_per_hour)
+        shown = ("–" if one is None else f"${one / offer.accelerators:,.4g}/GPU-h" for one in each)
+        place = offer.zone or offer.region
+        row = offer.cloud, place, offer.instance_type, offer.accelerator, f"{offer.accelerators}"
+        table.add_row(*row, *shown, offer.date)
+    console = wide_console()
+    if used:
+        console.print(table)
+    if len(used) > SHOWN:
+        click.echo(f"and {len(used) - SHOWN:,} more")
+    click.echo(f"{counted(len(used), 'row')} used, {len(offers) - len(used):,} not believed")
+    for reason, count in Counter(offer.suspect for offer in offers if offer.suspect).most_common(SHOWN):
+        click.echo(f"  {count:,} × {reason}")
+    if target is None:
+        click.echo("nothing was written; add --out prices.csv, and market: {prices: [prices.csv]} to the problem")
+    else:
+        click.echo(f"wrote {target}")
+
+
+@prices.command()
+@click.argument("old", metavar="[OLD.CSV]", required=False)
+@click.argument("new", metavar="[NEW.CSV]", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def diff(old: str | None, new: str | None, *, as_json: bool) -> None:
+    """What changed from one book to another; with one file from the catalog to it, with none to the user's own."""
+    from planner.catalog.offers import load_offers
+    from planner.prices.book import changes, read_book, user_book
+    from planner.report.prices import change_documents, change_lines
+
+    before = read_book(Path(old)) if old and new else load_offers()
+    after = read_book(Path(new or old or user_book()))
+    if not (old and new):  # of the catalog only the rows that the book has
+        keys = {(one.cloud, one.region, one.zone, one.instance_type) for one in after}
+        before = tuple(one for one in before if (one.cloud, one.region, one.zone, one.instance_type) in keys)
+    found = changes(before, after)
+    with ending_with():
+        if as_json:
+            click.echo(json.dumps({"changes": change_documents(found)}, indent=2, ensure_ascii=False))
+        else:
+            click.echo("\n".join(change_lines(found)))
+
+
+@prices.command()
+@click.argument("books", metavar="[BOOK.CSV …]", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def age(books: tuple[str, ...], *, as_json: bool) -> None:
+    """How old the prices of every source are, in the catalog or in books."""
+    from dataclasses import asdict
+    from datetime import date
+
+    from planner.catalog.offers import load_offers
+    from planner.prices.book import ages, read_book
+    from planner.prices.judge import today
+    from planner.report.prices import print_ages
+
+    offers = [one for path in books for one in read_book(Path(path))] if books else load_offers()
+    found = ages(offers, date.fromisoformat(today()))
+    with ending_with():
+        if as_json:
+            click.echo(json.dumps({"sources": [asdict(one) for one in found]}, indent=2, ensure_ascii=False))
+        else:
+            print_ages(found)

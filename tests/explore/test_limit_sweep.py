@@ -1,0 +1,106 @@
+"""Large sweeps: limits alone are read off a table, and parts of several machines are put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+from click.testing import CliRunner, Result
+
+from planner.cli import main
+from planner.explore.enumeration import best_plan
+from planner.explore.whatif import whatif
+from planner.plans.choices import choices_of
+from planner.plans.solution import Status
+from planner.problem.document import read_document
+
+PROBLEMS = Path(__file__).resolve().parents[2] / "problems"
+PROBLEM = str(PROBLEMS / "spot_heavy.yaml")
+LIMITS = ("--vary", "limits.deadline=6d..60d:12", "--vary", "limits.budget=$300k..$2M:10")
+OTHERS = ("--vary", "market.spot_price=×0.5,×1,×2", "--vary", "limits.deadline=10d,20d,40d")
+
+
+def ran(*words: str) -> Result:
+    """A command without its processes."""
+    return CliRunner().invoke(main, list(words))
+
+
+@pytest.mark.parametrize(
+    ("name", "sets"),
+    [("spot_heavy.yaml", ()), ("spot_heavy.yaml", ("risk.confidence=95%",)), ("startup_7b.yaml", ("objective=time",))],
+)
+def test_cells_off_the_table_are_those_of_solving(name: str, sets: tuple[str, ...]) -> None:
+    """Of a table of limits, cells drawn at random have the status and value that their own search finds."""
+    document = read_document(PROBLEMS / name, sets)
+    found = whatif(document, ["limits.deadline=4d..80d:40:log", "limits.gpus=8..64:20"], workers=1)
+    assert len(found.flat) == 800
+    for cell in Random(7).sample(found.flat, 12):  # noqa: S311  (cells to try)
+        plan = best_plan(choices_of(cell.problem))
+        assert cell.status is (Status.INFEASIBLE if plan is None else Status.OPTIMAL)
+        if plan is not None and cell.plan is not None:
+            assert cell.plan.cost_usd == plan.cost_usd
+            assert cell.plan.wall_seconds == pytest.approx(plan.wall_seconds)
+
+
+@pytest.mark.parametrize("vary", [LIMITS, OTHERS], ids=["limits", "others"])
+def test_parts_put_together_equal_the_whole(vary: tuple[str, ...], tmp_path: Path) -> None:
+    """Parts, merged in any order, are byte for byte the file of one run, which is what `--csv` prints."""
+    whole = tmp_path / "whole.csv"
+    assert ran("whatif", PROBLEM, *vary, "--workers", "1", "--out", str(whole)).exit_code == 0
+    assert ran("whatif", PROBLEM, *vary, "--workers", "1", "--csv").stdout == whole.read_text(encoding="utf-8")
+    parts = [tmp_path / f"{number}.csv" for number in (3, 1, 2)]
+    for part in parts:
+        words = ("--part", f"{part.stem}/3", "--out", str(part))
+        assert ran("whatif", PROBLEM, *vary, "--workers", "1", *words).exit_code == 0
+    merged = tmp_path / "merged.csv"
+    assert ran("merge", *map(str, parts), "--out", str(merged)).exit_code == 0
+    assert merged.read_bytes() == whole.read_bytes()
+
+
+def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+    """A part that is missing, twice there, cut off or of another sweep ends with 2, and nothing is written."""
+    for number in (1, 2):
+        words = ("--part", f"{number}/2", "--out", str(tmp_path / f"{number}.csv"))
+        assert ran("whatif", PROBLEM, *LIMITS, *words).exit_code == 0
+    one, two = (str(tmp_path / f"{number}.csv") for number in (1, 2))
+    cut, other, none = (tmp_path / name for name in ("cut.csv", "other.csv", "none.csv"))
+    text = Path(two).read_text(encoding="utf-8")
+    cut.write_text(text[: text.rindex("\n", 0, -1) + 1], encoding="utf-8")
+    other.write_text(text.replace("limits.budget", "limits.gpus"), encoding="utf-8")
+    none.write_text("a,b\n1,2\n", encoding="utf-8")
+    out = tmp_path / "out.csv"
+    for parts in ((one,), (one, one), (one, str(cut)), (one, str(other)), (one, str(none)), (one, str(tmp_path / "x"))):
+        found = ran("merge", *parts, "--out", str(out))
+        assert found.exit_code == 2, parts
+        assert not out.exists()
+
+
+def test_parquet_holds_the_same_rows(tmp_path: Path) -> None:
+    """A Parquet file has the rows of the CSV, its figures as numbers."""
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (extra sweeps)")
+    path = tmp_path / "sweep.parquet"
+    assert ran("whatif", PROBLEM, *LIMITS, "--out", str(path)).exit_code == 0
+    rows = parquet.read_table(path).to_pylist()
+    lines = ran("whatif", PROBLEM, *LIMITS, "--csv").stdout.splitlines()
+    assert len(rows) == len(lines) - 1 == 120
+    for row, line in zip(rows, lines[1:], strict=True):
+        shown = [("" if value is None else value) for value in row.values()]
+        assert [str(one) for one in shown[:5]] == line.split(",")[:5]
+        assert row["gpus"] is None or isinstance(row["gpus"], int)
+
+
+def test_options_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    """A part needs a CSV file, a file prints nothing, and a part has a number."""
+    out = str(tmp_path / "x.csv")
+    for words in (
+        ("--part", "1/2"),
+        ("--out", out, "--json"),
+        ("--out", str(tmp_path / "x.txt")),
+        ("--out", str(tmp_path / "x.parquet"), "--part", "1/2"),
+        ("--out", out, "--part", "3/2"),
+        ("--out", out, "--part", "x"),
+        ("--out", str(tmp_path / "no" / "x.csv")),
+    ):
+        assert ran("whatif", PROBLEM, *LIMITS, *words).exit_code == 2, words
+    assert list(tmp_path.iterdir()) == []

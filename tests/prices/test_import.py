@@ -1,0 +1,301 @@
+"""Price lists of others: clean rows are used, every known fault is caught, hostile files are refused or harmless."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from decimal import Decimal
+from pathlib import Path
+
+import openpyxl
+import pytest
+from click.testing import CliRunner
+from price_lists import clean, everything, row, split_rows, write
+
+from planner.catalog.records import Offer
+from planner.cli import main
+from planner.errors import InputError
+from planner.prices.book import book_text, changes, key_of, offers_with, read_book
+from planner.prices.clouds import Cloud, cloud_quotes
+from planner.prices.judge import judged, today
+from planner.prices.sheet import sheet_quotes
+from planner.prices.skypilot import skypilot_quotes
+
+
+def read(folder: Path) -> tuple[Offer, ...]:
+    """A folder of lists as rows of a book."""
+    return judged(skypilot_quotes(folder))
+
+
+def test_clean_rows_are_used(tmp_path: Path) -> None:
+    """At most one in fifty rows of the catalog's own, written as SkyPilot's, is not believed, and none is lost."""
+    offers = read(everything(tmp_path))
+    assert len(offers) > 500
+    assert sum(1 for one in offers if one.suspect) <= 0.02 * len(offers)
+
+
+def test_host_and_devices_are_added_up(tmp_path: Path) -> None:
+    """Google's two rows of a machine become one with the sum of both, as the catalog has it."""
+    known = {key_of(one): one for one in clean("gcp")}
+    for one in read(everything(tmp_path)):
+        if one.cloud == "gcp":
+            assert one.on_demand_usd_per_hour == pytest.approx(
+                known[key_of(one)].on_demand_usd_per_hour, abs=Decimal("1e-5")
+            )
+
+
+AWS = [one for one in clean("aws") if one.instance_type == "p5.48xlarge"]
+GCP = [one for one in clean("gcp") if one.instance_type == "a3-highgpu-8g"]
+
+
+def reasons(folder: Path) -> set[str]:
+    """Why rows are not believed."""
+    return {one.suspect for one in read(folder) if one.suspect}
+
+
+def test_faults_of_rows_are_caught(tmp_path: Path) -> None:
+    """Nothing for a machine, bid floors, prices of one device for eight, local zones, duplicates, unknown devices."""
+    first = AWS[0]
+    faulty = {
+        "it costs nothing": row(first, Price="0", SpotPrice=""),
+        "times the catalog's": row(first, Price="0.08", SpotPrice=""),
+        "a local zone": row(first, Region="us-west-2-lax-1", AvailabilityZone="us-west-2-lax-1a"),
+        "is not known": row(first, InstanceType="x9.huge", AcceleratorName="H9000"),
+    }
+    for said, line in faulty.items():
+        found = reasons(write(tmp_path / said.replace(" ", "_").replace("'", ""), "aws", [line]))
+        assert len(found) == 1, said
+        assert said in found.pop()
+    twice = write(tmp_path / "twice", "aws", [row(first), row(first, Price="97.5")])
+    assert reasons(twice) == {"listed twice at two prices"}
+
+
+def test_spot_at_the_price_on_demand_is_no_offer(tmp_path: Path) -> None:
+    """A spot price that is not below the one on demand is left out; the rest of the row is used."""
+    (offer,) = read(write(tmp_path, "aws", [row(AWS[0], SpotPrice=str(AWS[0].on_demand_usd_per_hour))]))
+    assert (offer.suspect, offer.spot_usd_per_hour) == ("", None)
+
+
+def test_prices_that_do_not_scale_are_caught(tmp_path: Path) -> None:
+    """One price for one and for eight devices is believed for neither."""
+    lines = [row(AWS[0], InstanceType=f"new-{n}", AcceleratorCount=str(n), Price="30", SpotPrice="") for n in (4, 8)]
+    found = read(write(tmp_path, "unheard", lines))
+    assert {one.suspect for one in found} == {"the same price for another number of devices"}
+
+
+def test_one_flat_price_a_device_is_caught(tmp_path: Path) -> None:
+    """One price of the devices in all regions, another product's, while the hosts' prices differ."""
+    lines = [line for offer in GCP for line in split_rows(offer, device_usd=Decimal("33.606"))]
+    found = read(write(tmp_path, "gcp", lines))
+    assert len(found) == len(GCP)
+    assert all(one.suspect for one in found)
+
+
+def test_devices_without_a_host_are_caught(tmp_path: Path) -> None:
+    """Half of a price is no price."""
+    lines = [split_rows(offer)[1] for offer in GCP]
+    assert reasons(write(tmp_path, "gcp", lines)) == {"priced without its host"}
+
+
+def test_slices_count_their_chips(tmp_path: Path) -> None:
+    """`tpu-v5p-8` is four chips, and $700 at every size is believed at none."""
+    lines = [
+        row(GCP[0], InstanceType="", AcceleratorName=f"tpu-v6e-{n}", AcceleratorCount="1", Price="700", SpotPrice="")
+        for n in (8, 16)
+    ]
+    found = read(write(tmp_path, "gcp", lines))
+    assert [one.accelerators for one in found] == [8, 16]
+    assert all(one.suspect for one in found)
+
+
+def test_a_list_of_everything_everywhere_is_caught(tmp_path: Path) -> None:
+    """A cloud that lists each type in every region at one price says nothing of where it is sold."""
+    lines = [
+        row(AWS[0], InstanceType="h100x8", Price="24", SpotPrice="", Region=f"region-{n}", AvailabilityZone="")
+        for n in range(17)
+    ]
+    found = read(write(tmp_path, "lamdba", lines))
+    assert any("every type in every region" in one.suspect for one in found)
+
+
+def test_a_newer_version_of_a_list_wins(tmp_path: Path) -> None:
+    """Of two schema versions the newer one's rows are read, once."""
+    write(tmp_path, "aws", [row(AWS[0])])
+    newer = tmp_path / "v9" / "aws" / "vms.csv"
+    newer.parent.mkdir(parents=True)
+    text = (tmp_path / "v8" / "aws" / "vms.csv").read_text("utf-8")
+    newer.write_text(text + text.splitlines()[1].replace(AWS[0].region, "eu-new-1") + "\n", encoding="utf-8")
+    assert len(skypilot_quotes(tmp_path)) == 2
+
+
+SHEET = """Provider,GPU,GPUs per node,Rate,Spot,Network,As of
+Acme,H100-80GB-SXM5,8,$1.90,1.10,400 Gb/s,2026-11-01
+Acme,B200-SXM,8,$3.75/GPU-h,,400,2026-11-01
+"""
+
+
+def test_a_contract_is_read_by_its_headings(tmp_path: Path) -> None:
+    """Prices are per device unless the heading or the cell says per node; networks may be plain numbers."""
+    path = tmp_path / "contract.csv"
+    path.write_text(SHEET, encoding="utf-8")
+    taken, quotes = sheet_quotes(path, {})
+    assert (taken["accelerator"], taken["on_demand"], taken["date"]) == ("GPU", "Rate", "As of")
+    first, second = judged(quotes)
+    assert (first.suspect, first.on_demand_usd_per_hour, first.spot_usd_per_hour) == (
+        "",
+        Decimal("15.20"),
+        Decimal("8.80"),
+    )
+    assert (second.on_demand_usd_per_hour, second.network_gbit_s) == (Decimal("30.00"), 400.0)
+    headless = tmp_path / "headless.csv"
+    headless.write_text("a,b\nH100-80GB-SXM5,2\n", encoding="utf-8")
+    with pytest.raises(InputError, match="no column for the device"):
+        sheet_quotes(headless, {})
+    assert sheet_quotes(headless, {"accelerator": "a", "on_demand": "b"})[1][0].on_demand == Decimal(16)
+
+
+def test_a_workbook_is_read_like_a_sheet(tmp_path: Path) -> None:
+    """The same rows in a workbook give the same quotes."""
+    book, path = openpyxl.Workbook(), tmp_path / "contract.xlsx"
+    for line in SHEET.splitlines():
+        assert book.active is not None
+        book.active.append(line.split(","))
+    book.save(path)
+    plain = tmp_path / "contract.csv"
+    plain.write_text(SHEET, encoding="utf-8")
+    both = [[one.on_demand_usd_per_hour for one in judged(sheet_quotes(p, {})[1])] for p in (path, plain)]
+    assert both[0] == both[1]
+
+
+def test_hostile_files_are_refused_or_harmless(tmp_path: Path) -> None:
+    """Bombs, entities, formulas, damaged archives: one line with the file, or a row that is not used."""
+    bomb, entities, broken = (tmp_path / f"{name}.xlsx" for name in ("bomb", "entities", "broken"))
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", b"0" * (257 * 2**20))
+    with zipfile.ZipFile(entities, "w") as archive:
+        archive.writestr("xl/workbook.xml", '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>')
+    broken.write_bytes(b"PK\x03\x04" + b"\0" * 100)
+    for path, said in ((bomb, "256 MiB"), (entities, "entities"), (broken, "not a workbook")):
+        with pytest.raises(InputError, match=said):
+            sheet_quotes(path, {})
+    formula = tmp_path / "formula.csv"
+    formula.write_text("Provider,GPU,Rate\n=cmd|' /C calc'!A0,H100-80GB-SXM5,2\n", encoding="utf-8")
+    (offer,) = judged(sheet_quotes(formula, {})[1])
+    assert "like a formula" in offer.suspect
+    for text in ("", "\0", "[" * 10_000, "a\n" * 10):
+        other = tmp_path / "other.csv"
+        other.write_text(text, encoding="utf-8")
+        with pytest.raises(InputError):
+            sheet_quotes(other, {})
+
+
+AZURE = {
+    "Items": [
+        {
+            "serviceName": "Virtual Machines",
+            "productName": "Virtual Machines NDv5 Series",
+            "armRegionName": "eastus",
+            "armSkuName": "Standard_ND96isr_H100_v5",
+            "skuName": f"ND96isr H100 v5{kind}",
+            "type": "Reservation" if term else "Consumption",
+            "reservationTerm": term,
+            "retailPrice": price,
+            "currencyCode": "USD",
+            "effectiveStartDate": "2026-08-01T00:00:00Z",
+        }
+        for kind, term, price in (("", "", 98.32), (" Spot", "", 49.0), ("", "1 Year", 551_880.0))
+    ]
+}
+AWS_PRICES = {
+    "PriceList": [
+        json.dumps(
+            {
+                "product": {
+                    "attributes": {
+                        "operatingSystem": "Linux",
+                        "tenancy": "Shared",
+                        "capacitystatus": "Used",
+                        "preInstalledSw": "NA",
+                        "regionCode": "us-east-1",
+                        "instanceType": "p5.48xlarge",
+                    }
+                },
+                "terms": {
+                    "OnDemand": {
+                        "a": {
+                            "effectiveDate": "2026-07-01T00:00:00Z",
+                            "priceDimensions": {"b": {"unit": "Hrs", "pricePerUnit": {"USD": "55.04"}}},
+                        }
+                    }
+                },
+            }
+        )
+    ]
+}
+
+
+@pytest.mark.parametrize(("cloud", "data", "usd"), [("azure", AZURE, "98.32"), ("aws", AWS_PRICES, "55.04")])
+def test_the_clouds_own_files_are_read(tmp_path: Path, cloud: Cloud, data: object, usd: str) -> None:
+    """Device and count come from the instance type; reservations are by the hour."""
+    path = tmp_path / "prices.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    (offer,) = judged(cloud_quotes(cloud, path))
+    assert (offer.suspect, offer.accelerator, offer.accelerators) == ("", "H100-80GB-SXM5", 8)
+    assert offer.on_demand_usd_per_hour == Decimal(usd)
+    if cloud == "azure":
+        assert offer.reserved_1y_usd_per_hour == Decimal(63)
+    path.write_text('{"other": 1}', encoding="utf-8")
+    with pytest.raises(InputError, match=f"not a price file of {cloud}"):
+        cloud_quotes(cloud, path)
+
+
+def test_a_book_reads_back_and_lies_over_the_catalog(tmp_path: Path) -> None:
+    """What was written is read; its row replaces the catalog's of the same place and machine, and others stay."""
+    dearer = AWS[0].model_copy(update={"on_demand_usd_per_hour": Decimal("77.125")})
+    path = tmp_path / "prices.csv"
+    path.write_text(book_text([dearer]), encoding="utf-8")
+    assert read_book(path) == (dearer,)
+    merged = offers_with([path])
+    assert [one.on_demand_usd_per_hour for one in merged if key_of(one) == key_of(dearer)] == [Decimal("77.125")]
+    (change,) = changes([AWS[0]], [dearer])
+    assert (change.kind, change.new) == ("on_demand", Decimal("77.125"))
+    path.write_text("cloud,accelerator,date\naws,H100,yesterday\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"prices\.csv:2"):
+        read_book(path)
+
+
+PROBLEM = """\
+schema: plan/1
+model: llama3-8b
+training: {phases: [{tokens: 10B, sequence_length: 8192, global_batch: 512}]}
+market: {clouds: [contract], accelerators: [H100-80GB-SXM5], prices: [prices.csv], capacity: unlimited}
+"""
+
+
+def test_own_prices_decide_a_plan(tmp_path: Path) -> None:
+    """From a contract to a plan that buys from it, by commands alone."""
+    sheet, problem, book = (tmp_path / name for name in ("deal.csv", "problem.yaml", "prices.csv"))
+    sheet.write_text("GPU,GPUs per node,Rate,Network\nH100-80GB-SXM5,8,1.90,400\n", encoding="utf-8")
+    problem.write_text(PROBLEM, encoding="utf-8")
+    done = CliRunner().invoke(main, ["prices", "import", "csv", str(sheet), "--out", str(book)])
+    assert done.exit_code == 0, done.output
+    assert "1 row used, 0 not believed" in done.stdout
+    answer = CliRunner().invoke(main, ["solve", str(problem), "--json"])
+    assert answer.exit_code == 0, answer.output
+    bought = json.loads(answer.stdout)["plan"]["purchases"][0]
+    assert Decimal(bought["usd_per_gpu_hour"]) == Decimal("1.90")
+    assert "0 of 1 rows" in CliRunner().invoke(main, ["prices", "age", str(book)]).stdout
+    assert CliRunner().invoke(main, ["prices", "diff", str(book), str(book)]).stdout == "no price differs\n"
+    problem.write_text(PROBLEM.replace("prices.csv", "none.csv"), encoding="utf-8")
+    assert CliRunner().invoke(main, ["solve", str(problem)]).exit_code == 2
+
+
+def test_old_prices_are_told(tmp_path: Path) -> None:
+    """A plan that rests on a price of long ago says so on stderr; one on today's price says nothing."""
+    problem, book = tmp_path / "problem.yaml", tmp_path / "prices.csv"
+    problem.write_text(PROBLEM.replace("[contract]", "[aws]"), encoding="utf-8")
+    for date, is_told in (("2020-01-01", True), (today(), False)):
+        book.write_text(book_text(one.model_copy(update={"date": date}) for one in AWS), encoding="utf-8")
+        told = CliRunner().invoke(main, ["solve", str(problem)]).stderr
+        assert ("days old: look it up again" in told) is is_told
+        assert (f"of {date}" in told) is is_told
