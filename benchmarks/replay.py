@@ -35,7 +35,7 @@ from planner.simulate.capacity import Floats
 from planner.simulate.closed_form import spot_of, work_of
 from planner.simulate.distribution import distribution_of
 from planner.simulate.job import Job, Policy
-from planner.simulate.replay import Solution, replay
+from planner.simulate.replay import PolicyOutcome, replay
 from planner.simulate.statistics import statistics_of
 from planner.simulate.traces import Trace, read_traces
 
@@ -45,20 +45,20 @@ Gaps = tuple[float, float, float]
 """Relative differences of mean time and cost, and the difference in probability."""
 
 
-def claimed(outcome: Solution) -> Moments:
+def claimed(outcome: PolicyOutcome) -> Moments:
     """What the closed forms say of a policy that has them."""
     if outcome.expectation is None:
         raise ValueError(f"{outcome.policy} has no closed form")
     return outcome.expectation.moments
 
 
-def gaps(outcome: Solution) -> tuple[float, float]:
+def gaps(outcome: PolicyOutcome) -> tuple[float, float]:
     """Relative differences of mean time and cost."""
     found = claimed(outcome)
     return float(found.seconds) / outcome.seconds.mean() - 1, float(found.usd) / outcome.usd.mean() - 1
 
 
-def points(outcome: Solution, found: Distribution) -> float:
+def points(outcome: PolicyOutcome, found: Distribution) -> float:
     """The largest difference in probability."""
     bounds = np.quantile(outcome.seconds, SHARES)
     kept = np.asarray([(outcome.seconds <= bound).mean() for bound in bounds])

@@ -49,7 +49,7 @@ class QuantityError(InputError, ValueError):
 
 
 @dataclass(frozen=True)
-class Kind:
+class QuantityKind:
     """One kind of quantity: the units it may carry, its bounds, and how to write it."""
 
     name: str
@@ -147,9 +147,13 @@ _SCALES = {
 }
 _SMALL_M = {"m": "write M for million"}
 
-_TOKENS = Kind("token count", "14.8T, 63B, 300M or a plain number", _SCALES, Decimal("1e18"), ambiguous=_SMALL_M)
-_MONEY = Kind("sum of money", "$6M, 6 MUSD or $500k", _SCALES, Decimal("1e13"), zero_allowed=True, ambiguous=_SMALL_M)
-_DURATION = Kind(
+_TOKENS = QuantityKind(
+    "token count", "14.8T, 63B, 300M or a plain number", _SCALES, Decimal("1e18"), ambiguous=_SMALL_M
+)
+_MONEY = QuantityKind(
+    "sum of money", "$6M, 6 MUSD or $500k", _SCALES, Decimal("1e13"), zero_allowed=True, ambiguous=_SMALL_M
+)
+_DURATION = QuantityKind(
     "duration",
     "60d or 1440h",
     {
@@ -183,7 +187,7 @@ def _rates() -> dict[str, Decimal]:
 
 
 _BITS_OR_BYTES = "write Gb/s for bits or GB/s for bytes, per GPU"
-_BANDWIDTH = Kind(
+_BANDWIDTH = QuantityKind(
     "bandwidth",
     "400 Gb/s (bits) or 50 GB/s (bytes), per GPU",
     _rates(),
@@ -193,7 +197,7 @@ _BANDWIDTH = Kind(
         ["G", "Gb", "GB", "T", "Tb", "TB", "gb/s", "gbps", "mb/s", "mbps", "tb/s", "tbps", "GbE", "Gbe"], _BITS_OR_BYTES
     ),
 )
-_MEMORY = Kind(
+_MEMORY = QuantityKind(
     "memory size",
     "80 GiB (2^30 bytes) or 80 GB (10^9 bytes)",
     {
@@ -203,9 +207,9 @@ _MEMORY = Kind(
     Decimal("1e18"),
     ambiguous=dict.fromkeys(["G", "g", "gb", "Gb", "M", "mb", "Mb", "T", "tb", "Tb"], "write GiB or GB"),
 )
-_SHARE = Kind("share", "10% or 0.1", {"": Decimal(1), "%": Decimal("0.01")}, Decimal(1), zero_allowed=True)
-_FACTOR = Kind("factor", "2x or ×1.5", {unit: Decimal(1) for unit in ("", "x", "X", "×")}, Decimal(1000))
-_RATE = Kind(
+_SHARE = QuantityKind("share", "10% or 0.1", {"": Decimal(1), "%": Decimal("0.01")}, Decimal(1), zero_allowed=True)
+_FACTOR = QuantityKind("factor", "2x or ×1.5", {unit: Decimal(1) for unit in ("", "x", "X", "×")}, Decimal(1000))
+_RATE = QuantityKind(
     "rate",
     "0.05 or 0.05/node-day",
     {unit: Decimal(1) for unit in ("", "/node-day", "/node/day", "per node-day", "per node and day")},

@@ -65,7 +65,7 @@ class MemoryFloor:
 
 
 @dataclass(frozen=True)
-class Answer:
+class SizeAnswer:
     """The job at one utilisation."""
 
     name: str
@@ -97,9 +97,9 @@ class Size:
     question: Question
     work: Work
     memory: MemoryFloor
-    bound: Answer
+    bound: SizeAnswer
     """No plan is faster: every product at the rate of a large one, no communication, no memory traffic."""
-    typical: tuple[Answer, ...]
+    typical: tuple[SizeAnswer, ...]
     """Answers at the stated utilisation, or at median, lower and upper quartile of published runs."""
     published: Utilisation | None
     """The published runs behind the typical answers; None when the utilisation was stated."""
@@ -179,7 +179,7 @@ def _utilisations(
 
 def answer_at(
     utilisation: float, question: Question, work: Work, *, name: str, floor: MemoryFloor, price: HourlyPrice | None
-) -> Answer:
+) -> SizeAnswer:
     """The job at one utilisation: work over rate, in whole nodes."""
     per_node = question.accelerator.accelerators_per_node
     tokens = question.tokens or _tokens(question, work, utilisation)
@@ -190,7 +190,7 @@ def answer_at(
     if question.gpus is None:
         nodes = max(nodes, floor.nodes)
     hours = Decimal(float(seconds)) / SECONDS_PER_HOUR
-    return Answer(
+    return SizeAnswer(
         name=name,
         utilisation=utilisation,
         tokens=float(tokens),

@@ -18,6 +18,8 @@ def refusals(job: Job, target: Target) -> Iterator[str]:
     """What MaxText would refuse."""
     if job.model.name not in target.words["model"]:
         yield f"it has no configuration of the model {job.model.name}"
+    if job.precision == "fp8" and job.pipeline == 1 and job.microbatches > 1:
+        yield f"fp8 does not go with gradient accumulation, here of {job.microbatches} micro-batches"
     if job.data % job.expert:
         yield f"expert {job.expert} has an axis of its own and does not divide data {job.data}"
     if job.pipeline > 1 and job.model.num_hidden_layers % (job.pipeline * job.virtual_pipeline):

@@ -12,7 +12,7 @@ import numpy as np
 from planner.explore.portfolio import PortfolioAnswer
 from planner.portfolio.bill import UNUSED, Bill
 from planner.portfolio.instance import Portfolio
-from planner.portfolio.schedule import Schedule, placed_runs
+from planner.portfolio.schedule import PlacedRun, Schedule, placed_runs
 from planner.portfolio.waits import free_nodes, waits_of
 from planner.units import usd_text
 
@@ -99,50 +99,51 @@ def _budget(portfolio: Portfolio, bill: Bill) -> list[dict[str, Any]]:
 
 def _jobs(portfolio: Portfolio, schedule: Schedule, bill: Bill) -> Iterable[dict[str, Any]]:
     """Every job, kept or dropped, in the order of the file."""
-    costs, phases, free = bill.by("job"), bill.by("job", "phase"), free_nodes(portfolio, schedule)
+    costs, free = bill.by("job"), free_nodes(portfolio, schedule)
     runs = placed_runs(portfolio, schedule)
     for number, job in enumerate(portfolio.jobs):
-        head: dict[str, Any] = {"name": job.name, "team": job.team, "dropped": schedule.is_dropped(number)}
-        of_job = {
+        head = {"name": job.name, "team": job.team, "dropped": schedule.is_dropped(number)}
+        tail = {
             "release": str(portfolio.date(job.release)),
             "deadline": str(portfolio.date(job.deadline)),
             "after": [portfolio.jobs[one].name for one in job.after],
         }
+        value = {"value_usd": None if job.value_usd is None else usd_text(job.value_usd)}
         if schedule.is_dropped(number):
-            value = usd_text(job.value_usd or 0)
-            dropped = {"start": None, "end": None, "late_days": 0, "cost_usd": "0.00", "value_usd": value}
-            yield head | dropped | {"waits_for": [], "phases": []} | of_job
+            nothing = {"start": None, "end": None, "late_days": 0, "cost_usd": "0.00"}
+            yield head | nothing | value | {"waits_for": [], "phases": []} | tail
             continue
         first, end = schedule.span(portfolio, number)
+        figures = {
+            "start": str(portfolio.date(first)),
+            "end": str(portfolio.date(end - 1)),
+            "late_days": job.late_days(end),
+            "cost_usd": usd_text(costs.get((number,), Decimal(0))),
+        }
         waits = waits_of(portfolio, schedule, number, free)
-        yield (
-            head
-            | {
-                "start": str(portfolio.date(first)),
-                "end": str(portfolio.date(end - 1)),
-                "late_days": job.late_days(end),
-                "cost_usd": usd_text(costs.get((number,), Decimal(0))),
-                "value_usd": None if job.value_usd is None else usd_text(job.value_usd),
-                "waits_for": [{"cause": one.cause, "name": one.name, "days": one.days} for one in waits],
-                "phases": [
-                    {
-                        "name": run.of.name,
-                        "pool": portfolio.pools[run.mode.pool].name,
-                        "nodes": run.mode.nodes,
-                        "gpus": run.mode.nodes * portfolio.pools[run.mode.pool].gpus_per_node,
-                        "start": str(portfolio.date(run.run.start)),
-                        "end": str(portfolio.date(run.end - 1)),
-                        "hours": run.mode.hours,
-                        "paid_hours": run.mode.paid_hours,
-                        "cost_usd": usd_text(phases.get((number, run.phase), Decimal(0))),
-                        "layout": dict(run.mode.layout) or None,
-                    }
-                    for run in runs
-                    if run.job == number
-                ],
-            }
-            | of_job
-        )
+        details = {
+            "waits_for": [{"cause": one.cause, "name": one.name, "days": one.days} for one in waits],
+            "phases": [_phase(portfolio, run, bill) for run in runs if run.job == number],
+        }
+        yield head | figures | value | details | tail
+
+
+def _phase(portfolio: Portfolio, run: PlacedRun, bill: Bill) -> dict[str, Any]:
+    """One phase of a kept job."""
+    pool = portfolio.pools[run.mode.pool]
+    usd = sum((line.usd for line in bill.lines if (line.job, line.phase) == (run.job, run.phase)), Decimal(0))
+    return {
+        "name": run.of.name,
+        "pool": pool.name,
+        "nodes": run.mode.nodes,
+        "gpus": run.mode.nodes * pool.gpus_per_node,
+        "start": str(portfolio.date(run.run.start)),
+        "end": str(portfolio.date(run.end - 1)),
+        "hours": run.mode.hours,
+        "paid_hours": run.mode.paid_hours,
+        "cost_usd": usd_text(usd),
+        "layout": dict(run.mode.layout) or None,
+    }
 
 
 def _commitments(portfolio: Portfolio, schedule: Schedule, bill: Bill) -> Iterable[dict[str, Any]]:

@@ -17,7 +17,7 @@ from planner.report.console import print_report
 from planner.report.tables import text_table
 from planner.simulate.closed_form import QUANTILES, Expectation, expected
 from planner.simulate.job import Job
-from planner.simulate.replay import Solution, figures
+from planner.simulate.replay import PolicyOutcome, figures
 from planner.simulate.timelines import STATES, progress_over_time, sampled, strips
 from planner.units import (
     SECONDS_PER_DAY,
@@ -43,7 +43,7 @@ class Replay:
     """What was replayed, and how."""
 
     job: Job
-    outcomes: tuple[Solution, ...]
+    outcomes: tuple[PolicyOutcome, ...]
     """The plan's own policy first."""
     runs: int
     seed: int
@@ -70,7 +70,7 @@ def replay_document(found: Replay) -> dict[str, Any]:
     }
 
 
-def _outcome(one: Solution) -> dict[str, Any]:
+def _outcome(one: PolicyOutcome) -> dict[str, Any]:
     """One policy: what the runs came to, and what the equations expect."""
     seconds, usd = figures(one.seconds), figures(one.usd)
     return {
@@ -158,7 +158,7 @@ def replay_parts(found: Replay) -> Iterator[RenderableType]:
     yield from _notes(found)
 
 
-def _headline(found: Replay, own: Solution) -> Text:
+def _headline(found: Replay, own: PolicyOutcome) -> Text:
     """What was planned, and what happened."""
     job, source = found.job, ", ".join(found.traces) or "generated capacity"
     lines = [
@@ -213,7 +213,7 @@ def _waste(found: Replay) -> Table:
     return table
 
 
-def _progress(found: Replay, own: Solution) -> Iterator[RenderableType]:
+def _progress(found: Replay, own: PolicyOutcome) -> Iterator[RenderableType]:
     """Share of the work done over time: the band from the 5th to the 95th percentile, and the median."""
     deadline = found.job.deadline_seconds
     until = max(figures(own.seconds)["p95"] * 1.05, deadline or 0)
@@ -237,7 +237,7 @@ def _mark(low: float, median: float, high: float, bottom: float, top: float, *, 
     return "|" if at_limit else " "
 
 
-def _strips(own: Solution) -> Iterator[RenderableType]:
+def _strips(own: PolicyOutcome) -> Iterator[RenderableType]:
     """Some runs, each a line of what it did over time."""
     legend = "  ".join(f"{mark} {name}" for mark, name in zip(MARKS, STATES, strict=True))
     yield Text(f"single runs: {legend}")

@@ -10,7 +10,7 @@ from planner.report.page.axes import LABELS, time_unit
 from planner.report.page.drawing import svg_text
 from planner.report.page.parts import Spec
 from planner.report.replay import Replay
-from planner.simulate.replay import Solution, figures
+from planner.simulate.replay import PolicyOutcome, figures
 from planner.simulate.timelines import STATES, progress_over_time, strips
 from planner.units import format_duration, format_money
 
@@ -136,7 +136,7 @@ def _costs(found: Replay) -> Spec:
     }
 
 
-def _words(one: Solution) -> str:
+def _words(one: PolicyOutcome) -> str:
     """What stands beside a policy's bar."""
     share = "" if one.probability_in_time is None else f", {one.probability_in_time:.1%} in time"
     return f"{format_money(figures(one.usd)['p50'])}, {format_duration(figures(one.seconds)['p50'])}{share}"

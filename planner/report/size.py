@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from planner.estimator.size import Answer, Size
+from planner.estimator.size import Size, SizeAnswer
 from planner.performance.sizing import STATE_BYTES
 from planner.units import (
     GIB,
@@ -54,7 +54,7 @@ def as_document(size: Size) -> dict[str, Any]:
     }
 
 
-def _answer_object(answer: Answer) -> dict[str, Any]:
+def _answer_object(answer: SizeAnswer) -> dict[str, Any]:
     return {
         "name": answer.name,
         "mfu": answer.utilisation,
@@ -129,7 +129,7 @@ def _giga(flop: float) -> str:
     return format_number(flop / 1e9)
 
 
-def _way(size: Size, answer: Answer) -> Iterator[tuple[str, str]]:
+def _way(size: Size, answer: SizeAnswer) -> Iterator[tuple[str, str]]:
     """The arithmetic from the rate to what was asked for."""
     question, work = size.question, size.work
     rate = work.peak_flops_s * answer.utilisation
@@ -148,7 +148,7 @@ def _way(size: Size, answer: Answer) -> Iterator[tuple[str, str]]:
     yield from _last_step(size, answer)
 
 
-def _last_step(size: Size, answer: Answer) -> Iterator[tuple[str, str]]:
+def _last_step(size: Size, answer: SizeAnswer) -> Iterator[tuple[str, str]]:
     """The last step of the arithmetic: from device-seconds to devices or to days."""
     question = size.question
     seconds = format_count(answer.device_seconds)

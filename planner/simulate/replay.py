@@ -37,7 +37,7 @@ MAX_RUNS: Final = 1_000_000
 
 
 @dataclass(frozen=True)
-class Solution:
+class PolicyOutcome:
     """What the runs of one policy came to."""
 
     policy: Policy
@@ -79,7 +79,7 @@ def replay(
     seed: int,
     traces: tuple[Trace, ...] = (),
     tell: Callable[[str, float], None] | None = None,
-) -> tuple[Solution, ...]:
+) -> tuple[PolicyOutcome, ...]:
     """Every policy on the same capacity: generated, or recorded traces from random offsets; the seed decides all."""
 
     def told(policy: Policy) -> Callable[[float], None] | None:
@@ -90,7 +90,7 @@ def replay(
 
 def _replay(
     job: Job, policy: Policy, runs: int, seed: int, traces: tuple[Trace, ...], tell: Callable[[float], None] | None
-) -> Solution:
+) -> PolicyOutcome:
     """One policy."""
     zones, events, errors = (np.random.default_rng(one) for one in np.random.SeedSequence(seed).spawn(3))
     state, capacity = State.of(_paces(job, runs, errors)), _capacity(job, policy, runs, traces, zones)
@@ -103,7 +103,7 @@ def _replay(
     paid = np.maximum(state.seconds, job.committed_seconds)
     usd = state.usd + node_hours_usd(job.reserved_nodes, job.reserved_usd, paid)
     expectation = None if policy == "progress" else expected(job, policy)
-    return Solution(policy, state.seconds, usd, state, job.deadline_seconds, expectation)
+    return PolicyOutcome(policy, state.seconds, usd, state, job.deadline_seconds, expectation)
 
 
 def _paces(job: Job, runs: int, generator: np.random.Generator) -> Floats:

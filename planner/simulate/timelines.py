@@ -9,7 +9,7 @@ import numpy as np
 
 from planner.simulate.capacity import Floats
 from planner.simulate.closed_form import QUANTILES
-from planner.simulate.replay import Solution
+from planner.simulate.replay import PolicyOutcome
 
 STATES: Final = ("waiting", "fewer replicas", "spot", "on demand", "restart or checkpoint")
 """What a run does, by mode; the last is what it does instead of computing."""
@@ -17,7 +17,7 @@ OVERHEAD: Final = 4
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Interval:
     """One piece of a run's strip."""
 
     begin: float
@@ -26,21 +26,21 @@ class Stretch:
     """Index into `STATES`."""
 
 
-def strips(outcome: Solution) -> list[list[Stretch]]:
+def strips(outcome: PolicyOutcome) -> list[list[Interval]]:
     """The runs that were drawn, each as stretches in order of time; overhead comes first in each."""
-    found: dict[int, list[Stretch]] = {}
+    found: dict[int, list[Interval]] = {}
     for runs, begins, ends, modes, overheads in outcome.state.strips:
         for run, begin, end, mode, overhead in zip(runs, begins, ends, modes, overheads, strict=True):
             pieces = found.setdefault(int(run), [])
             work = min(begin + overhead, end)
             if work > begin:
-                pieces.append(Stretch(float(begin), float(work), OVERHEAD))
+                pieces.append(Interval(float(begin), float(work), OVERHEAD))
             if end > work:
-                pieces.append(Stretch(float(work), float(end), int(mode)))
+                pieces.append(Interval(float(work), float(end), int(mode)))
     return [found[run] for run in sorted(found)]
 
 
-def sampled(strip: list[Stretch], columns: int, until: float) -> list[int | None]:
+def sampled(strip: list[Interval], columns: int, until: float) -> list[int | None]:
     """What the strip mostly shows in each of so many columns of time; None after its end."""
     edges = np.linspace(0, until, columns + 1)
     shares = np.zeros((columns, len(STATES)))
@@ -50,7 +50,7 @@ def sampled(strip: list[Stretch], columns: int, until: float) -> list[int | None
     return [int(one.argmax()) if one.any() else None for one in shares]
 
 
-def progress_over_time(outcome: Solution, times: Floats) -> Floats:
+def progress_over_time(outcome: PolicyOutcome, times: Floats) -> Floats:
     """Quantiles over runs of the share of work done at some times; shape (quantiles, times)."""
     runs, seconds, shares = (np.concatenate(column) for column in zip(*outcome.state.curves, strict=True))
     curves = []

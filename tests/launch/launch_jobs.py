@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,7 @@ JOBS = {
 """By name; together they use all that targets express."""
 
 
+@cache
 def golden_files() -> dict[str, str]:
     """The text of every file that the jobs are written into, by name; what a target refuses is left out."""
     found = {}

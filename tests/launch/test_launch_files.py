@@ -135,6 +135,11 @@ def _accepts(phase: Job, target: str) -> bool:
         ({"placement": place("own", instance_type="racks", region="")}, "skypilot", "is your own"),
         ({"bought": (Bought("reserved", 2048, Decimal(1)),)}, "skypilot", "reserved"),
         ({"tensor": 16}, "megatron", "query groups"),
+        (
+            {"model": "llama3.1-8b", "training": {"precision": "fp8"}, **sized(8, zero=3, microbatches=4)},
+            "maxtext",
+            "accumulation",
+        ),
     ],
 )
 def test_what_a_target_would_refuse_is_refused_with_the_reason(
@@ -267,8 +272,12 @@ SHAPES = [
 ]
 
 
-@pytest.mark.parametrize("target", sorted(load_targets()))
-@pytest.mark.parametrize("model", ["llama3.1-8b", "mixtral-8x7b", "qwen2.5-7b", "gpt3-6.7b"])
+FRAMEWORKS = sorted(name for name, target in load_targets().items() if target.kind == "framework")
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("llama3.1-8b", "qwen2.5-7b", "gpt3-6.7b")]
+
+
+@pytest.mark.parametrize("target", [*FRAMEWORKS, "slurm"])
+@pytest.mark.parametrize("model", ["mixtral-8x7b", *SLOW])
 def test_any_layout_is_written_as_it_is_or_refused(target: str, model: str) -> None:
     """Every ZeRO stage, recompute and shape on eight devices reads back as itself, or the target refuses it."""
     recomputes = (

@@ -14,20 +14,20 @@ from planner.availability.spot_policies import growth
 from planner.simulate.closed_form import spot_of, work_of
 from planner.simulate.distribution import distribution_of
 from planner.simulate.job import Job, Policy
-from planner.simulate.replay import Solution, replay
+from planner.simulate.replay import PolicyOutcome, replay
 
 RUNS = 400
 SEEDS = range(4)
 SHARES = (0.5, 0.75, 0.9, 0.95, 0.99)
 
 
-def claimed(outcome: Solution) -> Moments:
+def claimed(outcome: PolicyOutcome) -> Moments:
     """What the closed forms say."""
     assert outcome.expectation is not None
     return outcome.expectation.moments
 
 
-def outcomes(seed: int, policy: Policy) -> Solution:
+def outcomes(seed: int, policy: Policy) -> PolicyOutcome:
     """One plan under one policy."""
     return replay(generated(seed), [policy], runs=RUNS, seed=seed)[0]
 

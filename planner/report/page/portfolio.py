@@ -61,8 +61,6 @@ def _spec(document: Document, rows: Sequence[tuple[Document, Document]], width: 
         for job, phase in rows
     ]
     names = list(dict.fromkeys(job["name"] for job in document["jobs"]))
-    colours = [f"var(--t{number % SHADES})" for number in range(len(pools))]
-    span = [f"{document['calendar']['start']}T00:00:00", f"{document['calendar']['end']}T23:59:59"]
     return {
         "width": width,
         "height": max(120, min(26, 4000 // max(1, len(names))) * len(names)),
@@ -72,30 +70,32 @@ def _spec(document: Document, rows: Sequence[tuple[Document, Document]], width: 
             {
                 "name": RUNS,
                 "mark": {"type": "bar", "cornerRadius": 2},
-                "encoding": {
-                    "x": {
-                        "field": "start",
-                        "type": "temporal",
-                        "scale": {"domain": span},
-                        "axis": {"title": None, "format": "%b" if width > 400 else "%-m", "tickCount": "month"},
-                    },
-                    "x2": {"field": "end"},
-                    "y": {
-                        "field": "job",
-                        "type": "ordinal",
-                        "scale": {"domain": names},
-                        "axis": {"title": None, "labelLimit": 150 if width > 400 else 90, "ticks": False},
-                    },
-                    "color": {
-                        "field": "pool",
-                        "type": "nominal",
-                        "scale": {"domain": pools, "range": colours},
-                        "legend": None,
-                    },
-                },
+                "encoding": {**_places(document, names, is_wide=width > NARROW), "color": _colours(pools)},
             }
         ],
     }
+
+
+NARROW: Final = 400
+"""Pixels up to which a chart is narrow."""
+
+
+def _places(document: Document, names: list[str], *, is_wide: bool) -> dict[str, Any]:
+    """Where bars stand: days across, jobs down."""
+    span = [f"{document['calendar']['start']}T00:00:00", f"{document['calendar']['end']}T23:59:59"]
+    months = {"title": None, "format": "%b" if is_wide else "%-m", "tickCount": "month"}
+    jobs = {"title": None, "labelLimit": 150 if is_wide else 90, "ticks": False}
+    return {
+        "x": {"field": "start", "type": "temporal", "scale": {"domain": span}, "axis": months},
+        "x2": {"field": "end"},
+        "y": {"field": "job", "type": "ordinal", "scale": {"domain": names}, "axis": jobs},
+    }
+
+
+def _colours(pools: list[str]) -> dict[str, Any]:
+    """A colour for each pool."""
+    colours = [f"var(--t{number % SHADES})" for number in range(len(pools))]
+    return {"field": "pool", "type": "nominal", "scale": {"domain": pools, "range": colours}, "legend": None}
 
 
 def _card(job: Document, phase: Document) -> Card:
