@@ -320,6 +320,8 @@ def parse_memory(value: object) -> int:
 
 def parse_share(value: object) -> float:
     """A fraction, 0 to 1, from `10%` or `0.1`."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 1 < value <= 100:
+        raise QuantityError(f"share {_shown(value)} is more than the whole", f"write {value:g}% or {value / 100:g}")
     return float(_SHARE.read(value))
 
 

@@ -15,6 +15,7 @@ from planner.problem.pins import DegreePin, ZeroPin
 from planner.problem.quantities import (
     AcceleratorReference,
     Bandwidth,
+    Batch,
     CalibrationFile,
     Count,
     Discounts,
@@ -30,6 +31,7 @@ from planner.problem.quantities import (
     Share,
     Tokens,
     TransferPrice,
+    batch_in_sequences,
 )
 from planner.problem.run import Recompute, Run, parse_recompute, recompute_as_written
 from planner.problem.schema_base import Rule, RulesBrokenError, SchemaFile, SchemaModel
@@ -48,8 +50,13 @@ class Phase(SchemaModel):
     """Tokens of the phase, such as `14.8T`; under `objective: tokens` those of the first phase are maximised."""
     sequence_length: Annotated[int, Field(ge=1, le=100_000_000, strict=True, examples=[4096])]
     """Tokens per sequence."""
-    global_batch: Count
-    """Sequences per optimizer step."""
+    global_batch: Batch
+    """Sequences per optimizer step; tokens where it says so, such as `4M tokens`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _batch_is_in_sequences(cls, data: object) -> object:
+        return batch_in_sequences(data)
 
 
 _PHASES = "[{name: pretrain, tokens: 1T, sequence_length: 4096, global_batch: 1024}]"

@@ -16,6 +16,7 @@ from planner.availability.checkpointing import (
 from planner.catalog.offers import load_offers
 from planner.explore.answer import Alternative, Answer, limit_value, objective_value
 from planner.explore.capacity import BetterWithGrant
+from planner.explore.pin_blame import pin_blames
 from planner.explore.surroundings import NOTHING, Surroundings
 from planner.layouts.degrees import searched_devices
 from planner.layouts.wall_time import interruption_rates
@@ -27,6 +28,7 @@ from planner.plans.plan import PhasePlan, Plan, Purchase
 from planner.problem.problem import Objective, Problem
 from planner.problem.run import recompute_as_written
 from planner.problem.written import as_written
+from planner.report.assumed import assumption_documents
 from planner.report.capacity import capacity_document, grant_document
 from planner.report.deadline_probability import risk_summary, risk_summary_document
 from planner.report.estimate_error import estimate_error_document, within_error
@@ -35,6 +37,7 @@ from planner.report.near_optimal import near_optimal_documents
 from planner.report.relaxations import relaxation_documents
 from planner.report.sensitivity import limits_with_worth
 from planner.report.spot_break_even import turning_document
+from planner.report.spot_stress import stress, stress_document
 from planner.units import figure_in_document, price_text, usd_text
 
 ALL_PHASES: Final = "all"
@@ -61,6 +64,8 @@ def answer_document(answer: Answer, around: Surroundings = NOTHING) -> PlanDocum
             "limits": limits_with_worth(answer.problem, limits, around.worth),
             "needs_grant": grant_document(around.grant),
             "better_with_grant": None if around.beyond is None else _beyond(around.beyond),
+            "pins_to_blame": [asdict(one) for one in pin_blames(answer.choices)] if answer.plan is None else [],
+            "assumed": assumption_documents(answer),
             "near_optimal": near_optimal_documents(around.near),
             "relaxations": relaxation_documents(around.gives),
             "solver": _solver(answer),
@@ -131,6 +136,7 @@ def plan_document(plan: Plan, problem: Problem) -> dict[str, Any]:
         "failures_per_1000_node_days": figures.failures_per_1000_node_days,
         "spot": None if placement.spot_figures is None else asdict(placement.spot_figures),
         "spot_gang": gang_document(plan, problem),
+        "spot_stress": stress_document(stress(plan, problem)),
         "capacity": capacity_document(placement),
         "prices": _prices(plan),
         "committed_seconds": plan.purchase_option.committed_seconds,
