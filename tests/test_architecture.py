@@ -52,6 +52,7 @@ ONLY_IN = {
     "click": {"cli"},
     "jinja2": {"report"},
     "vl_convert": {"report"},
+    "distributed": {"explore"},
     "pyarrow": {"report"},
     "starlette": {"board"},
     "uvicorn": {"board"},

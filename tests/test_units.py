@@ -230,3 +230,9 @@ def test_a_node_price_is_shared_by_its_devices() -> None:
     """$16 per node-hour is $2 per device-hour on nodes of eight."""
     assert units.parse_price("$16/node-h").usd_per_gpu_hour(8) == 2
     assert units.parse_price("$2/GPU-h").usd_per_gpu_hour(8) == 2
+
+
+def test_a_share_of_95_is_likely_meant_in_per_cent() -> None:
+    """A plain number beyond one is refused with the per cent that was likely meant."""
+    with pytest.raises(QuantityError, match=r"write 95% or 0\.95"):
+        units.parse_share(95)

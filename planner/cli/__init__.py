@@ -41,6 +41,7 @@ COMMANDS = {
     "validate": "Compare predictions with published runs.",
     "calibrate": "Fit the estimator to published runs, or measure your GPU.",
     "learn": "Learn from measured steps of your own runs, for every other command.",
+    "probe": "Which short runs are worth their money before deciding.",
     "schema": "Print the JSON schema of problem, run and portfolio files, and of answers.",
 }
 """Subcommands and their one-line help; `planner.cli.NAME` has a command of that NAME, or `NAME_`."""

@@ -7,7 +7,7 @@ import json
 import click
 
 from planner.cli.ending import ending_with
-from planner.cli.options import cache_option, calibration_option, quantity, set_option
+from planner.cli.options import cache_option, calibration_option, quantity, set_option, working
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 from planner.units import parse_share
@@ -35,7 +35,8 @@ def alternatives(problem_file: str, sets: tuple[str, ...], within: float, *, as_
     from planner.explore.alternatives import kinds
     from planner.report.alternatives import alternatives_document, print_alternatives
 
-    found = kinds(problem, within)
+    with working("comparing kinds of plans"):
+        found = kinds(problem, within)
     with ending_with(ExitCode.OK if found else ExitCode.INFEASIBLE):
         if as_json:
             click.echo(json.dumps(alternatives_document(problem, found), indent=2, ensure_ascii=False))

@@ -83,7 +83,8 @@ def _plan(path: str, content: bytes) -> tuple[dict[str, Any], dict[str, Any] | N
         raise click.exceptions.Exit(ExitCode.INFEASIBLE)
     if not (isinstance(plan, dict) and {"phases", "purchases", "cost_usd"} <= set(plan)):
         raise InputError("not a plan", place=Place(path), fix="give a file that plan solve --out wrote")
-    return plan, asked
+    catalog = document.get("catalog")
+    return plan | {"catalog_date": catalog.get("date") if isinstance(catalog, dict) else None}, asked
 
 
 def _written(path: str, content: bytes) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from planner.cli.ending import ending_with
-from planner.cli.options import cache_option, calibration_option, html_option, set_option, write_page
+from planner.cli.options import cache_option, calibration_option, html_option, set_option, working, write_page
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 
@@ -57,8 +57,9 @@ def frontier(
     from planner.report.frontier import frontier_document, print_csv, print_frontier
     from planner.report.page.frontier import frontier_page
 
-    room = room_of(problem)
-    found = exact_frontier(problem, cast("Axis", x), cast("Axis", y), points, room)
+    with working("listing the frontier"):
+        room = room_of(problem)
+        found = exact_frontier(problem, cast("Axis", x), cast("Axis", y), points, room)
     if found.points:
         write_page(html, lambda: frontier_page(found, rivals(found, room)))
     elif html:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from planner.cli.options import cache_option, calibration_option, set_option
+from planner.cli.options import cache_option, calibration_option, set_option, working
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 
@@ -42,11 +42,12 @@ def layouts(problem_file: str, sets: tuple[str, ...], *, as_csv: bool, top: int 
     from planner.plans.choices import choices_of
     from planner.report.layouts import cheapest, print_csv, print_table, without_limits
 
-    choices = choices_of(without_limits(problem))
-    tables: Iterable[LayoutTable] = layout_tables(choices, undominated=undominated)
     count = 0
-    if top is not None or not as_csv:
-        tables, count = cheapest(tables, top or SHOWN)
+    with working("evaluating layouts"):
+        choices = choices_of(without_limits(problem))
+        tables: Iterable[LayoutTable] = layout_tables(choices, undominated=undominated)
+        if top is not None or not as_csv:
+            tables, count = cheapest(tables, top or SHOWN)
     shown = (print_csv if as_csv else print_table)(tables)
     if not as_csv and shown < count:
         of_each = " of each phase" if len(choices.phases) > 1 else ""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -97,4 +100,26 @@ def write_page(path: str | None, page: Callable[[], Page]) -> None:
         from planner.files import write_whole
         from planner.report.page.render import rendered
 
-        write_whole(path, rendered(page()))
+        write_whole(path, rendered(page(), _made()))
+
+
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """Says on stderr what is being done, when that is a terminal, until it is done."""
+    shown = sys.stderr.isatty()
+    if shown:
+        click.echo(f"{text}…", err=True, nl=False)
+    try:
+        yield
+    finally:
+        if shown:
+            click.echo("\r\x1b[K", err=True, nl=False)
+
+
+def _made() -> str:
+    """The command that is running, its version and today's date."""
+    from datetime import UTC, datetime
+
+    from planner import __version__
+
+    return f"plan {__version__}, {datetime.now(UTC).date().isoformat()}: {shlex.join(['plan', *sys.argv[1:]])}"

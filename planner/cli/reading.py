@@ -32,7 +32,9 @@ def problem_of(path: str, sets: tuple[str, ...]) -> Problem:
 def warn_of_phases(*problems: Problem) -> None:
     """Warns on stderr of phases that do not fill one step, of each once."""
     for phase in dict.fromkeys(phase for problem in problems for phase in problem.training.phases):
-        _warn(_too_few(phase.name, phase.tokens, phase.sequence_length * phase.global_batch, "step"))
+        step = phase.sequence_length * phase.global_batch
+        _warn(_too_few(phase.name, phase.tokens, step, "step"))
+        _warn(_too_large(phase.name, phase.global_batch, step))
 
 
 def run_of(path: str, sets: tuple[str, ...]) -> Run:
@@ -52,6 +54,19 @@ def warn_of_few_tokens(tokens: int | None, sequence_length: int) -> None:
     """Warns on stderr of `--tokens` that do not fill one sequence."""
     if tokens is not None:
         _warn(_too_few("--tokens", tokens, sequence_length, "sequence"))
+
+
+LARGEST_STEP = 200_000_000
+"""Tokens of a step beyond which a batch in sequences was likely meant in tokens; no published run takes more."""
+
+
+def _too_large(name: str, sequences: int, step: int) -> Iterator[str]:
+    """That a batch was likely meant in tokens."""
+    if step > LARGEST_STEP:
+        yield (
+            f"{name}: a global batch of {sequences:,} sequences is {step:,} tokens a step; "
+            f"if tokens were meant, write global_batch: {sequences} tokens"
+        )
 
 
 def _too_few(where: str, tokens: int, least: int, of_what: str) -> Iterator[str]:

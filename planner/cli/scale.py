@@ -7,7 +7,7 @@ import json
 import click
 
 from planner.cli.ending import ending_with
-from planner.cli.options import cache_option, calibration_option, set_option
+from planner.cli.options import cache_option, calibration_option, set_option, working
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 
@@ -51,7 +51,8 @@ def scale(
     from planner.report.scaling import print_csv, print_scaling, scaling_document
 
     counts = None if gpus is None else parse_gpu_counts(gpus)
-    found = scaling(problem, counts, accelerator=accelerator, phase=phase, kind="weak" if weak else "strong")
+    with working("evaluating numbers of GPUs"):
+        found = scaling(problem, counts, accelerator=accelerator, phase=phase, kind="weak" if weak else "strong")
     has_plan = any(point.plan for curve in found.curves for point in curve.points)
     with ending_with(ExitCode.OK if has_plan else ExitCode.INFEASIBLE):
         if as_json:

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 @click.option("--check", is_flag=True, help="Compare the optimum with an exhaustive enumeration; slow.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--out", type=click.Path(), help="Write the JSON document to this file too.")
+@click.option("--csv", "csv_file", type=click.Path(), help="Write the bill to this file as comma-separated values.")
+@click.option("--xlsx", type=click.Path(), help="Write a workbook whose bill recomputes to this file (extra xlsx).")
+@click.option("--markdown", type=click.Path(), help="Write a summary for a mail or a ticket to this file.")
 @html_option
 def solve(
     problem_file: str,
@@ -60,6 +63,9 @@ def solve(
     check: bool,
     as_json: bool,
     out: str | None,
+    csv_file: str | None,
+    xlsx: str | None,
+    markdown: str | None,
     html: str | None,
 ) -> None:
     """The best accelerator, placement, layout and purchases for a training job, proven and verified.
@@ -77,6 +83,7 @@ def solve(
         found = _solved(problem, clock, within)
         if check:
             _compare(found.answer)
+        _write_files(found, csv_file, xlsx, markdown)
         _show(found, as_json=as_json, out=out, html=html)
 
 
@@ -91,6 +98,28 @@ def _solved(problem: Problem, clock: Clock, within: float) -> Answered:
         for fault in error.faults:
             click.echo(f"error: the plan failed its verification: {fault}", err=True)
         raise click.exceptions.Exit(ExitCode.FAILED_VERIFICATION) from None
+
+
+def _write_files(found: Answered, csv_file: str | None, xlsx: str | None, markdown: str | None) -> None:
+    """Writes the files to send, where there is a plan to send. Raises InputError."""
+    plan, wanted = found.answer.plan, [one for one in (csv_file, xlsx, markdown) if one is not None]
+    if plan is None:
+        for one in wanted:
+            click.echo(f"there is no plan, so {one} was not written", err=True)
+        return
+    if not wanted:
+        return
+    from pathlib import Path
+
+    from planner.files import replace_whole, write_whole
+    from planner.report.solve_files import csv_text, markdown_text, workbook
+
+    if csv_file is not None:
+        write_whole(csv_file, csv_text(plan))
+    if markdown is not None:
+        write_whole(markdown, markdown_text(found.answer, plan, found.around))
+    if xlsx is not None:
+        replace_whole(Path(xlsx), workbook(found.answer, plan))
 
 
 def _show(found: Answered, *, as_json: bool, out: str | None, html: str | None) -> None:
@@ -116,7 +145,7 @@ def _page(found: Answered) -> Page:
     """The answer as a page."""
     from planner.report.page.answer import answer_page
 
-    return answer_page(found.answer, found.around.worth, found.around.gives, found.around.turning)
+    return answer_page(found.answer, found.around.worth, found.around.gives, found.around.turning, found.around)
 
 
 def _tell_old_price(found: Answer) -> None:
@@ -180,8 +209,11 @@ def _progress() -> Callable[[str], None] | None:
 
 def _compare(found: Answer) -> None:
     """Says on stderr how the optimum compares with every layout; a difference beyond rounding to cents ends with 70."""
+    from planner.plans.choices import stays_together
     from planner.verify.oracle import best_value, confirms
 
+    if not stays_together(found.problem):
+        return click.echo("check: enumeration keeps all phases in one place; set market.together=true", err=True)
     expected = best_value(found.problem)
     if confirms(found.problem, found.value, found.plan.cost_usd if found.plan else None, expected):
         return click.echo(f"check: enumeration finds {expected}, the same within rounding", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,12 +14,26 @@ import click
 from planner.cli.ending import ending_with
 from planner.cli.options import cache_option, calibration_option, html_option, set_option, write_page
 from planner.cli.reading import warn_of_phases
-from planner.errors import ExitCode
+from planner.errors import ExitCode, InputError, Place
 
 if TYPE_CHECKING:
     from planner.explore.whatif import WhatIf
     from planner.problem.document import Document
     from planner.report.whatif import Shown
+
+
+def _workers(_: click.Context, __: click.Parameter, text: str | None) -> int | str | None:
+    """A number of processes, or the address of a Dask scheduler. Raises InputError."""
+    if text is None or re.fullmatch(r"dask://[A-Za-z0-9.\-]{1,200}:[0-9]{1,5}", text):
+        return text
+    if text.isdecimal() and 1 <= int(text[:4]) <= MOST_WORKERS:
+        return int(text[:4])
+    message = f"{text[:60]!r} is neither 1 to {MOST_WORKERS} processes nor a Dask scheduler"
+    raise InputError(message, place=Place("--workers"), fix="write 4, or dask://localhost:8786")
+
+
+MOST_WORKERS = 256
+"""Most processes on this machine."""
 
 
 @click.command()
@@ -40,7 +55,12 @@ if TYPE_CHECKING:
     type=click.Choice(["cost", "time", "tokens", "gpus", "accelerator"]),
     help="What the cells of a table of two quantities show; default the objective.",
 )
-@click.option("--workers", type=click.IntRange(1, 256), help="Processes; default as many as there are processors.")
+@click.option(
+    "--workers",
+    callback=_workers,
+    metavar="N|dask://HOST:PORT",
+    help="Processes, default as many as there are processors; or a Dask scheduler, whose workers have plan installed.",
+)
 @click.option(
     "--out",
     type=click.Path(),
@@ -56,7 +76,7 @@ def whatif(
     vary: tuple[str, ...],
     sets: tuple[str, ...],
     show: str | None,
-    workers: int | None,
+    workers: int | str | None,
     out: str | None,
     part: str | None,
     html: str | None,
@@ -104,7 +124,7 @@ def whatif(
     return None
 
 
-def _write(document: Document, vary: tuple[str, ...], out: str, part: str | None, workers: int | None) -> None:
+def _write(document: Document, vary: tuple[str, ...], out: str, part: str | None, workers: int | str | None) -> None:
     """Writes the cells, or a part of them, to a file, row by row."""
     from planner.explore.whatif import Part, cells_of
     from planner.report.sweep_file import write_sweep

@@ -14,6 +14,7 @@ from typing import Final
 
 from planner.errors import InputError, Issue, Place
 from planner.explore.answer import objective_value
+from planner.explore.cluster import gathered_by_dask
 from planner.explore.enumeration import best_plan
 from planner.explore.limit_sweep import LimitSweep
 from planner.explore.shared import Offers, layout_key, market_key, narrowed, shared_choices
@@ -26,6 +27,8 @@ from planner.plans.solution import Status
 from planner.problem.document import Document, with_overrides
 from planner.problem.problem import Problem
 
+Workers = int | str
+"""A number of processes, or `dask://HOST:PORT`."""
 Progress = Callable[[int, int], None]
 """Told how many cells are done, and of how many."""
 
@@ -74,7 +77,7 @@ def usual_workers() -> int:
 
 
 def whatif(
-    document: Document, vary: Sequence[str], *, workers: int | None = None, progress: Progress | None = None
+    document: Document, vary: Sequence[str], *, workers: Workers | None = None, progress: Progress | None = None
 ) -> WhatIf:
     """The best plan of every cell by the problem's objective, proven and verified, in so many processes.
 
@@ -96,7 +99,12 @@ def limit_cells(sweep: LimitSweep, numbers: range) -> Iterator[Cell]:
 
 
 def cells_of(
-    document: Document, vary: Sequence[str], part: Part, *, workers: int | None = None, progress: Progress | None = None
+    document: Document,
+    vary: Sequence[str],
+    part: Part,
+    *,
+    workers: Workers | None = None,
+    progress: Progress | None = None,
 ) -> tuple[tuple[Varied, ...], range, Iterator[Cell]]:
     """The axes, which cells a part of the table holds, and these one after another; of limits alone as they are asked.
 
@@ -126,17 +134,24 @@ TOLD_EACH: Final = 100
 
 
 def _solved(
-    document: Document, axes: Sequence[Varied], workers: int | None, tell: Progress, numbers: range | None = None
+    document: Document, axes: Sequence[Varied], workers: Workers | None, tell: Progress, numbers: range | None = None
 ) -> tuple[list[Cell], Stopped]:
     """Cells by search, in several processes, and why some are missing."""
     cells = _cells(document, axes, numbers or range(prod(len(axis.values) for axis in axes)))
     tell(0, len(cells))
     tasks = _Work.of(document, axes, cells).tasks()
-    count = min(workers or usual_workers(), len(tasks))
-    found, stopped = gathered(tasks, count, lambda done: tell(done, len(cells)))
+    heard = partial(_heard, tell, len(cells))
+    if isinstance(workers, str):
+        found, stopped = gathered_by_dask(tasks, workers, heard)
+    else:
+        found, stopped = gathered(tasks, min(workers or usual_workers(), len(tasks)), heard)
     if stopped == "interrupted" and not found:
         raise KeyboardInterrupt
     return [Cell(sets, problem, *_result(found, index)) for index, (sets, problem) in enumerate(cells)], stopped
+
+
+def _heard(tell: Progress, total: int, done: int) -> None:
+    tell(done, total)
 
 
 def _table(axes: tuple[Varied, ...], cells: Sequence[Cell], stopped: Stopped) -> WhatIf:

@@ -10,7 +10,8 @@ from planner.performance.symbols import Array
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 _NUMERATOR = (2.515517, 0.802853, 0.010328)
-_DENOMINATOR = (1.0, 1.432788, 0.189269, 0.001308)
+_DENOMINATOR = (1.432788, 0.189269, 0.001308)
+"""Beside the constant 1."""
 
 
 def normal_probability(deviations: Array) -> Array:
@@ -30,7 +31,8 @@ def normal_quantile(probability: Array) -> Array:
     """
     p = np.clip(np.asarray(probability, dtype=np.float64), 1e-9, 1 - 1e-9)
     t = np.sqrt(-2 * np.log(np.minimum(p, 1 - p)))
-    upper = t - np.polynomial.polynomial.polyval(t, _NUMERATOR) / np.polynomial.polynomial.polyval(t, _DENOMINATOR)
+    (a, b, c), (d, e, f) = _NUMERATOR, _DENOMINATOR
+    upper = t - (a + t * (b + t * c)) / (1 + t * (d + t * (e + t * f)))
     z = np.where(p < 0.5, -upper, upper)
     for _ in range(2):
         z = z - (normal_probability(z) - p) / normal_density(z)

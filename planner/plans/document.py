@@ -106,6 +106,13 @@ class SpotGang(Part):
     wall_seconds_range: tuple[float, float]
 
 
+class SpotStress(Part):
+    """Expected time and cost at half the availability and twice the preemptions of spot nodes."""
+
+    wall_seconds: float
+    cost_usd: Money
+
+
 class CapacityPart(Part):
     """Most nodes that the place has at a time; null without a limit."""
 
@@ -154,6 +161,25 @@ class NearOptimalPart(Part):
     cost_usd: Money
     sets: Annotated[tuple[str, ...], Field(alias="set")]
     """The `--set` that makes it the answer."""
+
+
+class AssumptionPart(Part):
+    """One thing that the figures rest on."""
+
+    name: str
+    value: str
+    stated: bool
+    """Whether the problem says so; otherwise it is a default or a figure of the catalogs."""
+
+
+class PinBlamePart(Part):
+    """A pin that leaves a phase without any layout, why, and the nearest values that do not."""
+
+    phase: str
+    pin: str
+    value: str
+    why: str
+    nearest: tuple[int, ...]
 
 
 class Prices(Part):
@@ -250,6 +276,19 @@ class PhasePart(Part):
     """Seconds of a step by part."""
 
 
+class MovePart(Part):
+    """Checkpoint and data on their way before a phase."""
+
+    phase: str
+    """That begins in the new place."""
+    origin: Annotated[PlacementPart, Field(alias="from")]
+    target: Annotated[PlacementPart, Field(alias="to")]
+    bytes: float
+    wall_seconds: float
+    usd_per_gb: Money
+    cost_usd: Money
+
+
 class PlanPart(Part):
     """A plan: where, on what, how, and for how much."""
 
@@ -267,6 +306,8 @@ class PlanPart(Part):
     probability_in_time_luck_only: Share | None = None
     """With failures and preemptions alone, the estimate being right."""
     probability_in_time_with_estimate_error: Share | None
+    probability_in_time_with_spot_uncertainty: Share | None = None
+    """With the estimate's error and how far the figures of spot nodes are known."""
     wall_seconds_quantiles: Quantiles
     cost_usd_quantiles: MoneyQuantiles
     quantiles_by: QuantilesMethod
@@ -277,11 +318,14 @@ class PlanPart(Part):
     failures_per_1000_node_days: float
     spot: SpotPart | None
     spot_gang: SpotGang | None
+    spot_stress: SpotStress | None = None
     capacity: CapacityPart
     prices: Prices
     committed_seconds: float
     purchases: tuple[PurchaseLine, ...]
     phases: tuple[PhasePart, ...]
+    moves: tuple[MovePart, ...] = ()
+    """What is carried between places, where phases run in several."""
 
 
 class LearnedPart(Part):
@@ -400,6 +444,8 @@ class PlanDocument(Part):
     """What must be granted before the plan can be had: nothing within what is sold without a contract does the job."""
     better_with_grant: BetterWithGrantPart | None = None
     near_optimal: tuple[NearOptimalPart, ...] = ()
+    pins_to_blame: tuple[PinBlamePart, ...] = ()
+    assumed: tuple[AssumptionPart, ...] = ()
     relaxations: tuple[RelaxationPart, ...]
     solver: SolverPart
     catalog: CatalogPart

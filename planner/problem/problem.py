@@ -15,6 +15,7 @@ from planner.problem.pins import DegreePin, ZeroPin
 from planner.problem.quantities import (
     AcceleratorReference,
     Bandwidth,
+    Batch,
     CalibrationFile,
     Count,
     Discounts,
@@ -29,6 +30,8 @@ from planner.problem.quantities import (
     Reference,
     Share,
     Tokens,
+    TransferPrice,
+    batch_in_sequences,
 )
 from planner.problem.run import Recompute, Run, parse_recompute, recompute_as_written
 from planner.problem.schema_base import Rule, RulesBrokenError, SchemaFile, SchemaModel
@@ -47,8 +50,13 @@ class Phase(SchemaModel):
     """Tokens of the phase, such as `14.8T`; under `objective: tokens` those of the first phase are maximised."""
     sequence_length: Annotated[int, Field(ge=1, le=100_000_000, strict=True, examples=[4096])]
     """Tokens per sequence."""
-    global_batch: Count
-    """Sequences per optimizer step."""
+    global_batch: Batch
+    """Sequences per optimizer step; tokens where it says so, such as `4M tokens`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _batch_is_in_sequences(cls, data: object) -> object:
+        return batch_in_sequences(data)
 
 
 _PHASES = "[{name: pretrain, tokens: 1T, sequence_length: 4096, global_batch: 1024}]"
@@ -104,6 +112,15 @@ class OwnOffer(SchemaModel):
             yield Rule(("availability",), "availability must be more than zero", "leave out the spot price instead")
 
 
+class Moving(SchemaModel):
+    """What it takes when a phase begins in another place than the one before: checkpoint and data are carried over."""
+
+    bandwidth: Bandwidth = 1.25e9
+    """Between places, such as `10 Gb/s`; default 10 Gb/s."""
+    egress: TransferPrice | None = None
+    """Price of what leaves a place, such as `$0.09/GB`; default: what its cloud asks for, nothing for own offers."""
+
+
 class Quota(SchemaModel):
     """A limit that several offers share."""
 
@@ -133,6 +150,11 @@ class Market(SchemaModel):
     """Own prices and quotas, beside the catalogs' offers; default: none."""
     spot_price: Factor = 1.0
     """Factor on all spot prices, such as `×1.5`; default 1."""
+    together: bool = False
+    """Whether all phases stay in one place with one accelerator and one way to buy; default: each may have its own.
+    Under `objective: tokens` they always stay."""
+    moving: Moving = Moving()
+    """What moving from one place to another takes."""
     prices: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
     """Books of own prices that `plan prices import` wrote, laid over the catalogs' offers, the first before the next:
     paths beside the problem, or `user` for the one in the user's configuration folder; default: none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from math import ceil, floor
 from typing import Annotated, Any, Final
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
@@ -46,6 +47,13 @@ Bandwidth = Annotated[
     float, PlainValidator(units.parse_bandwidth), _as(units.written_bandwidth), _written("400 Gb/s", "50 GB/s")
 ]
 """Bytes per second, per device and direction."""
+TransferPrice = Annotated[
+    Decimal,
+    PlainValidator(units.parse_transfer_price),
+    PlainSerializer(lambda usd: f"${usd:f}/GB", return_type=str),
+    _written("$0.09/GB"),
+]
+"""US dollars per GB that leaves a place."""
 Share = Annotated[float, PlainValidator(units.parse_share), _written("10%", 0.1)]
 """A fraction from 0 to 1."""
 Factor = Annotated[float, PlainValidator(units.parse_factor), _written("2x", "×1.5", 1.5)]
@@ -65,6 +73,54 @@ Degree = Annotated[int, Field(ge=1, le=1_000_000, strict=True, examples=[8])]
 """A degree of parallelism."""
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["pretrain"])]
 """A name on one line."""
+
+
+NEAR: Final = 0.05
+"""Share by which a batch in tokens may be rounded, as people round it: 4M tokens are 4,194,304."""
+
+
+def batch_in_sequences(data: object) -> object:
+    """The mapping with a global batch that is stated in tokens, such as `4M tokens`, as sequences.
+
+    Of the numbers of sequences nearby, the one that can be halved most often; the exact one where it is whole. Raises
+    QuantityError where fewer tokens than a sequence are stated.
+    """
+    if not isinstance(data, dict) or not _is_in_tokens(data.get("global_batch")):
+        return data
+    length = data.get("sequence_length")
+    if not isinstance(length, int) or length < 1:
+        return data
+    return data | {"global_batch": _sequences(units.parse_tokens(data["global_batch"]), length)}
+
+
+def _is_in_tokens(value: object) -> bool:
+    return isinstance(value, str) and value.strip().lower().endswith(("tokens", "tok"))
+
+
+def _sequences(tokens: int, length: int) -> int:
+    """Sequences of a batch of about so many tokens."""
+    if tokens % length == 0:
+        return tokens // length
+    exact = tokens / length
+    if exact < 1:
+        raise QuantityError(f"a batch of {tokens:,} tokens is less than a sequence of {length:,}", "write 4M tokens")
+    around = range(max(1, ceil(exact * (1 - NEAR))), floor(exact * (1 + NEAR)) + 1)
+    return max(around or (round(exact),), key=lambda one: (one & -one, -abs(one - exact)))
+
+
+Batch = Annotated[
+    Count,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 10_000_000},
+                {"type": "string", "pattern": r"^.*[0-9].*tok(ens)?$"},
+            ],
+            "examples": [1024, "4M tokens"],
+        }
+    ),
+]
+"""Sequences per optimizer step, or tokens where it says so."""
 
 
 ANY_CLOUD: Final = "any"

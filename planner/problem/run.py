@@ -17,6 +17,7 @@ from planner.problem.document import read_document
 from planner.problem.quantities import (
     AcceleratorReference,
     Bandwidth,
+    Batch,
     CalibrationFile,
     Count,
     Degree,
@@ -25,6 +26,7 @@ from planner.problem.quantities import (
     Price,
     Reference,
     Tokens,
+    batch_in_sequences,
 )
 from planner.problem.schema_base import Rule, RulesBrokenError, SchemaFile, SchemaModel
 from planner.problem.training import Precision, Training
@@ -38,8 +40,13 @@ class RunTraining(Training):
     """Tokens of the whole run, such as `14.8T`."""
     sequence_length: Annotated[int, Field(ge=1, le=100_000_000, strict=True, examples=[4096])]
     """Tokens per sequence."""
-    global_batch: Count
-    """Sequences per optimizer step."""
+    global_batch: Batch
+    """Sequences per optimizer step; tokens where it says so, such as `4M tokens`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _batch_is_in_sequences(cls, data: object) -> object:
+        return batch_in_sequences(data)
 
 
 class Cluster(SchemaModel):

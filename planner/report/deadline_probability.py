@@ -12,6 +12,7 @@ from planner.layouts.workload import workload_of
 from planner.plans.plan import Plan
 from planner.plans.plan_error import error_of
 from planner.problem.problem import Problem
+from planner.report.spot_stress import capacity_cases
 from planner.simulate.distribution import JobDistribution, distribution_of
 from planner.simulate.planned import job_of_plan
 from planner.units import usd_text
@@ -33,6 +34,8 @@ class RiskSummary:
     """The same with the estimate's own error, as measured on published runs."""
     counts: Literal["everything", "luck"]
     """Which of the two is the plan's: `risk.counts`."""
+    in_time_with_capacity: float | None
+    """With both the estimate's error and how far the spot figures are known; None without a deadline."""
     runs: int
     """Replayed runs that the figures are from; 0 for closed forms."""
 
@@ -40,17 +43,24 @@ class RiskSummary:
 def risk_summary(plan: Plan, problem: Problem) -> RiskSummary:
     """The summary of a plan, from closed forms, or from replayed runs where those are not near enough."""
     found, deadline = plan_distribution(plan, problem), problem.limits.deadline
-    in_time = both = None
+    in_time = both = known = None
     if deadline is not None:
         workload, bound = workload_of(problem), np.asarray(deadline)
         in_time = float(found.seconds.within(bound))
-        both = float(found.seconds.within_uncertain(bound, error_of(workload, plan)))
+        error = error_of(workload, plan)
+        both = float(found.seconds.within_uncertain(bound, error))
+        known = sum(
+            weight * float(found.seconds.within_uncertain(bound / slower, error))
+            for weight, slower in capacity_cases(plan, problem)
+        )
     quantiles = (_quantiles(found.seconds), _quantiles(found.usd))
-    return RiskSummary(*quantiles, in_time, both, problem.risk.counts, found.runs)
+    return RiskSummary(*quantiles, in_time, both, problem.risk.counts, known, found.runs)
 
 
 def plan_distribution(plan: Plan, problem: Problem) -> JobDistribution:
-    """How time and cost of a plan are distributed."""
+    """How time and cost of a plan are distributed; by closed forms where it moves: a replay stays in one place."""
+    if len(plan.stays) > 1:
+        return JobDistribution(plan.moments.delays, plan.moments.bill, 0)
     return distribution_of(job_of_plan(plan, problem), plan.moments)
 
 
@@ -65,6 +75,7 @@ def risk_summary_document(summary: RiskSummary) -> dict[str, Any]:
         "probability_in_time": summary.in_time if summary.counts == "luck" else summary.in_time_with_estimate,
         "probability_in_time_luck_only": summary.in_time,
         "probability_in_time_with_estimate_error": summary.in_time_with_estimate,
+        "probability_in_time_with_spot_uncertainty": summary.in_time_with_capacity,
         "wall_seconds_quantiles": summary.seconds,
         "cost_usd_quantiles": {name: usd_text(value) for name, value in summary.usd.items()},
         "quantiles_by": {"method": "replay" if summary.runs else "closed forms", "runs": summary.runs},

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from planner.units import format_duration, format_money, format_number
+from planner.report.bill import DOLLAR, apportioned
+from planner.report.variance import Variance, variance
+from planner.tolerances import CENT
+from planner.units import MONEY_WITH_CENTS, format_duration, format_money, format_number
 
 Plain = str | float | bool | None
 
@@ -82,7 +85,7 @@ def bill_of(plan: Mapping[str, Any]) -> dict[str, Decimal]:
 def diff_document(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """The document of `--json`; money is decimal strings."""
     changed = differences(mode_columns_of(old), mode_columns_of(new))
-    before, after = bill_of(old), bill_of(new)
+    before, after, why = bill_of(old), bill_of(new), variance(old, new)
     return {
         "changes": [{"key": one.key, "change": one.sign, "from": one.old, "to": one.new} for one in changed],
         "bill": [
@@ -94,19 +97,52 @@ def diff_document(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, A
             "to": new["cost_usd"],
             "delta": str(Decimal(new["cost_usd"]) - Decimal(old["cost_usd"])),
         },
+        "variance": {cause: str(usd) for cause, usd in why.usd.items()},
+        "prices": list(why.prices),
+        "catalog_dates": {"from": old.get("catalog_date"), "to": new.get("catalog_date")},
     }
 
 
 def diff_lines(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """The differences for people: decisions first, then the bill with its total."""
+    """The differences for people: decisions first, then the bill with its total, and why that differs."""
     changed = differences(mode_columns_of(old), mode_columns_of(new))
     yield from _lines(changed)
-    yield from ("", "bill") if changed else ("the same plan", "")
     before, after = bill_of(old), bill_of(new)
+    same = "the same nodes and layout, another bill" if before != after else "the same plan"
+    yield from ("", "bill") if changed else (same, "")
     width = max(map(len, (*before, *after, "total")))
-    for line in dict.fromkeys((*after, *before)):
-        yield _bill_line(line, width, before.get(line, Decimal(0)), after.get(line, Decimal(0)))
-    yield _bill_line("total", width, Decimal(old["cost_usd"]), Decimal(new["cost_usd"]))
+    lines = list(dict.fromkeys((*after, *before)))
+    small = max(sum(bill.values(), start=Decimal(0)) for bill in (before, after)) < MONEY_WITH_CENTS
+    old_shown, new_shown = (_printed(bill, lines, CENT if small else DOLLAR) for bill in (before, after))
+    for line, was, now in zip(lines, old_shown, new_shown, strict=True):
+        yield _bill_line(line, width, was, now)
+    was, now = sum(old_shown, start=Decimal(0)), sum(new_shown, start=Decimal(0))
+    yield _bill_line("total", width, was, now)
+    yield from _why(variance(old, new), now - was, CENT if small else DOLLAR)
+    if dates := [one["catalog_date"] for one in (old, new) if one.get("catalog_date")]:
+        yield f"prices: catalogs of {' and '.join(dates)}"
+
+
+def _printed(bill: Mapping[str, Decimal], lines: Sequence[str], unit: Decimal) -> list[Decimal]:
+    """The amounts of a bill in whole units, which add up to its total."""
+    return apportioned([bill.get(line, Decimal(0)) for line in lines], unit)
+
+
+def _why(found: Variance, total: Decimal, unit: Decimal) -> Iterator[str]:
+    """The causes of a difference, which add up to it."""
+    if not total:
+        return
+    yield from ("", "why the bill differs")
+    shown = found.usd if unit == CENT else found.in_dollars(total)
+    meaning = {"price": "; ".join(found.prices), "hours": "paid hours", "quantity": "GPUs", "scope": "only in one bill"}
+    for cause, usd in shown.items():
+        if usd:
+            yield f"  {cause:8}  {_signed(usd):>14}  {meaning[cause]}".rstrip()
+    yield f"  {'total':8}  {_signed(total):>14}"
+
+
+def _signed(usd: Decimal) -> str:
+    return f"{'+' if usd > 0 else ''}{format_money(usd)}"
 
 
 def asked_document(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +171,7 @@ def _lines(changed: Sequence[Difference]) -> Iterator[str]:
 def _bill_line(name: str, width: int, old: Decimal, new: Decimal) -> str:
     sign = " " if old == new else "+" if not old else "-" if not new else "~"
     change = new - old
-    more = f"{'+' if change > 0 else ''}{format_money(change)}" if change else ""
+    more = _signed(change) if change else ""
     return f"{sign} {name:{width}}  {format_money(old):>14} → {format_money(new):>14}  {more:>14}".rstrip()
 
 

@@ -91,7 +91,12 @@ def _kind_of_figure(answer: Answer, best: Plan) -> str:
     typical = typical_utilisation(
         best.machine.accelerator, low_precision=workload.precision.is_low, moe=workload.model.is_moe
     )
-    return f"{found}. The median of {typical.kind} is {format_share(typical.median)}: see plan size."
+    usual, good = (best.wall_seconds * longest.mfu / share for share in (typical.median, typical.upper_quartile))
+    return (
+        f"{found}. The median of {typical.kind} is {format_share(typical.median)}, with which it would take about "
+        f"{format_duration(usual)}; the best quarter of them reached {format_share(typical.upper_quartile)}, "
+        f"{format_duration(good)}: see plan size."
+    )
 
 
 def _tie(answer: Answer, best: Plan, other: Plan) -> str:

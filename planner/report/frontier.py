@@ -12,7 +12,7 @@ from rich.table import Table
 
 from planner.explore.frontier import Axis, Frontier, Point
 from planner.plans.document import FORMAT_VERSION
-from planner.plans.plan import Plan
+from planner.plans.plan import PhasePlan, Plan
 from planner.problem.problem import Problem
 from planner.report.console import wide_console
 from planner.report.plan_json import plan_document
@@ -115,6 +115,29 @@ def differences(old: Plan, new: Plan) -> Iterator[str]:
     shares = [format_share(spot_share(one)) for one in (old, new)]
     if shares[0] != shares[1]:
         yield f"spot {shares[0]} → {shares[1]}"
+    if old.accelerator == new.accelerator:
+        for before, after in zip(old.phases, new.phases, strict=True):
+            yield from _in_phase(before, after, alone=len(new.phases) == 1)
+
+
+def _in_phase(before: PhasePlan, after: PhasePlan, *, alone: bool) -> Iterator[str]:
+    """What another layout of a phase has otherwise: its GPUs where other phases hide them, else its degrees."""
+    if before.gpus != after.gpus:
+        if not alone:
+            yield f"{after.name} {before.gpus:,} → {after.gpus:,} GPUs"
+        return
+    for name, value in after.degrees.items():
+        if before.degrees[name] != value:
+            yield f"{'' if alone else after.name + ' '}{name.replace('_', ' ')} {before.degrees[name]} → {value}"
+    if before.recompute != after.recompute:
+        yield f"{'' if alone else after.name + ' '}recompute {after.recompute.kind}"
+
+
+def gpus_text(plan: Plan) -> str:
+    """GPUs of the longest phase, and of the largest where that is another one."""
+    main = max(plan.phases, key=lambda phase: phase.wall_seconds)
+    gpus = (main.nodes + main.spare_nodes) * plan.machine.per_node
+    return f"{gpus:,}" if gpus == plan.gpus else f"{gpus:,} (up to {plan.gpus:,})"
 
 
 def print_frontier(found: Frontier) -> None:
@@ -154,17 +177,16 @@ def extent(found: Frontier) -> str:
 
 
 def _table(found: Frontier) -> Table:
-    gpus = "most GPUs" if len(found.problem.training.phases) > 1 else "GPUs"
     sure, is_timed = found.problem.risk.confidence, "time" in found.axes
     kept = [f"kept with {format_share(sure)}"] if sure is not None and is_timed else []
-    headings = ["", *(["tokens"] if found.most_is_best else []), "cost", "time", *kept, gpus]
+    headings = ["", *(["tokens"] if found.most_is_best else []), "cost", "time", *kept, "GPUs"]
     words = ("accelerator", "what changes")
     table = text_table(*headings, *words, left=words, wrap=words[1:])
     for point, change in zip(found.points, changes(found.points), strict=True):
         plan = point.plan
         mark = "◆" if point.is_knee else "●"
         times = [plan.wall_seconds, *((point.x if found.axes[0] == "time" else point.y,) if kept else ())]
-        figures = [format_money(plan.cost_usd), *map(format_duration, times), f"{plan.gpus:,}"]
+        figures = [format_money(plan.cost_usd), *map(format_duration, times), gpus_text(plan)]
         figures = [format_count(plan.tokens), *figures] if found.most_is_best else figures
         table.add_row(mark, *figures, plan.accelerator, change)
     return table

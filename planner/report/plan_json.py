@@ -16,6 +16,7 @@ from planner.availability.checkpointing import (
 from planner.catalog.offers import load_offers
 from planner.explore.answer import Alternative, Answer, limit_value, objective_value
 from planner.explore.capacity import BetterWithGrant
+from planner.explore.pin_blame import pin_blames
 from planner.explore.surroundings import NOTHING, Surroundings
 from planner.layouts.degrees import searched_devices
 from planner.layouts.wall_time import interruption_rates
@@ -27,6 +28,7 @@ from planner.plans.plan import PhasePlan, Plan, Purchase
 from planner.problem.problem import Objective, Problem
 from planner.problem.run import recompute_as_written
 from planner.problem.written import as_written
+from planner.report.assumed import assumption_documents
 from planner.report.capacity import capacity_document, grant_document
 from planner.report.deadline_probability import risk_summary, risk_summary_document
 from planner.report.estimate_error import estimate_error_document, within_error
@@ -35,6 +37,7 @@ from planner.report.near_optimal import near_optimal_documents
 from planner.report.relaxations import relaxation_documents
 from planner.report.sensitivity import limits_with_worth
 from planner.report.spot_break_even import turning_document
+from planner.report.spot_stress import stress, stress_document
 from planner.units import figure_in_document, price_text, usd_text
 
 ALL_PHASES: Final = "all"
@@ -61,6 +64,8 @@ def answer_document(answer: Answer, around: Surroundings = NOTHING) -> PlanDocum
             "limits": limits_with_worth(answer.problem, limits, around.worth),
             "needs_grant": grant_document(around.grant),
             "better_with_grant": None if around.beyond is None else _beyond(around.beyond),
+            "pins_to_blame": [asdict(one) for one in pin_blames(answer.choices)] if answer.plan is None else [],
+            "assumed": assumption_documents(answer),
             "near_optimal": near_optimal_documents(around.near),
             "relaxations": relaxation_documents(around.gives),
             "solver": _solver(answer),
@@ -131,30 +136,52 @@ def plan_document(plan: Plan, problem: Problem) -> dict[str, Any]:
         "failures_per_1000_node_days": figures.failures_per_1000_node_days,
         "spot": None if placement.spot_figures is None else asdict(placement.spot_figures),
         "spot_gang": gang_document(plan, problem),
+        "spot_stress": stress_document(stress(plan, problem)),
         "capacity": capacity_document(placement),
         "prices": _prices(plan),
         "committed_seconds": plan.purchase_option.committed_seconds,
         "purchases": [_purchase(one) for one in plan.purchases],
         "phases": _phases(plan, problem),
+        "moves": _moves(plan),
     }
 
 
 def _phases(plan: Plan, problem: Problem) -> list[dict[str, Any]]:
     """Every phase, with what a launch needs of it."""
-    startup, where = interruption_rates(plan.accelerator).startup_seconds, place_document(plan.placement)
     layers = workload_of(problem).model.num_hidden_layers
     return [
         {
-            **phase_document(one, startup),
-            "accelerator": plan.accelerator,
-            "placement": where,
+            **phase_document(one, interruption_rates(device_of(one)).startup_seconds),
+            "accelerator": device_of(one),
+            "placement": place_document(one.purchase_option.placement),
             "sequence_length": stated.sequence_length,
             "global_batch": stated.global_batch,
             "layers_per_stage": ceil(layers / one.degrees["pipeline"]),
             "recomputed_layers": _recomputed_layers(one, layers),
-            "checkpoint_interval_seconds": _checkpoint_interval(plan, one),
+            "checkpoint_interval_seconds": _checkpoint_interval(one),
         }
         for one, stated in zip(plan.phases, problem.training.phases, strict=True)
+    ]
+
+
+def device_of(phase: PhasePlan) -> str:
+    """The accelerator that a phase runs on."""
+    return phase.purchase_option.placement.machine.accelerator.name
+
+
+def _moves(plan: Plan) -> list[dict[str, Any]]:
+    """What is carried between places."""
+    return [
+        {
+            "phase": one.phase,
+            "from": place_document(one.origin),
+            "to": place_document(one.target),
+            "bytes": one.move.bytes,
+            "wall_seconds": one.wall_seconds,
+            "usd_per_gb": f"{one.move.usd_per_gb:f}",
+            "cost_usd": usd_text(one.cost_usd),
+        }
+        for one in plan.moves
     ]
 
 
@@ -165,10 +192,10 @@ def _recomputed_layers(phase: PhasePlan, layers: int) -> int:
     return phase.recompute.full_layers or ceil(layers / phase.degrees["pipeline"])
 
 
-def _checkpoint_interval(plan: Plan, phase: PhasePlan) -> float:
+def _checkpoint_interval(phase: PhasePlan) -> float:
     """Seconds of work between two checkpoints that waste least, with failures and preemptions as expected."""
-    policy, nodes = plan.purchase_option.spot_policy, np.asarray(float(phase.nodes))
-    stated = interruption_rates(plan.accelerator).failures_per_1000_node_days
+    policy, nodes = phase.purchase_option.spot_policy, np.asarray(float(phase.nodes))
+    stated = interruption_rates(device_of(phase)).failures_per_1000_node_days
     events = failures_per_second(nodes, np.asarray(stated))
     if policy.policy != "steady":
         figures = policy.figures

@@ -22,11 +22,13 @@ from planner.explore.answer import (
     limit_value,
     why_not,
 )
+from planner.explore.pin_blame import pin_blames
 from planner.explore.surroundings import NOTHING, Surroundings
 from planner.plans.plan import PhasePlan, Plan
 from planner.plans.solution import Status
 from planner.problem.problem import Problem
 from planner.problem.run import recompute_as_written
+from planner.report.assumed import assumptions
 from planner.report.bill import printed_bill
 from planner.report.capacity import beyond_lines, capacity_lines, grant_line
 from planner.report.comparison import objective_ratio
@@ -36,7 +38,8 @@ from planner.report.estimate_error import estimate_error_lines
 from planner.report.gang import gang_lines
 from planner.report.memory import headroom_line, memory_legend
 from planner.report.near_optimal import near_optimal_lines
-from planner.report.tables import indented, text_table
+from planner.report.spot_stress import is_on_spot, stress_lines
+from planner.report.tables import facts, indented, text_table
 from planner.units import (
     format_amount,
     format_combinations,
@@ -89,6 +92,9 @@ def answer_parts(answer: Answer, around: Surroundings = NOTHING) -> Iterator[Ren
         yield _runners_up(answer, plan)
         yield ""
     yield from notes(answer, plan)
+    yield ""
+    yield Text("assumed")
+    yield indented(facts((one.name, one.text) for one in assumptions(answer, plan)))
 
 
 def _nodes(plan: Plan) -> str:
@@ -114,9 +120,24 @@ def _headline(answer: Answer, plan: Plan, around: Surroundings) -> Text:
         f"{format_money(plan.cost_usd)}{condition}\n"
         f"{plan.placement.title}, {_nodes(plan)}; {format_count(tokens)} tokens in "
         f"{gpu_hours_text(plan)}\n"
+        f"{_journey(plan)}"
         f"{proof} of {format_combinations(answer.search_space)} combinations, by {answer.choices.objective}"
         f"{preference_words(answer.asked) if preference and answer.asked else ''}"
     )
+
+
+def _journey(plan: Plan) -> str:
+    """Where each phase runs, and how long moving takes, on a line each; empty where the job stays in one place."""
+    if len(plan.stays) == 1:
+        return ""
+    moved = {one.phase: f", after a move of {format_duration(one.wall_seconds)}" for one in plan.moves}
+    lines = []
+    for stay in plan.stays:
+        placement = stay.purchase_option.placement
+        names = [plan.phases[index].name for index in stay.phases]
+        device = placement.machine.accelerator.name
+        lines.append(f"{', '.join(names)}: {device}, {placement.title}{moved.get(names[0], '')}\n")
+    return "".join(lines)
 
 
 def preference_words(problem: Problem) -> str:
@@ -267,7 +288,7 @@ def notes(answer: Answer, plan: Plan) -> Iterator[Text]:
     yield from (Text(line) for line in _risk(answer.problem, plan))
     if plan.purchase_option.spot_policy.policy != "steady":
         yield Text(_spot_note(plan))
-        yield from (Text(line) for line in gang_lines(plan, answer.problem))
+        yield from (Text(line) for line in (*gang_lines(plan, answer.problem), *stress_lines(plan, answer.problem)))
     yield from (Text(line) for line in capacity_lines(plan))
     if searched := largest_search(answer):
         yield Text(f"Searched up to {searched:,} GPUs: state limits.gpus to search more of what is offered.")
@@ -294,6 +315,9 @@ def _risk(problem: Problem, plan: Plan) -> Iterator[str]:
     expected, exact = map(format_probability, (summary.in_time_with_estimate, summary.in_time))
     meeting = f"Probability of meeting the {format_duration(deadline)} deadline"
     yield f"{meeting}: {expected} ({exact} if the estimate were exact)."
+    if is_on_spot(plan) and summary.in_time_with_capacity is not None:
+        known = format_probability(summary.in_time_with_capacity)
+        yield f"With how far the spot figures are known counted too: {known}."
 
 
 def format_probability(share: float) -> str:
@@ -327,3 +351,4 @@ def _no_plan(answer: Answer) -> Iterator[RenderableType]:
         reasons.setdefault(why_not(answer.choices, accelerator), []).append(accelerator)
     for reason, names in reasons.items():
         yield Text(f"  {', '.join(names)}: {reason}")
+    yield from (Text(one.text) for one in pin_blames(answer.choices))

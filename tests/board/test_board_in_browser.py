@@ -50,7 +50,7 @@ FLAGS = (
     "--disable-sync",
     "--window-size=1400,900",
 )
-SECONDS = 30
+SECONDS = 120
 AXE = next(
     (
         path

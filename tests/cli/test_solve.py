@@ -127,7 +127,8 @@ def test_text_tells_the_plan() -> None:
 def test_the_answer_says_what_kind_of_figure_it_is() -> None:
     """A plan is the best layout; what published runs reached, `plan size`'s figure, stands beside it."""
     told = plan("solve", "-").stdout
-    assert re.search(r"\nThis is the best layout, at \S+% MFU. The median of \d+ published dense .*see plan size", told)
+    pattern = r"(?s)\nThis is the best layout, at \S+% MFU. The median of \d+ published dense .*see plan size"
+    assert re.search(pattern, told)
     adapters = plan("solve", "-", "--set", "training.method=lora").stdout
     assert "This is the best layout" in adapters
     assert "The median of" not in adapters

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from random import Random
 
@@ -14,6 +16,7 @@ from planner.explore.whatif import whatif
 from planner.plans.choices import choices_of
 from planner.plans.solution import Status
 from planner.problem.document import read_document
+from planner.report.whatif import row_of
 
 PROBLEMS = Path(__file__).resolve().parents[2] / "problems"
 PROBLEM = str(PROBLEMS / "spot_heavy.yaml")
@@ -88,6 +91,41 @@ def test_parquet_holds_the_same_rows(tmp_path: Path) -> None:
         shown = [("" if value is None else value) for value in row.values()]
         assert [str(one) for one in shown[:5]] == line.split(",")[:5]
         assert row["gpus"] is None or isinstance(row["gpus"], int)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_dask_worker_that_dies_loses_nothing() -> None:
+    """A sweep on two workers, one of which is killed at a quarter, is byte for byte the serial one."""
+    distributed = pytest.importorskip("distributed", reason="distributed is not installed (extra sweeps)")
+    vary = ("market.spot_price=×0.5..×2:20", "limits.deadline=10d..40d:10")
+    document = read_document(PROBLEM)
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, scheduler_port=0
+    )
+    with cluster:
+        victim, killed = next(iter(cluster.workers.values())), list[int]()
+
+        def kill(done: int, total: int) -> None:
+            """Kills a worker once, at a quarter of the work."""
+            if total // 4 <= done and not killed:
+                killed.append(victim.pid)
+                os.kill(victim.pid, signal.SIGKILL)
+
+        address = cluster.scheduler_address.replace("tcp://", "dask://")
+        found = whatif(document, vary, workers=address, progress=kill)
+    serial = whatif(document, vary, workers=1)
+    assert killed
+    assert [row_of(cell) for cell in found.flat] == [row_of(cell) for cell in serial.flat]
+
+
+def test_no_scheduler_is_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address at which nothing answers, and what is no address, end with 2 in words."""
+    pytest.importorskip("distributed", reason="distributed is not installed (extra sweeps)")
+    monkeypatch.setattr("planner.explore.cluster.PATIENCE", 0.5)
+    for workers in ("dask://127.0.0.1:1", "dask://", "0", "257", "many"):
+        found = ran("whatif", PROBLEM, *OTHERS, "--workers", workers)
+        assert found.exit_code == 2, workers
 
 
 def test_options_that_do_not_fit_are_refused(tmp_path: Path) -> None:

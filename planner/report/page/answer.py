@@ -8,22 +8,31 @@ from planner.explore.answer import Alternative, Answer, limit_value
 from planner.explore.relaxations import Relaxation
 from planner.explore.sensitivity import Sensitivity
 from planner.explore.spot_break_even import SpotBreakEven
+from planner.explore.surroundings import NOTHING, Surroundings
 from planner.plans.limits import Limit, limits_of
 from planner.plans.plan import Plan
 from planner.plans.solution import Status
+from planner.report.assumed import assumptions
+from planner.report.capacity import beyond_lines, grant_line
 from planner.report.comparison import objective_ratio
 from planner.report.frontier import name_of
+from planner.report.near_optimal import near_optimal_lines
 from planner.report.page.parts import Badge, Card, Page, Table
 from planner.report.page.plan_card import plan_card
 from planner.report.plan_text import nearness, notes
 from planner.report.relaxations import amount, in_words, reason
 from planner.report.sensitivity import worth_lines
 from planner.report.spot_break_even import turning_lines
+from planner.report.spot_stress import is_on_spot
 from planner.units import format_combinations, format_duration, format_money
 
 
 def answer_page(
-    found: Answer, worth: Sequence[Sensitivity], gives: Sequence[Relaxation], turning: SpotBreakEven | None = None
+    found: Answer,
+    worth: Sequence[Sensitivity],
+    gives: Sequence[Relaxation],
+    turning: SpotBreakEven | None = None,
+    around: Surroundings = NOTHING,
 ) -> Page:
     """The page of an answer, with what a little more is worth and where it turns, or with the smallest relaxations."""
     plan = found.plan
@@ -33,14 +42,21 @@ def answer_page(
     others = [one for one in found.alternatives if one.plan]
     return Page(
         title=f"{name_of(found.problem)}: {plan.gpus:,} × {plan.accelerator} for {figures}",
-        lead=tuple(_lead(found)),
+        lead=(*_lead(found), *_what_would_change(plan, worth, around)),
         cards=(plan_card(plan, badges=_proof(found)), *(_other(found, plan, one) for one in others)),
         noun="plan",
-        tables=tuple(table for table in (_limits(found, plan), _others(found, plan)) if table.rows),
-        notes=tuple(
-            line for line in (*worth_lines(worth), *turning_lines(turning), *map(str, notes(found, plan))) if line
-        ),
+        tables=tuple(made for made in (table(found, plan) for table in (_limits, _others, _assumed)) if made.rows),
+        notes=tuple(line for line in (*turning_lines(turning), *map(str, notes(found, plan))) if line),
     )
+
+
+def _what_would_change(plan: Plan, worth: Sequence[Sensitivity], around: Surroundings) -> Iterator[str]:
+    """What must be granted first, what is nearly as good and better otherwise, and what a little more would buy."""
+    if around.grant:
+        yield f"{around.grant.in_words[0].upper()}{around.grant.in_words[1:]}. {grant_line(around.grant)}"
+    yield from near_optimal_lines(around.near, plan)
+    yield from beyond_lines(around.beyond, plan)
+    yield from filter(None, worth_lines(worth))
 
 
 def _lead(found: Answer) -> Iterator[str]:
@@ -53,7 +69,23 @@ def _lead(found: Answer) -> Iterator[str]:
 
 
 def _proof(found: Answer) -> tuple[Badge, ...]:
-    return (Badge("✓ proven best", "good"),) if found.status is Status.OPTIMAL else (Badge("not proven best", "bad"),)
+    """Whether it is proven, and on what weak figures that rests."""
+    proven = Badge("✓ proven best", "good") if found.status is Status.OPTIMAL else Badge("not proven best", "bad")
+    return (proven, *(Badge(words, "bad") for words in _weak_inputs(found)))
+
+
+def _weak_inputs(found: Answer) -> Iterator[str]:
+    """What the plan rests on that nobody measured."""
+    plan = found.plan
+    if plan is None:
+        return
+    figures = plan.placement.spot_figures
+    if is_on_spot(plan) and (figures is None or not figures.traced):
+        yield "spot capacity of a stand-in"
+    if not found.choices.workload.calibration.is_fitted(plan.machine.accelerator):
+        yield "speed from a data sheet"
+    if found.asked is not None and found.asked.market.capacity != found.problem.market.capacity:
+        yield "nodes to be granted"
 
 
 def _other(found: Answer, best: Plan, other: Alternative) -> Card:
@@ -77,6 +109,12 @@ def _limits(found: Answer, plan: Plan) -> Table:
 
     rows = tuple(row(limit) for limit in found.choices.limits.values())
     return Table("Limits", ("limit", "bound", "plan", "left"), rows, frozenset({1, 2, 3}))
+
+
+def _assumed(found: Answer, plan: Plan) -> Table:
+    """What the figures rest on."""
+    rows = tuple((one.name, one.text) for one in assumptions(found, plan))
+    return Table("Assumed", ("what", "figure"), rows, texts=frozenset({1}))
 
 
 def _others(found: Answer, best: Plan) -> Table:

@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 
-def rendered(page: Page) -> str:
-    """The whole file. Text is escaped, and a policy inside the page forbids every script but its own.
+def rendered(page: Page, made: str = "") -> str:
+    """The whole file; `made` says at its end by which command it was made, and when.
 
+    Text is escaped, and a policy inside the page forbids every script but its own.
     Raises InputError when the extra `html` is not installed.
     """
     require_libraries()
     script = _asset("page.js")
     return _template().render(
         page=page,
+        made=made,
         wide=_drawing(page, wide=True),
         narrow=_drawing(page, wide=False),
         style=_asset("page.css"),

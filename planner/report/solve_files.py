@@ -1,0 +1,140 @@
+"""An answer as files to send: comma-separated values, a workbook that recomputes, and Markdown for a mail."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from io import BytesIO, StringIO
+from typing import TYPE_CHECKING, Any, Final
+
+from planner.errors import InputError
+from planner.explore.answer import Answer, limit_value
+from planner.explore.surroundings import Surroundings
+from planner.plans.plan import Plan, Purchase
+from planner.report.assumed import assumptions
+from planner.report.bill import printed_bill
+from planner.report.capacity import grant_line
+from planner.report.near_optimal import near_optimal_lines
+from planner.units import SECONDS_PER_DAY, format_amount, format_duration, format_money, price_text, usd_text
+
+if TYPE_CHECKING:
+    from openpyxl.worksheet.worksheet import Worksheet
+
+BILL: Final = (
+    *("phase", "bought", "offer", "nodes", "GPUs per node"),
+    *("USD per GPU-hour", "paid hours", "wall hours", "USD"),
+)
+"""Columns of the bill."""
+FORMULA: Final = set("=+-@\t\r")
+"""Beginnings of a text that a spreadsheet would take for a formula."""
+
+
+def csv_text(plan: Plan) -> str:
+    """The bill, a row per purchase; amounts recompute from the figures beside them."""
+    stream = StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow((*BILL, "note"))
+    for one in plan.purchases:
+        figures = (price_text(one.usd_per_gpu_hour), repr(one.hours), repr(one.wall_hours), usd_text(one.cost_usd))
+        writer.writerow((*map(as_text, _names(one)), one.nodes, one.gpus_per_node, *figures, one.note))
+    return stream.getvalue()
+
+
+def _names(one: Purchase) -> tuple[str, str, str]:
+    return one.phase or "all phases", one.kind.replace("_", "-"), one.offer
+
+
+def as_text(value: str) -> str:
+    """A text as a cell holds it; what a spreadsheet would take for a formula is kept a text."""
+    shown = "".join(one for one in value if one.isprintable())
+    return f"'{shown}" if shown[:1] in FORMULA else shown
+
+
+def workbook(answer: Answer, plan: Plan) -> bytes:
+    """A workbook: the bill in live formulas, phases, runners-up, assumptions. Raises InputError without openpyxl."""
+    try:
+        from openpyxl import Workbook  # noqa: PLC0415  (only workbooks need it)
+    except ImportError:
+        fix = "pip install openpyxl, or from a checkout pip install '.[xlsx]'"
+        raise InputError("workbooks need openpyxl, which is not installed", fix=fix) from None
+    book = Workbook()
+    sheet: Any = book.active
+    sheet.title = "Bill"
+    _bill_sheet(sheet, plan)
+    for title, rows in _tables(answer, plan):
+        _filled(book.create_sheet(title), rows)
+    content = BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+def _bill_sheet(sheet: Worksheet, plan: Plan) -> None:
+    """Every purchase with its amount as a formula, and the total as their sum."""
+    _filled(sheet, [BILL])
+    for row, one in enumerate(plan.purchases, start=2):
+        figures = (one.nodes, one.gpus_per_node, float(price_text(one.usd_per_gpu_hour)), one.hours, one.wall_hours)
+        sheet.append([*map(as_text, _names(one)), *figures, f"=ROUND(D{row}*E{row}*F{row}*G{row},2)"])
+    last = len(plan.purchases) + 1
+    sheet.append(["total", *[None] * 7, f"=SUM(I2:I{last})"])
+    for row in range(2, last + 2):
+        sheet.cell(row, len(BILL)).number_format = "#,##0.00"
+
+
+def _tables(answer: Answer, plan: Plan) -> Iterator[tuple[str, Sequence[Sequence[object]]]]:
+    """The other sheets by title."""
+    degrees = list(plan.phases[0].degrees)
+    phases = [
+        (one.name, one.gpus, *(one.degrees[name] for name in degrees), one.step_seconds, one.steps,
+         one.wall_seconds / SECONDS_PER_DAY, one.mfu)
+        for one in plan.phases
+    ]  # fmt: skip
+    yield "Phases", [("phase", "GPUs", *degrees, "seconds a step", "steps", "days", "MFU"), *phases]
+    found = [plan, *(one.plan for one in answer.alternatives if one.plan)]
+    others = [
+        (one.accelerator, one.placement.title, one.gpus, one.wall_seconds / SECONDS_PER_DAY, float(one.cost_usd))
+        for one in found
+    ]
+    yield "Accelerators", [("accelerator", "place", "GPUs", "days", "USD"), *others]
+    yield "Assumed", [("what", "figure"), *((one.name, one.text) for one in assumptions(answer, plan))]
+
+
+def _filled(sheet: Worksheet, rows: Sequence[Sequence[object]]) -> None:
+    """Rows under bold headings that stay in sight."""
+    from openpyxl.styles import Font  # noqa: PLC0415  (only workbooks need it)
+
+    for row in rows:
+        sheet.append([as_text(one) if isinstance(one, str) else one for one in row])
+    for cell in sheet[1]:
+        cell.font = Font(bold=True)
+    sheet.freeze_panes = "A2"
+
+
+def markdown_text(answer: Answer, plan: Plan, around: Surroundings) -> str:
+    """A summary for a mail or a ticket: the plan, its bill, its limits, and what it assumes."""
+    return "\n".join(_markdown(answer, plan, around)) + "\n"
+
+
+def _markdown(answer: Answer, plan: Plan, around: Surroundings) -> Iterator[str]:
+    name = answer.problem.name or answer.choices.workload.model.name
+    figures = f"{format_duration(plan.wall_seconds)}, {format_money(plan.cost_usd)}"
+    yield f"**{_plain(name)}: {plan.gpus:,} × {plan.accelerator} for {figures}** ({_plain(plan.placement.title)})"
+    conditions = [grant_line(around.grant)] if around.grant else []
+    yield from (f"\n{_plain(line)}" for line in (*conditions, *near_optimal_lines(around.near, plan)))
+    bill = printed_bill(plan)
+    yield from ("", "| phase | bought | amount |", "|---|---|--:|")
+    for phase, lines in bill.phases.items():
+        for line in lines:
+            yield f"| {_plain(phase)} | {line.title}: {_plain(line.product)} | {bill.money(line.amount)} |"
+    yield f"| **total** | | **{bill.money(bill.total)}** |"
+    if answer.choices.limits:
+        yield from ("", "| limit | bound | plan |", "|---|--:|--:|")
+    for limit in answer.choices.limits.values():
+        value = limit_value(limit, plan)
+        yield f"| {limit.name} | {format_amount(limit.unit, limit.bound)} | {format_amount(limit.unit, value)} |"
+    told = "; ".join(f"{one.name} {_plain(one.text)}" for one in assumptions(answer, plan))
+    yield from ("", f"Assumed: {told}.")
+
+
+def _plain(text: str) -> str:
+    """A text in which Markdown reads no markup."""
+    return "".join(f"\\{one}" if one in "\\`*_[]<>|#" else one for one in text if one.isprintable())

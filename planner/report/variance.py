@@ -1,0 +1,127 @@
+"""Why two bills differ: by price, hours, quantity and scope, which add up to the difference to the cent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from planner.report.bill import DOLLAR, apportioned
+from planner.tolerances import CENT
+from planner.units import exact, format_number, price_text
+
+CAUSES: Final = ("price", "hours", "quantity", "scope")
+"""Unit prices; paid hours; devices; lines that only one bill has."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One purchase of a plan's document."""
+
+    usd_per_gpu_hour: Decimal
+    hours: Decimal
+    gpus: Decimal
+
+    @property
+    def usd(self) -> Decimal:
+        """Price · hours · devices."""
+        return self.usd_per_gpu_hour * self.hours * self.gpus
+
+
+@dataclass(frozen=True)
+class Variance:
+    """The causes of a difference, in whole cents."""
+
+    usd: Mapping[str, Decimal]
+    """By cause; they add up to the difference of the bills."""
+    prices: tuple[str, ...]
+    """Each unit price that changed, with what it is of."""
+
+    def in_dollars(self, total: Decimal) -> dict[str, Decimal]:
+        """Whole dollars by cause that add up to the printed difference."""
+        moved = {**self.usd, "scope": self.usd["scope"] + total - sum(self.usd.values(), start=Decimal(0))}
+        return dict(zip(CAUSES, apportioned([moved[cause] for cause in CAUSES], DOLLAR), strict=True))
+
+
+def variance(old: Mapping[str, Any], new: Mapping[str, Any]) -> Variance:
+    """Why the bill of a new plan's document is another than that of an old one.
+
+    Of a line that both have, each factor gets its Shapley share: its change times the mean of the other two over every
+    order in which they may change.
+    """
+    before, after = _comparable(_lines(old), _lines(new))
+    parts = dict.fromkeys(CAUSES, Decimal(0))
+    for name in dict.fromkeys((*before, *after)):
+        if name in before and name in after:
+            for cause, usd in _shares(before[name], after[name]):
+                parts[cause] += usd
+        else:
+            parts["scope"] += after[name].usd if name in after else -before[name].usd
+    total = Decimal(new["cost_usd"]) - Decimal(old["cost_usd"])
+    largest = max(CAUSES, key=lambda cause: abs(parts[cause]))
+    parts[largest] += total - sum(parts.values(), start=Decimal(0))
+    cents = apportioned([parts[cause] for cause in CAUSES], CENT)
+    return Variance(dict(zip(CAUSES, cents, strict=True)), tuple(_changed_prices(before, after)))
+
+
+Lines = Mapping[tuple[str, str, str], Line]
+"""By phase, way to buy and note."""
+
+
+def _lines(plan: Mapping[str, Any]) -> Lines:
+    """The purchases of a plan by phase, way to buy and note."""
+    per_node = Decimal(plan["gpus"]) / Decimal(plan["nodes"])
+    return {(one["phase"], one["kind"], one.get("note", "")): _line(one, per_node) for one in plan["purchases"]}
+
+
+def _line(one: Mapping[str, Any], per_node: Decimal) -> Line:
+    gpus = one["nodes"] * Decimal(one.get("gpus_per_node", per_node))
+    return Line(Decimal(one["usd_per_gpu_hour"]), exact(one["hours"]), gpus)
+
+
+def _comparable(before: Lines, after: Lines) -> tuple[Lines, Lines]:
+    """Both bills by line; a phase that they buy in different ways is one line of each, at its mean price."""
+    phases = {name[0] for name in before} & {name[0] for name in after}
+    differ = {one for one in phases if _of(before, one).keys() != _of(after, one).keys()}
+    joined = []
+    for lines in (before, after):
+        kept = {name: line for name, line in lines.items() if name[0] not in differ}
+        joined.append(kept | {(phase, phase, ""): _mean(_of(lines, phase)) for phase in sorted(differ)})
+    return joined[0], joined[1]
+
+
+def _of(lines: Lines, phase: str) -> Lines:
+    """The lines of a phase."""
+    return {name: line for name, line in lines.items() if name[0] == phase}
+
+
+def _mean(lines: Lines) -> Line:
+    """Several lines as one: their devices, at their mean hours and price; stand-ins are no devices of their own."""
+    gpus = sum((line.gpus for name, line in lines.items() if not name[2]), start=Decimal(0))
+    gpu_hours = sum((line.gpus * line.hours for line in lines.values()), start=Decimal(0))
+    usd = sum((line.usd for line in lines.values()), start=Decimal(0))
+    return Line(usd / gpu_hours if gpu_hours else Decimal(0), gpu_hours / gpus if gpus else Decimal(0), gpus)
+
+
+def _shares(old: Line, new: Line) -> Iterator[tuple[str, Decimal]]:
+    """What each factor of a line changes; together they change it from the old to the new amount."""
+    factors = {"price": "usd_per_gpu_hour", "hours": "hours", "quantity": "gpus"}
+    for cause, own in factors.items():
+        first, second = (name for name in factors.values() if name != own)
+        a0, a1, b0, b1 = (getattr(one, name) for name in (first, second) for one in (old, new))
+        mean = (a0 * b0 + a1 * b1) / 3 + (a0 * b1 + a1 * b0) / 6
+        yield cause, (getattr(new, own) - getattr(old, own)) * mean
+
+
+def _changed_prices(before: Lines, after: Lines) -> Iterator[str]:
+    """Every unit price that is another, with its old and new value."""
+    told = set()
+    for name in before:
+        if name in after and (change := (before[name].usd_per_gpu_hour, after[name].usd_per_gpu_hour)) not in told:
+            told.add(change)
+            old, new = change
+            if old != new:
+                share = f" ({format_number(100 * float(new / old - 1))}%)" if old else ""
+                kind = name[1].replace("_", "-")
+                yield f"{kind}: ${price_text(old)} → ${price_text(new)} per GPU-hour{share}"

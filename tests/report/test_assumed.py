@@ -1,0 +1,42 @@
+"""What an answer takes for granted is said in text, JSON and pages, with what the problem states told apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from planner.report.assumed import NOT_IN_THE_BILL, assumptions
+from planner.report.page.answer import answer_page
+from planner.session import Answered, Session, load_problem
+
+SPOT = Path(__file__).resolve().parent.parent.parent / "problems" / "spot_heavy.yaml"
+
+
+@pytest.fixture(scope="module")
+def answered() -> Answered:
+    """An answer to a problem that pins a degree and states its stack."""
+    return Session(load_problem(SPOT, {"layout.tensor": 1, "training.software": "{stack: megatron}"})).answered
+
+
+def test_defaults_and_what_is_stated_are_told_apart(answered: Answered) -> None:
+    """Pins and the stack are stated, the optimizer is not; batches are in tokens; the bill's gaps are named."""
+    plan = answered.answer.plan
+    assert plan is not None
+    found = {one.name: one for one in assumptions(answered.answer, plan)}
+    assert found["pinned"].text == "tensor 1 (stated)"
+    assert found["software"].stated
+    assert found["optimizer"].text == "adamw"
+    assert "4.19M tokens a step" in found["batch of pretrain"].value
+    assert found["not in the bill"].value == NOT_IN_THE_BILL
+
+
+def test_the_document_and_the_page_hold_the_same(answered: Answered) -> None:
+    """Every assumption of the text stands in the JSON document and in the page."""
+    plan = answered.answer.plan
+    assert plan is not None
+    said = {(one.name, one.value) for one in assumptions(answered.answer, plan)}
+    assert {(one.name, one.value) for one in answered.document.assumed} == said
+    page = answer_page(answered.answer, (), ())
+    (table,) = (one for one in page.tables if one.title == "Assumed")
+    assert set(table.rows) == {(one.name, one.text) for one in assumptions(answered.answer, plan)}
