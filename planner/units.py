@@ -292,6 +292,22 @@ def parse_price(value: object) -> Price:
     )
 
 
+_BYTES = {"GB": Decimal(1), "TB": Decimal(1000), "GiB": Decimal(2**30) / Decimal(10**9)}
+
+
+def parse_transfer_price(value: object) -> Decimal:
+    """US dollars per GB (10^9 bytes) that leave a place, from `$0.09/GB`, `$90/TB` or 0; up to $10 per GB."""
+    if value == 0 and not isinstance(value, bool):
+        return Decimal(0)
+    match = _PRICE.fullmatch(value.strip()) if isinstance(value, str) and len(value) <= _LONGEST_TEXT else None
+    if not match or match["what"].strip() not in _BYTES:
+        raise QuantityError(f"{_shown(value)} is no price of a transfer", "write $0.09/GB")
+    usd = parse_money(match["amount"]) / _BYTES[match["what"].strip()]
+    if usd > 10:
+        raise QuantityError(f"{_shown(value)} is beyond the largest price that is accepted", "check the unit")
+    return usd
+
+
 def parse_bandwidth(value: object) -> float:
     """Bytes per second (per device and direction) from `400 Gb/s` (bits) or `50 GB/s` (bytes)."""
     return float(_BANDWIDTH.read(value))

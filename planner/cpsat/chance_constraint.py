@@ -27,6 +27,7 @@ from planner.cpsat.fixed_point import FixedPoint
 from planner.cpsat.mode_columns import in_units
 from planner.cpsat.model import IntVar, LinearExpr, Model
 from planner.cpsat.variables import PhaseVariables, PlanVariables
+from planner.market.purchase_options import STEADY
 from planner.plans.choices import Choices, Site, site_of
 from planner.plans.limits import Limit
 from planner.plans.plan_error import counts_error, kept_of_phase
@@ -104,9 +105,10 @@ def loosening(choices: Choices) -> float:
 
 def _with_error(model: Model, plan: PlanVariables, choices: Choices, rule: _Rule, scale: FixedPoint) -> None:
     """With the estimate's error the time that is kept is a column of each phase's layouts, and the columns add up."""
-    parts: list[LinearExpr] = []
-    for phase, work, columns in zip(plan.phases, choices.phases, choices.columns, strict=True):
-        on_sites = ((choices.machines[site.machine], columns[site]) for site in choices.sites)
+    parts = [plan.wall - LinearExpr.sum([phase.wall for phase in plan.phases])]  # the time of moves
+    for index, (phase, work) in enumerate(zip(plan.phases, choices.phases, strict=True)):
+        sites = choices.sites_of(index)
+        on_sites = ((choices.machines[site.machine], choices.columns[index][site]) for site in sites)
         kept = (kept_of_phase(choices, machine, modes, work.steps) for machine, modes in on_sites)
         parts.append(phase.chosen_sum(in_units(kept, scale.seconds)))
     model.add(sum(parts) <= scale.time_bound(rule.seconds)).with_name("risk.confidence")
@@ -115,7 +117,7 @@ def _with_error(model: Model, plan: PlanVariables, choices: Choices, rule: _Rule
 def _single(model: Model, plan: PlanVariables, choices: Choices, rule: _Rule, scale: FixedPoint) -> None:
     """With one phase, the time that is kept is a column of the layout choice like any other."""
     phase, steps = plan.phases[0], choices.phases[0].steps
-    runs = [choices.columns[0][site].run for site in choices.sites]
+    runs = [choices.columns[0][site].run for site in choices.sites_of(0)]
     times = (
         promised(run.least.after(steps), run.wall.after(steps), run.variance.after(steps), rule.deviations)
         for run in runs
@@ -126,7 +128,7 @@ def _single(model: Model, plan: PlanVariables, choices: Choices, rule: _Rule, sc
 
 def _phase(variables: PhaseVariables, choices: Choices, index: int, rule: _Rule) -> _Phase:
     """A phase's figures; a variance that no plan can have within the deadline is capped at twice of it."""
-    steps, runs = choices.phases[index].steps, [choices.columns[index][site].run for site in choices.sites]
+    steps, runs = choices.phases[index].steps, [choices.columns[index][site].run for site in choices.sites_of(index)]
     most = ceil(2 * SPREADS / max(rule.deviations, LEAST_DEVIATIONS)) ** 2
     beyond = in_units((run.beyond.after(steps) for run in runs), rule.seconds / BEYONDS)
     variance = in_units((run.variance.after(steps) for run in runs), (rule.seconds / SPREADS) ** 2)
@@ -212,11 +214,14 @@ class _Margin:
 def _least_margins(
     choices: Choices, phases: Sequence[_Phase], rule: _Rule, scale: FixedPoint
 ) -> Mapping[Site, _Margin]:
-    """What `promised` leaves at least on each site: its fewest standard deviations times the chord of √V."""
+    """What `promised` leaves at least on each site: its fewest standard deviations times the chord of √V.
+
+    Of a job that may move, on all sites together.
+    """
     unit = rule.seconds / SPREADS / scale.seconds
-    places = [_places(phase) for phase in phases]
+    places = [_places(phase, choices) for phase in phases]
     margins: dict[Site, _Margin] = {}
-    for site in choices.sites:
+    for site in choices.sites if choices.together else ANYWHERE:
         low = high = 0
         shapes: list[float] = []
         for phase, of_phase in zip(phases, places, strict=True):
@@ -231,11 +236,15 @@ def _least_margins(
     return margins
 
 
-def _places(phase: _Phase) -> Mapping[Site, Sequence[int]]:
+ANYWHERE: Final = (Site(("", 0, 0, 0.0), STEADY),)
+"""Stands for all sites of a job that may move."""
+
+
+def _places(phase: _Phase, choices: Choices) -> Mapping[Site, Sequence[int]]:
     """The options of a phase by site."""
     found: dict[Site, list[int]] = {}
     for place, site in enumerate(phase.variables.figures.sites):
-        found.setdefault(site, []).append(place)
+        found.setdefault(site if choices.together else ANYWHERE[0], []).append(place)
     return found
 
 
@@ -244,11 +253,14 @@ def _leaves_least_margin(
 ) -> None:
     """Every option with its part of the least margin: implied, but the linear bound that proofs need."""
     parts: list[LinearExpr] = []
+    anywhere = margins.get(ANYWHERE[0])
     for phase in phases:
         figures = phase.variables.figures
         columns = zip(figures.wall, phase.variance, figures.sites, strict=True)
-        with_margin = [PARTS * wall + floor(PARTS * margins[where].slope * v) for wall, v, where in columns]
+        slopes = [(wall, variance, (anywhere or margins[where]).slope) for wall, variance, where in columns]
+        with_margin = [PARTS * wall + floor(PARTS * slope * variance) for wall, variance, slope in slopes]
         parts.append(phase.variables.chosen_sum(with_margin))
-    starts = [floor(PARTS * margins[site_of(purchase_option)].start) for purchase_option, _ in plan.purchase_options]
-    begin = LinearExpr.weighted_sum([chosen for _, chosen in plan.purchase_options], starts)
+    options = plan.phases[0].purchase_options
+    starts = [floor(PARTS * (anywhere or margins[site_of(purchase_option)]).start) for purchase_option, _ in options]
+    begin = LinearExpr.weighted_sum([chosen for _, chosen in options], starts)
     model.add(begin + sum(parts) <= PARTS * bound).with_name("risk.confidence: least margin")

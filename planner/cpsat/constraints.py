@@ -2,43 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
+from typing import TypeVar
 
 from planner.cpsat.fixed_point import FixedPoint, budget_of
-from planner.cpsat.model import IntVar, LinearExpr, Model
+from planner.cpsat.model import IntVar, LinearExpr, Literal, Model
+from planner.cpsat.move_costs import move_costs
 from planner.cpsat.variables import PhaseVariables, PlanVariables
+from planner.market.purchase_options import PurchaseOption
 from planner.plans.choices import Choices, Site, site_of
 from planner.plans.limits import Limit
 
 
-def chooses_one_purchase_option(model: Model, plan: PlanVariables) -> None:
-    """The whole job is bought with one purchase option: a synchronous job stays in one placement."""
-    model.add_exactly_one([chosen for _, chosen in plan.purchase_options]).with_name("one tender")
+def chooses_one_purchase_option(model: Model, phase: PhaseVariables) -> None:
+    """A synchronous job runs in one placement at a time, so a phase is bought with one purchase option."""
+    model.add_exactly_one([chosen for _, chosen in phase.purchase_options]).with_name("one purchase option")
 
 
-def purchase_option_has_its_accelerator(model: Model, plan: PlanVariables) -> None:
-    """The accelerator is that of the chosen purchase option."""
-    for name, accelerator in plan.accelerators.items():
-        of_it = [
-            chosen
-            for purchase_option, chosen in plan.purchase_options
-            if purchase_option.placement.machine.accelerator.name == name
-        ]
-        model.add(sum(of_it) == accelerator).with_name(f"accelerator {name}")
-
-
-def chooses_one_layout(model: Model, plan: PlanVariables, phase: PhaseVariables, choices: Choices) -> None:
+def chooses_one_layout(model: Model, phase: PhaseVariables) -> None:
     """Each phase has one layout, and it is one of those on the chosen purchase option's site."""
-    model.add_exactly_one(phase.options).with_name(f"{phase.figures.name}: one layout")
-    layouts: dict[Site, list[IntVar]] = {site: [] for site in choices.sites}
-    purchase_options: dict[Site, list[IntVar]] = {site: [] for site in choices.sites}
+    name = phase.figures.name
+    model.add_exactly_one(phase.options).with_name(f"{name}: one layout")
+    layouts: dict[Site, list[IntVar]] = {}
+    purchase_options: dict[Site, list[IntVar]] = {}
     for option, site in zip(phase.options, phase.figures.sites, strict=True):
-        layouts[site].append(option)
-    for purchase_option, chosen in plan.purchase_options:
-        purchase_options[site_of(purchase_option)].append(chosen)
-    for site in choices.sites:
-        rule = model.add(LinearExpr.sum(layouts[site]) == LinearExpr.sum(purchase_options[site]))
-        rule.with_name(f"{phase.figures.name}: a layout for the tender")
+        layouts.setdefault(replace(site, arrives=False), []).append(option)
+    for purchase_option, chosen in phase.purchase_options:
+        purchase_options.setdefault(site_of(purchase_option), []).append(chosen)
+    for site in dict.fromkeys((*layouts, *purchase_options)):
+        rule = model.add(LinearExpr.sum(layouts.get(site, [])) == LinearExpr.sum(purchase_options.get(site, [])))
+        rule.with_name(f"{name}: a layout for the purchase option")
+
+
+def waits_on_arrival(model: Model, phase: PhaseVariables) -> None:
+    """Where a stay begins spot nodes have to be waited for, and only there."""
+    if phase.begins is None:
+        return
+    sited = list(zip(phase.options, phase.figures.sites, strict=True))
+    arriving = [option for option, site in sited if site.arrives]
+    going_on = [option for option, site in sited if site.has_spot and not site.arrives]
+    model.add(LinearExpr.sum(arriving) <= phase.begins).with_name(f"{phase.figures.name}: waits for spot nodes")
+    model.add(LinearExpr.sum(going_on) + phase.begins <= 1).with_name(f"{phase.figures.name}: has its spot nodes")
+
+
+def stays_go_on(model: Model, before: PhaseVariables, phase: PhaseVariables) -> None:
+    """A phase with which no stay begins is bought as the one before, and as many nodes are reserved."""
+    if phase.begins is None:
+        return
+    known = {id(purchase_option): chosen for purchase_option, chosen in before.purchase_options}
+    for purchase_option, chosen in phase.purchase_options:
+        bought = known.get(id(purchase_option), 0)
+        rule = model.add(chosen <= bought).only_enforce_if(~phase.begins)
+        rule.with_name(f"{phase.figures.name}: the same purchase option")
+    rule = model.add(phase.held == before.held).only_enforce_if(~phase.begins)
+    rule.with_name(f"{phase.figures.name}: the same reservation")
 
 
 def nodes_are_the_layouts(model: Model, phase: PhaseVariables) -> None:
@@ -58,19 +78,19 @@ def every_node_is_bought(model: Model, phase: PhaseVariables) -> None:
     model.add(phase.bought == bought).with_name(f"{phase.figures.name}: purchases")
 
 
-def reservation_covers_phase(model: Model, plan: PlanVariables, phase: PhaseVariables) -> None:
-    """A phase uses no more reserved nodes than are reserved for the whole job."""
-    model.add(phase.reserved <= plan.reserved).with_name(f"{phase.figures.name}: reservation")
+def reservation_covers_phase(model: Model, phase: PhaseVariables) -> None:
+    """A phase uses no more reserved nodes than are reserved for its stay."""
+    model.add(phase.reserved <= phase.held).with_name(f"{phase.figures.name}: reservation")
 
 
-def buys_what_is_sold(model: Model, plan: PlanVariables, phase: PhaseVariables) -> None:
+def buys_what_is_sold(model: Model, phase: PhaseVariables) -> None:
     """On-demand, spot and reserved nodes are bought only where the chosen option sells them, within its capacity."""
-    for purchase_option, chosen in plan.purchase_options:
+    for purchase_option, chosen in phase.purchase_options:
         quotas: tuple[tuple[IntVar, int], ...] = (
             (phase.bought, purchase_option.placement.nodes),
             (phase.on_demand, purchase_option.placement.nodes if purchase_option.on_demand_price is not None else 0),
             (phase.spot, purchase_option.spot_nodes),
-            (phase.reserved, purchase_option.placement.nodes if purchase_option.reservation else 0),
+            (phase.held, purchase_option.placement.nodes if purchase_option.reservation else 0),
         )
         for nodes, quota in quotas:
             if quota < nodes.domain.max():
@@ -110,10 +130,10 @@ def times(model: Model, first: IntVar, second: IntVar) -> LinearExpr:
     return product
 
 
-def phase_costs(model: Model, plan: PlanVariables, phase: PhaseVariables, scale: FixedPoint) -> None:
+def phase_costs(model: Model, phase: PhaseVariables, scale: FixedPoint) -> None:
     """At the chosen option's prices: cost ≥ on-demand price · on-demand time + spot price · spot time, rounded down."""
     on_demand_time = phase.node_time - phase.saved_time - phase.reserved_time
-    for purchase_option, chosen in plan.purchase_options:
+    for purchase_option, chosen in phase.purchase_options:
         on_demand, spot = _price(purchase_option.on_demand_price, scale), _price(purchase_option.spot_price, scale)
         bill = on_demand * on_demand_time + spot * phase.spot_time
         rule = model.add(scale.cost_ratio * (phase.cost + 1) >= bill + 1).only_enforce_if(chosen)
@@ -121,23 +141,94 @@ def phase_costs(model: Model, plan: PlanVariables, phase: PhaseVariables, scale:
 
 
 def reservation_costs(model: Model, plan: PlanVariables, scale: FixedPoint) -> None:
-    """Reserved nodes are paid from the first phase to the last, and at least for the committed term."""
-    model.add(plan.reserved_time == times(model, plan.reserved, plan.wall)).with_name("reserved_time")
-    for purchase_option, chosen in plan.purchase_options:
+    """Reserved nodes are paid from the first phase of a stay to its last, and at least for the committed term."""
+    if not any(purchase_option.reservation for phase in plan.phases for purchase_option, _ in phase.purchase_options):
+        model.add(plan.reserved_cost == 0).with_name("no reservation")
+        return
+    if all(phase.begins is None for phase in plan.phases):
+        _reservation_until(model, plan.phases[0], plan.wall, plan.reserved_cost, scale)
+        _pays_term(model, plan.phases[0], plan.reserved_cost, (), scale)
+        return
+    parts: list[IntVar] = []
+    for index, phase in enumerate(plan.phases):
+        accrued = model.new_int_var(0, plan.most_reserved_cost, f"{phase.figures.name}.accrued reservation")
+        paid = model.new_int_var(0, plan.most_reserved_cost, f"{phase.figures.name}.paid reservation")
+        _reservation_until(model, phase, phase.wall, accrued, scale, before=parts[-2] if index else None)
+        ends = plan.phases[index + 1].begins if index + 1 < len(plan.phases) else None
+        conditions = () if ends is None else (ends,)
+        model.add(paid >= accrued).with_name(f"{phase.figures.name}: reservation ends").only_enforce_if(*conditions)
+        _pays_term(model, phase, paid, conditions, scale)
+        parts.extend((accrued, paid))
+    model.add(plan.reserved_cost == LinearExpr.sum(parts[1::2])).with_name("reservations")
+
+
+def _reservation_until(
+    model: Model, phase: PhaseVariables, wall: IntVar, cost: IntVar, scale: FixedPoint, before: IntVar | None = None
+) -> None:
+    """Reserved nodes cost so much for a time, rounded down, and where a stay goes on what they cost before it too."""
+    held_time, name = times(model, phase.held, wall), phase.figures.name
+    for purchase_option, chosen in phase.purchase_options:
         if purchase_option.reservation is None:
-            model.add(plan.reserved == 0).only_enforce_if(chosen).with_name("no reservation")
             continue
-        bill = _price(purchase_option.reservation.usd_per_node_hour, scale) * plan.reserved_time
-        rule = model.add(scale.cost_ratio * (plan.reserved_cost + 1) >= bill + 1).only_enforce_if(chosen)
-        rule.with_name("reservation")
-        term = scale.commitment(purchase_option) * plan.reserved
-        model.add(plan.reserved_cost >= term).only_enforce_if(chosen).with_name("committed term")
+        bill = _price(purchase_option.reservation.usd_per_node_hour, scale) * held_time
+        rule = model.add(scale.cost_ratio * (cost + 1) >= bill + 1).only_enforce_if(chosen)
+        rule.with_name(f"{name}: reservation")
+        if before is not None and phase.begins is not None:
+            rule = model.add(scale.cost_ratio * (cost - before + 1) >= bill + 1)
+            rule.with_name(f"{name}: reservation goes on").only_enforce_if(chosen, ~phase.begins)
 
 
-def phases_add_up(model: Model, plan: PlanVariables) -> None:
+def _pays_term(
+    model: Model, phase: PhaseVariables, paid: IntVar, conditions: tuple[Literal, ...], scale: FixedPoint
+) -> None:
+    """A reservation costs at least its committed term."""
+    for purchase_option, chosen in phase.purchase_options:
+        if purchase_option.committed_seconds:
+            term = scale.commitment(purchase_option) * phase.held
+            model.add(paid >= term).with_name("committed term").only_enforce_if(chosen, *conditions)
+
+
+def moves(model: Model, plan: PlanVariables, choices: Choices, scale: FixedPoint) -> tuple[LinearExpr, LinearExpr]:
+    """Time and cost of all moves: a restart in another placement, a transfer and its price in another location."""
+    walls, costs = [LinearExpr.constant(0)], [LinearExpr.constant(0)]
+    for index, (before, phase) in enumerate(pairwise(plan.phases), start=1):
+        if phase.begins is None:
+            continue
+        of = move_costs(choices, scale, index)
+        restarts = model.new_bool_var(f"{phase.figures.name}.restarts elsewhere")
+        for gone in _left(before, phase, lambda one: (one.placement.key, one.placement.machine.key)).values():
+            model.add(restarts >= gone).with_name(f"{phase.figures.name}: leaves its nodes")
+        carried = {}
+        for place, gone in _left(before, phase, lambda one: one.placement.location).items():
+            carried[place] = model.new_bool_var(f"{phase.figures.name}.carried from {' '.join(place)}")
+            model.add(carried[place] >= gone).with_name(f"{phase.figures.name}: leaves a location")
+        walls.append(of.restart * restarts + of.transfer * LinearExpr.sum(list(carried.values())))
+        costs.append(LinearExpr.weighted_sum(list(carried.values()), [of.egress[place] for place in carried]))
+    return LinearExpr.sum(walls), LinearExpr.sum(costs)
+
+
+Place = TypeVar("Place")
+
+
+def _left(
+    before: PhaseVariables, phase: PhaseVariables, place_of: Callable[[PurchaseOption], Place]
+) -> dict[Place, LinearExpr]:
+    """For each place, 1 where the phase before ran there and this one does not."""
+    found: dict[Place, list[LinearExpr]] = {}
+    for purchase_option, chosen in before.purchase_options:
+        found.setdefault(place_of(purchase_option), []).append(chosen)
+    for purchase_option, chosen in phase.purchase_options:
+        if place_of(purchase_option) in found:
+            found[place_of(purchase_option)].append(-chosen)
+    return {place: LinearExpr.sum(terms) for place, terms in found.items()}
+
+
+def phases_add_up(model: Model, plan: PlanVariables, choices: Choices, scale: FixedPoint) -> None:
     """Wall times and costs add up, the phases run one after another; gpus is the largest number at a time."""
-    model.add(plan.wall == sum(phase.wall for phase in plan.phases)).with_name("wall")
-    model.add(plan.cost == sum(phase.cost for phase in plan.phases) + plan.reserved_cost).with_name("cost")
+    moving_time, moving_cost = moves(model, plan, choices, scale)
+    model.add(plan.wall == sum(phase.wall for phase in plan.phases) + moving_time).with_name("wall")
+    bought = sum(phase.cost for phase in plan.phases) + plan.reserved_cost
+    model.add(plan.cost == bought + moving_cost).with_name("cost")
     model.add_maximum(plan.gpus, [phase.gpus for phase in plan.phases])
 
 

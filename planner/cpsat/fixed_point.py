@@ -15,7 +15,7 @@ import numpy as np
 
 from planner.market.money import node_hours_usd
 from planner.market.purchase_options import PurchaseOption
-from planner.plans.choices import Choices, PhaseModes, site_of
+from planner.plans.choices import Choices, PhaseModes
 from planner.plans.lower_bounds import least_seconds, least_usd, rounded_off
 from planner.plans.node_cost import node_cost
 from planner.plans.peak_bound import prices_of
@@ -99,12 +99,11 @@ def _scale(choices: Choices, coarse: int) -> FixedPoint:
 
 def _weight_of_rounding(choices: Choices) -> float:
     """Rounding both times of a spot node by a unit costs at most so many times its cost in a unit of wall time."""
-    return max(_weight(choices, index, one) for index in range(len(choices.phases)) for one in choices.purchase_options)
+    return max(_weight(*one) for index in range(len(choices.phases)) for one in choices.bought_modes(index))
 
 
-def _weight(choices: Choices, phase: int, purchase_option: PurchaseOption) -> float:
+def _weight(purchase_option: PurchaseOption, columns: PhaseModes) -> float:
     """The weight of one phase with one purchase option; 1 without spot nodes."""
-    columns = choices.columns[phase][site_of(purchase_option)]
     spot, stand_in = (float(price or 0) for price in (purchase_option.spot_price, purchase_option.on_demand_price))
     if not spot:
         return 1.0
@@ -131,9 +130,9 @@ def affordable_node_seconds(choices: Choices) -> float:
     """Node-seconds of wall time that the budget buys at most, in the cheapest way of all."""
     budget = budget_of(choices)
     return max(
-        _affordable(choices, index, purchase_option, budget)
-        for index in range(len(choices.phases))
-        for purchase_option in choices.purchase_options
+        _affordable(purchase_option, columns, work.steps, budget)
+        for index, work in enumerate(choices.phases)
+        for purchase_option, columns in choices.bought_modes(index)
     )
 
 
@@ -143,13 +142,12 @@ def budget_of(choices: Choices) -> float:
     return inf if limit is None else limit.bound + rounded_off(choices)
 
 
-def _affordable(choices: Choices, phase: int, purchase_option: PurchaseOption, usd: float) -> float:
+def _affordable(purchase_option: PurchaseOption, columns: PhaseModes, steps: int, usd: float) -> float:
     """Node-seconds of one phase."""
-    columns, steps = choices.columns[phase][site_of(purchase_option)], choices.phases[phase].steps
     rate = node_cost(purchase_option, columns, steps).least / columns.wall_seconds(steps)
     with np.errstate(divide="ignore"):
         return float((usd / rate).max())
 
 
 def _used(choices: Choices, phase: int) -> list[PhaseModes]:
-    return [choices.columns[phase][site] for site in choices.sites]
+    return [choices.columns[phase][site] for site in choices.sites_of(phase)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def mode_columns_of(choices: Choices, scale: FixedPoint, index: int) -> ModeColu
     """The integers of one phase."""
     steps = choices.phases[index].steps
     deadline = choices.limits.get("wall_seconds")
-    used = [(site, choices.columns[index][site]) for site in choices.sites]
+    used = [(site, choices.columns[index][site]) for site in choices.sites_of(index)]
     runs = [columns.run for _, columns in used]
     wall, paid, replaced = (
         in_units((getattr(run, name).after(steps) for run in runs), scale.seconds)
@@ -92,7 +92,7 @@ def _lowest_bills(
     for purchase_option in choices.purchase_options:
         prices[site_of(purchase_option)].append(scale.prices(purchase_option))
     return [
-        count * min(_lowest(one, wall, paid, saved) for one in prices[site])
+        count * min(_lowest(one, wall, paid, saved) for one in prices[replace(site, arrives=False)])
         for site, count, wall, paid, saved in zip(sites, bought, *times, strict=True)
     ]
 

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from planner.clock import Clock, OutOfTimeError
@@ -15,10 +16,11 @@ from planner.cpsat.chance_constraint import keeps_deadline_surely, loosening
 from planner.cpsat.fixed_point import FixedPoint, fixed_point_of
 from planner.cpsat.model import Model, SatParameters, Search
 from planner.cpsat.objective import measure_of
-from planner.cpsat.variables import PlanVariables, declare
+from planner.cpsat.variables import PhaseVariables, PlanVariables, declare
+from planner.market.purchase_options import PurchaseOption
 from planner.plans.choices import Choices, site_of
 from planner.plans.lower_bounds import rounded_off
-from planner.plans.solution import Decision, PhaseDecision, Solution, Status
+from planner.plans.solution import Decision, PhaseDecision, Solution, Status, Stay
 
 _STATUS: Final = {
     cp.OPTIMAL: Status.OPTIMAL,
@@ -44,20 +46,23 @@ def build(choices: Choices, clock: Clock | None = None) -> Built:
     """
     model, scale, clock = Model(), fixed_point_of(choices), clock or Clock()
     plan = declare(model, choices, scale)
-    rule.chooses_one_purchase_option(model, plan)
-    rule.purchase_option_has_its_accelerator(model, plan)
+    for phase in plan.phases[:1] if choices.together else plan.phases:
+        rule.chooses_one_purchase_option(model, phase)
+    for before, phase in pairwise(plan.phases):
+        rule.stays_go_on(model, before, phase)
     for phase in plan.phases:
         clock.check()
-        rule.chooses_one_layout(model, plan, phase, choices)
+        rule.chooses_one_layout(model, phase)
+        rule.waits_on_arrival(model, phase)
         rule.nodes_are_the_layouts(model, phase)
         rule.every_node_is_bought(model, phase)
-        rule.reservation_covers_phase(model, plan, phase)
-        rule.buys_what_is_sold(model, plan, phase)
+        rule.reservation_covers_phase(model, phase)
+        rule.buys_what_is_sold(model, phase)
         rule.times_are_the_layouts(model, phase)
         rule.purchases_last_the_phase(model, phase)
-        rule.phase_costs(model, plan, phase, scale)
+        rule.phase_costs(model, phase, scale)
     rule.reservation_costs(model, plan, scale)
-    rule.phases_add_up(model, plan)
+    rule.phases_add_up(model, plan, choices, scale)
     rule.costs_at_least_the_lowest_price(model, plan, scale)
     for limit in choices.limits.values():
         rule.keeps_limit(model, plan, choices, limit, scale)
@@ -138,20 +143,35 @@ def bound_of(choices: Choices, scale: FixedPoint, value: float) -> float:
 
 def _begin_at(built: Built, hint: Decision) -> None:
     """Hints at the decisions; all other figures follow from them."""
-    model, plan, site = built.model, built.plan, site_of(hint.purchase_option)
-    for purchase_option, chosen in plan.purchase_options:
-        model.hint(chosen, purchase_option == hint.purchase_option)
-    model.hint(plan.reserved, hint.reserved)
-    for phase, decided in zip(plan.phases, hint.phases, strict=True):
-        places = zip(phase.figures.sites, phase.figures.indices, strict=True)
-        for option, place in zip(phase.options, places, strict=True):
-            model.hint(option, place == (site, decided.index))
-        for variable, nodes in (
-            (phase.on_demand, decided.on_demand),
-            (phase.spot, decided.spot),
-            (phase.reserved, decided.reserved),
-        ):
-            model.hint(variable, nodes)
+    shared = built.plan.phases[0].purchase_options if len(hint.stays) == 1 else None
+    for stay in hint.stays:
+        for index in stay.phases:
+            phase = built.plan.phases[index]
+            if not index or phase.purchase_options is not shared:
+                _hint_at_purchase(built.model, phase, stay)
+            if phase.begins is not None:
+                built.model.hint(phase.begins, index == stay.first)
+            _hint_at_phase(built.model, phase, stay, hint.phases[index], arrives=0 < index == stay.first)
+
+
+def _hint_at_purchase(model: Model, phase: PhaseVariables, stay: Stay) -> None:
+    """How a phase is bought."""
+    for purchase_option, chosen in phase.purchase_options:
+        model.hint(chosen, purchase_option is stay.purchase_option)
+    model.hint(phase.held, stay.reserved)
+
+
+def _hint_at_phase(model: Model, phase: PhaseVariables, stay: Stay, decided: PhaseDecision, *, arrives: bool) -> None:
+    """Its layout and its nodes."""
+    site = site_of(stay.purchase_option, arrives=arrives)
+    for option, place in zip(phase.options, zip(phase.figures.sites, phase.figures.indices, strict=True), strict=True):
+        model.hint(option, place == (site, decided.index))
+    for variable, nodes in (
+        (phase.on_demand, decided.on_demand),
+        (phase.spot, decided.spot),
+        (phase.reserved, decided.reserved),
+    ):
+        model.hint(variable, nodes)
 
 
 def _take_back_interrupts() -> None:
@@ -162,15 +182,25 @@ def _take_back_interrupts() -> None:
 
 def decode(built: Built, choices: Choices, found: Search) -> Decision:
     """The decisions of the solver's plan."""
-    plan = built.plan
-    purchase_option = next(
-        purchase_option for purchase_option, chosen in plan.purchase_options if found.is_true(chosen)
-    )
+    phases = built.plan.phases
+    first = [index for index, phase in enumerate(phases) if not index or _begins(phase, found)]
+    spans = zip(first, [*(index - 1 for index in first[1:]), len(phases) - 1], strict=True)
     return Decision(
-        purchase_option=purchase_option,
-        phases=tuple(_phase(built, choices, found, index) for index in range(len(plan.phases))),
-        reserved=found.value(plan.reserved),
+        stays=tuple(
+            Stay(_bought(phases[begin], found), begin, end, found.value(phases[begin].held)) for begin, end in spans
+        ),
+        phases=tuple(_phase(built, choices, found, index) for index in range(len(phases))),
     )
+
+
+def _begins(phase: PhaseVariables, found: Search) -> bool:
+    """Whether a stay begins with a later phase."""
+    return phase.begins is not None and found.is_true(phase.begins)
+
+
+def _bought(phase: PhaseVariables, found: Search) -> PurchaseOption:
+    """The purchase option that was chosen."""
+    return next(purchase_option for purchase_option, chosen in phase.purchase_options if found.is_true(chosen))
 
 
 def _phase(built: Built, choices: Choices, found: Search, index: int) -> PhaseDecision:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from planner.cpsat.fixed_point import LARGEST, FixedPoint
 from planner.cpsat.mode_columns import ModeColumns, mode_columns_of
 from planner.cpsat.model import IntVar, LinearExpr, Model
+from planner.cpsat.move_costs import most_moves
 from planner.market.purchase_options import PurchaseOption
 from planner.plans.choices import Choices
 from planner.plans.peak_bound import prices_of
@@ -18,6 +19,12 @@ class PhaseVariables:
     """One phase. Times and costs are in the units of `FixedPoint`."""
 
     figures: ModeColumns
+    purchase_options: tuple[tuple[PurchaseOption, IntVar], ...]
+    """Exactly one is chosen; of a job that stays together they are the same variables for every phase."""
+    begins: IntVar | None
+    """Whether a stay begins with it, bought anew; None for the first phase, and for a job that stays together."""
+    held: IntVar
+    """Nodes that are reserved while it runs, used or not."""
     options: tuple[IntVar, ...]
     """Exactly one layout is chosen, on the site of the chosen purchase option."""
     nodes: IntVar
@@ -55,16 +62,10 @@ class PhaseVariables:
 class PlanVariables:
     """The plan as a whole."""
 
-    purchase_options: tuple[tuple[PurchaseOption, IntVar], ...]
-    """Exactly one is chosen."""
-    accelerators: Mapping[str, IntVar]
     phases: tuple[PhaseVariables, ...]
-    reserved: IntVar
-    """Nodes that are reserved from the first phase to the last."""
-    reserved_time: IntVar
-    """reserved · wall."""
     reserved_cost: IntVar
-    """Cost for the wall time, or for the committed term if that costs more."""
+    """Cost for the wall time of each stay, or for the committed term if that costs more."""
+    most_reserved_cost: int
     wall: IntVar
     """Wall time of all phases, one after another."""
     cost: IntVar
@@ -77,27 +78,52 @@ def declare(model: Model, choices: Choices, scale: FixedPoint) -> PlanVariables:
     dearest = scale.price(
         max(price for purchase_option in choices.purchase_options for price in prices_of(purchase_option).values())
     )
+    figures = [mode_columns_of(choices, scale, index) for index in range(len(choices.phases))]
+    most = max(max(one.bought) for one in figures) if any(one.reservation for one in choices.purchase_options) else 0
+    together = None
+    if choices.together:
+        together = _Bought(_purchase_options(model, choices, None, ""), None, _number(model, "reserved", most))
     phases = tuple(
-        _phase(model, choices, mode_columns_of(choices, scale, index), scale, dearest)
-        for index in range(len(choices.phases))
+        _phase(model, choices, one, together or _bought(model, choices, index, one.name, most), scale, dearest)
+        for index, one in enumerate(figures)
     )
     wall = sum(_largest(phase.wall) for phase in phases)
-    reserved = max(_largest(phase.reserved) for phase in phases)
     committed = max(scale.commitment(purchase_option) for purchase_option in choices.purchase_options)
-    reserved_cost = max(_cost(reserved * wall, dearest, scale), reserved * committed)
+    reserved_cost = max(_cost(most * wall, dearest, scale), len(phases) * most * committed)
+    moves = most_moves(choices, scale)
     return PlanVariables(
-        purchase_options=tuple(
-            (purchase_option, model.new_bool_var(name_of(purchase_option)))
-            for purchase_option in choices.purchase_options
-        ),
-        accelerators={name: model.new_bool_var(name) for name in choices.accelerators},
         phases=phases,
-        reserved=_number(model, "reserved", reserved),
-        reserved_time=_number(model, "reserved_time", reserved * wall),
         reserved_cost=_number(model, "reserved_cost", reserved_cost),
-        wall=_number(model, "wall", wall),
-        cost=_number(model, "cost", sum(_largest(phase.cost) for phase in phases) + reserved_cost),
+        most_reserved_cost=reserved_cost,
+        wall=_number(model, "wall", wall + moves.wall),
+        cost=_number(model, "cost", sum(_largest(phase.cost) for phase in phases) + reserved_cost + moves.cost),
         gpus=_number(model, "gpus", max(_largest(phase.gpus) for phase in phases)),
+    )
+
+
+@dataclass(frozen=True)
+class _Bought:
+    """How a phase is bought."""
+
+    purchase_options: tuple[tuple[PurchaseOption, IntVar], ...]
+    begins: IntVar | None
+    held: IntVar
+
+
+def _bought(model: Model, choices: Choices, index: int, name: str, most: int) -> _Bought:
+    """That of one phase of a job that may move."""
+    begins = model.new_bool_var(f"{name}.begins a stay") if index else None
+    return _Bought(_purchase_options(model, choices, index, f"{name}."), begins, _number(model, f"{name}.held", most))
+
+
+def _purchase_options(
+    model: Model, choices: Choices, index: int | None, prefix: str
+) -> tuple[tuple[PurchaseOption, IntVar], ...]:
+    """A variable for each purchase option that has a layout of a phase; all of them for every phase."""
+    return tuple(
+        (one, model.new_bool_var(prefix + name_of(one)))
+        for one in choices.purchase_options
+        if index is None or any(choices.modes(index, one, arrives=arrives) for arrives in (False, True))
     )
 
 
@@ -120,7 +146,9 @@ def _cost(node_time: int, price: int, scale: FixedPoint) -> int:
     return -(-node_time * price // scale.cost_ratio)
 
 
-def _phase(model: Model, choices: Choices, figures: ModeColumns, scale: FixedPoint, dearest: int) -> PhaseVariables:
+def _phase(
+    model: Model, choices: Choices, figures: ModeColumns, bought_as: _Bought, scale: FixedPoint, dearest: int
+) -> PhaseVariables:
     """The variables of one phase."""
     bought, node_time = max(figures.bought), figures.most_node_time()
     spot = max(min(purchase_option.spot_nodes, bought) for purchase_option in choices.purchase_options)
@@ -131,6 +159,9 @@ def _phase(model: Model, choices: Choices, figures: ModeColumns, scale: FixedPoi
 
     return PhaseVariables(
         figures=figures,
+        purchase_options=bought_as.purchase_options,
+        begins=bought_as.begins,
+        held=bought_as.held,
         options=tuple(model.new_bool_var(f"{figures.name}.layout[{place}]") for place in range(len(figures.nodes))),
         nodes=number("nodes", max(figures.nodes)),
         bought=number("bought", bought),

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from planner.clock import Clock
-from planner.explore.enumeration import best_of_each
+from planner.explore.enumeration import best_of_each, best_plan
 from planner.explore.memory import holds_any, why_not_held
 from planner.explore.proof import optimistic, proven
 from planner.layouts.degrees import searched_devices
@@ -106,7 +106,7 @@ def answer(
     tell("comparing plans")
     plans = best_of_each(choices, clock)
     ranked = sorted(accelerators_of(choices), key=lambda name: rank(choices.objective, name, plans.get(name)))
-    best = plans.get(ranked[0])
+    best = _with_moves(choices, plans.get(ranked[0]), clock)
     if best is None and clock.is_interrupted:
         raise KeyboardInterrupt
     tell("proving the best")
@@ -118,6 +118,16 @@ def answer(
     others = tuple(one for one in alternatives if one.plan is not best)
     unsearched = tuple(sorted(unsearched_of(choices, plans)))
     return Answer(problem, choices, outcome, best, others, search_space(choices), unsearched, clock)
+
+
+def _with_moves(choices: Choices, best: Plan | None, clock: Clock) -> Plan | None:
+    """The best plan, on several accelerators too where phases may run on different ones, as long as there is time."""
+    if choices.together or len(choices.accelerators) < 2 or (best and clock.is_over):
+        return best
+    found = best_plan(choices, clock)
+    if best is None or found is None:
+        return found or best
+    return min((best, found), key=lambda one: objective_value(choices.objective, one))
 
 
 def _proof(choices: Choices, best: Plan | None, clock: Clock) -> Solution:

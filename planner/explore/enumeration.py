@@ -17,7 +17,8 @@ from planner.explore.job_modes import (
     usd_per_device_hour,
 )
 from planner.explore.max_tokens import plan_of_most_tokens
-from planner.plans.choices import Choices
+from planner.market.purchase_options import undominated
+from planner.plans.choices import Choices, in_one_place, usable
 from planner.plans.plan import Plan
 
 
@@ -26,6 +27,8 @@ def best_mode(choices: Choices, bounds: Bounds, clock: Clock | None = None) -> J
 
     Purchase option by purchase option, the cheapest first, each within what the best so far takes: that lists fewer.
     """
+    if not choices.together:
+        return _best_that_may_move(choices, bounds, clock)
     best: JobMode | None = None
     for purchase_option in sorted(choices.purchase_options, key=usd_per_device_hour):
         if best and clock and clock.is_over:
@@ -37,6 +40,24 @@ def best_mode(choices: Choices, bounds: Bounds, clock: Clock | None = None) -> J
         if found and (best is None or _figures(choices, found) < _figures(choices, best)):
             best = found
     return best
+
+
+def _best_that_may_move(choices: Choices, bounds: Bounds, clock: Clock | None) -> JobMode | None:
+    """The same where each phase may run elsewhere: the best that stays is found first, and bounds what is listed."""
+    best = best_mode(that_stay(choices), bounds, clock)
+    if best and clock and clock.is_over:
+        return best
+    within = bounds if best is None else _tighter(choices, bounds, best)
+    found = _better(choices)(undominated_job_modes(choices, within, clock), within)
+    both = [one for one in (best, found) if one]
+    return min(both, key=lambda one: _figures(choices, one), default=None)
+
+
+def that_stay(choices: Choices) -> Choices:
+    """The choices of the same job when all phases stay together."""
+    problem = in_one_place(choices.problem)
+    options = undominated(usable(problem, choices.purchase_options, choices.columns))
+    return replace(choices, problem=problem, purchase_options=options)
 
 
 def _better(choices: Choices) -> Callable[[tuple[JobMode, ...], Bounds], JobMode | None]:

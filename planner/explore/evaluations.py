@@ -1,7 +1,7 @@
 """What problems share, evaluated once and kept: layouts of a training, and the choices and plan tables of a setting.
 
 A setting is all of a problem but its limits on time, money and devices. Whoever asks again for a setting that is kept
-gets answers for other limits by looking them up.
+gets answers for other limits by looking them up. All phases of a job stay in one place here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from planner.explore.room import Room, with_bounds, within
 from planner.explore.shared import Offers, layout_key, narrowed, shared_choices
 from planner.explore.time_budget import TimeBudget
 from planner.layouts.degrees import searched_devices
-from planner.plans.choices import FEWER, Choices, site_of
+from planner.plans.choices import FEWER, Choices, in_one_place, site_of
 from planner.problem.problem import Problem
 
 Kept = TypeVar("Kept")
@@ -61,7 +61,7 @@ class Evaluated:
 
     def choices_for(self, problem: Problem) -> Choices:
         """The choices that a problem's limits leave."""
-        return within(replace(self.choices, objective=problem.objective), problem)
+        return within(replace(self.choices, objective=problem.objective), in_one_place(problem))
 
 
 @dataclass
@@ -108,11 +108,12 @@ class Evaluations:
 
     def known(self, problem: Problem) -> Evaluated | None:
         """The setting of a problem, when it is kept and holds for the problem's devices."""
-        found = self.settings.get(setting_key(problem))
+        found = self.settings.get(setting_key(in_one_place(problem)))
         return found if found and devices_of(problem) <= found.most_devices else None
 
     def of(self, problem: Problem, clock: Clock | None = None) -> Evaluated:
         """The setting of a problem. Raises InputError, and OutOfTimeError when the clock is over before it is known."""
+        problem = in_one_place(problem)
         key, found = setting_key(problem), self.known(problem)
         if found is None:
             training, offers = self._training(problem, clock or Clock())
@@ -175,6 +176,7 @@ class KeptRoom(Room):
     @classmethod
     def of(cls, problem: Problem, evaluations: Evaluations, time_budget: TimeBudget) -> KeptRoom:
         """The room of a problem. Raises InputError and OutOfTimeError."""
+        problem = in_one_place(problem)
         found = evaluations.of(problem, time_budget.clock)
         choices = replace(found.choices, objective=problem.objective)
         return cls(problem, {(inf, float(found.most_devices)): choices}, time_budget, evaluations)

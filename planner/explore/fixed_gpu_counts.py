@@ -21,6 +21,7 @@ from planner.market.money import node_hours_usd
 from planner.market.placements import Machine, Placement
 from planner.market.purchase_options import STEADY, PurchaseOption
 from planner.plans.choices import Choices, PhaseModes, Site, with_spares
+from planner.plans.solution import Stay
 from planner.problem.problem import Phase, Problem
 from planner.units import GIB
 
@@ -208,4 +209,4 @@ def _mode(choices: Choices, columns: PhaseModes, offers: Sequence[Placement], pl
         placement = replace(placement, on_demand=Decimal(0))
     else:
         usd = float(node_hours_usd(bought[0], placement.on_demand, wall))
-    return JobMode(PurchaseOption(placement, STEADY, None), 0, (place,), wall, wall, usd)
+    return JobMode((Stay(PurchaseOption(placement, STEADY, None), 0, 0, 0),), (place,), wall, wall, usd)

@@ -11,22 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.clock import Clock
-from planner.explore.job_modes import (
-    SUMS,
-    Bounds,
-    JobMode,
-    kept_seconds,
-    most_nodes_of,
-    phase_figures,
-    reservations,
-    usd_per_device_hour,
-)
+from planner.explore.job_modes import Bounds, JobMode, usd_per_device_hour
+from planner.explore.job_sums import SUMS, kept_seconds, phase_figures, reservations
 from planner.layouts.dominance import undominated
 from planner.market.money import line_cents
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices
 from planner.plans.plan_error import counts_error
+from planner.plans.solution import Stay
 from planner.problem.problem import Objective, Risk
 
 Counts = npt.NDArray[np.int64]
@@ -77,8 +70,14 @@ class PlanTable:
     def mode(self, choices: Choices, row: int) -> JobMode:
         """A row as a way to run the job."""
         return JobMode(
-            choices.purchase_options[int(self.options[row])],
-            int(self.reserved[row]),
+            (
+                Stay(
+                    choices.purchase_options[int(self.options[row])],
+                    0,
+                    self.picks.shape[1] - 1,
+                    int(self.reserved[row]),
+                ),
+            ),
             tuple(int(one) for one in self.picks[row]),
             float(self.wall_seconds[row]),
             float(self.kept_seconds[row]),
@@ -123,7 +122,7 @@ def merged(*tables: PlanTable) -> PlanTable:
 def _of_option(choices: Choices, index: int, known: PlanTable | None) -> Iterator[PlanTable]:
     """The rows of one purchase option, for every reservation that may add to what is known."""
     option = choices.purchase_options[index]
-    counts = np.asarray(list(reservations(choices, option, Bounds())))
+    counts = np.asarray(list(reservations(choices, option, range(len(choices.phases)), Bounds().left)))
     if known is not None and option.reservation:
         counts = counts[_may_add(known, option, *_sums(choices, option, 0, optimistic=True), counts)]
     for reserved in counts.tolist():
@@ -164,7 +163,7 @@ def _sums(choices: Choices, option: PurchaseOption, reserved: int, *, optimistic
     picks: Counts = np.empty((1, 0), dtype=np.int64)
     for phase in range(len(choices.phases)):
         nodes, values = phase_figures(choices, option, phase, reserved, optimistic=optimistic)
-        one: Array = np.column_stack((values, nodes.astype(np.float64)))[nodes <= most_nodes_of(option, Bounds())]
+        one: Array = np.column_stack((values, nodes.astype(np.float64)))[nodes <= option.placement.nodes]
         alone = undominated(_seen(one, risk))
         joined: Array = sums[:, None, :] + one[None, alone, :]
         joined[:, :, NODES] = np.maximum(sums[:, None, NODES], one[None, alone, NODES])

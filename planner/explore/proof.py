@@ -56,8 +56,14 @@ def proven(choices: Choices, plan: Plan | None, clock: Clock) -> Solution:
 
 def _starting_point(choices: Choices, plan: Plan | None) -> Decision | None:
     """The decisions of the best plan: without them, a search was seen to creep through hundreds of better ones."""
-    mode = best_mode(choices.only(plan.accelerator), bounds_of(choices.problem)) if plan else None
+    mode = best_mode(_around(choices, plan), bounds_of(choices.problem)) if plan else None
     return decision_of(choices, mode) if mode else None
+
+
+def _around(choices: Choices, plan: Plan) -> Choices:
+    """Choices that hold a plan: its accelerator's, where it has only one."""
+    devices = {phase.purchase_option.placement.machine.accelerator.name for phase in plan.phases}
+    return choices.only(*devices)
 
 
 def _agreed(question: _Question, found: Solution) -> Solution:

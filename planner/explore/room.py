@@ -11,7 +11,7 @@ from planner.clock import OutOfTimeError
 from planner.explore.job_modes import Bounds, JobMode, bounds_of, undominated_job_modes
 from planner.explore.time_budget import TimeBudget
 from planner.layouts.degrees import searched_devices
-from planner.plans.choices import Choices, PhaseModes, Site, choices_of, is_open, site_of
+from planner.plans.choices import Choices, PhaseModes, Site, choices_of, is_open, usable
 from planner.plans.limits import limits_of
 from planner.problem.problem import Problem
 from planner.units import exact
@@ -34,7 +34,7 @@ def within(choices: Choices, problem: Problem) -> Choices:
         {site: _tightened(choices, index, site, one, bounds) for site, one in of_phase.items()}
         for index, of_phase in enumerate(choices.columns)
     )
-    held = tuple(one for one in choices.purchase_options if all(len(of_phase[site_of(one)]) for of_phase in columns))
+    held = usable(problem, choices.purchase_options, columns)
     return replace(choices, problem=problem, limits=limits_of(problem), purchase_options=held, columns=columns)
 
 

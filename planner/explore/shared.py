@@ -15,7 +15,7 @@ from planner.layouts.degrees import searched_devices
 from planner.layouts.workload import workload_of
 from planner.market.placements import placements
 from planner.market.purchase_options import PurchaseOption, purchase_options_of, undominated
-from planner.plans.choices import Choices, Site, choices_of, site_of, with_spares
+from planner.plans.choices import Choices, Site, choices_of, site_of, stays_together, usable, with_spares
 from planner.problem.problem import Market, Problem
 
 
@@ -34,7 +34,7 @@ class Offers:
     def of(cls, problem: Problem) -> Offers:
         """The purchase options of a problem. Raises InputError when a filter leaves none."""
         everything = purchase_options_of(placements(problem))
-        purchase_options = undominated(everything)
+        purchase_options = undominated(everything, moves=not stays_together(problem))
         known = {one.name: one for one in load_accelerators()}
         used = {one.placement.machine.accelerator.name: one.placement.machine.accelerator for one in purchase_options}
         own = frozenset(repr(one) for name, one in used.items() if known.get(name) != one)
@@ -57,7 +57,7 @@ def layout_key(problem: Problem) -> str:
         update={
             "name": "",
             "training": training.model_copy(update={"phases": phases}),
-            "market": Market(),
+            "market": Market(together=problem.market.together),
             "limits": limits.model_copy(update={"deadline": None, "budget": None, "gpus": None}),
             "risk": risk.model_copy(update={"spot_price": None, "spare_nodes": 0.0}),
             "objective": "tokens" if problem.objective == "tokens" else "cost",
@@ -90,12 +90,14 @@ def shared_choices(problems: Sequence[Problem], offers: Sequence[Offers], clock:
 
 def narrowed(shared: Choices, problem: Problem, offers: Offers) -> Choices:
     """The choices of one of the problems, as if they had been made for it alone."""
-    purchase_options = tuple(
-        one for one in offers.purchase_options if all(site_of(one) in of_phase for of_phase in shared.columns)
-    )
-    sites = dict.fromkeys(map(site_of, purchase_options))
+    purchase_options = usable(problem, offers.purchase_options, shared.columns)
+    sites = dict.fromkeys(way for one in purchase_options for way in site_of(one).ways_to_begin)
     columns = tuple(
-        {site: replace(of_phase[site], bought=with_spares(problem, of_phase[site].nodes)) for site in sites}
+        {
+            site: replace(of_phase[site], bought=with_spares(problem, of_phase[site].nodes))
+            for site in sites
+            if site in of_phase
+        }
         for of_phase in shared.columns
     )
     machines = {one.placement.machine.key: one.placement.machine for one in offers.purchase_options}

@@ -11,7 +11,8 @@ import numpy as np
 
 from planner.availability.spot_cycles import Rates
 from planner.availability.spot_policies import break_even_rate
-from planner.explore.job_modes import bounds_of, cheapest, decision_of, undominated_job_modes
+from planner.explore.enumeration import best_mode
+from planner.explore.job_modes import bounds_of, decision_of
 from planner.layouts.wall_time import TimedLayouts, run_moments
 from planner.market.money import rates_per_second
 from planner.market.purchase_options import PurchaseOption
@@ -79,7 +80,7 @@ def spot_break_even(choices: Choices, best: Plan) -> SpotBreakEven | None:
 def _cheapest(choices: Choices, budget: float) -> Plan | None:
     """The plan that costs least within all limits but the budget, which is given."""
     bounds = replace(bounds_of(choices.problem), cost_usd=budget)
-    mode = cheapest(undominated_job_modes(choices, bounds), bounds)
+    mode = best_mode(choices, bounds)
     return plan_of(choices, decision_of(choices, mode)) if mode else None
 
 
@@ -124,10 +125,11 @@ def _rate(choices: Choices, plan: Plan, limit: float) -> float | None:
 
 def _usd_at(choices: Choices, plan: Plan, index: int, rate: float) -> float:
     """What a phase costs at so many preemptions; reserved nodes are paid as before."""
-    phase, spot_policy = plan.phases[index], replace(plan.purchase_option.spot_policy, preemptions_per_node_day=rate)
+    phase = plan.phases[index]
+    spot_policy = replace(phase.purchase_option.spot_policy, preemptions_per_node_day=rate)
     ran = TimedLayouts(np.asarray([phase.nodes]), np.asarray([phase.degrees["data"]]), np.asarray([phase.step_seconds]))
-    rates, device = _rates(plan, phase), plan.accelerator
-    found = run_moments(choices.workload, device, ran, spot_policy, rates, steps=phase.steps, begins=index == 0)
+    rates, device = _rates(plan, phase), phase.purchase_option.placement.machine.accelerator.name
+    found = run_moments(choices.workload, device, ran, spot_policy, rates, steps=phase.steps, begins=phase.begins)
     return float(np.ravel(np.asarray(found.usd))[0])
 
 
@@ -135,4 +137,5 @@ def _rates(plan: Plan, phase: PhasePlan) -> Rates:
     """What the nodes of a phase cost per second."""
     bought = [one for one in plan.purchases if one.phase == phase.name and not one.note]
     nodes = {kind: sum(one.nodes for one in bought if one.kind == kind) for kind in ("spot", "on_demand")}
-    return rates_per_second(nodes["spot"], nodes["on_demand"], plan.placement.spot, plan.placement.on_demand)
+    prices = phase.purchase_option.placement
+    return rates_per_second(nodes["spot"], nodes["on_demand"], prices.spot, prices.on_demand)

@@ -41,12 +41,15 @@ def reference_of(facts: Facts) -> tuple[str | dict[str, Any], list[str]]:
     """The model with these facts as a run file names it, and what was assumed.
 
     A model of the catalog that agrees in every fact goes by its name; others are spelt out in the fields of a
-    `config.json`, under the `model_type` that says most of what the fields cannot.
+    `config.json`, under the `model_type` that says most of what the fields cannot. Raises InputError for what is no
+    architecture, once the vocabulary is known.
     """
     known = next((model for model in load_models().values() if _agrees(model, facts)), None)
     if known is not None:
         return known.name, [f"the architecture is that of {known.name} in the catalog"]
     spelt = _spelt_out(facts)
+    if facts.get("vocab_size"):
+        architecture_from_inline(spelt)
     best, left = min(_readings(spelt, facts), key=lambda found: len(found[1]), default=(spelt, []))
     return best, [f"{name} is taken as {value}: an inline model cannot say otherwise" for name, value in left]
 

@@ -112,7 +112,7 @@ def _attention(arguments: Arguments, target: Target) -> dict[str, Any]:
     biased = "--disable-bias-linear" not in arguments
     facts |= {
         "num_key_value_heads": _groups(arguments, heads),
-        "head_dim": arguments.count("--kv-channels") or hidden // heads,
+        "head_dim": arguments.count("--kv-channels") or hidden // max(heads, 1),
         "attention_qkv_bias": biased or "--add-qkv-bias" in arguments,
         "attention_output_bias": biased,
         "mlp_bias": biased,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,22 +51,30 @@ def _complete_batch(whole: dict[str, Any]) -> None:
     if not isinstance(training, dict):
         return
     each, steps = training.pop("sequences_per_device", None), training.pop("steps", None)
-    gpus = whole.get("cluster", {}).get("gpus")
-    layout = whole.get("layout", {})
+    gpus = _whole(whole, "cluster", "gpus")
     if each and gpus and "global_batch" not in training:
-        cut = layout.get("tensor", 1) * layout.get("pipeline", 1) * layout.get("context", 1)
-        training["global_batch"] = each * max(1, gpus // cut)
-    known = {"global_batch", "sequence_length"} <= set(training)
-    if steps and steps > 0 and known and "tokens" not in training:
-        training["tokens"] = steps * training["global_batch"] * training["sequence_length"]
+        training["global_batch"] = each * max(1, gpus // _devices(whole, "tensor", "pipeline", "context"))
+    batch, length = _whole(whole, "training", "global_batch"), _whole(whole, "training", "sequence_length")
+    if steps and steps > 0 and batch and length and "tokens" not in training:
+        training["tokens"] = steps * batch * length
 
 
 def _complete_shard(whole: dict[str, Any], copies: int) -> None:
     """States the devices that one copy of the states is sharded over, where there are several copies."""
-    layout, gpus = whole.get("layout"), whole.get("cluster", {}).get("gpus")
-    if copies > 1 and isinstance(layout, dict) and isinstance(gpus, int):
-        stage = layout.get("tensor", 1) * layout.get("pipeline", 1)
-        layout.setdefault("shard", max(1, gpus // (stage * copies)))
+    layout, gpus = whole.get("layout"), _whole(whole, "cluster", "gpus")
+    if copies > 1 and isinstance(layout, dict) and gpus:
+        layout.setdefault("shard", max(1, gpus // (_devices(whole, "tensor", "pipeline") * copies)))
+
+
+def _devices(whole: Mapping[str, Any], *degrees: str) -> int:
+    """The product of some degrees."""
+    return prod(_whole(whole, "layout", degree) or 1 for degree in degrees)
+
+
+def _whole(whole: Mapping[str, Any], *path: str) -> int | None:
+    """A whole number above 0 at a path; None for anything else, which is refused later."""
+    found = _at(whole, path)
+    return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else None
 
 
 def _refuse_missing(whole: Mapping[str, Any], reading: Reading, source: str) -> None:

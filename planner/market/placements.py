@@ -89,6 +89,11 @@ class Placement:
         return (self.cloud, self.region, self.zone, self.instance_type)
 
     @property
+    def location(self) -> tuple[str, str]:
+        """Inside of which nothing has to be carried over: a region of a cloud, or one own offer."""
+        return (OWN, self.instance_type) if self.cloud == OWN else (self.cloud, self.region)
+
+    @property
     def names(self) -> frozenset[str]:
         """Everything that a problem may call it by."""
         cloud = () if self.cloud == OWN else (self.cloud,)

@@ -127,13 +127,18 @@ def _spot_policies(placement: Placement) -> Iterator[SpotPolicy]:
             yield SpotPolicy("fallback", *spot)
 
 
-def undominated(purchase_options: Iterable[PurchaseOption]) -> tuple[PurchaseOption, ...]:
+def undominated(purchase_options: Iterable[PurchaseOption], *, moves: bool = False) -> tuple[PurchaseOption, ...]:
     """The purchase options that none of the same group beats: as cheap in every way, as large, on as fast a network.
 
-    Exact: step time never grows with the network's bandwidth. Among equals the first by name stays.
+    Exact: step time never grows with the network's bandwidth. Among equals the first by name stays. `moves`: a job may
+    come from elsewhere, so that only those in one location are compared.
     """
-    ordered = sorted(purchase_options, key=lambda one: (one.group, one.dominance_key, one.placement.key))
-    return tuple(one for _, group in groupby(ordered, key=lambda one: one.group) for one in _undominated(list(group)))
+
+    def alike(one: PurchaseOption) -> tuple[object, ...]:
+        return (one.group, one.placement.location) if moves else (one.group,)
+
+    ordered = sorted(purchase_options, key=lambda one: (alike(one), one.dominance_key, one.placement.key))
+    return tuple(one for _, group in groupby(ordered, key=alike) for one in _undominated(list(group)))
 
 
 def _undominated(group: list[PurchaseOption]) -> Iterator[PurchaseOption]:

@@ -37,11 +37,18 @@ class Site:
 
     machine: MachineKey
     spot_policy: SpotPolicy
+    arrives: bool = False
+    """Whether a later phase begins there with spot nodes that the phase before did not have."""
 
     @property
     def has_spot(self) -> bool:
         """Whether spot nodes are bought there."""
         return self.spot_policy.policy != "steady"
+
+    @property
+    def ways_to_begin(self) -> tuple[Site, ...]:
+        """The site itself, and as one where spot nodes have to be waited for."""
+        return (self, replace(self, arrives=True)) if self.has_spot else (self,)
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,29 @@ class Choices:
         return self.workload.phases
 
     @property
+    def together(self) -> bool:
+        """Whether all phases stay in one place, with one accelerator, bought in one way."""
+        return stays_together(self.problem)
+
+    def modes(self, phase: int, purchase_option: PurchaseOption, *, arrives: bool = False) -> PhaseModes | None:
+        """The layouts of a phase with a purchase option; None where there is none. `arrives`: a stay begins with it."""
+        found = self.columns[phase].get(site_of(purchase_option, arrives=arrives and phase > 0))
+        return found if found is not None and len(found) else None
+
+    def bought_modes(self, phase: int) -> Iterator[tuple[PurchaseOption, PhaseModes]]:
+        """Every purchase option with the layouts of a phase, arriving there or not."""
+        for purchase_option in self.purchase_options:
+            for site in dict.fromkeys(site_of(purchase_option, arrives=arrives) for arrives in (False, True)):
+                found = self.columns[phase].get(site)
+                if found is not None and len(found):
+                    yield purchase_option, found
+
+    def sites_of(self, phase: int) -> tuple[Site, ...]:
+        """The sites on which a phase has layouts."""
+        known = ((site, self.columns[phase].get(site)) for one in self.sites for site in one.ways_to_begin)
+        return tuple(site for site, columns in known if columns is not None and len(columns))
+
+    @property
     def accelerators(self) -> tuple[str, ...]:
         """Names of the accelerators that some plan may use."""
         return tuple(
@@ -112,10 +142,10 @@ class Choices:
             )
         )
 
-    def only(self, accelerator: str) -> Choices:
-        """The choices that one accelerator leaves."""
-        kept = tuple(t for t in self.purchase_options if t.placement.machine.accelerator.name == accelerator)
-        return replace(self, purchase_options=kept)
+    def only(self, *accelerators: str) -> Choices:
+        """The choices that some accelerators leave."""
+        kept = [one for one in self.purchase_options if one.placement.machine.accelerator.name in accelerators]
+        return replace(self, purchase_options=usable(self.problem, kept, self.columns))
 
     @cached_property
     def sites(self) -> tuple[Site, ...]:
@@ -123,9 +153,15 @@ class Choices:
         return tuple(dict.fromkeys(site_of(purchase_option) for purchase_option in self.purchase_options))
 
 
-def site_of(purchase_option: PurchaseOption) -> Site:
-    """Where a purchase option's layouts run."""
-    return Site(purchase_option.placement.machine.key, purchase_option.spot_policy)
+def site_of(purchase_option: PurchaseOption, *, arrives: bool = False) -> Site:
+    """Where a purchase option's layouts run; it matters only to spot nodes whether a later phase arrives there."""
+    spot_policy = purchase_option.spot_policy
+    return Site(purchase_option.placement.machine.key, spot_policy, arrives and spot_policy.policy != "steady")
+
+
+def stays_together(problem: Problem) -> bool:
+    """Whether all phases stay in one place: there is only one, the user says so, or tokens are maximised."""
+    return problem.market.together or problem.objective == "tokens" or len(problem.training.phases) == 1
 
 
 def choices_of(problem: Problem, among: Sequence[PurchaseOption] | None = None, clock: Clock | None = None) -> Choices:
@@ -138,7 +174,7 @@ def choices_of(problem: Problem, among: Sequence[PurchaseOption] | None = None, 
     """
     workload, clock = workload_of(problem), clock or Clock()
     offered = purchase_options_of(placements(problem)) if among is None else tuple(among)
-    purchase_options = undominated(offered) if among is None else offered
+    purchase_options = undominated(offered, moves=not stays_together(problem)) if among is None else offered
     by_machine: dict[MachineKey, list[PurchaseOption]] = {}
     for purchase_option in purchase_options:
         by_machine.setdefault(purchase_option.placement.machine.key, []).append(purchase_option)
@@ -161,11 +197,27 @@ def choices_of(problem: Problem, among: Sequence[PurchaseOption] | None = None, 
         objective=problem.objective,
         machines=machines,
         offered=offered,
-        purchase_options=tuple(one for one in purchase_options if all(len(of.get(site_of(one), ())) for of in columns)),
+        purchase_options=usable(problem, purchase_options, columns),
         spaces=spaces,
         columns=columns,
         unsearched=tuple(one for some in unsearched for one in some),
     )
+
+
+def in_one_place(problem: Problem) -> Problem:
+    """The problem with all phases together."""
+    return problem.model_copy(update={"market": problem.market.model_copy(update={"together": True})})
+
+
+def usable(
+    problem: Problem, purchase_options: Iterable[PurchaseOption], columns: Sequence[Mapping[Site, PhaseModes]]
+) -> tuple[PurchaseOption, ...]:
+    """The purchase options that a plan may use: with a layout for every phase, or for any one where phases may move."""
+    has = [(one, [len(of_phase.get(site_of(one), ())) > 0 for of_phase in columns]) for one in purchase_options]
+    if stays_together(problem):
+        return tuple(one for one, phases in has if all(phases))
+    complete = all(any(phases) for phases in zip(*(phases for _, phases in has), strict=True))
+    return tuple(one for one, phases in has if any(phases)) if complete else ()
 
 
 def _spaces(problem: Problem, workload: Workload, machines: Sequence[Machine], clock: Clock) -> Iterator[LayoutSpace]:
@@ -204,8 +256,8 @@ def _evaluate(
     purchase_options: Sequence[PurchaseOption],
     columns: Sequence[dict[Site, PhaseModes]],
 ) -> None:
-    """Adds the layouts of one machine that can be best, phase by phase while every phase so far has one."""
-    asked = _asked(problem, purchase_options)
+    """Adds the layouts of one machine that can be best, phase by phase; of a job that stays while each has one."""
+    asked, moves = _asked(problem, purchase_options), not stays_together(problem)
     for index, (phase, space, found) in enumerate(zip(workload.phases, spaces, columns, strict=True)):
         best = best_layouts(
             workload,
@@ -216,12 +268,20 @@ def _evaluate(
             max_step_seconds=(problem.limits.deadline or inf) / (1 if is_open(problem, phase.name) else phase.steps),
             loses_replicas=asked.loses_replicas,
         )
-        sites = list(dict.fromkeys(map(site_of, purchase_options)))
+        sites = [
+            way
+            for site in dict.fromkeys(map(site_of, purchase_options))
+            for way in (site.ways_to_begin if index and moves else (site,))
+        ]
         ran = TimedLayouts(best.nodes, best.rows.data, best.step_seconds)
         on_sites = [(site.machine[0], ran, site.spot_policy) for site in sites]
-        for site, run in zip(sites, run_times(workload, on_sites, begins=index == 0), strict=True):
-            found[site] = _that_can_be_best(problem, phase, best, run)
-        purchase_options = [one for one in purchase_options if len(found[site_of(one)])]
+        for begins in (False, True):
+            some = [number for number, site in enumerate(sites) if (site.arrives or index == 0) == begins]
+            runs = run_times(workload, [on_sites[number] for number in some], begins=begins)
+            for number, run in zip(some, runs, strict=True):
+                found[sites[number]] = _that_can_be_best(problem, phase, best, run)
+        if not moves:
+            purchase_options = [one for one in purchase_options if len(found[site_of(one)])]
         if not purchase_options:
             return
 

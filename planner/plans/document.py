@@ -276,6 +276,19 @@ class PhasePart(Part):
     """Seconds of a step by part."""
 
 
+class MovePart(Part):
+    """Checkpoint and data on their way before a phase."""
+
+    phase: str
+    """That begins in the new place."""
+    origin: Annotated[PlacementPart, Field(alias="from")]
+    target: Annotated[PlacementPart, Field(alias="to")]
+    bytes: float
+    wall_seconds: float
+    usd_per_gb: Money
+    cost_usd: Money
+
+
 class PlanPart(Part):
     """A plan: where, on what, how, and for how much."""
 
@@ -311,6 +324,8 @@ class PlanPart(Part):
     committed_seconds: float
     purchases: tuple[PurchaseLine, ...]
     phases: tuple[PhasePart, ...]
+    moves: tuple[MovePart, ...] = ()
+    """What is carried between places, where phases run in several."""
 
 
 class LearnedPart(Part):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planner.plans.choices import Choices, site_of
+from planner.plans.choices import Choices
 from planner.plans.node_cost import node_cost
 from planner.tolerances import rounded_usd
 
@@ -12,7 +12,7 @@ def least_seconds(choices: Choices) -> float:
     return sum(
         min(
             float(one.wall_seconds(work.steps).min())
-            for one in (choices.columns[index][site] for site in choices.sites)
+            for one in (choices.columns[index][site] for site in choices.sites_of(index))
         )
         for index, work in enumerate(choices.phases)
     )
@@ -23,8 +23,7 @@ def least_usd(choices: Choices) -> float:
     return sum(
         min(
             float((columns.bought * node_cost(purchase_option, columns, work.steps).least).min())
-            for purchase_option in choices.purchase_options
-            for columns in [choices.columns[index][site_of(purchase_option)]]
+            for purchase_option, columns in choices.bought_modes(index)
         )
         for index, work in enumerate(choices.phases)
     )

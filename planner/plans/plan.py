@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -22,7 +23,8 @@ from planner.performance.memory_account import MemoryAccount
 from planner.performance.step import StepTime
 from planner.performance.work import model_flop_per_token
 from planner.plans.choices import Choices
-from planner.plans.solution import Decision, PhaseDecision
+from planner.plans.moves import STAY, Move, move_between
+from planner.plans.solution import Decision, PhaseDecision, Stay
 from planner.problem.problem import Purchase as Kind
 from planner.problem.run import Recompute
 from planner.units import SECONDS_PER_HOUR
@@ -35,6 +37,7 @@ class Purchase:
     phase: str | None
     """None for what is reserved from the first phase to the last."""
     offer: str
+    accelerator: str
     kind: Kind
     nodes: int
     gpus_per_node: int
@@ -54,10 +57,41 @@ class Purchase:
 
 
 @dataclass(frozen=True)
+class PlannedMove:
+    """Checkpoint and data on their way before a phase."""
+
+    phase: str
+    """That begins in the new place."""
+    origin: Placement
+    target: Placement
+    move: Move
+
+    @property
+    def wall_seconds(self) -> float:
+        """From the end of one stay to the start-up in the next."""
+        return self.move.seconds
+
+    @property
+    def cost_usd(self) -> Decimal:
+        """For what leaves the old place; whole cents."""
+        return Decimal(self.move.cents) / 100
+
+    @property
+    def moments(self) -> Moments:
+        """Without any spread."""
+        seconds, usd, none = np.asarray(self.move.seconds), np.asarray(self.move.cents / 100), np.asarray(0.0)
+        return Moments(seconds, seconds, none, usd, usd, none, seconds, none)
+
+
+@dataclass(frozen=True)
 class PhasePlan:
     """One phase on its nodes."""
 
     name: str
+    purchase_option: PurchaseOption
+    """Where it runs and how it is bought."""
+    begins: bool
+    """Whether a stay begins with it, so that spot nodes have to be waited for."""
     nodes: int
     """Compute nodes, excluding spares."""
     spare_nodes: int
@@ -89,23 +123,41 @@ class PhasePlan:
     time: Mapping[str, float]
     """Seconds of a step by part."""
 
+    @property
+    def bought_gpus(self) -> int:
+        """Devices of its nodes, spares included."""
+        return (self.nodes + self.spare_nodes) * self.purchase_option.placement.machine.per_node
+
+    @property
+    def gpu_hours(self) -> float:
+        """Device-hours of the nodes bought, from start to end."""
+        return self.bought_gpus * self.wall_seconds / SECONDS_PER_HOUR
+
 
 @dataclass(frozen=True)
 class Plan:
     """Where, on what, how and for how much."""
 
-    purchase_option: PurchaseOption
+    stays: tuple[Stay, ...]
+    """One after another; together they have every phase once."""
     phases: tuple[PhasePlan, ...]
     purchases: tuple[Purchase, ...]
+    moves: tuple[PlannedMove, ...] = ()
+    """Between stays in different places."""
+
+    @property
+    def purchase_option(self) -> PurchaseOption:
+        """What most device-hours are bought with."""
+        return max(self.phases, key=lambda phase: phase.gpu_hours).purchase_option
 
     @property
     def placement(self) -> Placement:
-        """Where the job runs."""
+        """Where most device-hours are spent."""
         return self.purchase_option.placement
 
     @property
     def machine(self) -> Machine:
-        """What it runs on."""
+        """What most device-hours are spent on."""
         return self.purchase_option.placement.machine
 
     @property
@@ -120,21 +172,18 @@ class Plan:
 
     @property
     def gpus(self) -> int:
-        """Their devices."""
-        return self.nodes * self.machine.per_node
+        """Most devices at a time."""
+        return max(phase.bought_gpus for phase in self.phases)
 
     @property
     def wall_seconds(self) -> float:
-        """Expected wall time of all phases, one after another."""
-        return sum(phase.wall_seconds for phase in self.phases)
+        """Expected wall time of all phases, one after another, with the moves between them."""
+        return sum(phase.wall_seconds for phase in self.phases) + sum(move.wall_seconds for move in self.moves)
 
     @property
     def gpu_hours(self) -> float:
         """Device-hours of the nodes bought, from start to end of each phase."""
-        return sum(
-            (phase.nodes + phase.spare_nodes) * self.machine.per_node * phase.wall_seconds / SECONDS_PER_HOUR
-            for phase in self.phases
-        )
+        return sum(phase.gpu_hours for phase in self.phases)
 
     @property
     def paid_gpu_hours(self) -> float:
@@ -144,18 +193,21 @@ class Plan:
     @property
     def cost_usd(self) -> Decimal:
         """The bill's total."""
-        return sum((purchase.cost_usd for purchase in self.purchases), start=Decimal(0))
+        moves = sum((move.cost_usd for move in self.moves), start=Decimal(0))
+        return sum((purchase.cost_usd for purchase in self.purchases), start=moves)
 
     @property
     def moments(self) -> Moments:
         """Mean and spread of the whole job's wall time and cost, each of shape ()."""
-        parts = [phase.moments for phase in self.phases]
-        total = Moments(*(np.asarray(sum(getattr(part, one.name) for part in parts)) for one in fields(Moments)))
-        reservation = self.purchase_option.reservation
-        nodes = sum(one.nodes for one in self.purchases if one.kind == "reserved")
-        if reservation is None or not nodes:
+        return _summed([*(self._stay_moments(stay) for stay in self.stays), *(move.moments for move in self.moves)])
+
+    def _stay_moments(self, stay: Stay) -> Moments:
+        """The same of one stay, its reservation paid."""
+        total = _summed([self.phases[index].moments for index in stay.phases])
+        reservation = stay.purchase_option.reservation
+        if reservation is None or not stay.reserved:
             return total
-        rate = usd_per_second(nodes, reservation.usd_per_node_hour)
+        rate = usd_per_second(stay.reserved, reservation.usd_per_node_hour)
         return with_reservation(total, rate, np.asarray(reservation.committed_seconds))
 
     @property
@@ -164,17 +216,31 @@ class Plan:
         return self.phases[0].tokens
 
 
+def _summed(parts: Sequence[Moments]) -> Moments:
+    """One after another."""
+    return Moments(*(np.asarray(sum(getattr(part, one.name) for part in parts)) for one in fields(Moments)))
+
+
 def plan_of(choices: Choices, decision: Decision) -> Plan:
     """The plan that follows from a decision."""
-    purchase_option = decision.purchase_option
     phases = tuple(
-        _phase_plan(choices, purchase_option, index, decided) for index, decided in enumerate(decision.phases)
+        _phase_plan(choices, stay, index, decision.phases[index]) for stay in decision.stays for index in stay.phases
     )
-    return Plan(decision.purchase_option, phases, tuple(_bill(decision, phases)))
+    return Plan(decision.stays, phases, tuple(_bill(decision, phases)), tuple(_moves(choices, decision.stays)))
 
 
-def _phase_plan(choices: Choices, purchase_option: PurchaseOption, index: int, decided: PhaseDecision) -> PhasePlan:
+def _moves(choices: Choices, stays: Sequence[Stay]) -> Iterator[PlannedMove]:
+    """What is carried between stays in different places."""
+    for before, stay in pairwise(stays):
+        origin, target = before.purchase_option.placement, stay.purchase_option.placement
+        move = move_between(choices.problem, choices.workload, stay.first, origin, target)
+        if move != STAY:
+            yield PlannedMove(choices.phases[stay.first].name, origin, target, move)
+
+
+def _phase_plan(choices: Choices, stay: Stay, index: int, decided: PhaseDecision) -> PhasePlan:
     """The figures of one phase."""
+    purchase_option, begins = stay.purchase_option, index == stay.first
     machine = purchase_option.placement.machine
     work, workload, space = choices.phases[index], choices.workload, choices.spaces[index]
     columns, rows = decided.columns, decided.columns.rows.take(np.asarray([decided.index]))
@@ -206,7 +272,9 @@ def _phase_plan(choices: Choices, purchase_option: PurchaseOption, index: int, d
         restart_seconds=_only(restart),
         spot_seconds=_only(run.spot.after(decided.steps)),
         replaced_seconds=_only(run.replaced.after(decided.steps)),
-        moments=_moments(workload, purchase_option, index, decided),
+        purchase_option=purchase_option,
+        begins=begins,
+        moments=_moments(workload, purchase_option, decided, begins=begins),
         mfu=done / (gpus * float(device.peak_flops_s)),
         memory=MemoryAccount.of(found.memory, limit_gib, workload.memory_deviations),
         memory_headroom_gib=workload.headroom * limit_gib,
@@ -214,15 +282,13 @@ def _phase_plan(choices: Choices, purchase_option: PurchaseOption, index: int, d
     )
 
 
-def _moments(workload: Workload, purchase_option: PurchaseOption, index: int, decided: PhaseDecision) -> Moments:
+def _moments(workload: Workload, purchase_option: PurchaseOption, decided: PhaseDecision, *, begins: bool) -> Moments:
     """Mean and spread of one phase with what it buys on demand and as spot."""
     columns, placement = decided.columns.take(np.asarray([decided.index])), purchase_option.placement
     rates = rates_per_second(decided.spot, decided.on_demand, placement.spot, placement.on_demand)
     ran = TimedLayouts(columns.nodes, columns.rows.data, columns.step_seconds)
     device = placement.machine.accelerator.name
-    found = run_moments(
-        workload, device, ran, purchase_option.spot_policy, rates, steps=decided.steps, begins=index == 0
-    )
+    found = run_moments(workload, device, ran, purchase_option.spot_policy, rates, steps=decided.steps, begins=begins)
     return Moments(*(np.asarray(_only(getattr(found, one.name))) for one in fields(Moments)))
 
 
@@ -232,15 +298,16 @@ def _only(values: object) -> float:
 
 
 def _bill(decision: Decision, phases: tuple[PhasePlan, ...]) -> Iterator[Purchase]:
-    """Every purchase: the reservation, then phase by phase."""
-    purchase_option = decision.purchase_option
-    if decision.reserved and purchase_option.reservation:
-        wall = sum(phase.wall_seconds for phase in phases)
-        paid = max(wall, purchase_option.committed_seconds)
-        price = purchase_option.reservation.usd_per_node_hour
-        yield _purchase(purchase_option.placement, None, "reserved", decision.reserved, price, (paid, wall))
-    for phase, decided in zip(phases, decision.phases, strict=True):
-        yield from _phase_bill(purchase_option.placement, phase, decided)
+    """Every purchase, stay by stay: the reservation, then phase by phase."""
+    for stay in decision.stays:
+        purchase_option = stay.purchase_option
+        if stay.reserved and purchase_option.reservation:
+            wall = sum(phases[index].wall_seconds for index in stay.phases)
+            paid = max(wall, purchase_option.committed_seconds)
+            price = purchase_option.reservation.usd_per_node_hour
+            yield _purchase(purchase_option.placement, None, "reserved", stay.reserved, price, (paid, wall))
+        for index in stay.phases:
+            yield from _phase_bill(purchase_option.placement, phases[index], decision.phases[index])
 
 
 def _phase_bill(placement: Placement, phase: PhasePlan, decided: PhaseDecision) -> Iterator[Purchase]:
@@ -273,6 +340,7 @@ def _purchase(
     return Purchase(
         phase=phase,
         offer=placement.title,
+        accelerator=placement.machine.accelerator.name,
         kind=kind,
         nodes=nodes,
         gpus_per_node=placement.machine.per_node,

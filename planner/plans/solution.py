@@ -34,13 +34,29 @@ class PhaseDecision:
 
 
 @dataclass(frozen=True)
+class Stay:
+    """Phases one after another that run in one place and are bought together."""
+
+    purchase_option: PurchaseOption
+    first: int
+    """Index of the phase that it begins with."""
+    last: int
+    reserved: int
+    """Nodes reserved from its first phase to its last."""
+
+    @property
+    def phases(self) -> range:
+        """Indices of its phases."""
+        return range(self.first, self.last + 1)
+
+
+@dataclass(frozen=True)
 class Decision:
     """What was decided; every figure of the plan follows from it by the equations."""
 
-    purchase_option: PurchaseOption
+    stays: tuple[Stay, ...]
+    """One after another; together they have every phase once."""
     phases: tuple[PhaseDecision, ...]
-    reserved: int
-    """Nodes reserved from the first phase to the last."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from planner.problem.quantities import (
     Reference,
     Share,
     Tokens,
+    TransferPrice,
     batch_in_sequences,
 )
 from planner.problem.run import Recompute, Run, parse_recompute, recompute_as_written
@@ -111,6 +112,15 @@ class OwnOffer(SchemaModel):
             yield Rule(("availability",), "availability must be more than zero", "leave out the spot price instead")
 
 
+class Moving(SchemaModel):
+    """What it takes when a phase begins in another place than the one before: checkpoint and data are carried over."""
+
+    bandwidth: Bandwidth = 1.25e9
+    """Between places, such as `10 Gb/s`; default 10 Gb/s."""
+    egress: TransferPrice | None = None
+    """Price of what leaves a place, such as `$0.09/GB`; default: what its cloud asks for, nothing for own offers."""
+
+
 class Quota(SchemaModel):
     """A limit that several offers share."""
 
@@ -140,6 +150,11 @@ class Market(SchemaModel):
     """Own prices and quotas, beside the catalogs' offers; default: none."""
     spot_price: Factor = 1.0
     """Factor on all spot prices, such as `×1.5`; default 1."""
+    together: bool = False
+    """Whether all phases stay in one place with one accelerator and one way to buy; default: each may have its own.
+    Under `objective: tokens` they always stay."""
+    moving: Moving = Moving()
+    """What moving from one place to another takes."""
     prices: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
     """Books of own prices that `plan prices import` wrote, laid over the catalogs' offers, the first before the next:
     paths beside the problem, or `user` for the one in the user's configuration folder; default: none."""

@@ -47,6 +47,13 @@ Bandwidth = Annotated[
     float, PlainValidator(units.parse_bandwidth), _as(units.written_bandwidth), _written("400 Gb/s", "50 GB/s")
 ]
 """Bytes per second, per device and direction."""
+TransferPrice = Annotated[
+    Decimal,
+    PlainValidator(units.parse_transfer_price),
+    PlainSerializer(lambda usd: f"${usd:f}/GB", return_type=str),
+    _written("$0.09/GB"),
+]
+"""US dollars per GB that leaves a place."""
 Share = Annotated[float, PlainValidator(units.parse_share), _written("10%", 0.1)]
 """A fraction from 0 to 1."""
 Factor = Annotated[float, PlainValidator(units.parse_factor), _written("2x", "×1.5", 1.5)]

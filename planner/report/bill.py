@@ -8,9 +8,9 @@ from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Final
 
 from planner.market.slices import sold_as
-from planner.plans.plan import Plan, Purchase
+from planner.plans.plan import Plan, PlannedMove, Purchase
 from planner.tolerances import CENT
-from planner.units import MONEY_WITH_CENTS, counted, price_text
+from planner.units import MONEY_WITH_CENTS, counted, format_duration, price_text
 
 DOLLAR: Final = Decimal(1)
 FEWEST_PLACES: Final = 1
@@ -24,9 +24,8 @@ NOTICED_HOURS: Final = 0.05
 class BillLine:
     """One purchase as it is printed: nodes × devices × price × hours = amount, exactly once rounded."""
 
-    purchase: Purchase
     title: str
-    """How it is bought."""
+    """How it is bought, or what is moved."""
     product: str
     """`128 nodes × 8 GPUs × $1.17/h × 1,576.2 h`."""
     amount: Decimal
@@ -64,12 +63,35 @@ class PrintedBill:
 def printed_bill(plan: Plan) -> PrintedBill:
     """The bill of a plan."""
     unit = CENT if plan.cost_usd < MONEY_WITH_CENTS else DOLLAR
-    amounts = apportioned([one.cost_usd for one in plan.purchases], unit)
-    phases: dict[str, list[BillLine]] = {}
-    for purchase, amount in zip(plan.purchases, amounts, strict=True):
-        line = _line(plan.accelerator, purchase, amount, unit)
-        phases.setdefault(purchase.phase or "all phases", []).append(line)
-    return PrintedBill(unit, phases)
+    moves = [move for move in plan.moves if move.cost_usd]
+    amounts = apportioned([*(one.cost_usd for one in moves), *(one.cost_usd for one in plan.purchases)], unit)
+    whole = "all phases" if len(plan.stays) == 1 else "reservations"
+    phases: dict[str, list[BillLine]] = {name: [] for name in (whole, *(phase.name for phase in plan.phases))}
+    for move, amount in zip(moves, amounts, strict=False):
+        phases[move.phase].append(_move_line(move, amount, unit))
+    for purchase, amount in zip(plan.purchases, amounts[len(moves) :], strict=True):
+        phases[purchase.phase or whole].append(_line(purchase, amount, unit))
+    return PrintedBill(unit, {name: lines for name, lines in phases.items() if lines})
+
+
+def _move_line(move: PlannedMove, amount: Decimal, unit: Decimal) -> BillLine:
+    """What leaves a place, with as few decimals as let the line recompute."""
+    price = move.move.usd_per_gb
+    exact = amount / price
+    shown = next(
+        (
+            round(exact, places)
+            for places in range(FEWEST_PLACES, MOST_PLACES + 1)
+            if (round(exact, places) * price).quantize(unit, ROUND_HALF_EVEN) == amount
+        ),
+        exact,
+    )
+    return BillLine(
+        title=f"moving from {move.origin.title}",
+        product=f"{shown:,} GB × ${price:f}/GB",
+        amount=amount,
+        remark=f"checkpoint and data, {format_duration(move.wall_seconds)}",
+    )
 
 
 def apportioned(amounts: Sequence[Decimal], unit: Decimal) -> list[Decimal]:
@@ -84,10 +106,10 @@ def apportioned(amounts: Sequence[Decimal], unit: Decimal) -> list[Decimal]:
     return [unit * (whole + (index in up)) for index, whole in enumerate(down)]
 
 
-def _line(accelerator: str, purchase: Purchase, amount: Decimal, unit: Decimal) -> BillLine:
+def _line(purchase: Purchase, amount: Decimal, unit: Decimal) -> BillLine:
     """One purchase as it is printed."""
     gpus = purchase.nodes * purchase.gpus_per_node
-    slices = sold_as(accelerator, purchase.gpus_per_node, purchase.nodes)
+    slices = sold_as(purchase.accelerator, purchase.gpus_per_node, purchase.nodes)
     many, each = slices or (purchase.nodes, purchase.gpus_per_node)
     noun, device = ("slice", "chip") if slices else ("node", "GPU")
     price = price_text(purchase.usd_per_gpu_hour)
@@ -96,7 +118,6 @@ def _line(accelerator: str, purchase: Purchase, amount: Decimal, unit: Decimal) 
     if abs(purchase.hours - purchase.wall_hours) > NOTICED_HOURS:
         remark += f"; {purchase.hours:,.1f} h are paid of {purchase.wall_hours:,.1f} h wall time"
     return BillLine(
-        purchase=purchase,
         title=purchase.kind.replace("_", "-") + (f" ({purchase.note})" if purchase.note else ""),
         product=f"{counted(many, noun)} × {counted(each, device)} × ${price}/h × {hours} h",
         amount=amount,

@@ -58,7 +58,9 @@ def risk_summary(plan: Plan, problem: Problem) -> RiskSummary:
 
 
 def plan_distribution(plan: Plan, problem: Problem) -> JobDistribution:
-    """How time and cost of a plan are distributed."""
+    """How time and cost of a plan are distributed; by closed forms where it moves: a replay stays in one place."""
+    if len(plan.stays) > 1:
+        return JobDistribution(plan.moments.delays, plan.moments.bill, 0)
     return distribution_of(job_of_plan(plan, problem), plan.moments)
 
 

@@ -53,8 +53,9 @@ ALWAYS = 1 - 1e-6
 
 
 def _gang(plan: Plan) -> GangAvailability:
-    """The nodes of the plan's largest phase."""
-    return gang_availability(plan.purchase_option.spot_policy.figures, max(phase.nodes for phase in plan.phases))
+    """The nodes of the largest phase where most device-hours are spent."""
+    there = [phase.nodes for phase in plan.phases if phase.purchase_option == plan.purchase_option]
+    return gang_availability(plan.purchase_option.spot_policy.figures, max(there))
 
 
 def _seconds_range(plan: Plan, problem: Problem, gang: GangAvailability) -> tuple[float, float]:
@@ -68,12 +69,15 @@ def _seconds_range(plan: Plan, problem: Problem, gang: GangAvailability) -> tupl
 
 def _seconds_at(plan: Plan, problem: Problem, correlation: float) -> float:
     """Expected wall time of the plan when its spot nodes have another correlation."""
-    workload, spot_policy = workload_of(problem), replace(plan.purchase_option.spot_policy, correlation=correlation)
-    seconds = 0.0
-    for index, phase in enumerate(plan.phases):
+    workload, seconds = workload_of(problem), sum(move.wall_seconds for move in plan.moves)
+    for phase in plan.phases:
+        spot_policy = phase.purchase_option.spot_policy
+        if phase.purchase_option == plan.purchase_option:
+            spot_policy = replace(spot_policy, correlation=correlation)
+        device = phase.purchase_option.placement.machine.accelerator.name
         layout = TimedLayouts(
             np.asarray([phase.nodes]), np.asarray([phase.degrees["data"]]), np.asarray([phase.step_seconds])
         )
-        run = run_time(workload, plan.accelerator, layout, spot_policy, begins=index == 0)
+        run = run_time(workload, device, layout, spot_policy, begins=phase.begins)
         seconds += float(run.wall.after(phase.steps)[0])
     return seconds

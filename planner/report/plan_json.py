@@ -142,25 +142,46 @@ def plan_document(plan: Plan, problem: Problem) -> dict[str, Any]:
         "committed_seconds": plan.purchase_option.committed_seconds,
         "purchases": [_purchase(one) for one in plan.purchases],
         "phases": _phases(plan, problem),
+        "moves": _moves(plan),
     }
 
 
 def _phases(plan: Plan, problem: Problem) -> list[dict[str, Any]]:
     """Every phase, with what a launch needs of it."""
-    startup, where = interruption_rates(plan.accelerator).startup_seconds, place_document(plan.placement)
     layers = workload_of(problem).model.num_hidden_layers
     return [
         {
-            **phase_document(one, startup),
-            "accelerator": plan.accelerator,
-            "placement": where,
+            **phase_document(one, interruption_rates(device_of(one)).startup_seconds),
+            "accelerator": device_of(one),
+            "placement": place_document(one.purchase_option.placement),
             "sequence_length": stated.sequence_length,
             "global_batch": stated.global_batch,
             "layers_per_stage": ceil(layers / one.degrees["pipeline"]),
             "recomputed_layers": _recomputed_layers(one, layers),
-            "checkpoint_interval_seconds": _checkpoint_interval(plan, one),
+            "checkpoint_interval_seconds": _checkpoint_interval(one),
         }
         for one, stated in zip(plan.phases, problem.training.phases, strict=True)
+    ]
+
+
+def device_of(phase: PhasePlan) -> str:
+    """The accelerator that a phase runs on."""
+    return phase.purchase_option.placement.machine.accelerator.name
+
+
+def _moves(plan: Plan) -> list[dict[str, Any]]:
+    """What is carried between places."""
+    return [
+        {
+            "phase": one.phase,
+            "from": place_document(one.origin),
+            "to": place_document(one.target),
+            "bytes": one.move.bytes,
+            "wall_seconds": one.wall_seconds,
+            "usd_per_gb": f"{one.move.usd_per_gb:f}",
+            "cost_usd": usd_text(one.cost_usd),
+        }
+        for one in plan.moves
     ]
 
 
@@ -171,10 +192,10 @@ def _recomputed_layers(phase: PhasePlan, layers: int) -> int:
     return phase.recompute.full_layers or ceil(layers / phase.degrees["pipeline"])
 
 
-def _checkpoint_interval(plan: Plan, phase: PhasePlan) -> float:
+def _checkpoint_interval(phase: PhasePlan) -> float:
     """Seconds of work between two checkpoints that waste least, with failures and preemptions as expected."""
-    policy, nodes = plan.purchase_option.spot_policy, np.asarray(float(phase.nodes))
-    stated = interruption_rates(plan.accelerator).failures_per_1000_node_days
+    policy, nodes = phase.purchase_option.spot_policy, np.asarray(float(phase.nodes))
+    stated = interruption_rates(device_of(phase)).failures_per_1000_node_days
     events = failures_per_second(nodes, np.asarray(stated))
     if policy.policy != "steady":
         figures = policy.figures

@@ -120,9 +120,24 @@ def _headline(answer: Answer, plan: Plan, around: Surroundings) -> Text:
         f"{format_money(plan.cost_usd)}{condition}\n"
         f"{plan.placement.title}, {_nodes(plan)}; {format_count(tokens)} tokens in "
         f"{gpu_hours_text(plan)}\n"
+        f"{_journey(plan)}"
         f"{proof} of {format_combinations(answer.search_space)} combinations, by {answer.choices.objective}"
         f"{preference_words(answer.asked) if preference and answer.asked else ''}"
     )
+
+
+def _journey(plan: Plan) -> str:
+    """Where each phase runs, and how long moving takes, on a line each; empty where the job stays in one place."""
+    if len(plan.stays) == 1:
+        return ""
+    moved = {one.phase: f", after a move of {format_duration(one.wall_seconds)}" for one in plan.moves}
+    lines = []
+    for stay in plan.stays:
+        placement = stay.purchase_option.placement
+        names = [plan.phases[index].name for index in stay.phases]
+        device = placement.machine.accelerator.name
+        lines.append(f"{', '.join(names)}: {device}, {placement.title}{moved.get(names[0], '')}\n")
+    return "".join(lines)
 
 
 def preference_words(problem: Problem) -> str:

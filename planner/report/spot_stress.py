@@ -33,7 +33,7 @@ class Stress:
 
 def is_on_spot(plan: Plan) -> bool:
     """Whether spot nodes are bought."""
-    return plan.purchase_option.spot_policy.policy != "steady"
+    return len(plan.stays) == 1 and plan.purchase_option.spot_policy.policy != "steady"
 
 
 def stress(plan: Plan, problem: Problem) -> Stress | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from math import ceil, isclose
 from operator import is_
 
@@ -16,12 +17,13 @@ import numpy as np
 from planner.availability.chance_constraint import deviations_of, promised
 from planner.catalog.capacity import slices_of
 from planner.layouts.rows import recomputed_shares
-from planner.layouts.wall_time import RunTime, TimedLayouts, run_time
+from planner.layouts.wall_time import RunTime, TimedLayouts, interruption_rates, run_time
 from planner.layouts.workload import PhaseWork, Workload, workload_of
 from planner.market.money import node_hours_usd
-from planner.market.placements import placements
+from planner.market.placements import Placement, placements
 from planner.performance.evaluate import evaluate
 from planner.performance.symbols import Array, Layout
+from planner.plans.moves import BYTES_PER_GB, BYTES_PER_TOKEN, usd_per_gb
 from planner.plans.plan import PhasePlan, Plan
 from planner.plans.plan_error import counts_error, kept_with_error
 from planner.problem.problem import Problem, Risk
@@ -50,12 +52,14 @@ def violations(problem: Problem, plan: Plan) -> tuple[str, ...]:
             fault
             for index, (phase, work) in enumerate(zip(plan.phases, workload.phases, strict=True))
             for fault in (
-                *_layout(workload, work, plan, phase),
-                *_purchases(plan, phase),
-                *_figures(workload, work, plan, phase),
-                *_times(workload, plan, phase, begins=index == 0),
+                *_layout(workload, work, phase),
+                *_purchases(plan, index),
+                *_figures(workload, work, phase),
+                *_times(workload, phase),
             )
         ),
+        *_stays(problem, plan),
+        *_moves(problem, workload, plan),
         *_cost(plan),
         *_spares(problem, plan),
         *limits_broken(problem, plan),
@@ -88,28 +92,71 @@ def _offered(asked: _Asked) -> frozenset[tuple[str, str, str, str]]:
 
 def _market(problem: Problem, plan: Plan) -> Iterator[str]:
     """The placement is one that the problem allows."""
-    if plan.placement.key not in _offered(_Asked(problem)):
-        yield f"{plan.placement.title} is not among the problem's offers"
+    for placement in (phase.purchase_option.placement for phase in plan.phases):
+        if placement.key not in _offered(_Asked(problem)):
+            yield f"{placement.title} is not among the problem's offers"
     for purchase in plan.purchases:
         if purchase.kind not in problem.market.purchase:
             yield f"{purchase.kind} is not among the ways to buy"
 
 
-def _layout(workload: Workload, work: PhaseWork, plan: Plan, phase: PhasePlan) -> Iterator[str]:
+def _stays(problem: Problem, plan: Plan) -> Iterator[str]:
+    """The phases of a stay are bought in one way, a stay begins with its first, and a job stays if it must."""
+    if [index for stay in plan.stays for index in stay.phases] != list(range(len(plan.phases))):
+        yield "the stays do not have every phase once, in order"
+    for stay in plan.stays:
+        for index in stay.phases:
+            phase = plan.phases[index]
+            if phase.purchase_option != stay.purchase_option or phase.begins != (index == stay.first):
+                yield f"{phase.name}: it is not bought with its stay"
+    if len(plan.stays) > 1 and (problem.market.together or problem.objective == "tokens"):
+        yield "the job moves, and must stay together"
+
+
+def _moves(problem: Problem, workload: Workload, plan: Plan) -> Iterator[str]:
+    """Between two places checkpoint and data are carried, at the bandwidth and the price that are stated."""
+    moved = {one.phase: one for one in plan.moves}
+    for index, (before, phase) in enumerate(pairwise(plan.phases), start=1):
+        origin, target = (one.purchase_option.placement for one in (before, phase))
+        found = moved.pop(phase.name, None)
+        if (origin.key, origin.machine.key) == (target.key, target.machine.key):
+            if found:
+                yield f"{phase.name}: a move within one place"
+            continue
+        seconds, usd = _move(problem, workload, index, origin, target)
+        claimed = (found.wall_seconds, float(found.cost_usd)) if found else (0.0, 0.0)
+        if not isclose(claimed[0], seconds, rel_tol=SUM_ORDER) or abs(claimed[1] - usd) > float(CENT):
+            yield f"{phase.name}: moving there takes {seconds} s and ${usd:.2f}, not {claimed[0]} s and ${claimed[1]}"
+    yield from (f"{name}: a move that is none" for name in moved)
+
+
+def _move(
+    problem: Problem, workload: Workload, index: int, origin: Placement, target: Placement
+) -> tuple[float, float]:
+    """Seconds and US dollars of the move before a phase."""
+    restart = interruption_rates(target.machine.accelerator.name).restart_seconds
+    if origin.location == target.location:
+        return restart, 0.0
+    size = float(workload.checkpoint_bytes) + BYTES_PER_TOKEN * sum(one.tokens for one in workload.phases[index:])
+    return restart + size / problem.market.moving.bandwidth, size / BYTES_PER_GB * float(usd_per_gb(problem, origin))
+
+
+def _layout(workload: Workload, work: PhaseWork, phase: PhasePlan) -> Iterator[str]:
     """The layout is a valid one, on the devices and micro-batches that it says."""
-    d, nodes, per_node = phase.degrees, phase.nodes, plan.machine.per_node
+    machine = phase.purchase_option.placement.machine
+    d, nodes, per_node = phase.degrees, phase.nodes, machine.per_node
     degrees = {name: np.asarray(value) for name, value in d.items()}
     devices = d["tensor"] * d["pipeline"] * d["context"] * d["data"]
     pinned = workload.pins.recompute
     rules: dict[str, bool | np.bool_] = {
         **{rule: holds.all() for rule, holds in layout_rules(workload, work, degrees).items()},
-        **{rule: holds.all() for rule, holds in machine_rules(plan.machine, degrees).items()},
+        **{rule: holds.all() for rule, holds in machine_rules(machine, degrees).items()},
         "gpus = data · tensor · pipeline · context": phase.gpus == devices,
         "global_batch = data · micro_batch · microbatches": (
             work.global_batch == d["data"] * d["micro_batch"] * phase.microbatches
         ),
         "nodes are whole": nodes * per_node == phase.gpus or (nodes == 1 and phase.gpus < per_node),
-        "nodes are a slice that is sold": _is_slice(plan.accelerator, nodes * per_node),
+        "nodes are a slice that is sold": _is_slice(machine.accelerator.name, nodes * per_node),
         "recompute is as pinned": pinned is None or phase.recompute in pinned,
     }
     yield from (f"{phase.name}: {rule} does not hold" for rule, holds in rules.items() if not holds)
@@ -121,23 +168,29 @@ def _is_slice(accelerator: str, chips: int) -> bool:
     return slices is None or chips in slices.chips or chips % slices.chips[-1] == 0
 
 
-def _purchases(plan: Plan, phase: PhasePlan) -> Iterator[str]:
+def _reserved_nodes(plan: Plan, index: int) -> int:
+    """Nodes that are reserved while a phase runs."""
+    return sum(stay.reserved for stay in plan.stays if index in stay.phases)
+
+
+def _purchases(plan: Plan, index: int) -> Iterator[str]:
     """As many nodes are bought as the phase has, within what the placement has."""
+    phase = plan.phases[index]
+    placement, reserved = phase.purchase_option.placement, _reserved_nodes(plan, index)
     of_phase = [one for one in plan.purchases if one.phase == phase.name and not one.note]
-    reserved = sum(one.nodes for one in plan.purchases if one.kind == "reserved")
     bought, needed = sum(one.nodes for one in of_phase), phase.nodes + phase.spare_nodes
     if not bought <= needed <= bought + reserved:
         yield f"{phase.name}: {bought} nodes bought and {reserved} reserved for {needed}"
-    if needed > plan.placement.nodes or reserved > plan.placement.nodes:
-        yield f"{phase.name}: more nodes than the {plan.placement.nodes} that there are"
+    if needed > placement.nodes or reserved > placement.nodes:
+        yield f"{phase.name}: more nodes than the {placement.nodes} that there are"
     spot = sum(one.nodes for one in of_phase if one.kind == "spot")
-    if spot > plan.placement.spot_nodes:
-        yield f"{phase.name}: more spot nodes than the {plan.placement.spot_nodes} that there are"
+    if spot > placement.spot_nodes:
+        yield f"{phase.name}: more spot nodes than the {placement.spot_nodes} that there are"
 
 
-def _figures(workload: Workload, work: PhaseWork, plan: Plan, phase: PhasePlan) -> Iterator[str]:
+def _figures(workload: Workload, work: PhaseWork, phase: PhasePlan) -> Iterator[str]:
     """Step time, wall time and memory are what the equations give, and the memory holds them."""
-    layout, machine = _symbols(workload, phase), plan.machine
+    layout, machine = _symbols(workload, phase), phase.purchase_option.placement.machine
     job = workload.job(work)
     device = workload.device(machine)
     found = evaluate(workload.architecture, device, workload.software, job, layout, workload.constants)
@@ -155,9 +208,9 @@ def _figures(workload: Workload, work: PhaseWork, plan: Plan, phase: PhasePlan) 
         yield f"{phase.name}: {phase.steps} steps are fewer than {phase.tokens} tokens need"
 
 
-def _times(workload: Workload, plan: Plan, phase: PhasePlan, *, begins: bool) -> Iterator[str]:
+def _times(workload: Workload, phase: PhasePlan) -> Iterator[str]:
     """Wall time and what is paid of it are what the equations give."""
-    run = _run(workload, plan, phase, begins=begins)
+    run = _run(workload, phase)
     claimed = (phase.wall_seconds, phase.spot_seconds, phase.replaced_seconds)
     for what, growth, value in zip(
         ("wall", "spot", "stand-in"), (run.wall, run.spot, run.replaced), claimed, strict=True
@@ -167,11 +220,12 @@ def _times(workload: Workload, plan: Plan, phase: PhasePlan, *, begins: bool) ->
             yield f"{phase.name}: its {what} time is {expected} s, not {value} s"
 
 
-def _run(workload: Workload, plan: Plan, phase: PhasePlan, *, begins: bool) -> RunTime:
+def _run(workload: Workload, phase: PhasePlan) -> RunTime:
     """How long the phase takes, by the number of steps."""
     nodes, replicas = np.asarray([phase.nodes]), np.asarray([phase.degrees["data"]])
     ran = TimedLayouts(nodes, replicas, np.asarray([phase.step_seconds]))
-    return run_time(workload, plan.accelerator, ran, plan.purchase_option.spot_policy, begins=begins)
+    accelerator = phase.purchase_option.placement.machine.accelerator.name
+    return run_time(workload, accelerator, ran, phase.purchase_option.spot_policy, begins=phase.begins)
 
 
 def _symbols(workload: Workload, phase: PhasePlan) -> Layout:
@@ -190,6 +244,7 @@ def _symbols(workload: Workload, phase: PhasePlan) -> Layout:
 def _cost(plan: Plan) -> Iterator[str]:
     """The bill is what the nodes cost for the time of each phase, at the placement's own prices."""
     expected = sum((expected_usd(plan, phase) for phase in plan.phases), start=_reservation_usd(plan))
+    expected += sum(float(move.cost_usd) for move in plan.moves)
     if abs(expected - float(plan.cost_usd)) > float(CENT / 2 * len(plan.purchases)) + SUM_ORDER * expected:
         yield f"the bill is ${expected:.2f}, not ${plan.cost_usd}"
 
@@ -200,18 +255,21 @@ def expected_usd(plan: Plan, phase: PhasePlan) -> float:
     nodes = {kind: sum(one.nodes for one in bought if one.kind == kind) for kind in ("on_demand", "spot")}
     on_demand_time = nodes["on_demand"] * phase.wall_seconds + nodes["spot"] * phase.replaced_seconds
     spot_time = nodes["spot"] * phase.spot_seconds
-    on_demand, spot = plan.placement.on_demand, plan.placement.spot
+    placement = phase.purchase_option.placement
+    on_demand, spot = placement.on_demand, placement.spot
     return float(node_hours_usd(1, on_demand, on_demand_time) + node_hours_usd(1, spot, spot_time))
 
 
 def _reservation_usd(plan: Plan) -> float:
-    """What reserved nodes cost from the first phase to the last."""
-    reservation = plan.purchase_option.reservation
-    nodes = sum(one.nodes for one in plan.purchases if one.kind == "reserved")
-    if reservation is None or not nodes:
-        return 0.0
-    paid = max(plan.wall_seconds, reservation.committed_seconds)
-    return float(node_hours_usd(nodes, reservation.usd_per_node_hour, paid))
+    """What reserved nodes cost from the first phase of a stay to its last, and at least for their term."""
+    total = 0.0
+    for stay in plan.stays:
+        reservation = stay.purchase_option.reservation
+        if reservation is not None and stay.reserved:
+            wall = sum(plan.phases[index].wall_seconds for index in stay.phases)
+            paid = max(wall, reservation.committed_seconds)
+            total += float(node_hours_usd(stay.reserved, reservation.usd_per_node_hour, paid))
+    return total
 
 
 def _spares(problem: Problem, plan: Plan) -> Iterator[str]:
@@ -251,18 +309,19 @@ def kept_seconds(workload: Workload, plan: Plan, risk: Risk) -> float:
     """The wall time that a plan keeps as surely as is asked for, by the equations alone; else the expected one."""
     if risk.confidence is None:
         return plan.wall_seconds
-    runs = [_run(workload, plan, phase, begins=index == 0) for index, phase in enumerate(plan.phases)]
+    runs, moving = [_run(workload, phase) for phase in plan.phases], sum(move.wall_seconds for move in plan.moves)
     pairs = list(zip(runs, plan.phases, strict=True))
     if counts_error(risk):
-        return float(sum((_kept(workload, plan, *pair, risk.confidence) for pair in pairs), np.zeros(1))[0])
+        return moving + float(sum((_kept(workload, *pair, risk.confidence) for pair in pairs), np.zeros(1))[0])
     least, mean, variance = (
         sum((getattr(run, name).after(phase.steps) for run, phase in pairs), np.zeros(1))
         for name in ("least", "wall", "variance")
     )
-    return float(promised(least, mean, variance, deviations_of(risk.confidence))[0])
+    return float(promised(least + moving, mean + moving, variance, deviations_of(risk.confidence))[0])
 
 
-def _kept(workload: Workload, plan: Plan, run: RunTime, phase: PhasePlan, confidence: float) -> Array:
+def _kept(workload: Workload, run: RunTime, phase: PhasePlan, confidence: float) -> Array:
     """What a phase keeps with the estimate's own error counted, shape (1,)."""
-    gpus = np.asarray([float(phase.nodes * plan.machine.per_node)])
-    return kept_with_error(workload, plan.machine.accelerator, gpus, run, phase.steps, confidence)
+    machine = phase.purchase_option.placement.machine
+    gpus = np.asarray([float(phase.nodes * machine.per_node)])
+    return kept_with_error(workload, machine.accelerator, gpus, run, phase.steps, confidence)

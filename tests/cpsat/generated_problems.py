@@ -71,6 +71,7 @@ def generated(seed: int) -> Problem:
             "model": MODEL | {"num_hidden_layers": draw.choice([4, 5, 6])},
             "training": {"precision": "bf16", "phases": phases},
             "market": {
+                "together": True,
                 "clouds": [],
                 "purchase": purchase,
                 "offers": [_offer(draw, index) for index in range(draw.choice([1, 2, 3]))],

@@ -54,7 +54,7 @@ def job(
         "schema": "plan/1",
         "model": "llama3.2-1b",
         "training": {"phases": works},
-        "market": {"clouds": [], "purchase": list(purchase), "offers": [offer]},
+        "market": {"clouds": [], "together": True, "purchase": list(purchase), "offers": [offer]},
         "limits": {"deadline": deadline, "gpus": 64},
         "risk": {} if confidence is None else {"confidence": confidence, "counts": counts},
         "objective": objective,

@@ -31,6 +31,7 @@ def generated(seed: int) -> Problem:
     ]
     market = {
         "clouds": [],
+        "together": True,
         "purchase": draw.choice([["on_demand"], ["on_demand", "spot"], ["on_demand", "reserved"]]),
         "offers": [_offer(draw, index) for index in range(draw.choice([1, 2, 3]))],
     }

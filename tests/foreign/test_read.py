@@ -285,7 +285,21 @@ def test_the_comment_block_says_what_the_file_cannot() -> None:
     assert reading.data["cluster"] == {"accelerator": "A100-80GB-SXM4", "gpus": 1024, "network": "200 Gb/s"}
 
 
-@pytest.mark.parametrize("block", ["#| cluster: !!python/name:os.system", "#| [", "#| model: ../../etc/passwd.json"])
+def test_zero_heads_are_refused() -> None:
+    """A count of nothing is an error for the user, not of the program."""
+    with pytest.raises(InputError):
+        read(MEGATRON.replace("--num-attention-heads 96", "--num-attention-heads 0"))
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        '#| layout: {tensor: "many", pipeline: 0}\n#| cluster: {gpus: "all"}',
+        "#| cluster: !!python/name:os.system",
+        "#| [",
+        "#| model: ../../etc/passwd.json",
+    ],
+)
 def test_hostile_blocks_are_refused(block: str) -> None:
     """A block is read as carefully as a file."""
     with pytest.raises(InputError):

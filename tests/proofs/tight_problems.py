@@ -37,6 +37,7 @@ def document(seed: int) -> dict[str, Any]:
         "model": draw.choice(MODELS),
         "training": {"phases": [_phase(draw, index) for index in range(draw.choice([1, 1, 2, 3]))]},
         "market": {
+            "together": True,
             "clouds": [],
             "purchase": draw.choice(
                 [["on_demand"], ["on_demand", "spot"], ["on_demand", "reserved"], ["on_demand", "spot", "reserved"]]

@@ -1,0 +1,274 @@
+"""Sums of wall time and bill over phases that stay in one place: what whole jobs are put together from.
+
+Within one option a stay is a layout for each phase, nodes to reserve, and the cheapest purchases for the rest. Walls
+and bills add up over the phases, so sums that another sum beats in both can be dropped phase by phase. Every line of a
+bill is whole cents, so that a budget is kept or not kept to the cent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from planner.availability.chance_constraint import deviations_of, promised
+from planner.layouts.dominance import undominated
+from planner.market.money import line_cents
+from planner.market.purchase_options import PurchaseOption
+from planner.performance.symbols import Array
+from planner.plans.choices import Choices, PhaseModes, is_open, site_of
+from planner.plans.node_cost import NodeCost, node_cost
+from planner.plans.plan_error import counts_error, kept_of_phase
+from planner.problem.problem import Risk
+from planner.tolerances import PHASE_CENTS, SUM_ORDER
+
+Counts = npt.NDArray[np.int64]
+
+SUMS: Final = ("wall", "least", "variance", "kept", "cents")
+"""What adds up over the phases, in seconds, their squares, and US cents; `kept` where the estimate's error counts."""
+WALL, KEPT, CENTS = SUMS.index("wall"), SUMS.index("kept"), SUMS.index("cents")
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over the phases so far, none worse than another in all that is bounded or wanted, fastest first."""
+
+    values: Array
+    """Shape (sums, columns of `SUMS`)."""
+    picks: Counts
+    """Shape (sums, phases)."""
+
+    @property
+    def usd(self) -> Array:
+        """US dollars, shape (sums,)."""
+        return self.values[:, CENTS] / 100
+
+    def kept(self, risk: Risk) -> Array:
+        """What a deadline bounds, shape (sums,)."""
+        return kept_seconds(self.values, risk)
+
+    def joined(self, other: Sums, left: Left, seen: Seen) -> Sums:
+        """All sums with one phase more, within what is left for them, without those that another beats."""
+        values = (self.values[:, None, :] + other.values[None, :, :]).reshape(-1, len(SUMS))
+        kept = within(values, left, seen)
+        first, second = np.divmod(kept, max(len(other.values), 1))
+        return Sums(values[kept], np.hstack((self.picks[first], other.picks[second])))
+
+    def take(self, index: Counts) -> Sums:
+        """Some of the sums."""
+        return Sums(self.values[index], self.picks[index])
+
+
+@dataclass(frozen=True)
+class Left:
+    """What the bounds leave for some phases."""
+
+    wall_seconds: float
+    cents: float
+    gpus: float
+
+    def beside(self, others: Array) -> Left:
+        """The same when other phases, of shape (layouts, columns of `SUMS`), take their least too."""
+        wall, cents = (float(others[:, column].min(initial=inf)) for column in (WALL, CENTS))
+        return self.less(wall, cents)
+
+    def less(self, wall_seconds: float, cents: float) -> Left:
+        """The same when so much is taken elsewhere."""
+        left = self.wall_seconds - wall_seconds + SUM_ORDER * (0.0 if wall_seconds == inf else wall_seconds)
+        return replace(self, wall_seconds=left, cents=self.cents - cents)
+
+    def nodes(self, purchase_option: PurchaseOption) -> float:
+        """Most nodes that a purchase option has within them."""
+        return min(purchase_option.placement.nodes, self.gpus / purchase_option.placement.machine.per_node)
+
+
+Seen = Callable[[Array], Array]
+"""What of sums decides whether one beats another, each the less the better; shape (sums, figures)."""
+
+
+def within(values: Array, left: Left, seen: Seen) -> Counts:
+    """Index of what is within what is left by expected values and beaten by nothing, fastest first."""
+    fits = np.flatnonzero((values[:, WALL] <= left.wall_seconds) & (values[:, CENTS] <= left.cents))
+    return fits[undominated(seen(values[fits]))]
+
+
+def wall_and_cents(values: Array) -> Array:
+    """What counts of sums without a confidence."""
+    return values[:, [WALL, CENTS]]
+
+
+def seen_so_far(risk: Risk) -> Seen:
+    """What counts while phases are still to come: of luck alone all of it, since the rest decides the shape."""
+    if counts_error(risk):
+        return lambda values: values[:, [WALL, KEPT, CENTS]]
+    return wall_and_cents if risk.confidence is None else lambda values: values
+
+
+def seen_at_last(risk: Risk) -> Seen:
+    """What counts of whole jobs: expected time and cost, and with a confidence the time that is kept."""
+    if risk.confidence is None:
+        return wall_and_cents
+    return lambda values: np.column_stack((values[:, WALL], kept_seconds(values, risk), values[:, CENTS]))
+
+
+def kept_seconds(values: Array, risk: Risk) -> Array:
+    """What a deadline bounds, of sums in the columns of `SUMS`; shape (sums,)."""
+    wall, least, variance, kept = (np.asarray(column) for column in values[:, :CENTS].T)
+    if counts_error(risk):
+        return kept
+    return wall if risk.confidence is None else promised(least, wall, variance, deviations_of(risk.confidence))
+
+
+def in_time(choices: Choices, sums: Sums, left: Left) -> Sums:
+    """The sums that keep the deadline as surely as is asked for."""
+    risk = choices.problem.risk
+    if risk.confidence is None:
+        return sums
+    return sums.take(np.flatnonzero(sums.kept(risk) <= left.wall_seconds))
+
+
+def sums_of(
+    choices: Choices,
+    purchase_option: PurchaseOption,
+    span: range,
+    left: Left,
+    reserved: int,
+    *,
+    optimistic: bool = False,
+) -> Sums:
+    """Some phases together with so many reserved nodes, which are not counted; `optimistic`: in the cheapest way.
+
+    Phase by phase, as far as what is left has room for the least that the others take.
+    """
+    risk, most = choices.problem.risk, left.nodes(purchase_option)
+    bought = [
+        phase_figures(choices, purchase_option, index, reserved, arrives=index == span.start, optimistic=optimistic)
+        for index in span
+    ]
+    phases = [np.where(nodes[:, None] <= most, values, inf) for nodes, values in bought]
+    sums = Sums(np.zeros((1, len(SUMS))), np.empty((1, 0), dtype=np.int64))
+    remaining = [left]
+    for values in phases[:0:-1]:
+        remaining.append(remaining[-1].beside(values))
+    whole = len(span) == len(choices.phases)
+    seen = [seen_so_far(risk)] * (len(phases) - 1) + [(seen_at_last if whole else seen_so_far)(risk)]
+    for values, room, of_sums in zip(phases, reversed(remaining), seen, strict=True):
+        alone = within(values, room, seen_so_far(risk))
+        sums = sums.joined(Sums(values[alone], alone[:, None]), room, of_sums)
+    return sums
+
+
+def phase_figures(
+    choices: Choices,
+    purchase_option: PurchaseOption,
+    index: int,
+    reserved: int | Counts,
+    *,
+    arrives: bool = False,
+    optimistic: bool = False,
+) -> tuple[Counts, Array]:
+    """Nodes that one phase buys on each layout, and its figures, of shape (layouts, columns of `SUMS`)."""
+    columns, steps = columns_of(choices, purchase_option, index, arrives=arrives), steps_of(choices, index)
+    if optimistic:
+        bill = node_cost(purchase_option, columns, steps)
+        cents = np.maximum(np.floor(100 * columns.bought * bill.least) - PHASE_CENTS, 0)
+    else:
+        cents = _cents(purchase_option, columns, steps, reserved)
+    run, kept = columns.run, kept_of_phase(choices, purchase_option.placement.machine, columns, steps)
+    figures = [one.after(steps) for one in (run.wall, run.least, run.variance)]
+    return columns.bought, np.column_stack([*figures, kept, cents])
+
+
+def columns_of(choices: Choices, purchase_option: PurchaseOption, phase: int, *, arrives: bool = False) -> PhaseModes:
+    """The layouts of a phase that a purchase option's site has; `arrives`: a stay begins with it."""
+    return choices.columns[phase][site_of(purchase_option, arrives=arrives and phase > 0)]
+
+
+def steps_of(choices: Choices, phase: int) -> int:
+    """Steps of a phase; one while its tokens are what is maximised."""
+    work = choices.phases[phase]
+    return 1 if is_open(choices.problem, work.name) else work.steps
+
+
+def _cents(purchase_option: PurchaseOption, columns: PhaseModes, steps: int, reserved: int | Counts) -> Array:
+    """Least bill of the nodes that are not reserved, on each layout; infinite where they are not sold."""
+    left, run = np.maximum(columns.bought - reserved, 0).astype(np.float64), columns.run
+    spot = spot_nodes_of(purchase_option, node_cost(purchase_option, columns, steps), left)
+    on_demand, spot_price = purchase_option.on_demand_price, purchase_option.spot_price
+    return (
+        line_cents(left - spot, on_demand, run.wall.after(steps))
+        + line_cents(spot, spot_price, run.spot.after(steps))
+        + line_cents(spot, on_demand, run.replaced.after(steps))
+    )
+
+
+def spot_nodes_of(purchase_option: PurchaseOption, bill: NodeCost, nodes: Array) -> Array:
+    """How many of so many nodes are bought as spot: all that there are, where they cost less."""
+    return np.minimum(nodes, np.where(bill.spot < bill.on_demand, purchase_option.spot_nodes, 0))
+
+
+def reservations(choices: Choices, purchase_option: PurchaseOption, span: range, left: Left) -> Iterator[int]:
+    """Numbers of reserved nodes that can be best: none, and where a phase's cheaper purchases run out.
+
+    For given nodes of each phase the cost is piecewise linear in the reservation and breaks only there.
+    """
+    if purchase_option.reservation is None:
+        yield 0
+        return
+    needed = {
+        int(one)
+        for index in span
+        for one in columns_of(choices, purchase_option, index, arrives=index == span.start).bought
+    }
+    breaks = {count for need in needed for count in (0, need, need - purchase_option.spot_nodes)}
+    yield from sorted(count for count in breaks if 0 <= count <= left.nodes(purchase_option))
+
+
+def with_reservation(purchase_option: PurchaseOption, reserved: int, sums: Sums, left: Left) -> Sums:
+    """The sums with what the reservation costs, from the first phase to the last and at least for its term."""
+    if purchase_option.reservation is None or not reserved:
+        return sums
+    values = sums.values.copy()
+    values[:, CENTS] += reservation_cents(purchase_option, np.asarray(float(reserved)), values[:, WALL])
+    return Sums(values, sums.picks).take(np.flatnonzero(values[:, CENTS] <= left.cents))
+
+
+def sums_of_phase(choices: Choices, purchase_option: PurchaseOption, index: int, left: Left) -> tuple[Sums, Counts]:
+    """A stay of one phase on each layout, its reservation paid, and how many nodes are best reserved; shape (sums,).
+
+    For given nodes the cost is piecewise linear in the reservation: none, all nodes, or those beside the spot nodes.
+    """
+    columns = columns_of(choices, purchase_option, index, arrives=True)
+    counts = [np.zeros_like(columns.bought)]
+    if purchase_option.reservation is not None:
+        counts += [columns.bought, np.maximum(columns.bought - purchase_option.spot_nodes, 0)]
+    bought = []
+    for reserved in counts:
+        nodes, values = phase_figures(choices, purchase_option, index, reserved, arrives=True)
+        values[:, CENTS] += reservation_cents(purchase_option, reserved.astype(np.float64), values[:, WALL])
+        bought.append(values)
+    best = np.argmin([values[:, CENTS] for values in bought], axis=0)
+    rows = np.arange(len(best))
+    values = np.where((nodes <= left.nodes(purchase_option))[:, None], np.stack(bought)[best, rows], inf)
+    kept = within(values, left, seen_so_far(choices.problem.risk))
+    return Sums(values[kept], kept[:, None]), np.stack(counts)[best, rows][kept]
+
+
+def reservation_cents(purchase_option: PurchaseOption, nodes: Array, wall_seconds: Array) -> Array:
+    """What reserved nodes cost for a time, and at least for their term."""
+    if purchase_option.reservation is None:
+        return np.zeros_like(wall_seconds)
+    paid = np.maximum(wall_seconds, purchase_option.committed_seconds)
+    return line_cents(nodes, purchase_option.reservation.usd_per_node_hour, paid)
+
+
+def goals_of(choices: Choices, sums: Sums) -> Array:
+    """Time and cost, and under a confidence the time that is kept between them; shape (sums, 2 or 3)."""
+    risk = choices.problem.risk
+    if risk.confidence is None:
+        return np.column_stack((sums.values[:, WALL], sums.usd))
+    return np.column_stack((sums.values[:, WALL], sums.kept(risk), sums.usd))
