@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from planner.problem.run import Run
     from planner.session import Session, estimate, load_problem
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["InputError", "PlanDocument", "Problem", "Run", "Session", "__version__", "estimate", "load_problem"]
 
 _HOME: Final = {
