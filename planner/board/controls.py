@@ -49,6 +49,7 @@ FIELDS: Final = (
     Field("limits.budget", "Budget", LIMITS, "quantity", "US dollars"),
     Field("limits.gpus", "GPUs", LIMITS, "quantity", "GPUs at a time"),
     Field("risk.confidence", "Confidence", LIMITS, "quantity", "probability", ("50%", "80%", "90%", "95%", "99%")),
+    Field("risk.counts", "Confidence counts", LIMITS, "choice"),
     Field("objective", "Best is", LIMITS, "choice"),
     Field("market.accelerators", "Accelerators", MARKET, "several"),
     Field("market.clouds", "Clouds", MARKET, "several"),
@@ -69,7 +70,7 @@ def fields_of(problem: Problem) -> tuple[Field, ...]:
         Field(f"training.phases[{index}].tokens", f"Tokens, {phase.name}", TRAINING, "quantity", "tokens")
         for index, phase in enumerate(phases[:MOST_PHASES])
     )
-    return (*FIELDS[:5], *tokens, *FIELDS[5:])
+    return (*FIELDS[:6], *tokens, *FIELDS[6:])
 
 
 MOST_PHASES: Final = 8

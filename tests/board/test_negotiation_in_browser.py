@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_board_in_browser import chromium, pytestmark, settled, title, type_into, wait
+from test_board_in_browser import chromium, control, pytestmark, settled, title, type_into, wait
 
 from planner.explore.answer import answer
 from planner.problem.problem import load_problem
@@ -18,17 +18,13 @@ from served import PROBLEMS, served  # noqa: E402
 
 __all__ = ["pytestmark"]
 PROBLEM = PROBLEMS / "deepseek_v3_anywhere.yaml"
-AGREED = ("limits.deadline=75d", "limits.budget=$7M", "risk.confidence=95%")
-COUNTS = "risk: {counts: luck}\n"
-"""What the worked example adds to the problem, as no control of the board does."""
+AGREED = ("limits.deadline=75d", "limits.budget=$7M", "risk.counts=luck", "risk.confidence=95%")
 
 
 @pytest.mark.slow
 def test_the_negotiation_ends_as_in_the_worked_example(tmp_path: Path) -> None:
-    """60 days for $7M: nothing fits; what would is offered; 75 days with 95% confidence is agreed and saved."""
-    problem = tmp_path / "problem.yaml"
-    problem.write_text(PROBLEM.read_text(encoding="utf-8") + COUNTS, encoding="utf-8")
-    with served(str(problem), folder=tmp_path) as board, chromium(tmp_path / "profile") as browser:
+    """60 days for $7M: nothing fits, what would is offered; 75 days with 95% against bad luck are agreed and saved."""
+    with served(str(PROBLEM), folder=tmp_path) as board, chromium(tmp_path / "profile") as browser:
         browser.get(board.url)
         settled(browser)
         for key, text in (("limits.deadline", "60d"), ("limits.budget", "$7M")):
@@ -36,9 +32,11 @@ def test_the_negotiation_ends_as_in_the_worked_example(tmp_path: Path) -> None:
         assert browser.find_element(By.ID, "answer").get_attribute("data-status") == "infeasible"
         offered = [one.text for one in browser.find_elements(By.CSS_SELECTOR, "#relaxation-list button")]
         assert {words.split(":")[0] for words in offered} >= {"limits.deadline", "limits.budget", "all limits"}
-        for key, text in (("limits.deadline", "75d"), ("risk.confidence", "95%")):
-            type_into(browser, key, text)
-        plan = answer(load_problem(problem, AGREED)).plan
+        type_into(browser, "limits.deadline", "75d")
+        control(browser, "risk.counts").send_keys("luck")
+        type_into(browser, "risk.confidence", "95%")
+        assert board.answer()["state"]["sets"] == dict(one.split("=") for one in AGREED)
+        plan = answer(load_problem(PROBLEM, AGREED)).plan
         assert plan is not None
         found = board.answer()["answer"]
         assert found["title"] == title(browser)
@@ -51,4 +49,4 @@ def test_the_negotiation_ends_as_in_the_worked_example(tmp_path: Path) -> None:
         browser.switch_to.active_element.send_keys(Keys.CONTROL, "a")
         browser.switch_to.active_element.send_keys("agreed.yaml", Keys.ENTER)
         wait(browser, lambda driver: "Saved agreed.yaml" in driver.find_element(By.ID, "message").text)
-    assert repr(load_problem(tmp_path / "agreed.yaml")) == repr(load_problem(problem, AGREED))
+    assert repr(load_problem(tmp_path / "agreed.yaml")) == repr(load_problem(PROBLEM, AGREED))
