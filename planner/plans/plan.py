@@ -91,7 +91,7 @@ class PhasePlan:
     purchase_option: PurchaseOption
     """Where it runs and how it is bought."""
     begins: bool
-    """Whether a stay begins with it, so that spot nodes have to be waited for."""
+    """Whether the job begins with it, or a stay on spot nodes, which have to be waited for."""
     nodes: int
     """Compute nodes, excluding spares."""
     spare_nodes: int
@@ -240,7 +240,7 @@ def _moves(choices: Choices, stays: Sequence[Stay]) -> Iterator[PlannedMove]:
 
 def _phase_plan(choices: Choices, stay: Stay, index: int, decided: PhaseDecision) -> PhasePlan:
     """The figures of one phase."""
-    purchase_option, begins = stay.purchase_option, index == stay.first
+    purchase_option, begins = stay.purchase_option, stay.begins_with(index)
     machine = purchase_option.placement.machine
     work, workload, space = choices.phases[index], choices.workload, choices.spaces[index]
     columns, rows = decided.columns, decided.columns.rows.take(np.asarray([decided.index]))

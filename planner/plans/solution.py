@@ -49,6 +49,11 @@ class Stay:
         """Indices of its phases."""
         return range(self.first, self.last + 1)
 
+    def begins_with(self, phase: int) -> bool:
+        """Whether a phase starts at a random time among failures: the job's first, or one whose spot nodes are new."""
+        is_spot = self.purchase_option.spot_policy.policy != "steady"
+        return phase == self.first and (phase == 0 or is_spot)
+
 
 @dataclass(frozen=True)
 class Decision:

@@ -107,7 +107,7 @@ def _stays(problem: Problem, plan: Plan) -> Iterator[str]:
     for stay in plan.stays:
         for index in stay.phases:
             phase = plan.phases[index]
-            if phase.purchase_option != stay.purchase_option or phase.begins != (index == stay.first):
+            if phase.purchase_option != stay.purchase_option or phase.begins != stay.begins_with(index):
                 yield f"{phase.name}: it is not bought with its stay"
     if len(plan.stays) > 1 and (problem.market.together or problem.objective == "tokens"):
         yield "the job moves, and must stay together"

@@ -149,7 +149,15 @@ def _stays(
     for reserved in range((most if option.reservation else 0) + 1):
         sums = np.zeros((1, 4))
         for index, layouts in enumerate(ran):
-            phase = _phase(problem, workload, option, first + index, layouts, reserved, begins=index == 0)
+            phase = _phase(
+                problem,
+                workload,
+                option,
+                first + index,
+                layouts,
+                reserved,
+                begins=index == 0 and (first == 0 or option.spot_policy.policy != "steady"),
+            )
             phase = phase[with_spares(problem, layouts.nodes) <= most]
             sums = _unbeaten(problem, (sums[:, None] + phase[None]).reshape(-1, 4))
         if option.reservation and reserved:

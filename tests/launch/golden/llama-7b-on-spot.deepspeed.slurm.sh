@@ -12,7 +12,7 @@
 #SBATCH --array=1-7%1                                     # one after another: 70 d and what a slow run takes on top
 #SBATCH --partition=long                                  # --queue
 # Llama 3 405B, phase pretrain: for DeepSpeed, 0.19.8 in Slurm, sbatch options of 22.05 and later. Written by plan
-# 0.1.0.
+# 0.2.0.
 # The plan: 8 nodes of 8 H100-80GB-SXM5 at nebius eu-north1 gpu-h100-sxm_8gpu-128vcpu-1600gb (6 spot, 2 on demand),
 # 929,833 steps of 6 s, 70 d in all.
 # Names and rules of DeepSpeed: deepspeed 0.19.8 (PyPI), deepspeed/runtime/config.py (2026-11-29).
