@@ -23,6 +23,7 @@ def document(seed: int, objective: str | None = None) -> Document:
         "model": "llama3.2-1b",
         "training": {"phases": phases},
         "market": {
+            "together": True,
             "clouds": [],
             "purchase": draw.choice([["on_demand", "spot"], ["on_demand", "spot", "reserved"]]),
             "offers": [_offer(draw, index) for index in range(draw.choice([1, 2, 3]))],
