@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+
+def today() -> date:
+    """The date of this day, in UTC."""
+    return datetime.now(UTC).date()
 
 
 class OutOfTimeError(Exception):

@@ -19,6 +19,7 @@ from planner.report.page.answer import answer_page
 from planner.report.page.render import rendered
 from planner.report.plan_json import answer_document
 from planner.report.relaxations import relaxation_documents
+from planner.report.solve_files import as_text
 from planner.units import SECONDS_PER_DAY
 
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -166,10 +167,7 @@ DAY: Final = float(SECONDS_PER_DAY)
 
 def _cell(value: str | float | Decimal | None) -> str | float | Decimal | None:
     """A value as a cell holds it; a text that a spreadsheet would take for a formula is kept a text."""
-    if not isinstance(value, str):
-        return value
-    shown = "".join(one for one in value if one.isprintable())
-    return f"'{shown}" if shown[:1] in {"=", "+", "-", "@"} else shown
+    return as_text(value) if isinstance(value, str) else value
 
 
 KINDS: Final[Mapping[str, tuple[str, Callable[[Shown], bytes]]]] = {

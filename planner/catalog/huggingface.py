@@ -20,6 +20,7 @@ from planner.catalog.config_shapes import per_block_shapes
 from planner.catalog.dialects import DIALECTS, UNKNOWN, UNNAMED, UNSUPPORTED, Facts, Scalar
 from planner.catalog.json_file import read_json
 from planner.catalog.records import ModelArchitecture
+from planner.clock import today
 from planner.errors import InputError, Issue, did_you_mean
 
 MAX_NAME: Final = 200
@@ -63,7 +64,7 @@ def architecture_from_inline(data: Mapping[str, object]) -> ModelArchitecture:
         if key not in known:
             message = f"unknown field {str(key)[:MAX_NAME]!r} of an inline model"
             fields.issues.append(Issue(message, fix=did_you_mean(str(key), known), path=(str(key),), at_key=True))
-    return _record(fields, facts, fields.word("name") or "inline", "given inline", datetime.now(UTC).date())
+    return _record(fields, facts, fields.word("name") or "inline", "given inline", today())
 
 
 def architecture_from_config(data: Mapping[str, object], *, name: str, source: str, written: date) -> ModelArchitecture:

@@ -41,14 +41,13 @@ def calibrate(measuring: bool, device: str, like: str | None, quick: bool, out: 
 
         run(out, device, like, quick, progress)
         return
-    from datetime import UTC, datetime
-
+    from planner.clock import today
     from planner.files import write_whole
     from planner.report.console import print_report
     from planner.report.validation import calibration_table, efficiency_table, unseen_table
     from planner.validation.calibrate import calibrate_builtin, calibration_toml
 
-    record = calibrate_builtin(date or datetime.now(UTC).date().isoformat(), progress)
+    record = calibrate_builtin(date or today().isoformat(), progress)
     if out:
         write_whole(out, calibration_toml(record))
     print_report(calibration_table(record), "", efficiency_table(record), "", unseen_table(record))

@@ -42,10 +42,10 @@ def learn(
     Rows that cannot be used are skipped, each with a line on stderr. Exit code 2: nothing could be used.
     """
     import json
-    from datetime import UTC, datetime
 
     from planner.catalog.calibration import load_calibration, read_calibration
     from planner.cli import describe
+    from planner.clock import today
     from planner.files import write_whole
     from planner.learning.learn import learn as learned
     from planner.learning.measurements import read_measurements
@@ -59,9 +59,9 @@ def learn(
         click.echo(describe(issue).replace("error:", "skipped:", 1), err=True)
     lesson = learned(reading.measurements, base)
     if out:
-        today = date or datetime.now(UTC).date().isoformat()
+        day = date or today().isoformat()
         source = f"plan learn, on {len(lesson.calibration.own_runs)} own runs"
-        write_whole(out, calibration_toml(lesson.calibration.model_copy(update={"source": source, "date": today})))
+        write_whole(out, calibration_toml(lesson.calibration.model_copy(update={"source": source, "date": day})))
     if as_json:
         return click.echo(json.dumps(lesson_document(lesson), indent=2, ensure_ascii=False))
     return print_report(*lesson_report(lesson, reading.logs))

@@ -118,8 +118,7 @@ def working(text: str) -> Iterator[None]:
 
 def _made() -> str:
     """The command that is running, its version and today's date."""
-    from datetime import UTC, datetime
-
     from planner import __version__
+    from planner.clock import today
 
-    return f"plan {__version__}, {datetime.now(UTC).date().isoformat()}: {shlex.join(['plan', *sys.argv[1:]])}"
+    return f"plan {__version__}, {today().isoformat()}: {shlex.join(['plan', *sys.argv[1:]])}"

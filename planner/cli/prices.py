@@ -122,14 +122,14 @@ def _show(offers: Sequence[Offer], target: Path | None) -> None:
 def diff(old: str | None, new: str | None, *, as_json: bool) -> None:
     """What changed from one book to another; with one file from the catalog to it, with none to the user's own."""
     from planner.catalog.offers import load_offers
-    from planner.prices.book import changes, read_book, user_book
+    from planner.prices.book import changes, key_of, read_book, user_book
     from planner.report.prices import change_documents, change_lines
 
     before = read_book(Path(old)) if old and new else load_offers()
     after = read_book(Path(new or old or user_book()))
     if not (old and new):  # of the catalog only the rows that the book has
-        keys = {(one.cloud, one.region, one.zone, one.instance_type) for one in after}
-        before = tuple(one for one in before if (one.cloud, one.region, one.zone, one.instance_type) in keys)
+        keys = {key_of(one) for one in after}
+        before = tuple(one for one in before if key_of(one) in keys)
     found = changes(before, after)
     with ending_with():
         if as_json:
@@ -144,15 +144,14 @@ def diff(old: str | None, new: str | None, *, as_json: bool) -> None:
 def age(books: tuple[str, ...], *, as_json: bool) -> None:
     """How old the prices of every source are, in the catalog or in books."""
     from dataclasses import asdict
-    from datetime import date
 
     from planner.catalog.offers import load_offers
+    from planner.clock import today
     from planner.prices.book import ages, read_book
-    from planner.prices.judge import today
     from planner.report.prices import print_ages
 
     offers = [one for path in books for one in read_book(Path(path))] if books else load_offers()
-    found = ages(offers, date.fromisoformat(today()))
+    found = ages(offers, today())
     with ending_with():
         if as_json:
             click.echo(json.dumps({"sources": [asdict(one) for one in found]}, indent=2, ensure_ascii=False))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 
+from planner.clock import today
 from planner.explore.answer import Answer
 from planner.plans.plan import Plan
 from planner.prices.book import days_since
-from planner.prices.judge import today
 from planner.prices.quote import price_sources
 
 
@@ -39,7 +38,7 @@ def deciding_price(found: Answer) -> DecidingPrice | None:
     return DecidingPrice(
         where=plan.placement.title,
         date=plan.placement.date,
-        days=days_since(plan.placement.date, date.fromisoformat(today())),
+        days=days_since(plan.placement.date, today()),
         rise=None if rival is None else _rise(plan, rival),
         rival="" if rival is None else rival.accelerator,
     )

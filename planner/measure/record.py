@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import tomli_w
 
 from planner.catalog.records import Accelerator
+from planner.clock import today
 from planner.measure.samples import DeviceFacts
 from planner.measure.summary import Summary, summary_lines
 
@@ -29,7 +28,7 @@ def measured_record(facts: DeviceFacts, summary: Summary, like: Accelerator) -> 
         "matmul_share": matmul_shares(summary, like),
         "confidence": "A",
         "source": SOURCE,
-        "date": datetime.now(tz=UTC).date().isoformat(),
+        "date": today().isoformat(),
         "note": note(facts, summary, like),
     }
     return Accelerator.model_validate({**like.model_dump(), **changes})

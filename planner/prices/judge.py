@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from statistics import median
@@ -15,6 +14,7 @@ from planner.catalog.check_offers import OFFER_CHECKS, unpublished_networks, whe
 from planner.catalog.offers import load_offers, usable
 from planner.catalog.records import Offer
 from planner.catalog.traps import load_traps
+from planner.clock import today
 from planner.errors import Issue
 from planner.prices.devices import device_named, devices_of
 from planner.prices.quote import Quote, price_sources
@@ -69,15 +69,10 @@ def _offer(quote: Quote) -> tuple[Offer, Quote]:
         block_usd_per_hour=priced[4],
         suspect=_unusable(quote, name, count, priced),
         source=quote.source,
-        date=quote.date if re.fullmatch(r"\d{4}-\d{2}-\d{2}", quote.date) else today(),
+        date=quote.date if re.fullmatch(r"\d{4}-\d{2}-\d{2}", quote.date) else today().isoformat(),
         note=f"line {quote.place.line}" if quote.place.line else "",
     )
     return offer, quote
-
-
-def today() -> str:
-    """The date of this day."""
-    return datetime.now(tz=UTC).date().isoformat()
 
 
 def _unusable(quote: Quote, name: str | None, count: int, priced: Sequence[Decimal | None]) -> str:

@@ -11,6 +11,7 @@ from planner.errors import InputError
 from planner.explore.answer import Answer, limit_value
 from planner.explore.surroundings import Surroundings
 from planner.plans.plan import Plan, Purchase
+from planner.prices.table import is_formula
 from planner.report.assumed import assumptions
 from planner.report.bill import printed_bill
 from planner.report.capacity import grant_line
@@ -25,8 +26,6 @@ BILL: Final = (
     *("USD per GPU-hour", "paid hours", "wall hours", "USD"),
 )
 """Columns of the bill."""
-FORMULA: Final = set("=+-@\t\r")
-"""Beginnings of a text that a spreadsheet would take for a formula."""
 
 
 def csv_text(plan: Plan) -> str:
@@ -47,7 +46,7 @@ def _names(one: Purchase) -> tuple[str, str, str]:
 def as_text(value: str) -> str:
     """A text as a cell holds it; what a spreadsheet would take for a formula is kept a text."""
     shown = "".join(one for one in value if one.isprintable())
-    return f"'{shown}" if shown[:1] in FORMULA else shown
+    return f"'{shown}" if is_formula(shown) else shown
 
 
 def workbook(answer: Answer, plan: Plan) -> bytes:

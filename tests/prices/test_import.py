@@ -14,10 +14,11 @@ from price_lists import clean, everything, row, split_rows, write
 
 from planner.catalog.records import Offer
 from planner.cli import main
+from planner.clock import today
 from planner.errors import InputError
 from planner.prices.book import book_text, changes, key_of, offers_with, read_book
 from planner.prices.clouds import Cloud, cloud_quotes
-from planner.prices.judge import judged, today
+from planner.prices.judge import judged
 from planner.prices.sheet import sheet_quotes
 from planner.prices.skypilot import skypilot_quotes
 
@@ -294,7 +295,7 @@ def test_old_prices_are_told(tmp_path: Path) -> None:
     """A plan that rests on a price of long ago says so on stderr; one on today's price says nothing."""
     problem, book = tmp_path / "problem.yaml", tmp_path / "prices.csv"
     problem.write_text(PROBLEM.replace("[contract]", "[aws]"), encoding="utf-8")
-    for date, is_told in (("2020-01-01", True), (today(), False)):
+    for date, is_told in (("2020-01-01", True), (today().isoformat(), False)):
         book.write_text(book_text(one.model_copy(update={"date": date}) for one in AWS), encoding="utf-8")
         told = CliRunner().invoke(main, ["solve", str(problem)]).stderr
         assert ("days old: look it up again" in told) is is_told
