@@ -93,14 +93,20 @@ def test_what_is_wrong_with_a_phase_is_told(changed: object, told: str) -> None:
 
 def test_no_slice_that_nobody_sells() -> None:
     """Of a TPU, numbers of hosts between the provider's slices are a fault, whatever the search says."""
-    _, plan = solved()
-    placement = plan.placement
+    plan = solved()[1]
+    stay = plan.stays[0]
+    placement = stay.purchase_option.placement
     tpu = replace(placement.machine, accelerator=placement.machine.accelerator.model_copy(update={"name": "TPUv6e"}))
-    purchase_option = replace(plan.purchase_option, placement=replace(placement, machine=tpu))
-    assert "slice that is sold" in faults(purchase_option=purchase_option, phases=(replace(plan.phases[0], nodes=9),))
-    assert "slice that is sold" not in faults(
-        purchase_option=purchase_option, phases=(replace(plan.phases[0], nodes=64),)
-    )
+    purchase_option = replace(stay.purchase_option, placement=replace(placement, machine=tpu))
+
+    def faults_of(nodes: int) -> str:
+        return faults(
+            stays=(replace(stay, purchase_option=purchase_option),),
+            phases=(phase(nodes=nodes, purchase_option=purchase_option),),
+        )
+
+    assert "slice that is sold" in faults_of(9)
+    assert "slice that is sold" not in faults_of(64)
 
 
 def test_a_wrong_bill_is_told() -> None:
