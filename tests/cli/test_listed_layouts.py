@@ -8,14 +8,15 @@ import io
 from click.testing import CliRunner
 
 from planner.cli import main
-from tests.cli.test_solve import SMALL
 
-CLOUD = (
-    SMALL.replace("clouds: []", "clouds: [nebius]")
-    .replace("gpus: 32", "gpus: 1024")
-    .replace("global_batch: 64", "global_batch: 1024")
-    .replace("market:", "market:\n  accelerators: [B200-SXM]")
-)
+CLOUD = """\
+schema: plan/1
+model: llama3.2-1b
+training:
+  phases: [{tokens: 5B, sequence_length: 2048, global_batch: 1024}]
+market: {clouds: [nebius], accelerators: [B200-SXM]}
+limits: {gpus: 1024}
+"""
 FEW_CHOICES = [
     "--set",
     "layout.tensor=1",
