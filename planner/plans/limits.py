@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from datetime import date
+from typing import Final, Literal
 
 from planner.problem.problem import Problem
 
@@ -16,12 +17,23 @@ class Limit:
     """One quantity that the plan must not exceed."""
 
     name: str
-    """The user's own key, such as `limits.deadline`."""
+    """The user's own key, such as `limits.deadline`; `schedule.deadline` where a day is what binds."""
     quantity: Literal["wall_seconds", "cost_usd", "gpus"]
     """The figure of the plan that it bounds."""
     bound: float
     unit: Unit
     relaxable: bool = True
+    start: date | None = None
+    """The day from which a time counts, where the problem states it."""
+
+    @property
+    def is_day(self) -> bool:
+        """Whether the user states it as a day."""
+        return self.name == DAY
+
+
+DAY: Final = "schedule.deadline"
+"""The key of a deadline that is a day."""
 
 
 def limits_of(problem: Problem) -> Mapping[str, Limit]:
@@ -29,7 +41,9 @@ def limits_of(problem: Problem) -> Mapping[str, Limit]:
     stated = problem.limits
     found: list[Limit] = []
     if stated.deadline is not None:
-        found.append(Limit("limits.deadline", "wall_seconds", stated.deadline, "s"))
+        name, schedule = DAY if problem.is_bound_by_day else "limits.deadline", problem.schedule
+        start = schedule.start if schedule else None
+        found.append(Limit(name, "wall_seconds", stated.deadline, "s", start=start))
     if stated.budget is not None:
         found.append(Limit("limits.budget", "cost_usd", float(stated.budget), "USD"))
     if stated.gpus is not None:

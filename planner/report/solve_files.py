@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from planner.errors import InputError
 from planner.explore.answer import Answer, limit_value
 from planner.explore.surroundings import Surroundings
-from planner.plans.plan import Plan, Purchase
+from planner.plans.plan import Plan
+from planner.plans.purchases import Purchase
 from planner.prices.table import is_formula
 from planner.report.assumed import assumptions
 from planner.report.bill import printed_bill
