@@ -10,7 +10,7 @@ TEMPLATE = """\
 # `plan solve` finds the best plan, `plan schema` states every key.
 schema: plan/1
 name: my first plan
-model: llama3.1-8b              # a catalog name (`plan catalog models`), a path to a config.json, or an inline mapping
+model: llama3.1-8b              # a catalog name (`plan catalog models`), the path of a config.json, or {hidden_size: …}
 training:
   precision: bf16               # bf16, fp16, fp8 or fp4
   # method: lora                # adapters on a frozen base (rank: 16); qlora: on a 4-bit one; default full
