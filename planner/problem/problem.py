@@ -173,7 +173,7 @@ class Market(SchemaModel):
     """Shares off the catalogs' prices by place, such as `{aws: 22%, gcp/TPUv5p: 30%}`; default: none."""
     quotas: Annotated[tuple[Quota, ...], Field(max_length=1000)] = ()
     """Quotas that offers share, such as `[{of: [us-east-1, ours], gpus: 512}]`; default: none."""
-    committed: dict[Name, Money] = Field(default_factory=dict, max_length=1000)
+    committed: Annotated[dict[Name, Money], Field(min_length=1, max_length=1000)] | None = None
     """What is paid already, whatever is decided, by what it was paid for, such as `{2026 reservation: $310k}`: told
     beside the bill, in which it is not; default: nothing."""
     capacity: Grants | None = None

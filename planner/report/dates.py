@@ -7,13 +7,7 @@ from datetime import date
 
 from planner.plans.document import SchedulePart
 from planner.problem.calendar import last_day
-from planner.problem.problem import Problem
 from planner.units import format_amount, format_duration
-
-
-def start_of(problem: Problem) -> date | None:
-    """The day from which times count; None without a schedule."""
-    return problem.schedule.start if problem.schedule else None
 
 
 def ends_on(seconds: float, start: date | None) -> str:

@@ -6,8 +6,10 @@ from datetime import date
 from typing import Any, Final
 
 from planner.market.money import usd_by_month, usd_by_quarter
+from planner.plans.document import SchedulePart, SpendPart
 from planner.plans.limits import DAY
 from planner.plans.plan import PhasePlan, Plan
+from planner.plans.purchases import Purchase
 from planner.problem.calendar import day_of, last_day
 from planner.problem.problem import Problem
 from planner.units import SECONDS_PER_YEAR, usd_text
@@ -38,11 +40,29 @@ def _deadlines(problem: Problem, start: date) -> dict[str, Any]:
     }
 
 
+def schedule_of(plan: Plan, problem: Problem) -> SchedulePart | None:
+    """The same as the part of a document that it is."""
+    found = schedule_document(plan, problem)
+    return None if found is None else SchedulePart.model_validate(found)
+
+
+def spend_of(plan: Plan, problem: Problem) -> SpendPart:
+    """The `spend` of a plan as the part of a document that it is."""
+    return SpendPart.model_validate(spend_document(plan, problem))
+
+
 def phase_days(plan: Plan, phase: PhasePlan) -> dict[str, Any]:
     """The first and the last day of a phase."""
     if plan.start is None:
         return {"start": None, "end": None}
     return {"start": day_of(plan.start, phase.spans[0][0]), "end": last_day(plan.start, phase.spans[-1][1])}
+
+
+def purchase_days(plan: Plan, purchase: Purchase) -> tuple[date | None, date | None]:
+    """The first and the last day for which a line of the bill is paid."""
+    if plan.start is None:
+        return None, None
+    return day_of(plan.start, purchase.spans[0][0]), last_day(plan.start, purchase.spans[-1][1])
 
 
 def spend_document(plan: Plan, problem: Problem) -> dict[str, Any]:
@@ -55,7 +75,7 @@ def spend_document(plan: Plan, problem: Problem) -> dict[str, Any]:
             for (year, quarter), usd in usd_by_quarter(months).items()
         ],
         "idle_usd": usd_text(plan.idle_usd),
-        "committed": [{"name": name, "usd": usd_text(usd)} for name, usd in problem.market.committed.items()],
+        "committed": [{"name": name, "usd": usd_text(usd)} for name, usd in (problem.market.committed or {}).items()],
     }
 
 

@@ -33,14 +33,14 @@ SPEND_HEADINGS = ("month", "USD", "quarter", "USD of the quarter")
 def spend_rows(spend: SpendPart) -> Iterator[tuple[str, str, str, str]]:
     """Every month, the last one of a quarter with that quarter's sum; dollars add up as they are printed."""
     shown = _printed([one.usd for one in spend.months])
-    quarters = [_quarter(one.month) for one in spend.months]
+    quarters = [quarter_of(one.month) for one in spend.months]
     for index, (month, quarter) in enumerate(zip(spend.months, quarters, strict=True)):
         is_last = index + 1 == len(quarters) or quarters[index + 1] != quarter
         total = sum((usd for usd, of in zip(shown, quarters, strict=True) if of == quarter), start=Decimal(0))
         yield month.month, _money(shown[index]), *((quarter, _money(total)) if is_last else ("", ""))
 
 
-def _quarter(month: str) -> str:
+def quarter_of(month: str) -> str:
     """The quarter of a month, as the document calls it."""
     year, _, number = month.partition("-")
     return f"{year}-Q{(int(number) + 2) // 3}"
