@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.market.money import apportioned
 from planner.cli import main
+from planner.market.money import apportioned
 from planner.report.bill import DOLLAR
 from planner.tolerances import CENT
 from planner.units import price_text
