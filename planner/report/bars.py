@@ -10,7 +10,7 @@ from typing import Final
 from rich.console import Group
 from rich.text import Text
 
-from planner.report.bill import apportioned
+from planner.market.money import apportioned
 
 BAR: Final = 40
 """Characters of a bar."""
