@@ -106,9 +106,9 @@ def print_whatif(found: WhatIf, shown: Shown | None) -> None:
     console.print(title(found, shown), soft_wrap=True)
     console.print()
     table = _lines(found) if len(found.axes) == 1 else _table(found, shown)
-    console.width = max(
-        console.width, Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
-    )
+    if not console.is_terminal:  # where it is one, columns that have no room go on below
+        widest = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
+        console.width = max(console.width, widest)
     console.print(table)
     for line in _legend(found):
         console.print(line, soft_wrap=True)
