@@ -152,13 +152,13 @@ class Session:
 
     def replay(self, runs: int = 1000, seed: int = 1) -> Result:
         """The plan run by run against generated capacity; what `plan replay --json` prints. Raises InputError."""
-        from planner.report.replay import Replay, print_replay, replay_document
+        from planner.report.replay import Replay
+        from planner.report.replay_result import replay_result
         from planner.simulate.job import job_of
         from planner.simulate.replay import replay as replayed
 
         job = job_of(self.solve().data())
-        found = Replay(job, replayed(job, job.policies(), runs=runs, seed=seed), runs, seed, ())
-        return Result(replay_document(found), partial(print_replay, found))
+        return replay_result(Replay(job, replayed(job, job.policies(), runs=runs, seed=seed), runs, seed, ()))
 
 
 def load_problem(path_or_text: str | Path, overrides: Mapping[str, object] | None = None) -> Problem:
