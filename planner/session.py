@@ -176,15 +176,13 @@ def estimate(run: Run | str | Path, overrides: Mapping[str, object] | None = Non
     """
     from planner.catalog.calibration import calibration_from
     from planner.estimator.estimate import estimate as estimated
-    from planner.report.console import print_report
-    from planner.report.estimate import estimate_tables
-    from planner.report.estimate_document import as_document
+    from planner.report.estimate_result import estimate_result
 
     exact = run if isinstance(run, Run) else Run.of(_document(run, overrides))
     with exact.at("calibration"):
         record = calibration_from(exact.calibration, exact.base_directory)
     found = estimated(exact, record)
-    return Result(as_document(found), lambda: print_report(*estimate_tables(found)))
+    return estimate_result(found)
 
 
 def _document(path_or_text: str | Path, overrides: Mapping[str, object] | None) -> Document:
