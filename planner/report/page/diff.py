@@ -26,7 +26,7 @@ def diff_page(old: Mapping[str, Any], new: Mapping[str, Any], asked: tuple[Diffe
     """The whole page of two plans' documents; `asked`: what their problems ask for differently."""
     why = variance(old, new)
     costs = [float(one["cost_usd"]) for one in (old, new)]
-    title = f"{_plan(old)} → {_plan(new)}"
+    title = " → ".join(f"{_plan(one)}, {format_money(float(one['cost_usd']))}" for one in (old, new))
     tables = (_bill(old, new), _changes("What is asked for", asked), _changes("What changes", decided(old, new)))
     return Page(
         title=title,
