@@ -16,9 +16,10 @@ from planner.explore.whatif import Cell, WhatIf
 from planner.plans.document import FORMAT_VERSION
 from planner.plans.plan import Plan
 from planner.plans.solution import Status
+from planner.report.bill import spot_share
 from planner.report.console import wide_console
-from planner.report.frontier import differences, spot_share
-from planner.report.plan_json import place_document, totals_document
+from planner.report.document.plan import place_document, totals_document
+from planner.report.frontier import differences
 from planner.report.tables import text_table
 from planner.units import figure_in_document, format_count, format_duration, format_money, format_share
 
@@ -60,7 +61,7 @@ def short_plan(plan: Plan) -> dict[str, Any]:
         **place_document(plan.placement),
         **totals_document(plan),
         "tokens": plan.tokens,
-        "spot_share": spot_share(plan),
+        "spot_share": spot_share(plan.purchases),
     }
 
 
@@ -159,7 +160,9 @@ def _lines(found: WhatIf) -> Table:
             continue
         figures = [format_money(plan.cost_usd), format_duration(plan.wall_seconds)]
         figures += [format_count(plan.tokens)] if counted else []
-        table.add_row(value, *figures, f"{plan.gpus:,}", plan.accelerator, format_share(spot_share(plan)), change)
+        table.add_row(
+            value, *figures, f"{plan.gpus:,}", plan.accelerator, format_share(spot_share(plan.purchases)), change
+        )
     return table
 
 
