@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from planner.board.charts import Spec, frontier_spec, memory_spec, months_spec, spending, step_spec
+from planner.board.charts import Spec, frontier_spec, memory_spec, month_of, months_spec, spending, step_spec
 from planner.board.given import Given, Sets
 from planner.explore.lookup import Lookup
 from planner.explore.sensitivity import Sensitivity
@@ -138,7 +138,7 @@ def sections(document: PlanDocument, certainty: Spec | None) -> Document:
         return {"research": [], "infrastructure": [], "finance": []}
     layout = plan_card(plan).tables[0]
     months = spending(plan)
-    month_rows = [(str(month), format_money(usd)) for month, usd in months]
+    month_rows = [(month, format_money(usd)) for month, usd in months]
     return {
         "research": [
             table("Layout", layout.headings, layout.rows, range(1, len(layout.headings))),
@@ -151,7 +151,7 @@ def sections(document: PlanDocument, certainty: Spec | None) -> Document:
             notes_section("Risk", document.notes),
         ],
         "finance": [
-            chart("Cost by month", months_spec(months)),
+            chart("Cost by month", months_spec(months, month_of(plan))),
             table("Months", ("month", "cost"), month_rows, (0, 1)),
             chart("How sure the date is", certainty),
             _spread(plan),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from datetime import date
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -117,6 +118,12 @@ class PlanDocument(Part):
     def name(self) -> str:
         """What the job is called."""
         return str(self.problem.get("name") or self.model.name)
+
+    @property
+    def start(self) -> date | None:
+        """The day from which times count, where the problem states it."""
+        schedule = self.problem.get("schedule")
+        return date.fromisoformat(schedule["start"]) if schedule else None
 
     @cached_property
     def asked(self) -> Problem:

@@ -77,11 +77,8 @@ class AssumptionPart(Part):
     value: str
     stated: bool
     """Whether the problem says so; otherwise it is a default or a figure of the catalogs."""
-
-    @property
-    def text(self) -> str:
-        """The value, and whether it was asked for."""
-        return f"{self.value} (stated)" if self.stated else self.value
+    dates: tuple[str, ...] = ()
+    """Of the price that it is about; of several the newest, the middle and the oldest."""
 
 
 class RuledOutPart(Part):

@@ -1,4 +1,4 @@
-"""What a plan reaches under an objective, and in a few words."""
+"""What a plan reaches under an objective."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Final, Protocol
 
 from planner.problem.problem import Objective
-from planner.units import format_duration, format_money
 
 LEAST: Final = 1e-9
 """What stands for an objective of nothing, such as the cost of nodes that are free."""
@@ -28,38 +27,6 @@ class Reached(Protocol):
         """Tokens of the first phase."""
 
 
-class Titled(Protocol):
-    """A place with a name."""
-
-    @property
-    def title(self) -> str:
-        """The place on one line."""
-
-
-class InShort(Protocol):
-    """What a few words say of a plan."""
-
-    @property
-    def accelerator(self) -> str:
-        """Name of the device."""
-
-    @property
-    def gpus(self) -> int:
-        """Most devices at a time."""
-
-    @property
-    def wall_seconds(self) -> float:
-        """Expected wall time."""
-
-    @property
-    def cost_usd(self) -> Decimal:
-        """US dollars."""
-
-    @property
-    def placement(self) -> Titled:
-        """Where most device-hours are spent."""
-
-
 def objective_value(objective: Objective, plan: Reached) -> float:
     """What a plan reaches under an objective: dollars, seconds or tokens."""
     return {"cost": float(plan.cost_usd), "time": plan.wall_seconds, "tokens": float(plan.tokens)}[objective]
@@ -68,11 +35,3 @@ def objective_value(objective: Objective, plan: Reached) -> float:
 def objective_ratio(objective: Objective, plan: Reached, best: Reached) -> float:
     """The objective of a plan over that of the best."""
     return objective_value(objective, plan) / max(objective_value(objective, best), LEAST)
-
-
-def in_words(plan: InShort) -> str:
-    """A plan in a few words."""
-    return (
-        f"{plan.gpus:,} × {plan.accelerator}, {format_duration(plan.wall_seconds)}, {format_money(plan.cost_usd)}"
-        f" ({plan.placement.title})"
-    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from itertools import groupby
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from planner.market.money import Payment, Span
 from planner.plans.document_parts import Amount, GrantPart, Money, Part, PlacementPart, Share
 from planner.problem.parallelism import DEGREES
 
@@ -98,6 +100,12 @@ class PurchaseLine(Part):
     """From the start to the end of what it is bought for."""
     cost_usd: Money
     note: str
+    spans: tuple[Span, ...]
+    """From when to when it is due, in seconds from the start."""
+    start: date | None = None
+    """The first day for which it is paid; null without a `schedule`."""
+    end: date | None = None
+    """The last one."""
 
     @property
     def of_phase(self) -> str | None:
@@ -148,6 +156,10 @@ class PhasePart(Part):
     """One phase: its nodes, layout, speed and memory, and what a launch needs."""
 
     name: str
+    start: date | None = None
+    """The day on which it begins; null without a `schedule`."""
+    end: date | None = None
+    """The day on which it is expected to end."""
     accelerator: str
     placement: PlacementPart
     stay: int
@@ -206,6 +218,60 @@ class MovePart(Part):
     wall_seconds: float
     usd_per_gb: Money
     cost_usd: Money
+    spans: tuple[Span, ...]
+    """From when to when it is under way and due, in seconds from the start."""
+
+
+class SchedulePart(Part):
+    """The days of a plan, as expected; a day counts from its midnight, the last one until the midnight after it."""
+
+    start: date
+    """From which times are counted."""
+    begin: date
+    """The day on which the first phase begins."""
+    end: date
+    """The day on which the last one ends."""
+    deadline: date | None
+    """The last day that the tighter of `schedule.deadline` and `limits.deadline` allows."""
+    deadline_by: str | None
+    """Which of them that is."""
+    other_deadline: date | None
+    """What the other one allows, where both are stated."""
+
+
+class MonthPart(Part):
+    """What is due in a calendar month."""
+
+    month: str
+    """Such as `2027-01`."""
+    usd: Money
+
+
+class QuarterPart(Part):
+    """What is due in a calendar quarter."""
+
+    quarter: str
+    """Such as `2027-Q1`."""
+    usd: Money
+
+
+class CommittedPart(Part):
+    """What is paid already and no part of the bill."""
+
+    name: str
+    usd: Money
+
+
+class SpendPart(Part):
+    """The bill by when it is due, and what stands beside it."""
+
+    months: tuple[MonthPart, ...]
+    """They add up to the bill; none without a `schedule`."""
+    quarters: tuple[QuarterPart, ...]
+    idle_usd: Money
+    """What of the bill is for reserved hours in which no phase uses the nodes."""
+    committed: tuple[CommittedPart, ...]
+    """What is paid already, whatever is decided."""
 
 
 class PlanFigures(Part):
@@ -231,6 +297,20 @@ class PlanFigures(Part):
     phases: tuple[PhasePart, ...]
     moves: tuple[MovePart, ...] = ()
     """What is carried between places, where phases run in several."""
+    schedule: SchedulePart | None = None
+    """Null where the problem states no `schedule`."""
+    spend: SpendPart
+
+    @property
+    def start(self) -> date | None:
+        """The first day of the schedule, where there is one."""
+        return self.schedule.start if self.schedule else None
+
+    @property
+    def payments(self) -> tuple[Payment, ...]:
+        """Every line of the bill with when it is due."""
+        purchases = (Payment(one.cost_usd, one.spans) for one in self.purchases)
+        return (*purchases, *(Payment(one.cost_usd, one.spans) for one in self.moves))
 
     @property
     def tokens(self) -> int:

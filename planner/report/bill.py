@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final, Protocol
 
+from planner.market.money import apportioned
 from planner.market.slices import sold_as
 from planner.plans.plan_part import MovePart, PlanFigures, PurchaseLine
 from planner.tolerances import CENT
@@ -114,18 +115,6 @@ def _move_line(move: MovePart, amount: Decimal, unit: Decimal) -> BillLine:
         amount=amount,
         remark=f"checkpoint and data, {format_duration(move.wall_seconds)}",
     )
-
-
-def apportioned(amounts: Sequence[Decimal], unit: Decimal) -> list[Decimal]:
-    """Amounts in whole units that add up to their rounded sum: those with most beyond a whole one are rounded up.
-
-    The method of largest remainders: no amount moves by a whole unit.
-    """
-    down = [(amount / unit).quantize(DOLLAR, ROUND_FLOOR) for amount in amounts]
-    total = (sum(amounts, start=Decimal(0)) / unit).quantize(DOLLAR, ROUND_HALF_EVEN)
-    missing = int(total - sum(down, start=Decimal(0)))
-    up = sorted(range(len(amounts)), key=lambda index: down[index] - amounts[index] / unit)[:missing]
-    return [unit * (whole + (index in up)) for index, whole in enumerate(down)]
 
 
 def _line(purchase: PurchaseLine, amount: Decimal, unit: Decimal) -> BillLine:

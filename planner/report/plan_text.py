@@ -11,19 +11,25 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from planner.market.slices import sold_as
 from planner.plans.document import PlanDocument
 from planner.plans.objective import objective_ratio
 from planner.plans.plan_part import AlternativePart, PhasePart, PlanFigures, PlanPart
+from planner.report.assumed import assumed_rows
+from planner.report.bars import bar
 from planner.report.bill import printed_bill
 from planner.report.console import wide_console
+from planner.report.dates import dated, dated_amount, schedule_lines
 from planner.report.grants import beyond_lines, grant_line
 from planner.report.memory import headroom_line, memory_legend
 from planner.report.near_optimal import near_optimal_lines
 from planner.report.relaxations import print_relaxations
 from planner.report.sensitivity import worth_lines
+from planner.report.spend import spend_parts
 from planner.report.spot_break_even import turning_lines
 from planner.report.tables import facts, indented, text_table
 from planner.units import (
+    counted,
     format_amount,
     format_combinations,
     format_count,
@@ -33,12 +39,8 @@ from planner.units import (
     format_share,
 )
 
-BAR: Final = 40
-"""Characters of a bar."""
 UNNOTICED: Final = 1e-3
 """Share by which paid GPU-hours may differ from those of the wall time without being told apart."""
-BLOCKS: Final = "█▓▒░▞▚▘·"
-"""What the parts of a bar are drawn with, in their order."""
 
 
 def print_answer(document: PlanDocument) -> None:
@@ -46,7 +48,7 @@ def print_answer(document: PlanDocument) -> None:
     console = wide_console()
     console.print(Group(*answer_parts(document)))
     for line in (*worth_lines(document.sensitivity), *turning_lines(document.spot_turning_point)):
-        console.print(Text(line), soft_wrap=True)
+        console.print(Text(line))
     if document.relaxations:
         print_relaxations(document)
 
@@ -58,12 +60,14 @@ def answer_parts(document: PlanDocument) -> Iterator[RenderableType]:
         yield from _no_plan(document)
         return
     yield _headline(document, plan)
+    yield from map(Text, schedule_lines(plan.schedule))
     for line in (*near_optimal_lines(document.near_optimal, plan), *beyond_lines(document.better_with_grant, plan)):
         yield Text(line)
     yield ""
     yield _bill(plan)
+    yield from spend_parts(plan.spend)
     yield ""
-    yield _layouts(plan)
+    yield _layouts(plan, document.problem["layout"])
     yield ""
     for phase in plan.phases:
         yield from _bars(phase)
@@ -79,12 +83,14 @@ def answer_parts(document: PlanDocument) -> Iterator[RenderableType]:
     yield from map(Text, document.notes)
     yield ""
     yield Text("assumed")
-    yield indented(facts((one.name, one.text) for one in document.assumed))
+    yield indented(facts(assumed_rows(document.assumed)))
 
 
 def nodes_of(plan: PlanFigures) -> str:
     """How many nodes of how many devices, and what connects them."""
     size, network = plan.gpus_per_node, plan.network_gbit_s
+    if slices := sold_as(plan.accelerator, size, plan.nodes):
+        return f"{counted(slices[0], 'slice')} of {counted(slices[1], 'chip')}"
     return f"1 node of {size}" if plan.nodes == 1 else f"{plan.nodes:,} nodes of {size}, {network:g} Gb/s per GPU"
 
 
@@ -155,10 +161,23 @@ def _bill(plan: PlanFigures) -> Tree:
     return tree
 
 
-def _layouts(plan: PlanFigures) -> Table:
-    """One line per phase: degrees, speed."""
-    degrees = ("tensor", "pipeline", "context", "expert", "data", "micro", "recompute", "ZeRO")
-    table = text_table("phase", "GPUs", *degrees, "step", "steps", "wall", "MFU")
+DEGREES: Final = {
+    "tensor": "tensor",
+    "pipeline": "pipeline",
+    "context": "context",
+    "expert": "expert",
+    "data": "data",
+    "micro_batch": "micro-batches",
+    "recompute": "recompute",
+    "zero": "ZeRO",
+}
+"""Headings of a layout's columns by the key that pins them."""
+
+
+def _layouts(plan: PlanFigures, pins: Mapping[str, object]) -> Table:
+    """One line per phase: degrees, with those that the problem pins, and speed."""
+    degrees = [name + (" (pinned)" if pins.get(key) is not None else "") for key, name in DEGREES.items()]
+    table = text_table("phase", "GPUs", *degrees, "step", "steps", "wall", *(("ends",) if plan.start else ()), "MFU")
     for phase in plan.phases:
         table.add_row(
             phase.name,
@@ -168,12 +187,13 @@ def _layouts(plan: PlanFigures) -> Table:
             f"{phase.context}",
             f"{phase.expert}",
             f"{phase.data}",
-            f"{phase.micro_batch}×{phase.microbatches}",
+            f"{phase.microbatches} of {phase.micro_batch}",
             str(phase.recompute),
             f"{phase.zero}",
             format_duration(phase.step_seconds),
             format_count(phase.steps),
             format_duration(phase.wall_seconds),
+            *((f"{phase.end}",) if plan.start else ()),
             format_share(phase.mfu),
         )
     return table
@@ -186,18 +206,9 @@ def _bars(phase: PhasePart) -> Iterator[RenderableType]:
         f"{phase.name}: memory {format_number(memory.total)} of {format_number(memory.limit)} GiB at the peak, "
         f"{format_number(memory.expected)} expected"
     )
-    yield indented(_bar({**memory.parts, "free": memory.free}, memory.limit, " GiB"))
+    yield indented(bar({**memory.parts, "free": memory.free}, memory.limit, " GiB"))
     yield Text(f"{phase.name}: step {format_duration(phase.step_seconds)}")
-    yield indented(_bar(phase.time, phase.step_seconds, " s"), below=1)
-
-
-def _bar(parts: Mapping[str, float], whole: float, unit: str) -> Group:
-    """Parts of a whole as a bar with its legend; parts below one per cent are left out."""
-    shown = {name: value for name, value in parts.items() if value >= 0.01 * whole}
-    marks = {name: "·" if name == "free" else BLOCKS[index % 7] for index, name in enumerate(shown)}
-    bar = "".join(marks[name] * max(1, round(BAR * value / whole)) for name, value in shown.items())
-    legend = "  ".join(f"{marks[name]} {name.replace('_', ' ')} {format_number(v)}{unit}" for name, v in shown.items())
-    return Group(Text(bar), Text(legend))
+    yield indented(bar(phase.time, phase.step_seconds, " s"), below=1)
 
 
 def _limits(document: PlanDocument, plan: PlanPart) -> Table:
@@ -211,15 +222,17 @@ def _limits(document: PlanDocument, plan: PlanPart) -> Table:
 def limit_rows(document: PlanDocument) -> Iterator[tuple[str, ...]]:
     """Each limit with its bound, what the plan reaches and what is left."""
     for limit in document.limits:
-        amounts = (limit.bound, limit.value, limit.slack)
-        yield limit.name, *(format_amount(limit.unit, one) for one in amounts if one is not None)
+        if limit.value is not None and limit.slack is not None:
+            figures = (dated_amount(limit.unit, one, document.start) for one in (limit.bound, limit.value))
+            yield limit.name, *figures, format_amount(limit.unit, limit.slack)
 
 
 def confidence_row(plan: PlanPart) -> Iterator[tuple[str, ...]]:
     """The deadline against the time that is kept with a confidence, where one is asked for."""
     confidence, deadline, kept = plan.confidence, plan.deadline_seconds, plan.kept_seconds
     if confidence is not None and deadline is not None and kept is not None:
-        yield f"risk.confidence {format_share(confidence)}", *map(format_duration, (deadline, kept, deadline - kept))
+        figures = (dated(one, plan.start) for one in (deadline, kept))
+        yield f"risk.confidence {format_share(confidence)}", *figures, format_duration(deadline - kept)
 
 
 def _runners_up(document: PlanDocument, best: PlanPart) -> Table:
@@ -241,7 +254,7 @@ def _runners_up(document: PlanDocument, best: PlanPart) -> Table:
 def runner_up(document: PlanDocument, best: PlanFigures, one: AlternativePart, plan: PlanFigures) -> Sequence[str]:
     """The figures of another accelerator's best plan, and why it is not the best."""
     difference = objective_ratio(document.objective.name, plan, best) - 1
-    figures = (f"{plan.gpus:,}", format_duration(plan.wall_seconds), format_money(plan.cost_usd))
+    figures = (f"{plan.gpus:,}", dated(plan.wall_seconds, plan.start), format_money(plan.cost_usd))
     return (one.accelerator, *figures, f"{difference:+.1%}", one.reason)
 
 
@@ -258,7 +271,7 @@ def _no_plan(document: PlanDocument) -> Iterator[RenderableType]:
 
 def limits_asked(document: PlanDocument) -> str:
     """The limits that a plan would have to keep; empty without any."""
-    return ", ".join(f"{one.name} {format_amount(one.unit, one.bound)}" for one in document.limits)
+    return ", ".join(f"{one.name} {dated_amount(one.unit, one.bound, document.start)}" for one in document.limits)
 
 
 def ruled_out_lines(document: PlanDocument) -> Iterator[str]:

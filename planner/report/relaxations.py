@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import date
 
 from rich.table import Table
 
 from planner.plans.document import PlanDocument
 from planner.plans.document_parts import LimitPart, RelaxationPart
 from planner.report.console import wide_console
+from planner.report.dates import ends_on
 from planner.report.tables import text_table
 from planner.units import format_amount, format_share
 
@@ -29,6 +31,13 @@ def told_apart(unit: str, before: Value, after: Value) -> tuple[str, str]:
         return shown
     exact = {"USD": "${:,.2f}", "s": "{:,.10g} s", "×": "×{:.6g}"}.get(unit, "{:,.0f}")
     return exact.format(before), exact.format(after)
+
+
+def from_and_to(one: RelaxationPart, start: date | None) -> Iterator[str]:
+    """What is stated and what it would have to be, a deadline with its day."""
+    for text, value in zip(told_apart(one.unit, *one.amounts), one.amounts, strict=True):
+        day = ends_on(value, start) if one.unit == "s" and isinstance(value, float) else ""
+        yield f"{text} ({day})" if day else text
 
 
 def reason_of(document: PlanDocument) -> str:
@@ -59,7 +68,7 @@ def print_relaxations(document: PlanDocument) -> None:
     console.print()
     console.print(reason_of(document))
     console.print()
-    console.print(_table(document.relaxations))
+    console.print(_table(document))
     possible = [one for one in document.relaxations if one.sets]
     if possible:
         console.print()
@@ -78,11 +87,11 @@ def quoted(text: str) -> str:
     return f"'{text}'" if set(text) & set("$[]{} ,") else text
 
 
-def _table(found: Sequence[RelaxationPart]) -> Table:
+def _table(document: PlanDocument) -> Table:
     first, *figures, last = "smallest relaxations", "from", "to", "change", "then"
     table = text_table(first, *figures, last, left=(first, last), wrap=(last,))
-    for one in found:
-        table.add_row(one.limit, *told_apart(one.unit, *one.amounts), change_words(one), one.then or "")
+    for one in document.relaxations:
+        table.add_row(one.limit, *from_and_to(one, document.start), change_words(one), one.then or "")
     return table
 
 

@@ -18,6 +18,7 @@ from planner.plans.plan import Plan
 from planner.plans.solution import Status
 from planner.report.bill import spot_share
 from planner.report.console import wide_console
+from planner.report.dates import dated
 from planner.report.document.plan import place_document, totals_document
 from planner.report.frontier import differences
 from planner.report.tables import text_table
@@ -158,7 +159,7 @@ def _lines(found: WhatIf) -> Table:
             mark = NO_PLAN if cell.status is Status.INFEASIBLE else NOT_REACHED
             table.add_row(value, *[mark] * (4 if counted else 3), mark, "", change)
             continue
-        figures = [format_money(plan.cost_usd), format_duration(plan.wall_seconds)]
+        figures = [format_money(plan.cost_usd), dated(plan.wall_seconds, plan.start)]
         figures += [format_count(plan.tokens)] if counted else []
         table.add_row(
             value, *figures, f"{plan.gpus:,}", plan.accelerator, format_share(spot_share(plan.purchases)), change

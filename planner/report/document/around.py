@@ -12,9 +12,9 @@ from planner.explore.sensitivity import NAMES, Sensitivity
 from planner.explore.spot_break_even import SpotBreakEven
 from planner.explore.surroundings import Surroundings
 from planner.plans.document_parts import RelaxationPart, SensitivityPart
-from planner.plans.objective import in_words
 from planner.plans.plan import Plan
 from planner.report.document.plan import place_document
+from planner.report.summary import in_words
 from planner.units import figure_in_document, usd_text
 
 
@@ -67,7 +67,7 @@ def relaxation_part(one: Relaxation) -> RelaxationPart:
             "from": _plain(one.unit, one.before),
             "to": _plain(one.unit, one.after),
             "delta": _plain(one.unit, change),
-            "then": in_words(one.plan) if one.plan else None,
+            "then": in_words(one.plan, one.plan.start) if one.plan else None,
             "set": one.sets,
         }
     )
@@ -99,7 +99,7 @@ def _turning_point(found: SpotBreakEven | None) -> dict[str, Any] | None:
         "usd_per_gpu_hour": usd_text(found.usd_per_gpu_hour),
         "preemptions_per_node_day": found.preemptions_per_node_day,
         "with_spot": _without_cost(found.with_spot),
-        "without_spot": in_words(found.without_spot),
+        "without_spot": in_words(found.without_spot, found.without_spot.start),
     }
 
 

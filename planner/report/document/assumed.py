@@ -74,11 +74,13 @@ def _operation(problem: Problem, plan: Plan) -> Iterator[AssumptionPart]:
 
 def _prices(problem: Problem, plan: Plan) -> Iterator[AssumptionPart]:
     """How old the prices are, and what is off them."""
-    dates = sorted(one.date for one in load_offers())
-    own = plan.placement.date == ""
-    dated = "the problem's own offer" if own else f"of {plan.placement.date}, {plan.placement.source}"
-    yield _assumption("price of the plan", dated, stated=own)
-    yield _assumption("other prices", f"catalogs of {dates[0]} to {dates[-1]}", stated=False)
+    date, source = plan.placement.date, plan.placement.source
+    value = f"of {date}, {source}" if date else "the problem's own offer"
+    own = (date,) if date else ()
+    yield AssumptionPart(name="price of the plan", value=value, stated=not date, dates=own)
+    dates = tuple(sorted(one.date for one in load_offers()))
+    ends = (dates[-1], dates[(len(dates) - 1) // 2], dates[0])
+    yield AssumptionPart(name="other prices", value="catalog prices", stated=False, dates=ends)
     if problem.market.discounts:
         shares = ", ".join(f"{where} {format_share(share)}" for where, share in problem.market.discounts.items())
         yield _assumption("discounts", shares, stated=True)

@@ -15,6 +15,7 @@ from planner.performance.predictive import CONFIDENCE
 from planner.plans.objective import objective_ratio
 from planner.plans.plan import Plan
 from planner.plans.plan_error import error_of, unseen_run
+from planner.report.dates import dated
 from planner.report.document.deadline_probability import plan_distribution
 from planner.report.learned import learned_document, learned_of
 from planner.units import format_duration, format_range, format_share
@@ -38,7 +39,7 @@ def estimate_error_document(answer: Answer, plan: Plan) -> dict[str, Any]:
 
 def estimate_error_lines(answer: Answer, best: Plan, wall_seconds: Iterable[float]) -> Iterator[str]:
     """The range of the best plan, what it rests on, and the other accelerators on which as good a plan exists."""
-    low, high = map(format_duration, wall_seconds)
+    low, high = (dated(one, best.start) for one in wall_seconds)
     between = f"{CONFIDENCE:.0%} prediction interval: {format_range(low, high)}"
     yield f"{between}, node failures included; cost scales with time."
     yield from learned_of(answer.choices.workload.calibration, _traits(answer, best))

@@ -11,8 +11,10 @@ from planner.catalog.reliability import spot_statement
 from planner.explore.answer import Answer, largest_search
 from planner.plans.plan import Plan
 from planner.plans.plan_part import PlanPart, SpotGang
+from planner.report.dates import dated
 from planner.report.document.capacity import capacity_lines
 from planner.report.document.estimate_error import estimate_error_lines
+from planner.report.policies import POLICIES
 from planner.units import (
     format_duration,
     format_money,
@@ -52,7 +54,7 @@ def notes(answer: Answer, plan: Plan, part: PlanPart, estimate: dict[str, Any]) 
 def _risk(part: PlanPart) -> Iterator[str]:
     """Time and cost after failures and preemptions, and the probability of meeting the deadline."""
     seconds, usd = part.wall_seconds_quantiles, part.cost_usd_quantiles
-    times = format_range(*map(format_duration, (seconds.p5, seconds.p95)))
+    times = format_range(*(dated(one, part.start) for one in (seconds.p5, seconds.p95)))
     costs = format_range(*map(format_money, (usd.p5, usd.p95)))
     yield f"If the estimate is right, 90% of runs finish in {times} for {costs} after failures and preemptions."
     if part.quantiles_by.runs:
@@ -63,11 +65,11 @@ def _risk(part: PlanPart) -> Iterator[str]:
     expected, exact = part.probability_in_time_with_estimate_error, part.probability_in_time_luck_only
     if part.deadline_seconds is None or expected is None or exact is None:
         return
-    meeting = f"Probability of meeting the {format_duration(part.deadline_seconds)} deadline"
+    meeting = f"Probability of meeting the {dated(part.deadline_seconds, part.start)} deadline"
     yield f"{meeting}: {format_probability(expected)} ({format_probability(exact)} if the estimate were exact)."
     known = part.probability_in_time_with_spot_uncertainty
     if part.is_on_spot and known is not None:
-        yield f"With how far the spot figures are known counted too: {format_probability(known)}."
+        yield f"Counting how well the spot figures are known too: {format_probability(known)}."
 
 
 def _spot(plan: Plan) -> str:
@@ -75,7 +77,8 @@ def _spot(plan: Plan) -> str:
     spot_policy, figures = plan.purchase_option.spot_policy, plan.placement.spot_figures
     known = spot_statement(plan.accelerator) if figures is None or not figures.traced else "Figures stated or recorded."
     return (
-        f"Spot, policy {spot_policy.policy}: there {format_share(spot_policy.availability)} of the time, "
+        f"Spot nodes are there {format_share(spot_policy.availability)} of the time; while some are away "
+        f"{POLICIES[spot_policy.policy]} (policy {spot_policy.policy}); "
         f"{format_number(spot_policy.preemptions_per_node_day)} preemptions per node and day of up-time. {known}"
     )
 
@@ -106,5 +109,5 @@ def _stress(part: PlanPart) -> Iterator[str]:
     if found is None:
         return
     late = "" if deadline is None else ": in time" if found.wall_seconds <= deadline else ": past the deadline"
-    figures = f"it takes {format_duration(found.wall_seconds)} and costs {format_money(found.cost_usd)}"
+    figures = f"it takes {dated(found.wall_seconds, part.start)} and costs {format_money(found.cost_usd)}"
     yield f"Stress: at half the availability and twice the preemptions {figures}{late}."

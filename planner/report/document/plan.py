@@ -17,13 +17,15 @@ from planner.availability.checkpointing import (
 from planner.layouts.wall_time import interruption_rates
 from planner.layouts.workload import workload_of
 from planner.market.placements import Placement
-from planner.plans.plan import PhasePlan, Plan, Purchase
+from planner.plans.plan import PhasePlan, Plan
 from planner.plans.plan_part import PlanFigures, PlanPart
+from planner.plans.purchases import Purchase
 from planner.problem.problem import Problem
 from planner.problem.run import recompute_as_written
 from planner.report.document.capacity import capacity_document
 from planner.report.document.deadline_probability import risk_summary, risk_summary_document
 from planner.report.document.gang import gang_document
+from planner.report.document.schedule import phase_days, purchase_days, schedule_document, spend_document
 from planner.report.document.spot_stress import stress, stress_document
 from planner.units import price_text, usd_text
 from planner.verify.check import kept_seconds
@@ -73,9 +75,11 @@ def _figures(plan: Plan, problem: Problem) -> dict[str, Any]:
         "network_gbit_s": plan.machine.network_gbit_s,
         "prices": _prices(plan),
         "committed_seconds": plan.purchase_option.committed_seconds,
-        "purchases": [_purchase(one) for one in plan.purchases],
+        "purchases": [_purchase(plan, one) for one in plan.purchases],
         "phases": list(_phases(plan, problem)),
         "moves": _moves(plan),
+        "schedule": schedule_document(plan, problem),
+        "spend": spend_document(plan, problem),
     }
 
 
@@ -86,6 +90,7 @@ def _phases(plan: Plan, problem: Problem) -> Iterator[dict[str, Any]]:
     for one, stay, stated in zip(plan.phases, stays, problem.training.phases, strict=True):
         yield {
             **phase_document(one, interruption_rates(device_of(one)).startup_seconds),
+            **phase_days(plan, one),
             "accelerator": device_of(one),
             "placement": place_document(one.purchase_option.placement),
             "stay": stay,
@@ -113,6 +118,7 @@ def _moves(plan: Plan) -> list[dict[str, Any]]:
             "wall_seconds": one.wall_seconds,
             "usd_per_gb": f"{one.move.usd_per_gb:f}",
             "cost_usd": usd_text(one.cost_usd),
+            "spans": one.payment.spans,
         }
         for one in plan.moves
     ]
@@ -168,7 +174,7 @@ def _prices(plan: Plan) -> dict[str, str | None]:
     return {kind: None if price is None else price_text(price) for kind, price in asked.items()}
 
 
-def _purchase(purchase: Purchase) -> dict[str, Any]:
+def _purchase(plan: Plan, purchase: Purchase) -> dict[str, Any]:
     return {
         "phase": ALL_PHASES if purchase.phase is None else purchase.phase,
         "offer": purchase.offer,
@@ -181,6 +187,8 @@ def _purchase(purchase: Purchase) -> dict[str, Any]:
         "wall_hours": purchase.wall_hours,
         "cost_usd": usd_text(purchase.cost_usd),
         "note": purchase.note,
+        "spans": purchase.spans,
+        **purchase_days(plan, purchase),
     }
 
 

@@ -13,7 +13,8 @@ from planner.layouts.wall_time import RunTime, TimedLayouts, run_time
 from planner.layouts.workload import workload_of
 from planner.market.purchase_options import SpotPolicy
 from planner.market.spot import gang_availability
-from planner.plans.plan import WHILE_AWAY, Plan, Purchase
+from planner.plans.plan import Plan
+from planner.plans.purchases import WHILE_AWAY, Purchase
 from planner.problem.problem import Problem
 from planner.units import SECONDS_PER_HOUR, round_usd, usd_text
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 from planner.plans.document import PlanDocument
 from planner.plans.document_parts import RelaxationPart
 from planner.plans.plan_part import AlternativePart, PlanFigures, PlanPart
+from planner.report.assumed import assumed_rows
+from planner.report.dates import dated, schedule_lines
 from planner.report.grants import beyond_lines, grant_line
 from planner.report.near_optimal import near_optimal_lines
 from planner.report.page.parts import Badge, Card, Page, Table
 from planner.report.page.plan_card import plan_card
 from planner.report.plan_text import limit_rows, limits_asked, nearness, runner_up
-from planner.report.relaxations import amount, reason_of, set_arguments
+from planner.report.relaxations import from_and_to, reason_of, set_arguments
 from planner.report.sensitivity import worth_lines
+from planner.report.spend import SPEND_HEADINGS, spend_lines, spend_rows
 from planner.report.spot_break_even import turning_lines
-from planner.units import format_combinations, format_duration, format_money
+from planner.units import format_combinations, format_money
 
 
 def answer_page(document: PlanDocument) -> Page:
@@ -23,14 +27,14 @@ def answer_page(document: PlanDocument) -> Page:
     plan = document.plan
     if plan is None:
         return _without_plan(document)
-    figures = f"{format_duration(plan.wall_seconds)}, {format_money(plan.cost_usd)}"
+    figures = f"{dated(plan.wall_seconds, plan.start)}, {format_money(plan.cost_usd)}"
     others = [(one, one.plan) for one in document.alternatives if one.plan]
     return Page(
         title=f"{document.name}: {plan.gpus:,} × {plan.accelerator} for {figures}",
-        lead=(*_lead(document), *_what_would_change(document, plan)),
+        lead=(*_lead(document), *_when(plan), *_what_would_change(document, plan)),
         cards=(plan_card(plan, badges=_proof(document, plan)), *(_other(document, plan, *one) for one in others)),
         noun="plan",
-        tables=tuple(table for table in (_limits(document), _others(document, plan), _assumed(document)) if table.rows),
+        tables=tuple(table for table in _tables(document, plan) if table.rows),
         notes=(*turning_lines(document.spot_turning_point), *document.notes),
     )
 
@@ -51,6 +55,21 @@ def _lead(document: PlanDocument) -> Iterator[str]:
         yield f"The proven best of {count} combinations, by {objective}; verified by the equations alone."
     else:
         yield f"The best that was found of {count} combinations, {nearness(document)} by {objective}."
+
+
+def _when(plan: PlanPart) -> Iterator[str]:
+    """When it runs, and what stands beside the bill."""
+    for line in schedule_lines(plan.schedule):
+        yield f"{line[0].upper()}{line[1:].removesuffix('.')}."
+    yield from (f"{line}." for line in spend_lines(plan.spend))
+
+
+def _tables(document: PlanDocument, plan: PlanPart) -> Iterator[Table]:
+    """The bill by month and quarter, the limits, every accelerator, and what the figures rest on."""
+    yield Table("Spend", tuple(SPEND_HEADINGS), tuple(spend_rows(plan.spend)), frozenset({1, 3}))
+    yield _limits(document)
+    yield _others(document, plan)
+    yield Table("Assumed", ("what", "figure"), tuple(assumed_rows(document.assumed)), texts=frozenset({1}))
 
 
 def _proof(document: PlanDocument, plan: PlanPart) -> tuple[Badge, ...]:
@@ -82,12 +101,6 @@ def _limits(document: PlanDocument) -> Table:
     return Table("Limits", ("limit", "bound", "plan", "left"), tuple(limit_rows(document)), frozenset({1, 2, 3}))
 
 
-def _assumed(document: PlanDocument) -> Table:
-    """What the figures rest on."""
-    rows = tuple((one.name, one.text) for one in document.assumed)
-    return Table("Assumed", ("what", "figure"), rows, texts=frozenset({1}))
-
-
 def _others(document: PlanDocument, best: PlanPart) -> Table:
     """The best plan of every accelerator, then those that have none and why."""
     found = [tuple(runner_up(document, best, one, one.plan)) for one in document.alternatives if one.plan]
@@ -100,7 +113,7 @@ def _others(document: PlanDocument, best: PlanPart) -> Table:
 
 
 def _best_row(plan: PlanFigures) -> tuple[str, ...]:
-    figures = f"{plan.gpus:,}", format_duration(plan.wall_seconds), format_money(plan.cost_usd)
+    figures = f"{plan.gpus:,}", dated(plan.wall_seconds, plan.start), format_money(plan.cost_usd)
     return (plan.accelerator, *figures, "", "the best")
 
 
@@ -108,14 +121,14 @@ def _without_plan(document: PlanDocument) -> Page:
     """What is said when there is no plan."""
     if document.status != "infeasible":
         return Page(f"{document.name}: time limit reached: no plan found, feasibility unknown", (), ())
-    asked, rows = limits_asked(document) or "the memory of any device", tuple(map(_gives, document.relaxations))
+    asked = limits_asked(document) or "the memory of any device"
+    rows = tuple(_gives(one, document.start) for one in document.relaxations)
     headings = ("limit", "from", "to", "then", "with")
     table = Table("Smallest relaxations: each of these alone", headings, rows, frozenset({1, 2}), frozenset({3, 4}))
     lead = (f"Asked for: {asked}.", reason_of(document))
     return Page(f"{document.name}: no plan exists", lead, (), tables=(table,))
 
 
-def _gives(one: RelaxationPart) -> tuple[str, ...]:
+def _gives(one: RelaxationPart, start: date | None) -> tuple[str, ...]:
     """One row of the smallest relaxations."""
-    before, after = (amount(one.unit, value) for value in one.amounts)
-    return (one.limit, before, after, one.then or "–", set_arguments(one.sets))
+    return (one.limit, *from_and_to(one, start), one.then or "–", set_arguments(one.sets))

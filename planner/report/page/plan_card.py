@@ -7,6 +7,7 @@ from typing import Final
 
 from planner.plans.plan_part import PhasePart, PlanFigures
 from planner.report.bill import printed_bill, spot_share
+from planner.report.dates import dated
 from planner.report.page.parts import Badge, Bar, BillLine, Card, Fact, Part, Table
 from planner.report.plan_text import nodes_of
 from planner.units import format_count, format_duration, format_money, format_number, format_share
@@ -20,7 +21,7 @@ TONES: Final = 10
 
 def plan_card(plan: PlanFigures, *, badges: Sequence[Badge] = (), change: Sequence[str] = ()) -> Card:
     """Everything about one plan."""
-    figures = f"{format_money(plan.cost_usd)}, {format_duration(plan.wall_seconds)}"
+    figures = f"{format_money(plan.cost_usd)}, {dated(plan.wall_seconds, plan.start)}"
     devices = f"{plan.gpus:,} × {plan.accelerator}"
     return Card(
         title=devices,
@@ -38,7 +39,7 @@ def plan_card(plan: PlanFigures, *, badges: Sequence[Badge] = (), change: Sequen
 def _facts(plan: PlanFigures) -> Iterator[Fact]:
     """The figures that people ask for first."""
     yield Fact("cost", format_money(plan.cost_usd))
-    yield Fact("time", format_duration(plan.wall_seconds))
+    yield Fact("time", dated(plan.wall_seconds, plan.start))
     yield Fact("tokens", format_count(sum(phase.tokens for phase in plan.phases)))
     yield Fact("GPU-hours", format_count(plan.gpu_hours))
     yield Fact("bought as spot", format_share(spot_share(plan.purchases)))
@@ -84,6 +85,7 @@ def _layout(plan: PlanFigures, phase: PhasePart) -> dict[str, str]:
         "steps": format_count(phase.steps),
         "time of a step": format_duration(phase.step_seconds),
         "wall time": format_duration(phase.wall_seconds),
+        **({"ends": f"{phase.end}"} if phase.end else {}),
         "MFU": format_share(phase.mfu),
     }
 
