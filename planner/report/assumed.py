@@ -14,10 +14,10 @@ def assumed_rows(assumed: Sequence[AssumptionPart]) -> Iterator[tuple[str, str]]
     for one in assumed:
         ages = [f"{days_since(date, today()):,}" for date in one.dates]
         match ages:
-            case []:
-                old = ""
             case [age]:
                 old = f", {age} days old"
             case [newest, middle, oldest]:
                 old = f", {newest} to {oldest} days old, half of them over {middle}"
+            case _:
+                old = ""
         yield one.name, f"{one.value}{old}{' (stated)' if one.stated else ''}"
