@@ -75,9 +75,8 @@ def _figures(plan: Plan, problem: Problem) -> dict[str, Any]:
         "network_gbit_s": plan.machine.network_gbit_s,
         "prices": _prices(plan),
         "committed_seconds": plan.purchase_option.committed_seconds,
-        "purchases": [_purchase(plan, one) for one in plan.purchases],
+        **bill_document(plan),
         "phases": list(_phases(plan, problem)),
-        "moves": _moves(plan),
         "schedule": schedule_document(plan, problem),
         "spend": spend_document(plan, problem),
     }
@@ -87,15 +86,16 @@ def _phases(plan: Plan, problem: Problem) -> Iterator[dict[str, Any]]:
     """Every phase, with what a launch needs of it."""
     layers = workload_of(problem).model.num_hidden_layers
     stays = [number for number, stay in enumerate(plan.stays) for _ in stay.phases]
-    for one, stay, stated in zip(plan.phases, stays, problem.training.phases, strict=True):
+    stated = {one.name: one for one in problem.training.phases}
+    for one, stay in zip(plan.phases, stays, strict=True):
         yield {
             **phase_document(one, interruption_rates(device_of(one)).startup_seconds),
             **phase_days(plan, one),
             "accelerator": device_of(one),
             "placement": place_document(one.purchase_option.placement),
             "stay": stay,
-            "sequence_length": stated.sequence_length,
-            "global_batch": stated.global_batch,
+            "sequence_length": stated[one.name].sequence_length,
+            "global_batch": stated[one.name].global_batch,
             "layers_per_stage": ceil(layers / one.degrees["pipeline"]),
             "recomputed_layers": _recomputed_layers(one, layers),
             "checkpoint_interval_seconds": _checkpoint_interval(one),
@@ -172,6 +172,11 @@ def _prices(plan: Plan) -> dict[str, str | None]:
     reserved = reservation.usd_per_node_hour if reservation else None
     asked = {"on_demand": placement.on_demand, "spot": placement.spot, "reserved": reserved}
     return {kind: None if price is None else price_text(price) for kind, price in asked.items()}
+
+
+def bill_document(plan: Plan) -> dict[str, Any]:
+    """What is bought for a plan, and what its moves cost."""
+    return {"purchases": [_purchase(plan, one) for one in plan.purchases], "moves": _moves(plan)}
 
 
 def _purchase(plan: Plan, purchase: Purchase) -> dict[str, Any]:

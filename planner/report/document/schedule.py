@@ -54,7 +54,7 @@ def _days(plan: Plan, spans: Sequence[Span]) -> dict[str, Any]:
     """The first and the last day of some spans."""
     if plan.start is None:
         return {"start": None, "end": None}
-    return {"start": day_of(plan.start, spans[0][0]), "end": last_day(plan.start, spans[-1][1])}
+    return {"start": str(day_of(plan.start, spans[0][0])), "end": str(last_day(plan.start, spans[-1][1]))}
 
 
 def spend_document(plan: Plan, problem: Problem) -> dict[str, Any]:
