@@ -8,7 +8,8 @@ from typing import Final, Literal
 
 from planner.explore.whatif import Cell, WhatIf
 from planner.plans.solution import Status
-from planner.report.frontier import spot_share
+from planner.report.bill import spot_share
+from planner.report.document.plan import plan_figures
 from planner.report.page.heat_map import HeatCell, HeatMap, heat_map_chart
 from planner.report.page.parts import Badge, Card, Page, Table
 from planner.report.page.plan_card import plan_card
@@ -69,7 +70,7 @@ def _cell_figures(cell: Cell) -> tuple[str, ...]:
     if plan is None:
         return (*["–"] * 5, why(cell))
     figures = (format_money(plan.cost_usd), format_duration(plan.wall_seconds), f"{plan.gpus:,}")
-    return (*figures, plan.accelerator, format_share(spot_share(plan)), plan.placement.title)
+    return (*figures, plan.accelerator, format_share(spot_share(plan.purchases)), plan.placement.title)
 
 
 def _heat_map(found: WhatIf, shown: Shown | None, heading: str) -> HeatMap:
@@ -112,5 +113,6 @@ def _cards(found: WhatIf) -> Iterator[Card]:
         if cell.plan is None:
             yield Card(why(cell).capitalize(), " and ".join(cell.sets), f"{', '.join(cell.sets)}: {why(cell)}", values)
             continue
-        card = plan_card(cell.plan, badges=values, change=(f"Against the cell before: {change}.",) if change else ())
+        words = (f"Against the cell before: {change}.",) if change else ()
+        card = plan_card(plan_figures(cell.plan, cell.problem), badges=values, change=words)
         yield card if len(found.flat) <= MOST_WHOLE else replace(card, tables=(), bars=())
