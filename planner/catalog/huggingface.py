@@ -18,10 +18,11 @@ from planner.catalog.config_fields import Fields
 from planner.catalog.config_parts import are_harmless, first_unknown, left_out
 from planner.catalog.config_shapes import per_block_shapes
 from planner.catalog.dialects import DIALECTS, UNKNOWN, UNNAMED, UNSUPPORTED, Facts, Scalar
+from planner.catalog.inline_keys import INLINE_KEYS
 from planner.catalog.json_file import read_json
 from planner.catalog.records import ModelArchitecture
 from planner.clock import today
-from planner.errors import InputError, Issue, did_you_mean
+from planner.errors import InputError, Issue, closest
 
 MAX_NAME: Final = 200
 """Longest name that a model gets, in characters."""
@@ -59,12 +60,23 @@ def architecture_from_inline(data: Mapping[str, object]) -> ModelArchitecture:
     """The architecture that a problem spells out; other than in a file, a field that means nothing is refused."""
     fields = _fields_of(data)
     facts = _facts(fields)
-    known = sorted(fields.seen | _HARMLESS | {"name", *_TEXT_PARTS})
-    for key in data:
-        if key not in known:
-            message = f"unknown field {str(key)[:MAX_NAME]!r} of an inline model"
-            fields.issues.append(Issue(message, fix=did_you_mean(str(key), known), path=(str(key),), at_key=True))
+    known = fields.seen | _HARMLESS | {"name", "intermediate_size", *_TEXT_PARTS}
+    fields.issues += [_meaningless(str(key)) for key in data if key not in known]
     return _record(fields, facts, fields.word("name") or "inline", "given inline", today())
+
+
+def _meaningless(key: str) -> Issue:
+    """What is said of a field that means nothing in the model that it stands in."""
+    if key in INLINE_KEYS:
+        owner = "kv_lora_rank" if "lora" in key or "head_dim" in key else "n_routed_experts"
+        return Issue(f"{key} means nothing without {owner}", fix=f"add {owner}", path=(key,), at_key=True)
+    near = closest(key, INLINE_KEYS, least=CLEARLY_MEANT)
+    fix = f"did you mean {near}?" if near else f"known: {', '.join(INLINE_KEYS)}"
+    return Issue(f"unknown field {key[:MAX_NAME]!r} of an inline model", fix=fix, path=(key,), at_key=True)
+
+
+CLEARLY_MEANT: Final = 0.8
+"""Likeness of a spelling, 0 to 1, from which on another key is suggested instead of all of them."""
 
 
 def architecture_from_config(data: Mapping[str, object], *, name: str, source: str, written: date) -> ModelArchitecture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from math import ceil
 from typing import Final
 
@@ -33,11 +34,14 @@ from planner.report.bill import printed_bill
 from planner.report.capacity import beyond_lines, capacity_lines, grant_line
 from planner.report.comparison import objective_ratio
 from planner.report.console import wide_console
+from planner.report.dates import dated, dated_amount, ends_on, schedule_lines
 from planner.report.deadline_probability import risk_summary
 from planner.report.estimate_error import estimate_error_lines
 from planner.report.gang import gang_lines
 from planner.report.memory import headroom_line, memory_legend
 from planner.report.near_optimal import near_optimal_lines
+from planner.report.schedule_json import schedule_of, spend_of
+from planner.report.spend import spend_parts
 from planner.report.spot_stress import is_on_spot, stress_lines
 from planner.report.tables import facts, indented, text_table
 from planner.units import (
@@ -73,10 +77,12 @@ def answer_parts(answer: Answer, around: Surroundings = NOTHING) -> Iterator[Ren
         yield from _no_plan(answer)
         return
     yield _headline(answer, plan, around)
+    yield from (Text(line) for line in schedule_lines(schedule_of(plan, answer.problem)))
     for line in (*near_optimal_lines(around.near, plan), *beyond_lines(around.beyond, plan)):
         yield Text(line)
     yield ""
     yield _bill(plan)
+    yield from spend_parts(spend_of(plan, answer.problem))
     yield ""
     yield _layouts(plan)
     yield ""
@@ -178,7 +184,7 @@ def _bill(plan: Plan) -> Tree:
 def _layouts(plan: Plan) -> Table:
     """One line per phase: degrees, speed."""
     degrees = ("tensor", "pipeline", "context", "expert", "data", "micro", "recompute", "ZeRO")
-    table = text_table("phase", "GPUs", *degrees, "step", "steps", "wall", "MFU")
+    table = text_table("phase", "GPUs", *degrees, "step", "steps", "wall", *(("ends",) if plan.start else ()), "MFU")
     for phase in plan.phases:
         d = phase.degrees
         pipeline = f"{d['pipeline']}" + (f"×{d['virtual_pipeline']}" if d["virtual_pipeline"] > 1 else "")
@@ -196,6 +202,7 @@ def _layouts(plan: Plan) -> Table:
             format_duration(phase.step_seconds),
             format_count(phase.steps),
             format_duration(phase.wall_seconds),
+            *((ends_on(phase.spans[-1][1], plan.start),) if plan.start else ()),
             format_share(phase.mfu),
         )
     return table
@@ -227,17 +234,18 @@ def _limits(answer: Answer, plan: Plan) -> Table:
     table = text_table("limit", "bound", "plan", "left")
     for limit in answer.choices.limits.values():
         value = limit_value(limit, plan)
-        table.add_row(limit.name, *_against(limit.unit, limit.bound, value))
+        table.add_row(limit.name, *_against(limit.unit, limit.bound, value, plan.start))
     confidence, deadline = answer.problem.risk.confidence, answer.problem.limits.deadline
     if confidence is not None and deadline is not None:
         kept = kept_seconds(answer.choices.workload, plan, answer.problem.risk)
-        table.add_row(f"risk.confidence {format_share(confidence)}", *_against("s", deadline, kept))
+        table.add_row(f"risk.confidence {format_share(confidence)}", *_against("s", deadline, kept, plan.start))
     return table
 
 
-def _against(unit: str, bound: float, value: float) -> Iterator[str]:
+def _against(unit: str, bound: float, value: float, start: date | None) -> Iterator[str]:
     """A bound, the plan's figure and what is left."""
-    return (format_amount(unit, amount) for amount in (bound, value, bound - value))
+    yield from (dated_amount(unit, amount, start) for amount in (bound, value))
+    yield format_amount(unit, bound - value)
 
 
 def _runners_up(answer: Answer, plan: Plan) -> Table:
@@ -266,7 +274,7 @@ def _runner_up(answer: Answer, best: Plan, alternative: Alternative) -> Sequence
     return (
         alternative.accelerator,
         f"{plan.gpus:,}",
-        format_duration(plan.wall_seconds),
+        dated(plan.wall_seconds, plan.start),
         format_money(plan.cost_usd),
         f"{objective_ratio(answer.choices.objective, plan, best) - 1:+.1%}",
         alternative.reason,
@@ -301,7 +309,7 @@ def notes(answer: Answer, plan: Plan) -> Iterator[Text]:
 def _risk(problem: Problem, plan: Plan) -> Iterator[str]:
     """Time and cost after failures and preemptions, and the probability of meeting the deadline."""
     summary = risk_summary(plan, problem)
-    times = format_range(*(format_duration(summary.seconds[name]) for name in ("p5", "p95")))
+    times = format_range(*(dated(summary.seconds[name], plan.start) for name in ("p5", "p95")))
     costs = format_range(*(format_money(summary.usd[name]) for name in ("p5", "p95")))
     yield f"If the estimate is right, 90% of runs finish in {times} for {costs} after failures and preemptions."
     if summary.runs:
@@ -313,7 +321,7 @@ def _risk(problem: Problem, plan: Plan) -> Iterator[str]:
     if deadline is None or summary.in_time is None or summary.in_time_with_estimate is None:
         return
     expected, exact = map(format_probability, (summary.in_time_with_estimate, summary.in_time))
-    meeting = f"Probability of meeting the {format_duration(deadline)} deadline"
+    meeting = f"Probability of meeting the {dated(deadline, plan.start)} deadline"
     yield f"{meeting}: {expected} ({exact} if the estimate were exact)."
     if is_on_spot(plan) and summary.in_time_with_capacity is not None:
         known = format_probability(summary.in_time_with_capacity)
@@ -344,7 +352,8 @@ def _no_plan(answer: Answer) -> Iterator[RenderableType]:
     if answer.status is not Status.INFEASIBLE:
         yield Text(f"{name}: time limit reached: no plan found, feasibility unknown")
         return
-    limits = ", ".join(f"{one.name} {format_amount(one.unit, one.bound)}" for one in answer.choices.limits.values())
+    asked = ((one, dated_amount(one.unit, one.bound, one.start)) for one in answer.choices.limits.values())
+    limits = ", ".join(f"{one.name} {bound}" for one, bound in asked)
     yield Text(f"{name}: no plan exists" + (f" within {limits}" if limits else ""))
     reasons: dict[str, list[str]] = {}
     for accelerator in accelerators_of(answer.choices):

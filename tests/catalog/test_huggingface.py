@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from planner.catalog.dialects import DIALECTS, UNSUPPORTED
 from planner.catalog.huggingface import architecture_from_config, architecture_from_inline, read_config
+from planner.catalog.inline_keys import INLINE_KEYS
 from planner.catalog.json_file import MAX_BYTES
 from planner.catalog.models import find_model
 from planner.catalog.records import ModelArchitecture
@@ -366,6 +367,28 @@ def test_a_misspelt_inline_field_is_refused() -> None:
     with pytest.raises(InputError, match="did you mean tie_word_embeddings"):
         architecture_from_inline({**SHAPE, "tie_word_embedings": True})
     assert read({**SHAPE, "tie_word_embedings": True})
+
+
+@pytest.mark.parametrize("key", INLINE_KEYS)
+def test_documented_keys_of_an_inline_model_are_read(key: str) -> None:
+    """Every documented key means something in some model: a value of a wrong kind is refused, not the key."""
+    experts = {"n_routed_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 64}
+    latent = {"kv_lora_rank": 4, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 8}
+    given = {**SHAPE, **experts, **latent, "first_k_dense_replace": 1, "sliding_window": 8, key: {}}
+    with pytest.raises(InputError) as caught:
+        architecture_from_inline(given)
+    assert not [one.message for one in caught.value.issues if "unknown" in one.message or "nothing" in one.message]
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [("n_shared_experts", "n_routed_experts"), ("v_head_dim", "kv_lora_rank"), ("wings", "hidden_size")],
+)
+def test_a_field_without_meaning_is_answered_with_what_helps(key: str, told: str) -> None:
+    """The key that it belongs to, or all that are known; never a key that only looks a little like it."""
+    with pytest.raises(InputError) as caught:
+        architecture_from_inline({**SHAPE, key: 2})
+    assert told in (caught.value.issues[0].fix or "")
 
 
 BAD_FILES: dict[str, tuple[bytes, str]] = {
