@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from planner.cli.options import cache_option, calibration_option, quantity, set_option
+from planner.cli.options import cache_option, calibration_option, quantity, set_option, working
 from planner.cli.reading import problem_of
 from planner.units import parse_duration, parse_money
 
@@ -48,8 +48,9 @@ def probe(
     from planner.report.probe import advice, probe_report
 
     problem = problem_of(problem_file, sets)
-    found = answer(problem, clock=Clock.of(time_limit))
-    tests = probes(found, nodes, hours, None if budget is None else float(str(budget)))
+    with working("weighing short runs"):
+        found = answer(problem, clock=Clock.of(time_limit))
+        tests = probes(found, nodes, hours, None if budget is None else float(str(budget)))
     if as_json:
         document = {"format_version": 1, "probes": list(probe_documents(tests)), "advice": advice(tests)}
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))

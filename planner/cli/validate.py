@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from planner.cli.options import working
 from planner.errors import InputError, Issue, Place
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def validate(runs: Path | None, as_json: bool, calibration: Path | None) -> None
     from planner.validation.validate import validate as run
 
     record = read_calibration(calibration) if calibration else load_calibration()
-    found = run(runs or builtin_runs(), record)
+    with working("comparing with published runs" if runs is None else "comparing with measured runs"):
+        found = run(runs or builtin_runs(), record)
     if all(row.predicted is None for row in found.rows):
         _refuse(found, str(runs or builtin_runs()))
     if as_json:

@@ -136,3 +136,7 @@ class Page:
     """How many cards stand beside each other in the chart: what the arrow keys go up and down by."""
     tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
+    heading: str = ""
+    """What stands above all, where the title is told in the verdict; default: the title."""
+    verdict: tuple[Fact, ...] = ()
+    """What is recommended, what it costs, when it ends, how sure that is, what would change it first."""
