@@ -21,6 +21,7 @@ def alternatives_document(problem: Problem, plans: Sequence[Plan]) -> dict[str, 
     """The document of `--json`: plans best first, each with what it is worse by, as a share."""
     return {
         "format_version": FORMAT_VERSION,
+        "objective": problem.objective,
         "alternatives": [{"worse": worse(problem, plans, one), "plan": plan_document(one, problem)} for one in plans],
     }
 
@@ -33,6 +34,9 @@ def worse(problem: Problem, plans: Sequence[Plan], plan: Plan) -> float:
 def print_alternatives(problem: Problem, plans: Sequence[Plan]) -> None:
     """Prints a line per plan."""
     console = wide_console()
+    if not plans:
+        console.print("no plan exists; plan solve shows the smallest relaxations")
+        return
     words = ("accelerator", "bought", "where")
     table = text_table("worse", "cost", "time", "GPUs", *words, left=words, wrap=words)
     for plan in plans:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections.abc import Iterator, Sequence
 from math import log
 from typing import Any, Final
@@ -52,39 +50,21 @@ def _plain(axis: Axis, value: float | None) -> str | float | None:
     return figure_in_document(value, is_usd=axis == "cost")
 
 
-def print_csv(found: Frontier) -> None:
-    """Prints a row per point."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(
-        [
-            "cost_usd",
-            "wall_seconds",
-            "gpus",
-            "tokens",
-            "accelerator",
-            "placement",
-            "spot_share",
-            "knee",
-            "within_request",
-            "end",
-        ]
-    )
+COLUMNS_OF_ROWS: Final = (
+    *("cost_usd", "wall_seconds", "gpus", "tokens", "accelerator", "placement"),
+    *("spot_share", "knee", "within_request", "end"),
+)
+"""Columns of the comma-separated values."""
+
+
+def csv_rows(found: Frontier) -> Iterator[tuple[object, ...]]:
+    """A row per point under its headings."""
+    yield COLUMNS_OF_ROWS
     for point in found.points:
         plan = point.plan
-        writer.writerow(
-            [
-                plan.cost_usd,
-                plan.wall_seconds,
-                plan.gpus,
-                plan.tokens,
-                plan.accelerator,
-                plan.placement.title,
-                f"{spot_share(plan):.4f}",
-                int(point.is_knee),
-                int(is_within_request(found, point)),
-                ends_on(plan.wall_seconds, plan.start),
-            ]
-        )
+        figures = (plan.cost_usd, plan.wall_seconds, plan.gpus, plan.tokens, plan.accelerator, plan.placement.title)
+        marks = (f"{spot_share(plan):.4f}", int(point.is_knee), int(is_within_request(found, point)))
+        yield (*figures, *marks, ends_on(plan.wall_seconds, plan.start))
 
 
 def spot_share(plan: Plan) -> float:

@@ -240,6 +240,11 @@ def _prices(plan: Plan) -> dict[str, str | None]:
     return {kind: None if price is None else price_text(price) for kind, price in asked.items()}
 
 
+def bill_document(plan: Plan) -> dict[str, Any]:
+    """What is bought for a plan, and what its moves cost."""
+    return {"purchases": [_purchase(one) for one in plan.purchases], "moves": _moves(plan)}
+
+
 def _purchase(purchase: Purchase) -> dict[str, Any]:
     return {
         "phase": ALL_PHASES if purchase.phase is None else purchase.phase,
