@@ -41,7 +41,7 @@ class Answered:
     @cached_property
     def document(self) -> PlanDocument:
         """The typed document of both."""
-        from planner.report.plan_json import answer_document
+        from planner.report.document.answer import answer_document
 
         return answer_document(self.answer, self.around)
 
@@ -116,20 +116,20 @@ class Session:
 
     def relaxations(self) -> Result:
         """The smallest change of each limit, and of all together, that allows a plan; empty where one exists."""
-        from planner.report.relaxations import print_relaxations, relaxation_documents
+        from planner.report.relaxations import print_relaxations
 
-        gives = () if self.answered.answer.plan else self.answered.around.gives
-        data = {"format_version": FORMAT_VERSION, "relaxations": relaxation_documents(gives)}
-        return Result(data, partial(print_relaxations, self.problem, gives))
+        document = self.solve()
+        data = {"format_version": FORMAT_VERSION, "relaxations": document.data()["relaxations"]}
+        return Result(data, partial(print_relaxations, document))
 
     def sensitivity(self) -> Result:
         """What a little more of each limit would change."""
         from planner.report.console import print_report
         from planner.report.sensitivity import worth_lines
 
-        worth = self.answered.around.worth
-        data = {"format_version": FORMAT_VERSION, "limits": self.solve().data()["limits"]}
-        return Result(data, partial(print_report, *worth_lines(worth)))
+        document = self.solve()
+        data = {"format_version": FORMAT_VERSION, "limits": document.data()["limits"]}
+        return Result(data, partial(print_report, *worth_lines(document.sensitivity)))
 
     def alternatives(self, within: float = 0.05) -> Result:
         """Plans of another kind within a share of the optimum; what `plan alternatives --json` prints."""

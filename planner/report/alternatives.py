@@ -7,12 +7,12 @@ from typing import Any
 
 from planner.explore.alternatives import kind_of
 from planner.plans.document import FORMAT_VERSION
+from planner.plans.objective import objective_ratio
 from planner.plans.plan import Plan
 from planner.problem.problem import Problem
-from planner.report.comparison import objective_ratio
 from planner.report.console import wide_console
 from planner.report.dates import dated
-from planner.report.plan_json import plan_document
+from planner.report.document.plan import plan_document
 from planner.report.tables import text_table
 from planner.units import format_money
 

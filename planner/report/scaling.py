@@ -17,8 +17,9 @@ from planner.plans.plan import PhasePlan
 from planner.problem.parallelism import LETTERS
 from planner.problem.run import recompute_as_written
 from planner.report.console import wide_console
+from planner.report.document.answer import catalog_document
+from planner.report.document.plan import phase_document
 from planner.report.letters import LETTERS_LINE
-from planner.report.plan_json import catalog_document, phase_document
 from planner.report.tables import text_table
 from planner.units import format_duration, format_money, format_share
 

@@ -14,10 +14,11 @@ from planner.explore.whatif import Cell, WhatIf
 from planner.plans.document import FORMAT_VERSION
 from planner.plans.plan import Plan
 from planner.plans.solution import Status
+from planner.report.bill import spot_share
 from planner.report.console import wide_console
 from planner.report.dates import dated
-from planner.report.frontier import differences, spot_share
-from planner.report.plan_json import bill_document, place_document, totals_document
+from planner.report.document.plan import bill_document, place_document, totals_document
+from planner.report.frontier import differences
 from planner.report.tables import text_table
 from planner.units import figure_in_document, format_count, format_duration, format_money, format_share
 
@@ -59,7 +60,7 @@ def short_plan(plan: Plan) -> dict[str, Any]:
         **place_document(plan.placement),
         **totals_document(plan),
         "tokens": plan.tokens,
-        "spot_share": spot_share(plan),
+        "spot_share": spot_share(plan.purchases),
     }
 
 
@@ -157,7 +158,9 @@ def _lines(found: WhatIf) -> Table:
             continue
         figures = [format_money(plan.cost_usd), dated(plan.wall_seconds, plan.start)]
         figures += [format_count(plan.tokens)] if counted else []
-        table.add_row(value, *figures, f"{plan.gpus:,}", plan.accelerator, format_share(spot_share(plan)), change)
+        table.add_row(
+            value, *figures, f"{plan.gpus:,}", plan.accelerator, format_share(spot_share(plan.purchases)), change
+        )
     return table
 
 

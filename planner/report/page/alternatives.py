@@ -9,6 +9,7 @@ from planner.explore.alternatives import kind_of
 from planner.plans.plan import Plan
 from planner.problem.problem import Problem
 from planner.report.alternatives import worse
+from planner.report.document.plan import plan_figures
 from planner.report.frontier import differences, name_of
 from planner.report.page.axes import Ruler
 from planner.report.page.marks import POINTS, kinds, points_layer
@@ -49,11 +50,12 @@ def _lead(problem: Problem, plans: Sequence[Plan], figures: str) -> str:
 
 def _card(problem: Problem, plans: Sequence[Plan], plan: Plan) -> Card:
     """One plan, and what it has otherwise than the best."""
+    figures = plan_figures(plan, problem)
     if plan is plans[0]:
-        return plan_card(plan, badges=(Badge("✓ best", "good"),))
+        return plan_card(figures, badges=(Badge("✓ best", "good"),))
     change = f"Against the best plan: {', '.join(differences(plans[0], plan))}."
     share = Badge(f"{worse(problem, plans, plan):+.1%} by {problem.objective}")
-    return plan_card(plan, badges=(share,), change=(change,))
+    return plan_card(figures, badges=(share,), change=(change,))
 
 
 def _chart(plans: Sequence[Plan], title: str) -> Chart:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from planner.explore.scaling import Curve, Scaling, ScalingPoint
 from planner.plans.plan import PhasePlan, Plan
+from planner.report.document.plan import plan_figures
 from planner.report.frontier import name_of
 from planner.report.page.axes import time_unit
 from planner.report.page.marks import POINTS, kinds, points_layer
@@ -28,7 +29,7 @@ def scaling_page(found: Scaling) -> Page:
     return Page(
         title=title,
         lead=tuple(_lead(found, shown)),
-        cards=tuple(_card(*one[:3]) for one in shown),
+        cards=tuple(_card(found, *one[:3]) for one in shown),
         chart=_chart(found, shown, title),
         tables=tuple(_tables(found, shown)),
         notes=tuple(meanings(found)),
@@ -58,9 +59,10 @@ def _lead(found: Scaling, shown: Sequence[Shown]) -> Iterator[str]:
     yield f"Every point is the fastest layout on exactly so many GPUs, verified; {batch} {held}."
 
 
-def _card(curve: Curve, point: ScalingPoint, plan: Plan) -> Card:
+def _card(found: Scaling, curve: Curve, point: ScalingPoint, plan: Plan) -> Card:
     """One number of GPUs: what it costs where an offer has room, and its layout."""
-    card = plan_card(plan, badges=(Badge(f"{format_share(point.efficiency or 0)} efficiency"),))
+    efficiency = Badge(f"{format_share(point.efficiency or 0)} efficiency")
+    card = plan_card(plan_figures(plan, found.problem), badges=(efficiency,))
     if point.cost_usd is not None:
         return card
     facts = tuple(one for one in card.facts if one.name != "cost")
