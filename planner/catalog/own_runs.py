@@ -8,7 +8,6 @@ from pydantic import Field
 
 from planner.catalog.records import Positive, Record
 
-
 MOST_WEIGHT = 100.0
 
 
