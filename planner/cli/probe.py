@@ -55,7 +55,7 @@ def probe(
     from planner.learning.probe import probe_documents, probes
     from planner.learning.short_runs import plan_jobs
     from planner.report.console import print_report
-    from planner.report.plan_json import answer_document
+    from planner.report.document.answer import answer_document
     from planner.report.probe import advice, probe_report
 
     problem = problem_of(problem_file, sets)

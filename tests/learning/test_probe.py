@@ -21,7 +21,7 @@ from planner.learning.probe import _deviation, _gain, probes
 from planner.learning.short_runs import plan_jobs, shallower, short_run
 from planner.problem.problem import Problem, load_problem
 from planner.problem.run import load_run
-from planner.report.plan_json import answer_document
+from planner.report.document.answer import answer_document
 
 PROBLEM = """\
 schema: plan/1
