@@ -177,11 +177,11 @@ def _print(found: Answer, around: Surroundings) -> None:
     """The answer for people."""
     from planner.report.plan_text import print_answer
     from planner.report.relaxations import print_relaxations
-    from planner.report.sensitivity import worth_lines
+    from planner.report.sensitivity import rule_lines, worth_lines
     from planner.report.spot_break_even import turning_lines
 
     print_answer(found, around)
-    for line in (*worth_lines(around.worth), *turning_lines(around.turning)):
+    for line in (*worth_lines(around.worth), *rule_lines(around.rules), *turning_lines(around.turning)):
         click.echo(line)
     if around.gives:
         print_relaxations(found.problem, around.gives)

@@ -132,7 +132,7 @@ def affordable_node_seconds(choices: Choices) -> float:
     return max(
         _affordable(purchase_option, columns, work.steps, budget)
         for index, work in enumerate(choices.phases)
-        for purchase_option, columns in choices.bought_modes(index)
+        for purchase_option, columns in choices.bought_modes(index, modelled=True)
     )
 
 
@@ -150,4 +150,4 @@ def _affordable(purchase_option: PurchaseOption, columns: PhaseModes, steps: int
 
 
 def _used(choices: Choices, phase: int) -> list[PhaseModes]:
-    return [choices.columns[phase][site] for site in choices.sites_of(phase)]
+    return [modes for _, modes in choices.options_of(phase)]

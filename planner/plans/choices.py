@@ -73,6 +73,15 @@ class PhaseModes:
         """Expected wall time of so many steps."""
         return self.run.wall.after(steps)
 
+    def joined(self, other: PhaseModes) -> PhaseModes:
+        """These and others."""
+        rows = self.rows.joined(other.rows)
+        nodes, bought, step_seconds = (
+            np.concatenate((getattr(self, name), getattr(other, name))) for name in ("nodes", "bought", "step_seconds")
+        )
+        time = {part: np.concatenate((values, other.time[part])) for part, values in self.time.items()}
+        return PhaseModes(rows, nodes, bought, step_seconds, time, self.run.joined(other.run))
+
     def take(self, index: npt.NDArray[np.int64]) -> PhaseModes:
         """Some of the layouts."""
         return PhaseModes(
@@ -102,6 +111,8 @@ class Choices:
     """All valid layouts, by phase."""
     columns: tuple[Mapping[Site, PhaseModes], ...]
     """The layouts that can be best, by phase."""
+    beyond: tuple[Mapping[Site, PhaseModes], ...] = ()
+    """Layouts that a rule of the problem rules out and that would be best without it, by phase: what rules bind on."""
     unsearched: tuple[PurchaseOption, ...] = ()
     """Those whose layouts the time was too short for."""
 
@@ -109,6 +120,11 @@ class Choices:
     def phases(self) -> tuple[PhaseWork, ...]:
         """The phases of the job."""
         return self.workload.phases
+
+    @cached_property
+    def modelled(self) -> tuple[Mapping[Site, PhaseModes], ...]:
+        """The layouts among which the rules of the model choose, by phase: those that can be best, and those beyond."""
+        return self.columns if not self.beyond else tuple(map(_joined_sites, self.columns, self.beyond))
 
     @property
     def together(self) -> bool:
@@ -120,11 +136,12 @@ class Choices:
         found = self.columns[phase].get(site_of(purchase_option, arrives=arrives and phase > 0))
         return found if found is not None and len(found) else None
 
-    def bought_modes(self, phase: int) -> Iterator[tuple[PurchaseOption, PhaseModes]]:
-        """Every purchase option with the layouts of a phase, arriving there or not."""
+    def bought_modes(self, phase: int, *, modelled: bool = False) -> Iterator[tuple[PurchaseOption, PhaseModes]]:
+        """Every purchase option with the layouts of a phase, arriving there or not; `modelled`: those beyond too."""
+        columns = (self.modelled if modelled else self.columns)[phase]
         for purchase_option in self.purchase_options:
             for site in dict.fromkeys(site_of(purchase_option, arrives=arrives) for arrives in (False, True)):
-                found = self.columns[phase].get(site)
+                found = columns.get(site)
                 if found is not None and len(found):
                     yield purchase_option, found
 
@@ -132,6 +149,12 @@ class Choices:
         """The sites on which a phase has layouts."""
         known = ((site, self.columns[phase].get(site)) for one in self.sites for site in one.ways_to_begin)
         return tuple(site for site, columns in known if columns is not None and len(columns))
+
+    def options_of(self, phase: int) -> tuple[tuple[Site, PhaseModes], ...]:
+        """The layouts of a phase among which the rules of the model choose, site by site."""
+        sites = (site for one in self.sites for site in one.ways_to_begin)
+        known = ((site, self.modelled[phase].get(site)) for site in sites)
+        return tuple((site, modes) for site, modes in known if modes is not None and len(modes))
 
     @property
     def accelerators(self) -> tuple[str, ...]:
@@ -153,6 +176,12 @@ class Choices:
         return tuple(dict.fromkeys(site_of(purchase_option) for purchase_option in self.purchase_options))
 
 
+def _joined_sites(columns: Mapping[Site, PhaseModes], beyond: Mapping[Site, PhaseModes]) -> dict[Site, PhaseModes]:
+    """The layouts of both on each site."""
+    both = {site: one.joined(beyond[site]) if site in beyond else one for site, one in columns.items()}
+    return both | {site: one for site, one in beyond.items() if site not in columns}
+
+
 def site_of(purchase_option: PurchaseOption, *, arrives: bool = False) -> Site:
     """Where a purchase option's layouts run; it matters only to spot nodes whether a later phase arrives there."""
     spot_policy = purchase_option.spot_policy
@@ -164,11 +193,18 @@ def stays_together(problem: Problem) -> bool:
     return problem.market.together or problem.objective == "tokens" or len(problem.training.phases) == 1
 
 
-def choices_of(problem: Problem, among: Sequence[PurchaseOption] | None = None, clock: Clock | None = None) -> Choices:
+def choices_of(
+    problem: Problem,
+    among: Sequence[PurchaseOption] | None = None,
+    clock: Clock | None = None,
+    *,
+    more_memory: float = 0.0,
+) -> Choices:
     """All purchase options and layouts that a problem allows, reduced by exact dominance. Raises InputError.
 
     A layout that alone misses the deadline is left out; one that fits no memory too. Nothing else is lost. `among`:
-    what is on offer instead of the problem's market, each of them kept. Machines are evaluated one after another, the
+    what is on offer instead of the problem's market, each of them kept. `more_memory`: those that fit only with such a
+    share of each device's memory on top are named too, as `beyond`. Machines are evaluated one after another, the
     most promising first; those for which no time is left on the clock are named. Raises KeyboardInterrupt when the
     clock is stopped before the first.
     """
@@ -179,17 +215,22 @@ def choices_of(problem: Problem, among: Sequence[PurchaseOption] | None = None, 
     for purchase_option in purchase_options:
         by_machine.setdefault(purchase_option.placement.machine.key, []).append(purchase_option)
     machines = {key: some[0].placement.machine for key, some in by_machine.items()}
-    spaces = tuple(_spaces(problem, workload, list(machines.values()), clock))
+    spaces = tuple(_spaces(problem, workload, list(machines.values()), clock, more_memory))
     columns: tuple[dict[Site, PhaseModes], ...] = tuple({} for _ in spaces)
+    beyond: tuple[dict[Site, PhaseModes], ...] = tuple({} for _ in spaces if more_memory)
     unsearched = sorted(by_machine.values(), key=lambda some: _promise(problem, workload, some), reverse=True)
     if clock.until is None:  # all of them together is quicker, one by one can be ended in between
-        asked = [_asked(problem, some) for some in unsearched]
+        shares = dict.fromkeys((0.0, more_memory))
+        asked = [_asked(problem, some, more) for more in shares for some in unsearched]
         for phase, space in zip(workload.phases, spaces, strict=True):
             _stop_with_nothing(clock)
             best_layouts_on(workload, phase, space, asked)
     while unsearched and not (clock.is_over and columns[0]):
         _stop_with_nothing(clock)
-        _evaluate(problem, workload, spaces, unsearched.pop(), columns)
+        some = unsearched.pop()
+        _evaluate(problem, workload, spaces, some, columns)
+        if more_memory:
+            _evaluate(problem, workload, spaces, some, beyond, more_memory)
     return Choices(
         problem=problem,
         workload=workload,
@@ -200,6 +241,7 @@ def choices_of(problem: Problem, among: Sequence[PurchaseOption] | None = None, 
         purchase_options=usable(problem, purchase_options, columns),
         spaces=spaces,
         columns=columns,
+        beyond=beyond,
         unsearched=tuple(one for some in unsearched for one in some),
     )
 
@@ -220,9 +262,12 @@ def usable(
     return tuple(one for one, phases in has if any(phases)) if complete else ()
 
 
-def _spaces(problem: Problem, workload: Workload, machines: Sequence[Machine], clock: Clock) -> Iterator[LayoutSpace]:
-    """All valid layouts of each phase on any of the machines."""
-    memories, widest = [one.memory_bytes for one in machines], max(one.domain for one in machines)
+def _spaces(
+    problem: Problem, workload: Workload, machines: Sequence[Machine], clock: Clock, more_memory: float
+) -> Iterator[LayoutSpace]:
+    """All valid layouts of each phase on any of the machines, those too that fit only with a share of memory more."""
+    widest = max(one.domain for one in machines)
+    memories = [(1 + more) * one.memory_bytes for more in dict.fromkeys((0.0, more_memory)) for one in machines]
     for phase in workload.phases:
         _stop_with_nothing(clock)
         degrees = degrees_of(workload, phase, widest)
@@ -242,11 +287,11 @@ def _promise(problem: Problem, workload: Workload, purchase_options: Sequence[Pu
     return late, least.seconds if problem.objective == "time" else least.usd
 
 
-def _asked(problem: Problem, purchase_options: Sequence[PurchaseOption]) -> Asked:
+def _asked(problem: Problem, purchase_options: Sequence[PurchaseOption], more_memory: float) -> Asked:
     """What is asked of the layouts of one machine."""
     machine = purchase_options[0].placement.machine
     loses_replicas = any(one.spot_policy.policy == "elastic" for one in purchase_options)
-    return Asked(machine, most_nodes(problem, purchase_options, machine), loses_replicas=loses_replicas)
+    return Asked(machine, most_nodes(problem, purchase_options, machine), loses_replicas, more_memory)
 
 
 def _evaluate(
@@ -255,9 +300,14 @@ def _evaluate(
     spaces: Sequence[LayoutSpace],
     purchase_options: Sequence[PurchaseOption],
     columns: Sequence[dict[Site, PhaseModes]],
+    more_memory: float = 0.0,
 ) -> None:
-    """Adds the layouts of one machine that can be best, phase by phase; of a job that stays while each has one."""
-    asked, moves = _asked(problem, purchase_options), not stays_together(problem)
+    """Adds the layouts of one machine that can be best, phase by phase; of a job that stays while each has one.
+
+    With more memory only those that need it.
+    """
+    asked, moves = _asked(problem, purchase_options, more_memory), not stays_together(problem)
+    held = asked.machine.memory_bytes
     for index, (phase, space, found) in enumerate(zip(workload.phases, spaces, columns, strict=True)):
         best = best_layouts(
             workload,
@@ -267,6 +317,7 @@ def _evaluate(
             max_nodes=asked.max_nodes,
             max_step_seconds=(problem.limits.deadline or inf) / (1 if is_open(problem, phase.name) else phase.steps),
             loses_replicas=asked.loses_replicas,
+            more_memory=more_memory,
         )
         sites = [
             way
@@ -279,8 +330,10 @@ def _evaluate(
             some = [number for number, site in enumerate(sites) if (site.arrives or index == 0) == begins]
             runs = run_times(workload, [on_sites[number] for number in some], begins=begins)
             for number, run in zip(some, runs, strict=True):
-                found[sites[number]] = _that_can_be_best(problem, phase, best, run)
-        if not moves:
+                modes = _that_can_be_best(problem, phase, best, run)
+                needed = modes.rows.needed_bytes
+                found[sites[number]] = modes.take(np.flatnonzero(needed > held)) if more_memory else modes
+        if not moves and not more_memory:
             purchase_options = [one for one in purchase_options if len(found[site_of(one)])]
         if not purchase_options:
             return

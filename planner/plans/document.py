@@ -375,6 +375,20 @@ class LimitPart(Part):
     worth: dict[str, Any] | None
 
 
+class RulePart(Part):
+    """What loosening a rule on layouts or nodes would bring."""
+
+    rule: str
+    before: Annotated[str, Field(alias="from")]
+    after: Annotated[str, Field(alias="to")]
+    gain: Amount
+    """Never negative, in `unit`: money saved, seconds sooner, or tokens more."""
+    unit: Literal["USD", "s", "tokens"]
+    more_gib: float | None
+    """Memory of each device that the better plan takes on top; null for rules that are not on memory."""
+    sets: Annotated[tuple[str, ...], Field(alias="set")]
+
+
 class RelaxationPart(Part):
     """The smallest change of one limit that allows a plan; `to` is null where no amount helps."""
 
@@ -440,6 +454,8 @@ class PlanDocument(Part):
     estimate: EstimatePart | None
     alternatives: tuple[AlternativePart, ...]
     limits: tuple[LimitPart, ...]
+    rules: tuple[RulePart, ...] = ()
+    """Memory, growth, pins and the nodes of own offers."""
     needs_grant: GrantPart | None = None
     """What must be granted before the plan can be had: nothing within what is sold without a contract does the job."""
     better_with_grant: BetterWithGrantPart | None = None

@@ -35,7 +35,7 @@ from planner.report.estimate_error import estimate_error_document, within_error
 from planner.report.gang import gang_document
 from planner.report.near_optimal import near_optimal_documents
 from planner.report.relaxations import relaxation_documents
-from planner.report.sensitivity import limits_with_worth
+from planner.report.sensitivity import limits_with_worth, rule_documents
 from planner.report.spot_break_even import turning_document
 from planner.report.spot_stress import stress, stress_document
 from planner.units import figure_in_document, price_text, usd_text
@@ -62,6 +62,7 @@ def answer_document(answer: Answer, around: Surroundings = NOTHING) -> PlanDocum
             "estimate": estimate_error_document(answer, answer.plan) if answer.plan else None,
             "alternatives": [_alternative(answer, one) for one in answer.alternatives],
             "limits": limits_with_worth(answer.problem, limits, around.worth),
+            "rules": rule_documents(around.rules),
             "needs_grant": grant_document(around.grant),
             "better_with_grant": None if around.beyond is None else _beyond(around.beyond),
             "pins_to_blame": [asdict(one) for one in pin_blames(answer.choices)] if answer.plan is None else [],

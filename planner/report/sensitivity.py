@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import Any, Final
 
+from planner.explore.rule_worth import RuleWorth
 from planner.explore.sensitivity import Sensitivity
 from planner.plans.limits import limits_of
 from planner.problem.problem import Problem
 from planner.units import (
+    GIB,
     SECONDS_PER_DAY,
     SECONDS_PER_HOUR,
     SECONDS_PER_MINUTE,
@@ -57,6 +60,34 @@ def worth_lines(found: Sequence[Sensitivity]) -> Iterator[str]:
         yield f"{_next_point(worth, line)}" if _buys_time(worth) else line
 
 
+def rule_lines(found: Sequence[RuleWorth]) -> Iterator[str]:
+    """A line for every rule on layouts and nodes."""
+    for one in found:
+        more = "" if one.more_bytes is None else f" ({_gib(one.more_bytes)} GiB more a device)"
+        yield f"{one.rule} {one.before} → {one.after}{more}: {gain_words(one)}"
+
+
+def _gib(size: float) -> str:
+    """GiB rounded up to a tenth."""
+    return f"{ceil(10 * size / GIB) / 10:.1f}"
+
+
+def rule_documents(found: Sequence[RuleWorth]) -> list[dict[str, Any]]:
+    """The same for JSON."""
+    return [
+        {
+            "rule": one.rule,
+            "from": one.before,
+            "to": one.after,
+            "gain": figure_in_document(one.gain, is_usd=one.unit == "USD"),
+            "unit": one.unit,
+            "more_gib": None if one.more_bytes is None else one.more_bytes / GIB,
+            "set": list(one.sets),
+        }
+        for one in found
+    ]
+
+
 def step_in_words(worth: Sensitivity) -> str:
     """How much more is asked for, in words."""
     match worth.quantity:
@@ -84,7 +115,7 @@ def _next_point(worth: Sensitivity, line: str) -> str:
     return f"{following}; {line}" if step.more_usd <= worth.more else f"{line}; {following}"
 
 
-def gain_words(worth: Sensitivity) -> str:
+def gain_words(worth: Sensitivity | RuleWorth) -> str:
     """What is gained, in words."""
     match worth.unit:
         case "USD":

@@ -21,7 +21,7 @@ from planner.report.page.parts import Badge, Card, Page, Table
 from planner.report.page.plan_card import plan_card
 from planner.report.plan_text import nearness, notes
 from planner.report.relaxations import amount, in_words, reason
-from planner.report.sensitivity import worth_lines
+from planner.report.sensitivity import rule_lines, worth_lines
 from planner.report.spot_break_even import turning_lines
 from planner.report.spot_stress import is_on_spot
 from planner.units import format_combinations, format_duration, format_money
@@ -56,7 +56,7 @@ def _what_would_change(plan: Plan, worth: Sequence[Sensitivity], around: Surroun
         yield f"{around.grant.in_words[0].upper()}{around.grant.in_words[1:]}. {grant_line(around.grant)}"
     yield from near_optimal_lines(around.near, plan)
     yield from beyond_lines(around.beyond, plan)
-    yield from filter(None, worth_lines(worth))
+    yield from filter(None, (*worth_lines(worth), *rule_lines(around.rules)))
 
 
 def _lead(found: Answer) -> Iterator[str]:
