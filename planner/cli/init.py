@@ -22,6 +22,9 @@ training:
   # multi_token_prediction: true      # train the model's own modules too
   phases:                       # one after another; each gets its own layout and number of nodes
     - {name: pretrain, tokens: 200B, sequence_length: 8192, global_batch: 512}
+# schedule:                     # days of the calendar: answers tell dates, and what is due in which month
+#   start: 2027-01-04           # the first day
+#   deadline: 2027-03-01        # the last day; where limits.deadline is stated too, the tighter one binds
 market:
   # accelerators: [H100-80GB-SXM5, H200-141GB-SXM]     # default: every one in the catalogs
   # clouds: [aws, gcp]                                 # default: every one; []: only the offers below

@@ -18,7 +18,7 @@ from planner.explore.job_modes import Bounds, JobMode, bounds_of, decision_of, p
 from planner.explore.room import Room, within
 from planner.layouts.device_memory import headroom_kept_anyway
 from planner.layouts.workload import workload_of
-from planner.market.placements import OWN
+from planner.market.places import OWN
 from planner.market.purchase_options import undominated
 from planner.performance.normal import normal_probability
 from planner.plans.choices import Choices, PhaseModes, Site, choices_of, site_of, stays_together, usable
