@@ -84,8 +84,8 @@ def relaxed(
     """The bound, as good as it gets before the clock is over.
 
     `missing_usd`: what a job that must be kept costs while it is not; it is no part of the bound unless
-    `counts_missing`. `branch`: what may be chosen; `days`: pools and days whose nodes are counted by themselves. The generation ends as soon as the bound reaches `cutoff`, or when
-    master and bound are as close as `enough`.
+    `counts_missing`. `branch`: what may be chosen; `days`: pools and days whose nodes are counted by themselves. The
+    generation ends as soon as the bound reaches `cutoff`, or when master and bound are as close as `enough`.
     """
     rows = Rows(portfolio, tables, branch or whole(portfolio), days)
     master, start = Master(rows, missing_usd), begin or Begin()

@@ -13,7 +13,6 @@ from planner.cpsat.portfolio_rows import Column, Rows
 from planner.portfolio.instance import Array
 from planner.units import HOURS_PER_DAY
 
-
 LARGE: Final = 1e4
 """What a job that is missing costs in the units of the program, which keeps its numbers near each other."""
 
