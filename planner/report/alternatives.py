@@ -7,19 +7,21 @@ from typing import Any
 
 from planner.explore.alternatives import kind_of
 from planner.plans.document import FORMAT_VERSION
+from planner.plans.objective import objective_ratio
 from planner.plans.plan import Plan
 from planner.problem.problem import Problem
-from planner.report.comparison import objective_ratio
 from planner.report.console import wide_console
-from planner.report.plan_json import plan_document
+from planner.report.dates import dated
+from planner.report.document.plan import plan_document
 from planner.report.tables import text_table
-from planner.units import format_duration, format_money
+from planner.units import format_money
 
 
 def alternatives_document(problem: Problem, plans: Sequence[Plan]) -> dict[str, Any]:
     """The document of `--json`: plans best first, each with what it is worse by, as a share."""
     return {
         "format_version": FORMAT_VERSION,
+        "objective": problem.objective,
         "alternatives": [{"worse": worse(problem, plans, one), "plan": plan_document(one, problem)} for one in plans],
     }
 
@@ -32,10 +34,13 @@ def worse(problem: Problem, plans: Sequence[Plan], plan: Plan) -> float:
 def print_alternatives(problem: Problem, plans: Sequence[Plan]) -> None:
     """Prints a line per plan."""
     console = wide_console()
+    if not plans:
+        console.print("no plan exists; plan solve shows the smallest relaxations")
+        return
     words = ("accelerator", "bought", "where")
     table = text_table("worse", "cost", "time", "GPUs", *words, left=words, wrap=words)
     for plan in plans:
-        figures = format_money(plan.cost_usd), format_duration(plan.wall_seconds), f"{plan.gpus:,}"
+        figures = format_money(plan.cost_usd), dated(plan.wall_seconds, plan.start), f"{plan.gpus:,}"
         bought = ", ".join(one.replace("_", "-") for one in kind_of(plan).purchases)
         share = f"{worse(problem, plans, plan):+.1%}"
         table.add_row(share, *figures, plan.accelerator, bought, plan.placement.title)

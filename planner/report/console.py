@@ -9,8 +9,6 @@ from typing import Final
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, Group, RenderableType, RenderHook, RenderResult
 from rich.segment import Segment
 
-LEAST: Final = 120
-"""Characters that the widest tables need; on a narrower terminal lines wrap, and nothing is left out."""
 PIPED: Final = 160
 """Characters of a line when the output is not a terminal."""
 
@@ -20,10 +18,17 @@ def print_report(*parts: RenderableType) -> None:
     plain_console().print(Group(*parts))
 
 
-def wide_console() -> Console:
-    """A console for tables that must not lose a column, at least `LEAST` wide."""
+def print_lines(lines: Iterable[str]) -> None:
+    """Prints lines as they are, however wide the terminal is."""
     console = plain_console()
-    console.width = max(console.width, LEAST) if console.is_terminal else PIPED
+    for line in lines:
+        console.print(line, soft_wrap=True)
+
+
+def wide_console() -> Console:
+    """A console for wide tables: as wide as the terminal, or as `PIPED` where there is none."""
+    console = plain_console()
+    console.width = console.width if console.is_terminal else PIPED
     return console
 
 

@@ -8,6 +8,9 @@ from typing import Final
 from planner.catalog.offers import load_offers
 from planner.explore.frontier import Axis, Frontier, Point
 from planner.explore.per_accelerator import Rival
+from planner.report.bill import spot_share
+from planner.report.dates import dated
+from planner.report.document.plan import plan_figures
 from planner.report.frontier import (
     amount,
     axis_name,
@@ -16,12 +19,11 @@ from planner.report.frontier import (
     is_within_request,
     name_of,
     request_parts,
-    spot_share,
 )
 from planner.report.page.frontier_chart import frontier_chart
 from planner.report.page.parts import Badge, Card, Page, Table
 from planner.report.page.plan_card import plan_card
-from planner.units import SECONDS_PER_DAY, format_count, format_duration, format_money, format_share
+from planner.units import SECONDS_PER_DAY, format_count, format_money, format_share
 
 TITLES: Final[dict[frozenset[Axis], str]] = {
     frozenset({"cost", "time"}): "what time costs",
@@ -79,7 +81,9 @@ def _cards(found: Frontier) -> Iterator[Card]:
     before: Point | None = None
     for point, change in zip(found.points, changes(found.points), strict=True):
         yield plan_card(
-            point.plan, badges=tuple(_badges(found, point)), change=tuple(_change(found, before, point, change))
+            plan_figures(point.plan, found.problem),
+            badges=tuple(_badges(found, point)),
+            change=tuple(_change(found, before, point, change)),
         )
         before = point
 
@@ -128,10 +132,10 @@ def _points(found: Frontier) -> Table:
     asked = request_parts(found)
     columns = {
         "cost": [format_money(one.plan.cost_usd) for one in found.points],
-        "time": [format_duration(one.plan.wall_seconds) for one in found.points],
+        "time": [dated(one.plan.wall_seconds, one.plan.start) for one in found.points],
         **({"tokens": [format_count(one.plan.tokens) for one in found.points]} if found.most_is_best else {}),
         "GPUs": [f"{one.plan.gpus:,}" for one in found.points],
-        "spot": [format_share(spot_share(one.plan)) for one in found.points],
+        "spot": [format_share(spot_share(one.plan.purchases)) for one in found.points],
         "accelerator": [one.plan.accelerator for one in found.points],
         **({"kept": ["✓" if is_within_request(found, one) else "–" for one in found.points]} if asked else {}),
         "what changes": changes(found.points),
@@ -140,7 +144,8 @@ def _points(found: Frontier) -> Table:
     rows = tuple(zip(numbers, *columns.values(), strict=True))
     figures = frozenset(index for index, name in enumerate(columns, 1) if name in FIGURES)
     texts = frozenset({len(columns)})
-    return Table("All points", ("point", *columns), rows, figures, texts, tuple(range(len(rows))))
+    table = Table("All points", ("point", *columns), rows, figures, texts, tuple(range(len(rows))))
+    return table.varying("spot", "accelerator")
 
 
 FIGURES: Final = {"cost", "time", "tokens", "GPUs", "spot"}
@@ -157,9 +162,9 @@ def _rivals(others: Sequence[Rival]) -> Iterator[Table]:
             one.accelerator,
             format_money(one.cost_usd),
             f"{float(one.cost_usd) / max(float(best.cost_usd), 0.01) - 1:+.1%}",
-            format_duration(one.wall_seconds),
+            dated(one.wall_seconds, one.start),
             f"{one.gpus:,}",
-            format_share(spot_share(one)),
+            format_share(spot_share(one.purchases)),
             one.placement.title,
         )
         for one in plans
@@ -171,7 +176,7 @@ def _rivals(others: Sequence[Rival]) -> Iterator[Table]:
         rows,
         frozenset({1, 2, 3, 4, 5}),
         frozenset({6}),
-    )
+    ).varying("spot")
 
 
 def _notes(found: Frontier) -> Iterator[str]:
@@ -182,4 +187,3 @@ def _notes(found: Frontier) -> Iterator[str]:
     yield f"Times are expected values, with failures and waiting. Prices: catalog of {date} and the problem's offers."
     if "time" in found.axes and found.confidence is not None:
         yield f"The chart shows the {axis_name(found, 'time')}, which is what the deadline bounds."
-    yield "Made by plan frontier; this file needs no network."
