@@ -101,7 +101,9 @@ class Pricing:
         """What capacity, budgets and commitments take off the bound."""
         rows, budgets = self.rows, self.portfolio.budgets
         found = -float((prices.energy * rows.capacity).sum())
-        found -= sum(usd * float(rows.nodes[place]) for usd, place in zip(prices.days.tolist(), rows.days, strict=True))
+        found -= sum(
+            float(usd) * float(rows.nodes[place]) for usd, place in zip(prices.days.tolist(), rows.days, strict=True)
+        )
         if budgets.total is not None:
             found -= prices.total * (float(budgets.total) - rows.paid_usd)
         found -= sum(float(prices.quarters[key] * float(usd)) for key, usd in budgets.quarters.items())
@@ -111,7 +113,7 @@ class Pricing:
         for usd, levels in zip(self.term_usd(prices, hourly), rows.branch.levels, strict=True):
             found += min(usd * one for one in levels)
         for usd, (least, most) in zip(prices.committed.tolist(), rows.branch.committed, strict=True):
-            found += usd * (least if usd > 0 else most)
+            found += float(usd) * (least if usd > 0 else most)
         return found
 
     def term_usd(self, prices: Prices, hourly: Array) -> list[float]:
