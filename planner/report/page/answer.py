@@ -16,7 +16,7 @@ from planner.report.page.parts import Badge, Card, Fact, Page, Table
 from planner.report.page.plan_card import plan_card
 from planner.report.plan_text import limit_rows, limits_asked, nearness, nodes_of, runner_up
 from planner.report.relaxations import from_and_to, reason_of, set_arguments
-from planner.report.sensitivity import NOTHING_GAINED, worth_lines
+from planner.report.sensitivity import NOTHING_GAINED, rule_lines, worth_lines
 from planner.report.spend import SPEND_HEADINGS, spend_lines, spend_rows
 from planner.report.spot_break_even import turning_lines
 from planner.units import format_combinations, format_money, format_probability, format_range, format_share
@@ -81,7 +81,7 @@ def _proven(document: PlanDocument) -> str:
 def _what_would_change(document: PlanDocument, plan: PlanPart) -> list[str]:
     """What is nearly as good and better otherwise, where the plan turns, and what a little more would buy."""
     found = [*near_optimal_lines(document.near_optimal, plan), *beyond_lines(document.better_with_grant, plan)]
-    worth = [one for one in worth_lines(document.sensitivity) if one]
+    worth = [one for one in (*worth_lines(document.sensitivity), *rule_lines(document.rules)) if one]
     found += [*(one for one in worth if not _buys_nothing(one)), *turning_lines(document.spot_turning_point)]
     return [*found, *filter(_buys_nothing, worth)] or ["nothing that was looked at"]
 

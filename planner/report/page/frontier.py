@@ -46,6 +46,7 @@ def frontier_page(found: Frontier, others: Sequence[Rival]) -> Page:
         chosen=_chosen(found),
         chart=frontier_chart(found, others, title),
         tables=(_points(found), *_rivals(others)),
+        beside=0,
         notes=tuple(_notes(found)),
     )
 
