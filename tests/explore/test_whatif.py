@@ -93,7 +93,7 @@ def test_a_larger_limit_is_never_worse(seed: int) -> None:
 
 def test_each_layout_table_is_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """45 cells over prices and limits evaluate every phase on every machine once."""
-    evaluated = []
+    evaluated: list[tuple[str, object]] = []
 
     def counted(workload: Any, phase: Any, space: Any, asked: Any) -> Any:  # noqa: ANN401
         evaluated.extend((phase.name, one.machine.key) for one in asked)
