@@ -156,7 +156,7 @@ class Session:
         from planner.simulate.job import job_of
         from planner.simulate.replay import replay as replayed
 
-        job = job_of(self.solve().data())
+        job = job_of(self.solve())
         found = Replay(job, replayed(job, job.policies(), runs=runs, seed=seed), runs, seed, ())
         return Result(replay_document(found), partial(print_replay, found))
 

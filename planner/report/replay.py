@@ -66,7 +66,6 @@ def replay_document(found: Replay) -> dict[str, Any]:
         "runs": found.runs,
         "seed": found.seed,
         "traces": list(found.traces),
-        "assumed": list(job.assumed),
     }
 
 
@@ -264,5 +263,3 @@ def _notes(found: Replay) -> Iterator[RenderableType]:
         yield Text("A trace's largest number of nodes stands for all spot nodes; after its end it begins again.")
     elif job.spot and not job.spot.traced:
         yield Text("No public trace covers this device: its spot figures are a proxy device's, of another time.")
-    for line in job.assumed:
-        yield Text(f"Assumed: {line}.")
