@@ -73,6 +73,7 @@ class Job:
     reserved_usd: float
     reserved_nodes: int
     committed_seconds: float
+    gpus_per_node: int = 1
     error: Predictive | None = None
     """Of real over estimated time, which runs draw; None where the estimate counts as right."""
 
@@ -113,6 +114,7 @@ def job_of(document: PlanDocument, source: str = "the answer") -> Job:
         reserved_usd=_usd(plan.prices.reserved) or 0.0,
         reserved_nodes=sum(one.nodes for one in plan.purchases if one.kind == "reserved"),
         committed_seconds=plan.committed_seconds,
+        gpus_per_node=plan.gpus_per_node,
         error=_error(document, plan),
     )
     try:
