@@ -22,6 +22,7 @@ from typing import Any, Final
 from click.testing import CliRunner
 
 from planner.catalog.calibration import Accuracy, load_calibration
+from planner.catalog.inline_keys import INLINE_KEYS, REQUIRED
 from planner.catalog.offers import load_offers, usable
 from planner.catalog.software import load_stacks
 from planner.cli import COMMANDS, main
@@ -363,6 +364,13 @@ def spot() -> Lines:
     )
 
 
+def inline_keys() -> Lines:
+    """The keys by which a problem spells out a model."""
+    yield from ("| key | means |", "|---|---|")
+    for key, meaning in INLINE_KEYS.items():
+        yield f"| `{key}` | {meaning}{' (required)' if key in REQUIRED else ''} |"
+
+
 TABLES: dict[str, Callable[[], Lines]] = {
     one.__name__: one
     for one in (
@@ -382,6 +390,7 @@ TABLES: dict[str, Callable[[], Lines]] = {
         scaling,
         gang,
         spot,
+        inline_keys,
     )
 }
 """The tables by the name that a page gives them."""

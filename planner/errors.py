@@ -66,12 +66,12 @@ FEW = 20
 """Most names that are listed in full."""
 
 
-def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known spelling nearest to `word`, or None when nothing is near."""
+def closest(word: str, known: Iterable[str], least: float = 0.6) -> str | None:
+    """The known spelling nearest to `word`, or None when none is at least so much like it, 0 to 1."""
     from difflib import get_close_matches  # noqa: PLC0415  (only needed once something is wrong)
 
     spellings = {name.lower(): name for name in known}
-    near = get_close_matches(word.lower()[:200], spellings, n=1, cutoff=0.6)
+    near = get_close_matches(word.lower()[:200], spellings, n=1, cutoff=least)
     return spellings[near[0]] if near else None
 
 

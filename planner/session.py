@@ -18,6 +18,7 @@ from planner.explore.room import Room
 from planner.explore.sensitivity import prepared
 from planner.explore.surroundings import Surroundings, surroundings
 from planner.explore.time_budget import TimeBudget
+from planner.market.names import named_problem
 from planner.plans.document import FORMAT_VERSION, PlanDocument
 from planner.plans.solution import Status
 from planner.problem.document import Document, parse_document, read_document, with_overrides
@@ -167,7 +168,7 @@ def load_problem(path_or_text: str | Path, overrides: Mapping[str, object] | Non
 
     `overrides` are what `--set` takes: `{"limits.budget": "$1k"}`. Raises InputError with every issue.
     """
-    return Problem.of(_document(path_or_text, overrides))
+    return named_problem(_document(path_or_text, overrides))
 
 
 def estimate(run: Run | str | Path, overrides: Mapping[str, object] | None = None) -> Result:

@@ -241,10 +241,15 @@ _DOLLARS = re.compile(
     r"(?P<sign>[+\-−]?)\s*(?P<before>(?:US)?\$|USD)?\s*(?P<amount>.*?)\s*(?P<after>USD|(?:US)?\$|dollars?)?", re.DOTALL
 )
 
+_OTHER_CURRENCY = re.compile(r"[€£¥₹₩₽₿]|\b(?:EUR|GBP|JPY|CNY|RMB|INR|KRW|CHF|CAD|AUD|SEK|SGD)\b")
+
 
 def parse_money(value: object) -> Decimal:
     """US dollars, exact, from `6 MUSD`, `$500k`, `$1,200.50` or `1.5 million USD`; 0 to 10^13."""
     match = _DOLLARS.fullmatch(value.strip()) if isinstance(value, str) else None
+    if isinstance(value, str) and (other := _OTHER_CURRENCY.search(value)):
+        message = f"sum of money {_shown(value)} is in {other[0]}, and only US dollars are known"
+        raise QuantityError(message, f"convert it to US dollars: write {_MONEY.example}")
     if not match or not (match["before"] or match["after"]):
         raise QuantityError(
             f"sum of money {_shown(value)} has no currency", f"only US dollars are known: write {_MONEY.example}"

@@ -10,6 +10,7 @@ from planner.board.charts import (
     certainty_spec,
     frontier_spec,
     memory_spec,
+    month_of,
     months_spec,
     spending,
     step_spec,
@@ -157,7 +158,7 @@ def sections(answer: Answer) -> Document:
         return {"research": [], "infrastructure": [], "finance": []}
     layout = plan_card(plan).tables[0]
     months = spending(plan)
-    month_rows = [(str(month), format_money(usd)) for month, usd in months]
+    month_rows = [(month, format_money(usd)) for month, usd in months]
     return {
         "research": [
             table("Layout", layout.headings, layout.rows, range(1, len(layout.headings))),
@@ -170,7 +171,7 @@ def sections(answer: Answer) -> Document:
             notes_section("Risk", [str(line) for line in notes(answer, plan)]),
         ],
         "finance": [
-            chart("Cost by month", months_spec(months)),
+            chart("Cost by month", months_spec(months, month_of(plan))),
             table("Months", ("month", "cost"), month_rows, (0, 1)),
             chart("How sure the date is", certainty_spec(plan, answer.problem)),
             _spread(risk_summary(plan, answer.problem)),

@@ -10,6 +10,7 @@ import numpy as np
 
 from planner.explore.lookup import Curve, CurvePoint, Lookup
 from planner.layouts.workload import workload_of
+from planner.market.money import usd_by_month
 from planner.plans.plan import Plan
 from planner.plans.plan_error import error_of
 from planner.problem.problem import Problem
@@ -179,33 +180,37 @@ def step_spec(plan: Plan) -> Spec:
     )
 
 
-def spending(plan: Plan) -> list[tuple[int, float]]:
-    """US dollars by month of 30 days from the start, each purchase spread evenly over its time."""
+def spending(plan: Plan) -> list[tuple[str, float]]:
+    """US dollars by month, of the calendar where the plan has a start, else of 30 days."""
+    if plan.start is not None:
+        months = usd_by_month(plan.payments, plan.start)
+        return [(f"{year}-{month:02}", float(usd)) for (year, month), usd in months.items()]
     month = DAYS_PER_MONTH * SECONDS_PER_DAY
-    starts: dict[str | None, float] = {None: 0.0}
-    lengths: dict[str | None, float] = {None: max(plan.wall_seconds, plan.purchase_option.committed_seconds)}
-    for phase in plan.phases:
-        starts[phase.name] = sum(lengths[name] for name in list(lengths)[1:])
-        lengths[phase.name] = phase.wall_seconds
     spent: dict[int, float] = {}
-    for purchase in plan.purchases:
-        start, length = starts[purchase.phase], max(lengths[purchase.phase], 1.0)
-        for index in range(int(start // month), int((start + length) // month) + 1):
-            held = min(start + length, (index + 1) * month) - max(start, index * month)
-            spent[index] = spent.get(index, 0.0) + float(purchase.cost_usd) * max(held, 0.0) / length
-    return [(index + 1, usd) for index, usd in sorted(spent.items()) if usd > 0]
+    for payment in plan.payments:
+        whole = max(sum(ends - begins for begins, ends in payment.spans), 1.0)
+        for begins, ends in payment.spans:
+            for index in range(int(begins // month), int(ends // month) + 1):
+                held = min(ends, (index + 1) * month) - max(begins, index * month)
+                spent[index] = spent.get(index, 0.0) + float(payment.usd) * max(held, 0.0) / whole
+    return [(str(index + 1), usd) for index, usd in sorted(spent.items()) if usd > 0]
 
 
-def months_spec(months: Sequence[tuple[int, float]]) -> Spec:
+def month_of(plan: Plan) -> str:
+    """What a month of `spending` is."""
+    return "month" if plan.start is not None else f"month of {DAYS_PER_MONTH} days"
+
+
+def months_spec(months: Sequence[tuple[str, float]], title: str) -> Spec:
     """Dollars by month."""
     values = [{"month": month, "usd": round(usd, 2), "words": format_money(usd)} for month, usd in months]
     return {
         "height": 180,
-        "description": "Cost by month of 30 days",
+        "description": f"Cost by {title}",
         "data": {"values": values},
         "mark": {"type": "bar", "color": "@s0"},
         "encoding": {
-            "x": {"field": "month", "type": "ordinal", "title": "month of 30 days", "axis": {"labelAngle": 0}},
+            "x": {"field": "month", "type": "ordinal", "title": title, "sort": None, "axis": {"labelAngle": 0}},
             "y": {"field": "usd", "type": "quantitative", "title": "US dollars", "axis": {"format": "$~s"}},
             "tooltip": [{"field": "month"}, {"field": "words", "title": "cost"}],
         },

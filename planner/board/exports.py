@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from planner.board.answers import headline
-from planner.board.charts import spending
+from planner.board.charts import month_of, spending
 from planner.board.solver import Shown
 from planner.errors import InputError
 from planner.explore.surroundings import Surroundings
@@ -132,7 +132,7 @@ def _sheets(shown: Shown) -> Mapping[str, Sequence[Row]]:
         months: list[Row] = [(month, round(usd, 2)) for month, usd in spending(plan)]
         sheets |= {
             "Bill": _bill(plan),
-            "Months": [("month of 30 days", "US dollars"), *months],
+            "Months": [(month_of(plan), "US dollars"), *months],
             "Phases": _phases(plan),
         }
     if shown.lookup is not None:

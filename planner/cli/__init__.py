@@ -42,6 +42,7 @@ COMMANDS = {
     "calibrate": "Fit the estimator to published runs, or measure your GPU.",
     "learn": "Learn from measured steps of your own runs, for every other command.",
     "probe": "Which short runs are worth their money before deciding.",
+    "track": "A run under way against its plan: when it ends, and what would bring it back.",
     "schema": "Print the JSON schema of problem, run and portfolio files, and of answers.",
 }
 """Subcommands and their one-line help; `planner.cli.NAME` has a command of that NAME, or `NAME_`."""

@@ -105,9 +105,9 @@ def _solved(path: str, content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
 
     document = document_of(content, path)
     from planner.explore.answer import answer
-    from planner.problem.problem import Problem
+    from planner.market.names import named_problem
     from planner.report.plan_json import answer_document
 
-    problem = Problem.of(document)
+    problem = named_problem(document)
     warn_of_phases(problem)
     return answer_document(answer(problem)).data(), dict(document.data)

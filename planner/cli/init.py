@@ -10,7 +10,7 @@ TEMPLATE = """\
 # `plan solve` finds the best plan, `plan schema` states every key.
 schema: plan/1
 name: my first plan
-model: llama3.1-8b              # a catalog name (`plan catalog models`), a path to a config.json, or an inline mapping
+model: llama3.1-8b              # a catalog name (`plan catalog models`), the path of a config.json, or {hidden_size: …}
 training:
   precision: bf16               # bf16, fp16, fp8 or fp4
   # method: lora                # adapters on a frozen base (rank: 16); qlora: on a 4-bit one; default full
@@ -22,6 +22,9 @@ training:
   # multi_token_prediction: true      # train the model's own modules too
   phases:                       # one after another; each gets its own layout and number of nodes
     - {name: pretrain, tokens: 200B, sequence_length: 8192, global_batch: 512}
+# schedule:                     # days of the calendar: answers tell dates, and what is due in which month
+#   start: 2027-01-04           # the first day
+#   deadline: 2027-03-01        # the last day; where limits.deadline is stated too, the tighter one binds
 market:
   # accelerators: [H100-80GB-SXM5, H200-141GB-SXM]     # default: every one in the catalogs
   # clouds: [aws, gcp]                                 # default: every one; []: only the offers below

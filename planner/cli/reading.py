@@ -22,9 +22,9 @@ def problem_of(path: str, sets: tuple[str, ...]) -> Problem:
     from planner.problem.document import read_document
 
     document = read_document(path, sets)  # before the classes below, which take long to import
-    from planner.problem.problem import Problem
+    from planner.market.names import named_problem
 
-    problem = Problem.of(document)
+    problem = named_problem(document)
     warn_of_phases(problem)
     return problem
 

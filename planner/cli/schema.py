@@ -11,15 +11,16 @@ import click
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["problem", "run", "portfolio", "answer"]), default="problem")
+@click.argument("kind", type=click.Choice(["problem", "run", "portfolio", "answer", "track"]), default="problem")
 @click.option("--out", type=click.Path(), help="Write to this file instead of standard output.")
-def schema(kind: Literal["problem", "run", "portfolio", "answer"], out: str | None) -> None:
+def schema(kind: Literal["problem", "run", "portfolio", "answer", "track"], out: str | None) -> None:
     """Print the JSON schema of problem files (KIND problem, the default), run files, portfolio files or answers.
 
-    Editors use it for completion and checks: start a file with
+    KIND track: of what `plan track --json` prints. Editors use it for completion and checks: start a file with
     `# yaml-language-server: $schema=…/schema/problem.json`.
     """
     from planner.files import write_whole
+    from planner.learning.track_document import track_schema
     from planner.plans.document import answer_schema
     from planner.portfolio.file import portfolio_schema
     from planner.problem.problem import json_schema
@@ -29,6 +30,7 @@ def schema(kind: Literal["problem", "run", "portfolio", "answer"], out: str | No
         "run": partial(json_schema, "run"),
         "portfolio": portfolio_schema,
         "answer": answer_schema,
+        "track": track_schema,
     }
     text = json.dumps(schemas[kind](), indent=2, ensure_ascii=False) + "\n"
     if out is not None:

@@ -20,7 +20,7 @@ from planner.explore.room import Room, with_bounds
 from planner.explore.time_budget import TimeBudget
 from planner.layouts.degrees import searched_devices
 from planner.plans.choices import Choices
-from planner.plans.limits import Limit, limits_of
+from planner.plans.limits import Limit, limits_of, settings
 from planner.plans.plan import Plan
 from planner.problem.problem import Problem
 from planner.tolerances import SUM_ORDER
@@ -96,8 +96,7 @@ def _deadline(room: Room, limit: Limit) -> Relaxation:
             break
         mode = soonest_kept(room.modes(replace(room.bounds, wall_seconds=seconds)), Bounds())
         if mode:
-            hours = ceil(mode.kept_seconds / SECONDS_PER_HOUR)
-            return _relaxed(room, limit, float(hours * SECONDS_PER_HOUR))
+            return _relaxed(room, limit, float(ceil(mode.kept_seconds / limit.unit_seconds) * limit.unit_seconds))
     return _hopeless(limit)
 
 
@@ -174,7 +173,8 @@ def _first(counts: list[int], holds: Callable[[int], bool]) -> int:
 def _relaxed(room: Room, limit: Limit, after: float) -> Relaxation:
     """A limit's change with the best plan that it allows."""
     bounds = replace(room.bounds, **{limit.quantity: after})
-    return Relaxation(limit.name, limit.unit, limit.bound, after, best_plan(room, bounds), (setting(limit, after),))
+    sets = settings(room.problem, limit, after)
+    return Relaxation(limit.name, limit.unit, limit.bound, after, best_plan(room, bounds), sets)
 
 
 def best_plan(room: Room, bounds: Bounds) -> Plan | None:
@@ -195,17 +195,6 @@ def _hopeless(limit: Limit) -> Relaxation:
     return Relaxation(limit.name, limit.unit, limit.bound, None, None, ())
 
 
-def setting(limit: Limit, value: float) -> str:
-    """The `--set` argument that gives a limit a value."""
-    match limit.unit:
-        case "s":
-            return f"{limit.name}={value / SECONDS_PER_HOUR:.0f}h"
-        case "USD":
-            return f"{limit.name}=${value:.0f}"
-        case "GPUs":
-            return f"{limit.name}={value:.0f}"
-
-
 STRETCH_STEPS: Final = 1000
 """Steps of an equal stretch in once the limits."""
 
@@ -221,16 +210,17 @@ def _stretched(room: Room, limits: Mapping[str, Limit]) -> Relaxation | None:
                 lambda one: _is_possible(room, _times(limits, one)),
             )
             bounds = _times(limits, steps)
-            sets = tuple(setting(limit, getattr(bounds, limit.quantity)) for limit in limits.values())
-            plan = best_plan(room, bounds)
-            return Relaxation("all limits", "×", 1.0, steps / STRETCH_STEPS, plan, sets)
+            pairs = [(limit, getattr(bounds, limit.quantity)) for limit in limits.values()]
+            sets = tuple(text for pair in pairs for text in settings(room.problem, *pair))
+            return Relaxation("all limits", "×", 1.0, steps / STRETCH_STEPS, best_plan(room, bounds), sets)
     return None
 
 
 def _times(limits: Mapping[str, Limit], steps: int) -> Bounds:
     """All limits stretched equally, each in the unit that is proposed."""
+    unit = limits["wall_seconds"].unit_seconds if "wall_seconds" in limits else SECONDS_PER_HOUR
     rounded: dict[str, Callable[[float], float]] = {
-        "wall_seconds": lambda seconds: ceil(seconds / SECONDS_PER_HOUR) * SECONDS_PER_HOUR,
+        "wall_seconds": lambda seconds: ceil(seconds / unit) * unit,
         "cost_usd": lambda usd: ceil(usd / money_unit(usd)) * money_unit(usd),
         "gpus": floor,
     }

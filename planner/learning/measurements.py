@@ -117,7 +117,7 @@ def _from_csv(path: Path, calibration: Calibration) -> Reading:
     for members in group(rows):
         place = Place(str(path), members[0].line)
         try:
-            found.append(_checked(_of_case(case_of(members), place, calibration)))
+            found.append(checked(_of_case(case_of(members), place, calibration)))
         except Skipped as reason:
             issues.append(Issue(str(reason), place, HELP))
         except InputError as error:
@@ -160,13 +160,37 @@ def _from_run(path: Path, log: Path | None, calibration: Calibration) -> Reading
     if steps is None and run.measured is None:
         issue = Issue("the run file has no measured block", run.place(), "add measured: {step: 18.9s}, or give --log")
         return Reading((), (issue,))
+    stated = run.measured
+    measurement = measurement_of(
+        run,
+        calibration,
+        str(log or path),
+        run.place("measured") if stated else Place(str(log)),
+        seconds=steps.median_seconds if steps else stated.step if stated else None,
+        allocated_bytes=stated.peak_memory if stated else None,
+    )
+    try:
+        return Reading((checked(measurement),), (), (steps,) if steps else ())
+    except InputError as error:
+        return Reading((), error.issues)
+
+
+def measurement_of(
+    run: Run,
+    calibration: Calibration,
+    name: str,
+    place: Place,
+    *,
+    seconds: float | None,
+    allocated_bytes: float | None = None,
+) -> Measurement:
+    """What was measured of a run. Raises InputError for a run whose parts do not fit together."""
     plain = calibration.model_copy(update={"own_runs": (), "own_peaks": ()})
     subject = resolve(run)
     symbols = symbols_of(subject, plain)
-    stated = run.measured
-    measurement = Measurement(
-        name=str(log or path),
-        place=run.place("measured") if stated else Place(str(log)),
+    return Measurement(
+        name=name,
+        place=place,
         traits=traits_of_subject(subject),
         architecture=symbols.architecture,
         device=symbols.device,
@@ -175,13 +199,9 @@ def _from_run(path: Path, log: Path | None, calibration: Calibration) -> Reading
         layout=symbols.layout,
         efficiency=1.0,
         gpus=run.cluster.gpus,
-        seconds=steps.median_seconds if steps else stated.step if stated else None,
-        allocated_bytes=stated.peak_memory if stated else None,
+        seconds=seconds,
+        allocated_bytes=allocated_bytes,
     )
-    try:
-        return Reading((_checked(measurement),), (), (steps,) if steps else ())
-    except InputError as error:
-        return Reading((), error.issues)
 
 
 def _rates(run: Run) -> Rates:
@@ -190,7 +210,7 @@ def _rates(run: Run) -> Rates:
     return Rates(sequences * training.sequence_length, sequences, run.cluster.gpus)
 
 
-def _checked(measurement: Measurement) -> Measurement:
+def checked(measurement: Measurement) -> Measurement:
     """The measurement, if it is possible. Raises InputError where it is not."""
     if measurement.seconds is not None and not measurement.utilisation <= 1:
         message = f"a step of {measurement.seconds:.4g} s would be {measurement.utilisation:.0%} MFU"

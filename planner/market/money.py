@@ -6,14 +6,19 @@ and every line of a bill is whole cents, rounded here in the same way for a sear
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
 from planner.availability.spot_cycles import Rates
 from planner.performance.symbols import Array
-from planner.units import SECONDS_PER_HOUR, round_usd
+from planner.tolerances import CENT
+from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, round_usd
 
 Nodes = Array | npt.NDArray[np.int64] | float
 """Numbers of nodes."""
@@ -60,3 +65,75 @@ def line_usd(nodes: int, usd_per_node_hour: Decimal, seconds: float) -> Decimal:
 def gpu_hours_usd(gpu_hours: float | Decimal, usd_per_gpu_hour: Decimal) -> Decimal:
     """US dollars for device-hours whose nodes are not known, in whole cents."""
     return round_usd(Decimal(gpu_hours) * usd_per_gpu_hour)
+
+
+def apportioned(amounts: Sequence[Decimal | Fraction], unit: Decimal) -> list[Decimal]:
+    """Amounts in whole units that add up to their rounded sum: those with most beyond a whole one are rounded up.
+
+    The method of largest remainders: no amount moves by a whole unit.
+    """
+    exact = [Fraction(amount) / Fraction(unit) for amount in amounts]
+    down = [amount.numerator // amount.denominator for amount in exact]
+    missing = round(sum(exact, start=Fraction(0))) - sum(down)
+    up = sorted(range(len(exact)), key=lambda index: down[index] - exact[index])[:missing]
+    return [unit * (whole + (index in up)) for index, whole in enumerate(down)]
+
+
+Span = tuple[float, float]
+"""From when to when, in seconds from the first day of a schedule."""
+Month = tuple[int, int]
+"""Year and month."""
+
+
+@dataclass(frozen=True)
+class Payment:
+    """An amount that is due evenly while something is paid."""
+
+    usd: Decimal
+    """Whole cents."""
+    spans: tuple[Span, ...]
+    """In order; one without length is due at once."""
+
+
+def usd_by_month(payments: Iterable[Payment], start: date) -> Mapping[Month, Decimal]:
+    """What is due in each calendar month in which something is, in whole cents that add up to all payments."""
+    found: dict[Month, Decimal] = {}
+    for payment in payments:
+        shares = _shares(payment.spans, start)
+        amounts = apportioned([Fraction(payment.usd) * share for share in shares.values()], CENT)
+        for month, usd in zip(shares, amounts, strict=True):
+            found[month] = found.get(month, Decimal(0)) + usd
+    return dict(sorted(found.items()))
+
+
+def usd_by_quarter(months: Mapping[Month, Decimal]) -> Mapping[tuple[int, int], Decimal]:
+    """The same by calendar quarter: year and quarter, from 1."""
+    found: dict[tuple[int, int], Decimal] = {}
+    for (year, month), usd in months.items():
+        quarter = (year, (month + 2) // 3)
+        found[quarter] = found.get(quarter, Decimal(0)) + usd
+    return found
+
+
+def _shares(spans: Iterable[Span], start: date) -> dict[Month, Fraction]:
+    """Which part of some spans lies in each month; of spans without length all in the month of the first."""
+    seconds: dict[Month, Fraction] = {}
+    for span in spans:
+        for month, part in _by_month(span, start):
+            seconds[month] = seconds.get(month, Fraction(0)) + part
+    whole = sum(seconds.values(), start=Fraction(0))
+    return {month: part / whole for month, part in seconds.items()} if whole else {min(seconds): Fraction(1)}
+
+
+def _by_month(span: Span, start: date) -> Iterator[tuple[Month, Fraction]]:
+    """The seconds of one span in each month that it touches."""
+    begins, ends = Fraction(span[0]), Fraction(span[1])
+    first = start + timedelta(days=int(span[0] // SECONDS_PER_DAY))
+    year, month = first.year, first.month
+    while True:
+        following = (year + month // 12, month % 12 + 1)
+        until = min(ends, Fraction((date(*following, 1) - start).days * SECONDS_PER_DAY))
+        yield (year, month), until - begins
+        if until == ends:
+            return
+        begins, (year, month) = until, following

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from html import escape
@@ -236,6 +237,10 @@ class PhasePart(Part):
     """One phase: its nodes, layout, speed and memory, and what a launch needs."""
 
     name: str
+    start: date | None = None
+    """The day on which it begins; null without a `schedule`."""
+    end: date | None = None
+    """The day on which it is expected to end."""
     accelerator: str
     placement: PlacementPart
     nodes: int
@@ -289,6 +294,58 @@ class MovePart(Part):
     cost_usd: Money
 
 
+class SchedulePart(Part):
+    """The days of a plan, as expected; a day counts from its midnight, the last one until the midnight after it."""
+
+    start: date
+    """From which times are counted."""
+    begin: date
+    """The day on which the first phase begins."""
+    end: date
+    """The day on which the last one ends."""
+    deadline: date | None
+    """The last day that the tighter of `schedule.deadline` and `limits.deadline` allows."""
+    deadline_by: str | None
+    """Which of them that is."""
+    other_deadline: date | None
+    """What the other one allows, where both are stated."""
+
+
+class MonthPart(Part):
+    """What is due in a calendar month."""
+
+    month: str
+    """Such as `2027-01`."""
+    usd: Money
+
+
+class QuarterPart(Part):
+    """What is due in a calendar quarter."""
+
+    quarter: str
+    """Such as `2027-Q1`."""
+    usd: Money
+
+
+class CommittedPart(Part):
+    """What is paid already and no part of the bill."""
+
+    name: str
+    usd: Money
+
+
+class SpendPart(Part):
+    """The bill by when it is due, and what stands beside it."""
+
+    months: tuple[MonthPart, ...]
+    """They add up to the bill; none without a `schedule`."""
+    quarters: tuple[QuarterPart, ...]
+    idle_usd: Money
+    """What of the bill is for reserved hours in which no phase uses the nodes."""
+    committed: tuple[CommittedPart, ...]
+    """What is paid already, whatever is decided."""
+
+
 class PlanPart(Part):
     """A plan: where, on what, how, and for how much."""
 
@@ -326,6 +383,9 @@ class PlanPart(Part):
     phases: tuple[PhasePart, ...]
     moves: tuple[MovePart, ...] = ()
     """What is carried between places, where phases run in several."""
+    schedule: SchedulePart | None = None
+    """Null where the problem states no `schedule`."""
+    spend: SpendPart | None = None
 
 
 class LearnedPart(Part):

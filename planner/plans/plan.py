@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import date
 from decimal import Decimal
-from itertools import pairwise
-from typing import Final
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from planner.catalog.precisions import used_precision
 from planner.layouts.evaluator import layout_of
 from planner.layouts.wall_time import TimedLayouts, checkpoint_and_restart_seconds, interruption_rates, run_moments
 from planner.layouts.workload import Workload
-from planner.market.money import line_usd, rates_per_second, usd_per_second
+from planner.market.money import Payment, Span, rates_per_second, usd_per_second
 from planner.market.placements import Machine, Placement
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.evaluate import evaluate
@@ -24,36 +23,10 @@ from planner.performance.step import StepTime
 from planner.performance.work import model_flop_per_token
 from planner.plans.choices import Choices
 from planner.plans.moves import STAY, Move, move_between
+from planner.plans.purchases import Purchase, bill_of
 from planner.plans.solution import Decision, PhaseDecision, Stay
-from planner.problem.problem import Purchase as Kind
 from planner.problem.run import Recompute
 from planner.units import SECONDS_PER_HOUR
-
-
-@dataclass(frozen=True)
-class Purchase:
-    """One line of the bill."""
-
-    phase: str | None
-    """None for what is reserved from the first phase to the last."""
-    offer: str
-    accelerator: str
-    kind: Kind
-    nodes: int
-    gpus_per_node: int
-    usd_per_gpu_hour: Decimal
-    hours: float
-    """Hours for which each node is paid."""
-    wall_hours: float
-    """From the start to the end of what it is bought for."""
-    cost_usd: Decimal
-    """Whole cents."""
-    note: str = ""
-
-    @property
-    def gpu_hours(self) -> float:
-        """Device-hours that are paid for."""
-        return self.nodes * self.gpus_per_node * self.hours
 
 
 @dataclass(frozen=True)
@@ -65,6 +38,13 @@ class PlannedMove:
     origin: Placement
     target: Placement
     move: Move
+    begins_seconds: float
+    """From the first day to its begin."""
+
+    @property
+    def payment(self) -> Payment:
+        """When it is due."""
+        return Payment(self.cost_usd, ((self.begins_seconds, self.begins_seconds + self.wall_seconds),))
 
     @property
     def wall_seconds(self) -> float:
@@ -92,6 +72,8 @@ class PhasePlan:
     """Where it runs and how it is bought."""
     begins: bool
     """Whether the job begins with it, or a stay on spot nodes, which have to be waited for."""
+    spans: tuple[Span, ...]
+    """From when to when it runs, in order, in seconds from the first day."""
     nodes: int
     """Compute nodes, excluding spares."""
     spare_nodes: int
@@ -144,6 +126,18 @@ class Plan:
     purchases: tuple[Purchase, ...]
     moves: tuple[PlannedMove, ...] = ()
     """Between stays in different places."""
+    start: date | None = None
+    """The first day of the schedule, where the problem has one."""
+
+    @property
+    def payments(self) -> tuple[Payment, ...]:
+        """Every line of the bill with when it is due."""
+        return (*(one.payment for one in self.purchases), *(one.payment for one in self.moves))
+
+    @property
+    def idle_usd(self) -> Decimal:
+        """What the bill holds for reserved hours in which no phase uses the nodes."""
+        return sum((one.idle_usd for one in self.purchases), start=Decimal(0))
 
     @property
     def purchase_option(self) -> PurchaseOption:
@@ -223,22 +217,27 @@ def _summed(parts: Sequence[Moments]) -> Moments:
 
 def plan_of(choices: Choices, decision: Decision) -> Plan:
     """The plan that follows from a decision."""
-    phases = tuple(
-        _phase_plan(choices, stay, index, decision.phases[index]) for stay in decision.stays for index in stay.phases
-    )
-    return Plan(decision.stays, phases, tuple(_bill(decision, phases)), tuple(_moves(choices, decision.stays)))
+    phases, moves, now = list[PhasePlan](), list[PlannedMove](), 0.0
+    for before, stay in zip((None, *decision.stays), decision.stays, strict=False):
+        if before and (move := _move(choices, before, stay, now)):
+            moves.append(move)
+            now += move.wall_seconds
+        for index in stay.phases:
+            phases.append(_phase_plan(choices, stay, index, decision.phases[index], now))
+            now = phases[-1].spans[-1][1]
+    schedule = choices.problem.schedule
+    bill = tuple(bill_of(decision, phases))
+    return Plan(decision.stays, tuple(phases), bill, tuple(moves), schedule.start if schedule else None)
 
 
-def _moves(choices: Choices, stays: Sequence[Stay]) -> Iterator[PlannedMove]:
-    """What is carried between stays in different places."""
-    for before, stay in pairwise(stays):
-        origin, target = before.purchase_option.placement, stay.purchase_option.placement
-        move = move_between(choices.problem, choices.workload, stay.first, origin, target)
-        if move != STAY:
-            yield PlannedMove(choices.phases[stay.first].name, origin, target, move)
+def _move(choices: Choices, before: Stay, stay: Stay, now: float) -> PlannedMove | None:
+    """What is carried between two stays as soon as the first has ended; None in one place."""
+    origin, target = before.purchase_option.placement, stay.purchase_option.placement
+    move = move_between(choices.problem, choices.workload, stay.first, origin, target)
+    return None if move == STAY else PlannedMove(choices.phases[stay.first].name, origin, target, move, now)
 
 
-def _phase_plan(choices: Choices, stay: Stay, index: int, decided: PhaseDecision) -> PhasePlan:
+def _phase_plan(choices: Choices, stay: Stay, index: int, decided: PhaseDecision, now: float) -> PhasePlan:
     """The figures of one phase."""
     purchase_option, begins = stay.purchase_option, stay.begins_with(index)
     machine = purchase_option.placement.machine
@@ -255,8 +254,10 @@ def _phase_plan(choices: Choices, stay: Stay, index: int, decided: PhaseDecision
     nodes = columns.nodes[[decided.index]]
     write, restart = checkpoint_and_restart_seconds(workload, interruption_rates(machine.accelerator.name), nodes)
     run = columns.run.take(np.asarray([decided.index]))
+    wall_seconds = _only(run.wall.after(decided.steps))
     return PhasePlan(
         name=work.name,
+        spans=((now, now + wall_seconds),),
         nodes=int(columns.nodes[decided.index]),
         spare_nodes=int(columns.bought[decided.index] - columns.nodes[decided.index]),
         gpus=gpus,
@@ -267,7 +268,7 @@ def _phase_plan(choices: Choices, stay: Stay, index: int, decided: PhaseDecision
         steps=decided.steps,
         tokens=work.tokens if decided.steps == work.steps else decided.steps * work.tokens_per_step,
         step_seconds=step_seconds,
-        wall_seconds=_only(run.wall.after(decided.steps)),
+        wall_seconds=wall_seconds,
         checkpoint_seconds=_only(write),
         restart_seconds=_only(restart),
         spot_seconds=_only(run.spot.after(decided.steps)),
@@ -295,58 +296,3 @@ def _moments(workload: Workload, purchase_option: PurchaseOption, decided: Phase
 def _only(values: object) -> float:
     """The only value of an array that may have kept a size of one, or none at all."""
     return float(np.ravel(np.asarray(values))[0])
-
-
-def _bill(decision: Decision, phases: tuple[PhasePlan, ...]) -> Iterator[Purchase]:
-    """Every purchase, stay by stay: the reservation, then phase by phase."""
-    for stay in decision.stays:
-        purchase_option = stay.purchase_option
-        if stay.reserved and purchase_option.reservation:
-            wall = sum(phases[index].wall_seconds for index in stay.phases)
-            paid = max(wall, purchase_option.committed_seconds)
-            price = purchase_option.reservation.usd_per_node_hour
-            yield _purchase(purchase_option.placement, None, "reserved", stay.reserved, price, (paid, wall))
-        for index in stay.phases:
-            yield from _phase_bill(purchase_option.placement, phases[index], decision.phases[index])
-
-
-def _phase_bill(placement: Placement, phase: PhasePlan, decided: PhaseDecision) -> Iterator[Purchase]:
-    """What one phase buys on top of the reservation."""
-    wall, name = phase.wall_seconds, phase.name
-    if decided.on_demand and placement.on_demand is not None:
-        yield _purchase(placement, name, "on_demand", decided.on_demand, placement.on_demand, (wall, wall))
-    if decided.spot and placement.spot is not None:
-        yield _purchase(placement, name, "spot", decided.spot, placement.spot, (phase.spot_seconds, wall))
-        if phase.replaced_seconds and placement.on_demand is not None:
-            away = (phase.replaced_seconds, wall)
-            yield _purchase(placement, name, "on_demand", decided.spot, placement.on_demand, away, WHILE_AWAY)
-
-
-WHILE_AWAY: Final = "while spot is away"
-"""Note on nodes that replace spot nodes and are not bought on top of them."""
-
-
-def _purchase(
-    placement: Placement,
-    phase: str | None,
-    kind: Kind,
-    nodes: int,
-    usd_per_node_hour: Decimal,
-    paid_and_wall_seconds: tuple[float, float],
-    note: str = "",
-) -> Purchase:
-    """One line of the bill."""
-    seconds, wall = paid_and_wall_seconds
-    return Purchase(
-        phase=phase,
-        offer=placement.title,
-        accelerator=placement.machine.accelerator.name,
-        kind=kind,
-        nodes=nodes,
-        gpus_per_node=placement.machine.per_node,
-        usd_per_gpu_hour=usd_per_node_hour / placement.machine.per_node,
-        hours=seconds / SECONDS_PER_HOUR,
-        wall_hours=wall / SECONDS_PER_HOUR,
-        cost_usd=line_usd(nodes, usd_per_node_hour, seconds),
-        note=note,
-    )

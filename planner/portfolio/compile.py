@@ -148,7 +148,7 @@ def _blocks(file: PortfolioFile, entry: PoolEntry, per_node: int) -> Iterator[Co
         sizes = tuple(sorted({size for size in offer.sizes if size <= entry.nodes}))
         least, most = offer.days
         for days in sorted({most, max(least, (least + most) // 2)}):
-            for start in range(ceil(offer.lead / SECONDS_PER_DAY), file.days - days + 1, LEAST_BLOCK_STARTS):
+            for start in range(ceil((offer.lead or 0) / SECONDS_PER_DAY), file.days - days + 1, LEAST_BLOCK_STARTS):
                 usd = _per_node(offer.price, per_node)
                 yield Commitment(offer.name, start, days, usd, sizes, entry.nodes, days)
 

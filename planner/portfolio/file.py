@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
+from planner.problem.calendar import BlockOffer, Closure, PricePeriod, closure_rules, period_rules
 from planner.problem.document import read_document
 from planner.problem.json_schema import described
 from planner.problem.quantities import (
@@ -71,28 +72,6 @@ class Budget(SchemaModel):
     """By team, such as `{vision: $4M}`; default: no limits."""
 
 
-class Closure(SchemaModel):
-    """Nodes that are away for some days."""
-
-    first: Annotated[Day, Field(alias="from")]
-    """The first day."""
-    last: Annotated[Day, Field(alias="to")]
-    """The last day."""
-    nodes: Count | None = None
-    """How many are away; default: all of the pool."""
-
-
-class PricePeriod(SchemaModel):
-    """A price from a day on, until the next period begins."""
-
-    first: Annotated[Day | None, Field(alias="from")] = None
-    """The first day; default: the calendar's first, which only the first period may leave out."""
-    last: Annotated[Day | None, Field(alias="to")] = None
-    """The last day; default: the day before the next period, or the calendar's last."""
-    price: Price
-    """Such as `$5.50/GPU-h`."""
-
-
 class CommitmentOffer(SchemaModel):
     """Nodes that can be paid for a whole term, used or not, at a lower price."""
 
@@ -108,39 +87,6 @@ class CommitmentOffer(SchemaModel):
     """Days on which the term can begin."""
     lead: Duration | None = None
     """How long before its first day it has to be ordered, after the calendar's start; default: not at all."""
-
-
-def _block_days(value: object) -> tuple[int, int]:
-    """Least and most days, from `1..14` or a number."""
-    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    match = re.fullmatch(r"([0-9]{1,4})(?:\.\.([0-9]{1,4}))?", text)
-    least, most = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-    if not 1 <= least <= most:
-        raise QuantityError(f"{text[:40]!r} is no number of days", "write 1..14 or 7")
-    return least, most
-
-
-BlockDays = Annotated[
-    tuple[int, int],
-    PlainValidator(_block_days),
-    WithJsonSchema({"type": ["string", "integer"], "examples": ["1..14"]}),
-]
-"""Least and most days of a block."""
-
-
-class BlockOffer(SchemaModel):
-    """Capacity blocks: some nodes for some days, paid whole, ordered ahead."""
-
-    name: Name = "block"
-    """What it is called."""
-    sizes: Annotated[tuple[Count, ...], Field(min_length=1, max_length=50)]
-    """Nodes of one block, such as `[1, 2, 4, 8]`."""
-    days: BlockDays
-    """Days that a block lasts, such as `1..14`."""
-    lead: Duration = 0.0
-    """How long before its first day a block is ordered: none begins earlier after the calendar's start; default 0."""
-    price: Price
-    """Per hour of the block."""
 
 
 class PoolEntry(SchemaModel):
@@ -371,35 +317,9 @@ def _pool_rules(file: PortfolioFile, pool: PoolEntry) -> Iterator[Rule]:
         yield Rule(("availability",), "availability requires a spot price", "add spot: $1.50/GPU-h")
     if pool.availability == 0:
         yield Rule(("availability",), "availability must be more than zero", "leave the pool out instead")
-    yield from _window_rules(pool)
-    yield from _price_rules(pool)
+    yield from closure_rules(pool.closed, pool.nodes)
+    yield from period_rules(pool.on_demand)
     yield from _commitment_rules(file, pool)
-
-
-def _window_rules(pool: PoolEntry) -> Iterator[Rule]:
-    """Closures that are turned round or take more nodes than there are."""
-    for index, closure in enumerate(pool.closed):
-        if closure.last < closure.first:
-            yield Rule(("closed", index, "to"), "the closure ends before it begins", "write a later day")
-        if (closure.nodes or 0) > pool.nodes:
-            message = f"{closure.nodes:,} of {pool.nodes:,} nodes cannot be away"
-            yield Rule(("closed", index, "nodes"), message, "write fewer nodes")
-
-
-def _price_rules(pool: PoolEntry) -> Iterator[Rule]:
-    """Price periods that overlap or are out of order."""
-    for index, period in enumerate(pool.on_demand):
-        place = ("on_demand", index)
-        if period.first and period.last and period.last < period.first:
-            yield Rule((*place, "to"), "the price period ends before it begins", "write a later day")
-        if index == 0:
-            continue
-        before = pool.on_demand[index - 1]
-        if period.first is None:
-            yield Rule(place, "a price period without its first day overlaps the one before", "add from: 2027-07-01")
-        elif (before.first and period.first <= before.first) or (before.last and period.first <= before.last):
-            message = f"price periods overlap: one begins on {period.first}, the one before goes on"
-            yield Rule((*place, "from"), message, "let each begin after the one before, in order")
 
 
 def _commitment_rules(file: PortfolioFile, pool: PoolEntry) -> Iterator[Rule]:
@@ -422,7 +342,7 @@ def _commitment_rules(file: PortfolioFile, pool: PoolEntry) -> Iterator[Rule]:
                 message = f"commitment {offer.name} starts on {start}, within its lead time, which ends {earliest}"
                 yield Rule((*place, "starts", number), message, "write a later day")
     for index, block in enumerate(pool.blocks):
-        if file.calendar.start + timedelta(seconds=block.lead) > file.calendar.end:
+        if file.calendar.start + timedelta(seconds=block.lead or 0) > file.calendar.end:
             message = f"the lead time of {block.name} is longer than the calendar"
             yield Rule(("blocks", index, "lead"), message, "shorten it or leave the block out")
         if min(block.sizes) > pool.nodes:

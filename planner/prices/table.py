@@ -12,23 +12,22 @@ from planner.errors import InputError, Place
 from planner.files import read_at_most
 
 LARGEST: Final = 64 * 2**20
-"""Bytes of the largest price list that is read."""
+"""Bytes of the largest file that is read."""
 MOST_ROWS: Final = 500_000
 LONGEST_CELL: Final = 1000
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 
 
-def content_of(path: str | Path) -> bytes:
-    """All of a file. Raises InputError when it cannot be read or is too large."""
+def content_of(path: str | Path, what: str = "a price list", cut: str = "the regions or instance types") -> bytes:
+    """All of a file. Raises InputError when it cannot be read or is too large: `what` is meant, `cut` is to be kept."""
     try:
         content = read_at_most(path, LARGEST + 1)
     except (OSError, ValueError) as error:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else "not a path"
-        raise InputError(f"cannot read it: {reason}", place=Place(str(path)), fix="give a price list") from None
+        raise InputError(f"cannot read it: {reason}", place=Place(str(path)), fix=f"give {what}") from None
     if len(content) > LARGEST:
-        fix = "cut it to the regions or instance types that matter"
-        raise InputError("larger than 64 MiB", place=Place(str(path)), fix=fix)
+        raise InputError("larger than 64 MiB", place=Place(str(path)), fix=f"cut it to {cut} that matter")
     return content
 
 

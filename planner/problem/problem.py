@@ -7,8 +7,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    PlainSerializer,
+    PlainValidator,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
 
+from planner.problem.calendar import Schedule
 from planner.problem.document import dotted, read_document
 from planner.problem.json_schema import described
 from planner.problem.pins import DegreePin, ZeroPin
@@ -162,6 +173,9 @@ class Market(SchemaModel):
     """Shares off the catalogs' prices by place, such as `{aws: 22%, gcp/TPUv5p: 30%}`; default: none."""
     quotas: Annotated[tuple[Quota, ...], Field(max_length=1000)] = ()
     """Quotas that offers share, such as `[{of: [us-east-1, ours], gpus: 512}]`; default: none."""
+    committed: Annotated[dict[Name, Money], Field(min_length=1, max_length=1000)] | None = None
+    """What is paid already, whatever is decided, by what it was paid for, such as `{2026 reservation: $310k}`: told
+    beside the bill, in which it is not; default: nothing."""
     capacity: Grants | None = None
     """Nodes that the catalogs' clouds grant at a time in one zone, such as `{aws: 256, gcp/B200-SXM: 512, any: 64}`, or
     `unlimited`; default: what clouds are known or assumed to sell without a contract."""
@@ -314,6 +328,8 @@ class Problem(SchemaFile):
     training: ProblemTraining
     calibration: CalibrationFile | None = None
     """A file that `plan learn` or `plan calibrate` wrote, such as `ours.toml`; default: the catalog's calibration."""
+    schedule: Schedule | None = None
+    """When the job can begin and must have ended, in days of the calendar; default: times without dates."""
     market: Market = Market()
     limits: Limits = Limits()
     layout: LayoutPins = LayoutPins()
@@ -325,6 +341,9 @@ class Problem(SchemaFile):
     preference: Preference | None = None
     """The same written apart: `{within: 1%, then: time}`; default: the objective alone decides."""
 
+    _stated_deadline: float | None = PrivateAttr(default=None)
+    """`limits.deadline` as it was written, where `schedule.deadline` is tighter and takes its place."""
+
     @model_validator(mode="before")
     @classmethod
     def _objective_is_split(cls, data: object) -> object:
@@ -335,6 +354,35 @@ class Problem(SchemaFile):
         if broken := list(_broken_rules(self)):
             raise RulesBrokenError(broken)
         return self
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _day_binds(cls, data: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """The problem with `schedule.deadline` as its limit on time, where that is the tighter one."""
+        stated = handler(data)
+        until, deadline = stated.schedule.seconds if stated.schedule else None, stated.limits.deadline
+        if until is None or (deadline is not None and deadline <= until):
+            return stated
+        found = stated.model_copy(update={"limits": stated.limits.model_copy(update={"deadline": until})})
+        found._stated_deadline = deadline  # noqa: SLF001  (its own)
+        return found
+
+    @model_serializer(mode="wrap")
+    def _as_stated(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The problem as it was written: with `limits.deadline` only where that was stated."""
+        limits = self.limits.model_copy(update={"deadline": self.stated_deadline})
+        written: dict[str, Any] = handler(self.model_copy(update={"limits": limits}))
+        return written
+
+    @property
+    def stated_deadline(self) -> float | None:
+        """`limits.deadline` as it was written."""
+        return self._stated_deadline if self.is_bound_by_day else self.limits.deadline
+
+    @property
+    def is_bound_by_day(self) -> bool:
+        """Whether `schedule.deadline` is what limits the time."""
+        return self.schedule is not None and self.schedule.seconds == self.limits.deadline is not None
 
 
 def load_problem(path: str | Path, sets: Iterable[str] = ()) -> Problem:
@@ -351,16 +399,18 @@ def json_schema(kind: Literal["problem", "run"] = "problem") -> dict[str, Any]:
 
 def _broken_rules(problem: Problem) -> Iterator[Rule]:
     """Every rule between several keys that does not hold."""
-    parts = (problem.training, problem.market, problem.limits, problem.risk)
-    for part in parts:
+    for part in (problem.training, problem.market, problem.limits, problem.risk):
         yield from part.broken_rules()
+    if problem.schedule is not None:
+        yield from problem.schedule.broken_rules()
     yield from _repeated(("training", "phases"), [phase.name for phase in problem.training.phases])
     limits = problem.limits
-    if problem.risk.confidence is not None and limits.deadline is None:
+    is_limited = limits.deadline is not None or (problem.schedule is not None and problem.schedule.deadline is not None)
+    if problem.risk.confidence is not None and not is_limited:
         yield Rule(("risk", "confidence"), "risk.confidence requires limits.deadline", "add limits.deadline")
     if problem.preference is not None:
         yield from _preference_rules(problem.objective, problem.preference)
-    if problem.objective == "tokens" and limits.budget is None and limits.deadline is None:
+    if problem.objective == "tokens" and limits.budget is None and not is_limited:
         yield Rule(("objective",), "the most tokens without budget or deadline are endless", "add limits.budget")
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from planner import units
+from planner.catalog.inline_keys import INLINE_KEYS, REQUIRED
 from planner.units import QuantityError
 
 
@@ -210,10 +211,15 @@ def _reference(value: object) -> str | dict[str, Any]:
     raise ValueError("must be a name, a path or a mapping")
 
 
+_INLINE_MODEL = {
+    "type": "object",
+    "properties": {key: {"description": meaning} for key, meaning in INLINE_KEYS.items()},
+    "required": list(REQUIRED),
+}
 Reference = Annotated[
     str | dict[str, Any],
     PlainValidator(_reference),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}], "examples": ["deepseek-v3", "my/config.json"]}),
+    WithJsonSchema({"anyOf": [{"type": "string"}, _INLINE_MODEL], "examples": ["deepseek-v3", "my/config.json"]}),
 ]
 """A model: its catalog name, the path of a file, or the architecture inline."""
 AcceleratorReference = Annotated[

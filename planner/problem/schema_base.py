@@ -66,7 +66,7 @@ class SchemaFile(SchemaModel):
                 issue if issue.place else replace(issue, place=self.place(*path, *issue.path, key=issue.at_key))
                 for issue in error.issues
             ]
-            raise InputError(sorted(placed, key=_in_file_order)) from None
+            raise InputError(sorted(placed, key=in_file_order)) from None
 
     @classmethod
     def of(cls, document: Document) -> Self:
@@ -120,10 +120,11 @@ def issues_of(error: ValidationError, document: Document, schema: type[BaseModel
     for detail in error.errors(include_url=False):
         path = _real_path(detail["loc"], document)
         found.update(dict.fromkeys(_issues(detail["type"], detail, path, document, schema)))
-    return sorted(found, key=_in_file_order)
+    return sorted(found, key=in_file_order)
 
 
-def _in_file_order(issue: Issue) -> tuple[int, int]:
+def in_file_order(issue: Issue) -> tuple[int, int]:
+    """Where an issue stands, for sorting: line and column."""
     return (issue.place.line or 0, issue.place.column or 0) if issue.place else (0, 0)
 
 
@@ -172,13 +173,28 @@ def _issues(
         message = (
             "must not be empty" if kind == "too_short" else f"{_plain_message(detail['msg'])}, not {_shown(value)}"
         )
-        yield Issue(f"{where} {message}", place, f"write {_example(schema, path)}")
+        yield Issue(f"{where} {message}", place, f"write {_meant(kind, value, path) or _example(schema, path)}")
+
+
+def _meant(kind: str, value: object, path: KeyPath) -> str:
+    """What was likely meant by a text where a list or a whole number is wanted; empty when nothing suggests itself."""
+    if not (isinstance(value, str) and path):
+        return ""
+    if kind == "tuple_type":
+        return f"{path[-1]}: [{', '.join(value[:200].replace(',', ' ').split())}]"
+    number, _, unit = value.strip().partition(" ")
+    if kind != "int_type" or not number.replace(",", "").isdecimal():
+        return ""
+    plain = int(number.replace(",", "")[:12])
+    if unit.startswith("node"):
+        return f"the GPUs of these nodes together: {path[-1]}: {8 * plain} where a node has 8"
+    return f"{path[-1]}: {plain}"
 
 
 def _plain_message(message: str) -> str:
     """Pydantic's message as the end of a sentence that starts with the key."""
     plain = message.removeprefix("Value error, ").replace("Input should", "must").replace("String should", "must")
-    return plain.replace("be a valid tuple", "be a list")
+    return plain.replace("be a valid tuple", "be a list").replace("be a valid integer", "be a whole number")
 
 
 def _shown(value: object) -> str:

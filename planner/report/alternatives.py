@@ -11,9 +11,10 @@ from planner.plans.plan import Plan
 from planner.problem.problem import Problem
 from planner.report.comparison import objective_ratio
 from planner.report.console import wide_console
+from planner.report.dates import dated
 from planner.report.plan_json import plan_document
 from planner.report.tables import text_table
-from planner.units import format_duration, format_money
+from planner.units import format_money
 
 
 def alternatives_document(problem: Problem, plans: Sequence[Plan]) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def print_alternatives(problem: Problem, plans: Sequence[Plan]) -> None:
     words = ("accelerator", "bought", "where")
     table = text_table("worse", "cost", "time", "GPUs", *words, left=words, wrap=words)
     for plan in plans:
-        figures = format_money(plan.cost_usd), format_duration(plan.wall_seconds), f"{plan.gpus:,}"
+        figures = format_money(plan.cost_usd), dated(plan.wall_seconds, plan.start), f"{plan.gpus:,}"
         bought = ", ".join(one.replace("_", "-") for one in kind_of(plan).purchases)
         share = f"{worse(problem, plans, plan):+.1%}"
         table.add_row(share, *figures, plan.accelerator, bought, plan.placement.title)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
+from planner.market.money import apportioned
 from planner.market.slices import sold_as
-from planner.plans.plan import Plan, PlannedMove, Purchase
+from planner.plans.plan import Plan, PlannedMove
+from planner.plans.purchases import Purchase
 from planner.tolerances import CENT
 from planner.units import MONEY_WITH_CENTS, counted, format_duration, price_text
 
@@ -92,18 +94,6 @@ def _move_line(move: PlannedMove, amount: Decimal, unit: Decimal) -> BillLine:
         amount=amount,
         remark=f"checkpoint and data, {format_duration(move.wall_seconds)}",
     )
-
-
-def apportioned(amounts: Sequence[Decimal], unit: Decimal) -> list[Decimal]:
-    """Amounts in whole units that add up to their rounded sum: those with most beyond a whole one are rounded up.
-
-    The method of largest remainders: no amount moves by a whole unit.
-    """
-    down = [(amount / unit).quantize(DOLLAR, ROUND_FLOOR) for amount in amounts]
-    total = (sum(amounts, start=Decimal(0)) / unit).quantize(DOLLAR, ROUND_HALF_EVEN)
-    missing = int(total - sum(down, start=Decimal(0)))
-    up = sorted(range(len(amounts)), key=lambda index: down[index] - amounts[index] / unit)[:missing]
-    return [unit * (whole + (index in up)) for index, whole in enumerate(down)]
 
 
 def _line(purchase: Purchase, amount: Decimal, unit: Decimal) -> BillLine:

@@ -10,6 +10,7 @@ from planner.explore.capacity import BetterWithGrant, Grant
 from planner.market.placements import Placement
 from planner.plans.plan import Plan
 from planner.problem.quantities import UNLIMITED
+from planner.report.dates import dated
 from planner.units import counted, format_duration, format_money
 
 MUCH: Final = 0.5
@@ -47,7 +48,7 @@ def beyond_lines(beyond: BetterWithGrant | None, best: Plan) -> Iterator[str]:
     sooner = best.wall_seconds - plan.wall_seconds
     change = f"{format_duration(abs(sooner))} {'sooner' if sooner > 0 else 'later'}"
     yield (
-        f"With a grant: {plan.gpus:,} × {plan.accelerator} for {format_duration(plan.wall_seconds)}, "
+        f"With a grant: {plan.gpus:,} × {plan.accelerator} for {dated(plan.wall_seconds, plan.start)}, "
         f"{format_money(plan.cost_usd)} ({plan.placement.title}): {gain}, {change}; {grant.in_words}, "
         f"then --set '{grant.setting}'"
     )

@@ -13,6 +13,7 @@ from planner.performance.predictive import CONFIDENCE
 from planner.plans.plan import Plan
 from planner.plans.plan_error import error_of, unseen_run
 from planner.report.comparison import objective_ratio
+from planner.report.dates import dated
 from planner.report.deadline_probability import plan_distribution
 from planner.report.learned import learned_document, learned_of
 from planner.units import format_duration, format_range, format_share
@@ -36,7 +37,7 @@ def estimate_error_document(answer: Answer, plan: Plan) -> dict[str, Any]:
 
 def estimate_error_lines(answer: Answer, best: Plan) -> Iterator[str]:
     """The range of the best plan, what it rests on, and the other accelerators on which as good a plan exists."""
-    low, high = map(format_duration, real_range(answer, best))
+    low, high = (dated(one, best.start) for one in real_range(answer, best))
     between = f"{CONFIDENCE:.0%} prediction interval: {format_range(low, high)}"
     yield f"{between}, node failures included; cost scales with time."
     yield from learned_of(answer.choices.workload.calibration, _traits(answer, best))

@@ -15,6 +15,7 @@ from planner.plans.document import FORMAT_VERSION
 from planner.plans.plan import PhasePlan, Plan
 from planner.problem.problem import Problem
 from planner.report.console import wide_console
+from planner.report.dates import dated, ends_on
 from planner.report.plan_json import plan_document
 from planner.report.tables import text_table
 from planner.units import figure_in_document, format_count, format_duration, format_money, format_share
@@ -65,6 +66,7 @@ def print_csv(found: Frontier) -> None:
             "spot_share",
             "knee",
             "within_request",
+            "end",
         ]
     )
     for point in found.points:
@@ -80,6 +82,7 @@ def print_csv(found: Frontier) -> None:
                 f"{spot_share(plan):.4f}",
                 int(point.is_knee),
                 int(is_within_request(found, point)),
+                ends_on(plan.wall_seconds, plan.start),
             ]
         )
 
@@ -186,7 +189,7 @@ def _table(found: Frontier) -> Table:
         plan = point.plan
         mark = "◆" if point.is_knee else "●"
         times = [plan.wall_seconds, *((point.x if found.axes[0] == "time" else point.y,) if kept else ())]
-        figures = [format_money(plan.cost_usd), *map(format_duration, times), gpus_text(plan)]
+        figures = [format_money(plan.cost_usd), *(dated(one, plan.start) for one in times), gpus_text(plan)]
         figures = [format_count(plan.tokens), *figures] if found.most_is_best else figures
         table.add_row(mark, *figures, plan.accelerator, change)
     return table

@@ -24,7 +24,8 @@ from planner.layouts.workload import Workload, workload_of
 from planner.market.placements import Placement
 from planner.performance.parameters import active_parameters, total_parameters
 from planner.plans.document import FORMAT_VERSION, PlanDocument
-from planner.plans.plan import PhasePlan, Plan, Purchase
+from planner.plans.plan import PhasePlan, Plan
+from planner.plans.purchases import Purchase
 from planner.problem.problem import Objective, Problem
 from planner.problem.run import recompute_as_written
 from planner.problem.written import as_written
@@ -35,6 +36,7 @@ from planner.report.estimate_error import estimate_error_document, within_error
 from planner.report.gang import gang_document
 from planner.report.near_optimal import near_optimal_documents
 from planner.report.relaxations import relaxation_documents
+from planner.report.schedule_json import phase_days, schedule_document, spend_document
 from planner.report.sensitivity import limits_with_worth
 from planner.report.spot_break_even import turning_document
 from planner.report.spot_stress import stress, stress_document
@@ -143,6 +145,8 @@ def plan_document(plan: Plan, problem: Problem) -> dict[str, Any]:
         "purchases": [_purchase(one) for one in plan.purchases],
         "phases": _phases(plan, problem),
         "moves": _moves(plan),
+        "schedule": schedule_document(plan, problem),
+        "spend": spend_document(plan, problem),
     }
 
 
@@ -152,6 +156,7 @@ def _phases(plan: Plan, problem: Problem) -> list[dict[str, Any]]:
     return [
         {
             **phase_document(one, interruption_rates(device_of(one)).startup_seconds),
+            **phase_days(plan, one),
             "accelerator": device_of(one),
             "placement": place_document(one.purchase_option.placement),
             "sequence_length": stated.sequence_length,

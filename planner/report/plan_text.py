@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from datetime import date
 from math import ceil
 from typing import Final
 
@@ -24,23 +25,30 @@ from planner.explore.answer import (
 )
 from planner.explore.pin_blame import pin_blames
 from planner.explore.surroundings import NOTHING, Surroundings
+from planner.market.slices import sold_as
 from planner.plans.plan import PhasePlan, Plan
 from planner.plans.solution import Status
-from planner.problem.problem import Problem
+from planner.problem.problem import LayoutPins, Problem
 from planner.problem.run import recompute_as_written
 from planner.report.assumed import assumptions
+from planner.report.bars import bar
 from planner.report.bill import printed_bill
 from planner.report.capacity import beyond_lines, capacity_lines, grant_line
 from planner.report.comparison import objective_ratio
 from planner.report.console import wide_console
+from planner.report.dates import dated, dated_amount, ends_on, schedule_lines
 from planner.report.deadline_probability import risk_summary
 from planner.report.estimate_error import estimate_error_lines
 from planner.report.gang import gang_lines
 from planner.report.memory import headroom_line, memory_legend
 from planner.report.near_optimal import near_optimal_lines
+from planner.report.policies import POLICIES
+from planner.report.schedule_json import schedule_of, spend_of
+from planner.report.spend import spend_parts
 from planner.report.spot_stress import is_on_spot, stress_lines
 from planner.report.tables import facts, indented, text_table
 from planner.units import (
+    counted,
     format_amount,
     format_combinations,
     format_count,
@@ -52,12 +60,8 @@ from planner.units import (
 )
 from planner.verify.check import kept_seconds
 
-BAR: Final = 40
-"""Characters of a bar."""
 UNNOTICED: Final = 1e-3
 """Share by which paid GPU-hours may differ from those of the wall time without being told apart."""
-BLOCKS: Final = "█▓▒░▞▚▘·"
-"""What the parts of a bar are drawn with, in their order."""
 
 
 def print_answer(answer: Answer, around: Surroundings = NOTHING) -> None:
@@ -73,12 +77,14 @@ def answer_parts(answer: Answer, around: Surroundings = NOTHING) -> Iterator[Ren
         yield from _no_plan(answer)
         return
     yield _headline(answer, plan, around)
+    yield from (Text(line) for line in schedule_lines(schedule_of(plan, answer.problem)))
     for line in (*near_optimal_lines(around.near, plan), *beyond_lines(around.beyond, plan)):
         yield Text(line)
     yield ""
     yield _bill(plan)
+    yield from spend_parts(spend_of(plan, answer.problem))
     yield ""
-    yield _layouts(plan)
+    yield _layouts(plan, answer.problem.layout)
     yield ""
     for phase in plan.phases:
         yield from _bars(phase)
@@ -100,6 +106,8 @@ def answer_parts(answer: Answer, around: Surroundings = NOTHING) -> Iterator[Ren
 def _nodes(plan: Plan) -> str:
     """How many nodes of how many devices, and what connects them."""
     size, network = plan.machine.per_node, plan.machine.network_gbit_s
+    if slices := sold_as(plan.accelerator, size, plan.nodes):
+        return f"{counted(slices[0], 'slice')} of {counted(slices[1], 'chip')}"
     if plan.nodes == 1:
         return f"1 node of {size}"
     return f"{plan.nodes:,} nodes of {size}, {network:g} Gb/s per GPU"
@@ -175,10 +183,23 @@ def _bill(plan: Plan) -> Tree:
     return tree
 
 
-def _layouts(plan: Plan) -> Table:
-    """One line per phase: degrees, speed."""
-    degrees = ("tensor", "pipeline", "context", "expert", "data", "micro", "recompute", "ZeRO")
-    table = text_table("phase", "GPUs", *degrees, "step", "steps", "wall", "MFU")
+DEGREES: Final = {
+    "tensor": "tensor",
+    "pipeline": "pipeline",
+    "context": "context",
+    "expert": "expert",
+    "data": "data",
+    "micro_batch": "micro-batches",
+    "recompute": "recompute",
+    "zero": "ZeRO",
+}
+"""Headings of a layout's columns by the key that pins them."""
+
+
+def _layouts(plan: Plan, pins: LayoutPins) -> Table:
+    """One line per phase: degrees, with those that the problem pins, and speed."""
+    degrees = [name + (" (pinned)" if getattr(pins, key) is not None else "") for key, name in DEGREES.items()]
+    table = text_table("phase", "GPUs", *degrees, "step", "steps", "wall", *(("ends",) if plan.start else ()), "MFU")
     for phase in plan.phases:
         d = phase.degrees
         pipeline = f"{d['pipeline']}" + (f"×{d['virtual_pipeline']}" if d["virtual_pipeline"] > 1 else "")
@@ -190,12 +211,13 @@ def _layouts(plan: Plan) -> Table:
             f"{d['context']}",
             f"{d['expert']}",
             f"{d['data']}",
-            f"{d['micro_batch']}×{phase.microbatches}",
+            f"{phase.microbatches} of {d['micro_batch']}",
             str(recompute_as_written(phase.recompute)),
             f"{d['zero']}",
             format_duration(phase.step_seconds),
             format_count(phase.steps),
             format_duration(phase.wall_seconds),
+            *((ends_on(phase.spans[-1][1], plan.start),) if plan.start else ()),
             format_share(phase.mfu),
         )
     return table
@@ -208,18 +230,9 @@ def _bars(phase: PhasePlan) -> Iterator[RenderableType]:
         f"{phase.name}: memory {format_number(memory.total)} of {format_number(memory.limit)} GiB at the peak, "
         f"{format_number(memory.expected)} expected"
     )
-    yield indented(_bar({**memory.parts, "free": memory.free}, memory.limit, " GiB"))
+    yield indented(bar({**memory.parts, "free": memory.free}, memory.limit, " GiB"))
     yield Text(f"{phase.name}: step {format_duration(phase.step_seconds)}")
-    yield indented(_bar(phase.time, phase.step_seconds, " s"), below=1)
-
-
-def _bar(parts: Mapping[str, float], whole: float, unit: str) -> Group:
-    """Parts of a whole as a bar with its legend; parts below one per cent are left out."""
-    shown = {name: value for name, value in parts.items() if value >= 0.01 * whole}
-    marks = {name: "·" if name == "free" else BLOCKS[index % 7] for index, name in enumerate(shown)}
-    bar = "".join(marks[name] * max(1, round(BAR * value / whole)) for name, value in shown.items())
-    legend = "  ".join(f"{marks[name]} {name.replace('_', ' ')} {format_number(v)}{unit}" for name, v in shown.items())
-    return Group(Text(bar), Text(legend))
+    yield indented(bar(phase.time, phase.step_seconds, " s"), below=1)
 
 
 def _limits(answer: Answer, plan: Plan) -> Table:
@@ -227,17 +240,18 @@ def _limits(answer: Answer, plan: Plan) -> Table:
     table = text_table("limit", "bound", "plan", "left")
     for limit in answer.choices.limits.values():
         value = limit_value(limit, plan)
-        table.add_row(limit.name, *_against(limit.unit, limit.bound, value))
+        table.add_row(limit.name, *_against(limit.unit, limit.bound, value, plan.start))
     confidence, deadline = answer.problem.risk.confidence, answer.problem.limits.deadline
     if confidence is not None and deadline is not None:
         kept = kept_seconds(answer.choices.workload, plan, answer.problem.risk)
-        table.add_row(f"risk.confidence {format_share(confidence)}", *_against("s", deadline, kept))
+        table.add_row(f"risk.confidence {format_share(confidence)}", *_against("s", deadline, kept, plan.start))
     return table
 
 
-def _against(unit: str, bound: float, value: float) -> Iterator[str]:
+def _against(unit: str, bound: float, value: float, start: date | None) -> Iterator[str]:
     """A bound, the plan's figure and what is left."""
-    return (format_amount(unit, amount) for amount in (bound, value, bound - value))
+    yield from (dated_amount(unit, amount, start) for amount in (bound, value))
+    yield format_amount(unit, bound - value)
 
 
 def _runners_up(answer: Answer, plan: Plan) -> Table:
@@ -266,7 +280,7 @@ def _runner_up(answer: Answer, best: Plan, alternative: Alternative) -> Sequence
     return (
         alternative.accelerator,
         f"{plan.gpus:,}",
-        format_duration(plan.wall_seconds),
+        dated(plan.wall_seconds, plan.start),
         format_money(plan.cost_usd),
         f"{objective_ratio(answer.choices.objective, plan, best) - 1:+.1%}",
         alternative.reason,
@@ -301,7 +315,7 @@ def notes(answer: Answer, plan: Plan) -> Iterator[Text]:
 def _risk(problem: Problem, plan: Plan) -> Iterator[str]:
     """Time and cost after failures and preemptions, and the probability of meeting the deadline."""
     summary = risk_summary(plan, problem)
-    times = format_range(*(format_duration(summary.seconds[name]) for name in ("p5", "p95")))
+    times = format_range(*(dated(summary.seconds[name], plan.start) for name in ("p5", "p95")))
     costs = format_range(*(format_money(summary.usd[name]) for name in ("p5", "p95")))
     yield f"If the estimate is right, 90% of runs finish in {times} for {costs} after failures and preemptions."
     if summary.runs:
@@ -313,11 +327,11 @@ def _risk(problem: Problem, plan: Plan) -> Iterator[str]:
     if deadline is None or summary.in_time is None or summary.in_time_with_estimate is None:
         return
     expected, exact = map(format_probability, (summary.in_time_with_estimate, summary.in_time))
-    meeting = f"Probability of meeting the {format_duration(deadline)} deadline"
+    meeting = f"Probability of meeting the {dated(deadline, plan.start)} deadline"
     yield f"{meeting}: {expected} ({exact} if the estimate were exact)."
     if is_on_spot(plan) and summary.in_time_with_capacity is not None:
         known = format_probability(summary.in_time_with_capacity)
-        yield f"With how far the spot figures are known counted too: {known}."
+        yield f"Counting how well the spot figures are known too: {known}."
 
 
 def format_probability(share: float) -> str:
@@ -333,7 +347,8 @@ def _spot_note(plan: Plan) -> str:
     figures = plan.placement.spot_figures
     known = spot_statement(plan.accelerator) if figures is None or not figures.traced else "Figures stated or recorded."
     return (
-        f"Spot, policy {spot_policy.policy}: there {format_share(spot_policy.availability)} of the time, "
+        f"Spot nodes are there {format_share(spot_policy.availability)} of the time; while some are away "
+        f"{POLICIES[spot_policy.policy]} (policy {spot_policy.policy}); "
         f"{format_number(spot_policy.preemptions_per_node_day)} preemptions per node and day of up-time. {known}"
     )
 
@@ -344,7 +359,8 @@ def _no_plan(answer: Answer) -> Iterator[RenderableType]:
     if answer.status is not Status.INFEASIBLE:
         yield Text(f"{name}: time limit reached: no plan found, feasibility unknown")
         return
-    limits = ", ".join(f"{one.name} {format_amount(one.unit, one.bound)}" for one in answer.choices.limits.values())
+    asked = ((one, dated_amount(one.unit, one.bound, one.start)) for one in answer.choices.limits.values())
+    limits = ", ".join(f"{one.name} {bound}" for one, bound in asked)
     yield Text(f"{name}: no plan exists" + (f" within {limits}" if limits else ""))
     reasons: dict[str, list[str]] = {}
     for accelerator in accelerators_of(answer.choices):

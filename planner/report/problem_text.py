@@ -9,7 +9,8 @@ from planner.layouts.workload import Workload
 from planner.market.placements import Placement
 from planner.plans.limits import limits_of
 from planner.problem.problem import Problem
-from planner.units import counted, format_amount, format_count
+from planner.report.dates import dated_amount
+from planner.units import counted, format_count
 
 
 def problem_lines(problem: Problem, workload: Workload, found: Sequence[Placement]) -> Iterator[str]:
@@ -23,7 +24,9 @@ def problem_lines(problem: Problem, workload: Workload, found: Sequence[Placemen
     yield f"  {offers}: {', '.join(accelerators)}"
     yield from _substitutions(workload, found)
     for limit in limits_of(problem).values():
-        yield f"  {limit.name}: {format_amount(limit.unit, limit.bound)}"
+        yield f"  {limit.name}: {dated_amount(limit.unit, limit.bound, limit.start)}"
+    if problem.schedule:
+        yield f"  schedule: from {problem.schedule.start} on"
     yield f"  objective: {problem.objective}"
 
 

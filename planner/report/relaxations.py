@@ -10,10 +10,12 @@ from rich.table import Table
 from planner.explore.relaxations import Relaxation
 from planner.plans.limits import limits_of
 from planner.plans.plan import Plan
+from planner.problem.calendar import Schedule
 from planner.problem.problem import Problem
 from planner.report.console import wide_console
+from planner.report.dates import dated, ends_on
 from planner.report.tables import text_table
-from planner.units import format_amount, format_duration, format_money, format_share, usd_text
+from planner.units import format_amount, format_money, format_share, usd_text
 
 Value = float | str | None
 
@@ -46,7 +48,7 @@ def _plain(unit: str, value: Value) -> Value:
 def in_words(plan: Plan) -> str:
     """A plan in a few words."""
     return (
-        f"{plan.gpus:,} × {plan.accelerator}, {format_duration(plan.wall_seconds)}, {format_money(plan.cost_usd)}"
+        f"{plan.gpus:,} × {plan.accelerator}, {dated(plan.wall_seconds, plan.start)}, {format_money(plan.cost_usd)}"
         f" ({plan.placement.title})"
     )
 
@@ -65,6 +67,14 @@ def told_apart(unit: str, before: Value, after: Value) -> tuple[str, str]:
         return shown
     exact = {"USD": "${:,.2f}", "s": "{:,.10g} s", "×": "×{:.6g}"}.get(unit, "{:,.0f}")
     return exact.format(before), exact.format(after)
+
+
+def from_and_to(one: Relaxation, schedule: Schedule | None) -> Iterator[str]:
+    """What is stated and what it would have to be, a deadline with its day."""
+    both = zip(told_apart(one.unit, one.before, one.after), (one.before, one.after), strict=True)
+    for text, value in both:
+        day = ends_on(value, schedule.start) if schedule and one.unit == "s" and isinstance(value, float) else ""
+        yield f"{text} ({day})" if day else text
 
 
 def reason(problem: Problem, found: Sequence[Relaxation]) -> str:
@@ -94,7 +104,7 @@ def print_relaxations(problem: Problem, found: Sequence[Relaxation]) -> None:
     console.print()
     console.print(reason(problem, found))
     console.print()
-    console.print(_table(found))
+    console.print(_table(found, problem.schedule))
     possible = [one for one in found if one.sets]
     if possible:
         console.print()
@@ -108,20 +118,20 @@ def quoted(text: str) -> str:
     return f"'{text}'" if set(text) & set("$[]{} ,") else text
 
 
-def _table(found: Sequence[Relaxation]) -> Table:
+def _table(found: Sequence[Relaxation], schedule: Schedule | None) -> Table:
     first, *figures, last = "smallest relaxations", "from", "to", "change", "then"
     table = text_table(first, *figures, last, left=(first, last), wrap=(last,))
-    for row in _rows(found):
+    for row in _rows(found, schedule):
         table.add_row(*row)
     return table
 
 
-def _rows(found: Sequence[Relaxation]) -> Iterator[Sequence[str]]:
+def _rows(found: Sequence[Relaxation], schedule: Schedule | None) -> Iterator[Sequence[str]]:
     for one in found:
         change = delta(one)
         sign = "+" if change is not None and change > 0 else "−"
         shown = "" if change is None or one.unit == "×" else f"{sign}{amount(one.unit, abs(change))}"
-        yield one.limit, *told_apart(one.unit, one.before, one.after), shown, _then(one)
+        yield one.limit, *from_and_to(one, schedule), shown, _then(one)
 
 
 def _then(one: Relaxation) -> str:

@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 from planner.errors import InputError
 from planner.explore.answer import Answer, limit_value
 from planner.explore.surroundings import Surroundings
-from planner.plans.plan import Plan, Purchase
+from planner.plans.document import SpendPart
+from planner.plans.plan import Plan
+from planner.plans.purchases import Purchase
 from planner.prices.table import is_formula
 from planner.report.assumed import assumptions
 from planner.report.bill import printed_bill
 from planner.report.capacity import grant_line
+from planner.report.dates import dated, dated_amount, schedule_lines
 from planner.report.near_optimal import near_optimal_lines
-from planner.units import SECONDS_PER_DAY, format_amount, format_duration, format_money, price_text, usd_text
+from planner.report.schedule_json import phase_days, purchase_days, schedule_of, spend_of
+from planner.report.spend import quarter_of, spend_lines, spend_rows
+from planner.units import SECONDS_PER_DAY, format_money, price_text, usd_text
 
 if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet
@@ -32,10 +37,11 @@ def csv_text(plan: Plan) -> str:
     """The bill, a row per purchase; amounts recompute from the figures beside them."""
     stream = StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow((*BILL, "note"))
+    writer.writerow((*BILL, "note", "begin", "end"))
     for one in plan.purchases:
         figures = (price_text(one.usd_per_gpu_hour), repr(one.hours), repr(one.wall_hours), usd_text(one.cost_usd))
-        writer.writerow((*map(as_text, _names(one)), one.nodes, one.gpus_per_node, *figures, one.note))
+        days = purchase_days(plan, one)
+        writer.writerow((*map(as_text, _names(one)), one.nodes, one.gpus_per_node, *figures, one.note, *days))
     return stream.getvalue()
 
 
@@ -60,6 +66,8 @@ def workbook(answer: Answer, plan: Plan) -> bytes:
     sheet: Any = book.active
     sheet.title = "Bill"
     _bill_sheet(sheet, plan)
+    if plan.start:
+        _spend_sheet(book.create_sheet("Spend"), spend_of(plan, answer.problem))
     for title, rows in _tables(answer, plan):
         _filled(book.create_sheet(title), rows)
     content = BytesIO()
@@ -79,15 +87,41 @@ def _bill_sheet(sheet: Worksheet, plan: Plan) -> None:
         sheet.cell(row, len(BILL)).number_format = "#,##0.00"
 
 
+def _spend_sheet(sheet: Worksheet, spend: SpendPart) -> None:
+    """What is due by month, and each quarter and the total as formulas over the months."""
+    _filled(sheet, [("month", "USD", "quarter", "USD of the quarter")])
+    quarters = [quarter_of(one.month) for one in spend.months]
+    for row, (month, quarter) in enumerate(zip(spend.months, quarters, strict=True), start=2):
+        first = quarters.index(quarter) + 2
+        is_last = row - 1 == len(quarters) or quarters[row - 1] != quarter
+        of_quarter = (quarter, f"=SUM(B{first}:B{row})") if is_last else (None, None)
+        sheet.append((month.month, float(month.usd), *of_quarter))
+    sheet.append(("total", f"=SUM(B2:B{len(quarters) + 1})"))
+    for cell in (*sheet["B"], *sheet["D"]):
+        cell.number_format = "#,##0.00"
+    sheet.append(())
+    for line in spend_lines(spend):
+        sheet.append((as_text(line),))
+
+
+def _spend_markdown(spend: SpendPart) -> Iterator[str]:
+    """What is due by month and quarter, and what stands beside the bill."""
+    rows = tuple(spend_rows(spend))
+    if rows:
+        yield from ("", "| month | spend | quarter | spend of the quarter |", "|---|--:|---|--:|")
+        yield from (f"| {' | '.join(row)} |" for row in rows)
+    yield from (f"\n{_plain(line)}" for line in spend_lines(spend))
+
+
 def _tables(answer: Answer, plan: Plan) -> Iterator[tuple[str, Sequence[Sequence[object]]]]:
     """The other sheets by title."""
     degrees = list(plan.phases[0].degrees)
     phases = [
         (one.name, one.gpus, *(one.degrees[name] for name in degrees), one.step_seconds, one.steps,
-         one.wall_seconds / SECONDS_PER_DAY, one.mfu)
+         one.wall_seconds / SECONDS_PER_DAY, *phase_days(plan, one).values(), one.mfu)
         for one in plan.phases
     ]  # fmt: skip
-    yield "Phases", [("phase", "GPUs", *degrees, "seconds a step", "steps", "days", "MFU"), *phases]
+    yield "Phases", [("phase", "GPUs", *degrees, "seconds a step", "steps", "days", "begin", "end", "MFU"), *phases]
     found = [plan, *(one.plan for one in answer.alternatives if one.plan)]
     others = [
         (one.accelerator, one.placement.title, one.gpus, one.wall_seconds / SECONDS_PER_DAY, float(one.cost_usd))
@@ -115,9 +149,10 @@ def markdown_text(answer: Answer, plan: Plan, around: Surroundings) -> str:
 
 def _markdown(answer: Answer, plan: Plan, around: Surroundings) -> Iterator[str]:
     name = answer.problem.name or answer.choices.workload.model.name
-    figures = f"{format_duration(plan.wall_seconds)}, {format_money(plan.cost_usd)}"
+    figures = f"{dated(plan.wall_seconds, plan.start)}, {format_money(plan.cost_usd)}"
     yield f"**{_plain(name)}: {plan.gpus:,} × {plan.accelerator} for {figures}** ({_plain(plan.placement.title)})"
     conditions = [grant_line(around.grant)] if around.grant else []
+    conditions += schedule_lines(schedule_of(plan, answer.problem))
     yield from (f"\n{_plain(line)}" for line in (*conditions, *near_optimal_lines(around.near, plan)))
     bill = printed_bill(plan)
     yield from ("", "| phase | bought | amount |", "|---|---|--:|")
@@ -125,11 +160,13 @@ def _markdown(answer: Answer, plan: Plan, around: Surroundings) -> Iterator[str]
         for line in lines:
             yield f"| {_plain(phase)} | {line.title}: {_plain(line.product)} | {bill.money(line.amount)} |"
     yield f"| **total** | | **{bill.money(bill.total)}** |"
+    yield from _spend_markdown(spend_of(plan, answer.problem))
     if answer.choices.limits:
         yield from ("", "| limit | bound | plan |", "|---|--:|--:|")
     for limit in answer.choices.limits.values():
         value = limit_value(limit, plan)
-        yield f"| {limit.name} | {format_amount(limit.unit, limit.bound)} | {format_amount(limit.unit, value)} |"
+        bound, reached = (dated_amount(limit.unit, one, limit.start) for one in (limit.bound, value))
+        yield f"| {limit.name} | {bound} | {reached} |"
     told = "; ".join(f"{one.name} {_plain(one.text)}" for one in assumptions(answer, plan))
     yield from ("", f"Assumed: {told}.")
 

@@ -13,9 +13,11 @@ from planner.layouts.wall_time import RunTime, TimedLayouts, run_time
 from planner.layouts.workload import workload_of
 from planner.market.purchase_options import SpotPolicy
 from planner.market.spot import gang_availability
-from planner.plans.plan import WHILE_AWAY, Plan, Purchase
+from planner.plans.plan import Plan
+from planner.plans.purchases import WHILE_AWAY, Purchase
 from planner.problem.problem import Problem
-from planner.units import SECONDS_PER_HOUR, format_duration, format_money, round_usd, usd_text
+from planner.report.dates import dated
+from planner.units import SECONDS_PER_HOUR, format_money, round_usd, usd_text
 
 SPREAD: Final = 2.0
 """Factor by which a stand-in's absences and preemptions may be wrong either way: a judgement, nobody published them."""
@@ -129,5 +131,5 @@ def stress_lines(plan: Plan, problem: Problem) -> Iterator[str]:
     if found is None:
         return
     late = "" if deadline is None else ": in time" if found.seconds <= deadline else ": past the deadline"
-    figures = f"it takes {format_duration(found.seconds)} and costs {format_money(found.usd)}"
+    figures = f"it takes {dated(found.seconds, plan.start)} and costs {format_money(found.usd)}"
     yield f"Stress: at half the availability and twice the preemptions {figures}{late}."

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from planner.report.bill import DOLLAR, apportioned
+from planner.market.money import apportioned
+from planner.report.bill import DOLLAR
 from planner.tolerances import CENT
 from planner.units import exact, format_number, price_text
 

@@ -17,6 +17,7 @@ from planner.plans.document import FORMAT_VERSION
 from planner.plans.plan import Plan
 from planner.plans.solution import Status
 from planner.report.console import wide_console
+from planner.report.dates import dated
 from planner.report.frontier import differences, spot_share
 from planner.report.plan_json import place_document, totals_document
 from planner.report.tables import text_table
@@ -157,7 +158,7 @@ def _lines(found: WhatIf) -> Table:
             mark = NO_PLAN if cell.status is Status.INFEASIBLE else NOT_REACHED
             table.add_row(value, *[mark] * (4 if counted else 3), mark, "", change)
             continue
-        figures = [format_money(plan.cost_usd), format_duration(plan.wall_seconds)]
+        figures = [format_money(plan.cost_usd), dated(plan.wall_seconds, plan.start)]
         figures += [format_count(plan.tokens)] if counted else []
         table.add_row(value, *figures, f"{plan.gpus:,}", plan.accelerator, format_share(spot_share(plan)), change)
     return table

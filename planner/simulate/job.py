@@ -205,8 +205,8 @@ LARGEST_LOGARITHM: Final = 3.0
 
 
 def _deadline(document: Mapping[str, Any]) -> float | None:
-    """The bound of `limits.deadline`, where the document lists it."""
-    found = [one["bound"] for one in document.get("limits", ()) if one["name"] == "limits.deadline"]
+    """The bound of the deadline, where the document lists it."""
+    found = [one["bound"] for one in document.get("limits", ()) if one["name"].endswith(".deadline")]
     return figure(found[0]) if found else None
 
 

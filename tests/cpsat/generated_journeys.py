@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
@@ -12,15 +13,16 @@ from defined_layouts import fastest_defined
 from generated_problems import MODEL, problem_of
 
 from planner.availability.chance_constraint import deviations_of, promised
-from planner.layouts.wall_time import TimedLayouts, interruption_rates, run_time
+from planner.layouts.wall_time import RunTime, TimedLayouts, interruption_rates, run_time
 from planner.layouts.workload import Workload, workload_of
-from planner.market.placements import placements
-from planner.market.purchase_options import PurchaseOption, purchase_options_of
+from planner.market.placements import Machine, placements
+from planner.market.purchase_options import PurchaseOption, SpotPolicy, purchase_options_of
 from planner.performance.symbols import Array
 from planner.plans.choices import with_spares
-from planner.problem.problem import Problem
+from planner.plans.plan_error import counts_error, kept_with_error
+from planner.problem.problem import Problem, Risk
 
-WALL, LEAST, VARIANCE, USD = range(4)
+WALL, LEAST, VARIANCE, KEPT, USD = SUMS = range(5)
 
 
 def generated_journey(seed: int) -> Problem:
@@ -43,7 +45,7 @@ def generated_journey(seed: int) -> Problem:
         limits["budget"] = draw.choice(["$60", "$200", "$1000"])
     risk: dict[str, Any] = {"spare_nodes": draw.choice(["0%", "0%", "30%"])}
     if "deadline" in limits and draw.random() < 0.4:
-        risk |= {"confidence": draw.choice(["60%", "90%", "99%"]), "counts": "luck"}
+        risk |= {"confidence": draw.choice(["60%", "90%", "99%"]), "counts": draw.choice(["luck", "everything"])}
     return problem_of(
         {
             "schema": "plan/1",
@@ -91,29 +93,29 @@ def best_journey(problem: Problem) -> float | None:
     From the first phase to the last, by the offer of the last stay; what another in the same place beats is dropped.
     """
     workload, options = workload_of(problem), purchase_options_of(placements(problem))
-    layouts: dict[tuple[int, object], TimedLayouts] = {}
-    for index, phase in enumerate(workload.phases):
-        for option in options:
-            if (index, option.placement.machine.key) not in layouts:
-                found = fastest_defined(problem, workload, phase, option.placement.machine)
-                layouts[index, option.placement.machine.key] = found
+    runs = _Runs(problem, workload)
     ended: list[dict[int, Array]] = []
     for last in range(len(workload.phases)):
         at: dict[int, list[Array]] = {}
         for first in range(last + 1):
             for number, option in enumerate(options):
                 before = _arrived(problem, workload, options, first, option, ended)
-                ran = [layouts[index, option.placement.machine.key] for index in range(first, last + 1)]
-                for stay in _stays(problem, workload, option, first, ran):
-                    at.setdefault(number, []).append((before[:, None] + stay[None]).reshape(-1, 4))
+                for stay in _stays(runs, option, range(first, last + 1)):
+                    at.setdefault(number, []).append((before[:, None] + stay[None]).reshape(-1, len(SUMS)))
         ended.append({number: _unbeaten(problem, np.concatenate(some)) for number, some in at.items()})
-    whole = np.concatenate([*ended[-1].values(), np.empty((0, 4))])
-    limits, confidence = problem.limits, problem.risk.confidence
-    kept = whole[:, WALL]
-    if confidence is not None:
-        kept = promised(whole[:, LEAST], whole[:, WALL], whole[:, VARIANCE], deviations_of(confidence))
-    fits = (kept <= (limits.deadline or inf)) & (whole[:, USD] <= float(limits.budget or inf))
+    whole = np.concatenate([*ended[-1].values(), np.empty((0, len(SUMS)))])
+    limits = problem.limits
+    fits = (_kept(problem.risk, whole) <= (limits.deadline or inf)) & (whole[:, USD] <= float(limits.budget or inf))
     return min(whole[fits, USD if problem.objective == "cost" else WALL].tolist(), default=None)
+
+
+def _kept(risk: Risk, sums: Array) -> Array:
+    """What the deadline bounds, of sums."""
+    if risk.confidence is None:
+        return sums[:, WALL]
+    if counts_error(risk):
+        return sums[:, KEPT]
+    return promised(sums[:, LEAST], sums[:, WALL], sums[:, VARIANCE], deviations_of(risk.confidence))
 
 
 def _arrived(
@@ -126,60 +128,75 @@ def _arrived(
 ) -> Array:
     """All ways up to a phase, the move to its place included."""
     if not first:
-        return np.zeros((1, 4))
+        return np.zeros((1, len(SUMS)))
     tokens = sum(phase.tokens for phase in workload.phases[first:])
     gigabytes = (float(workload.checkpoint_bytes) + 4 * tokens) / 1e9
-    ways = [np.empty((0, 4))]
+    ways = [np.empty((0, len(SUMS)))]
     for number, sums in ended[first - 1].items():
         moved = sums.copy()
         if options[number].placement.key != option.placement.key:
             moving = problem.market.moving
             seconds = interruption_rates(option.placement.machine.accelerator.name).restart_seconds
-            moved[:, [WALL, LEAST]] += seconds + gigabytes * 1e9 / moving.bandwidth
+            moved[:, [WALL, LEAST, KEPT]] += seconds + gigabytes * 1e9 / moving.bandwidth
             moved[:, USD] += gigabytes * float(moving.egress or 0)
         ways.append(moved)
     return np.concatenate(ways)
 
 
-def _stays(
-    problem: Problem, workload: Workload, option: PurchaseOption, first: int, ran: list[TimedLayouts]
-) -> Iterator[Array]:
+@dataclass
+class _Runs:
+    """How long each phase takes on every layout, place by place; found once."""
+
+    problem: Problem
+    workload: Workload
+    layouts: dict[tuple[int, object], TimedLayouts] = field(default_factory=dict)
+    known: dict[tuple[int, object, SpotPolicy, bool], RunTime] = field(default_factory=dict)
+
+    def layouts_of(self, index: int, machine: Machine) -> TimedLayouts:
+        """The fastest layouts of a phase by the definition."""
+        if (index, machine.key) not in self.layouts:
+            found = fastest_defined(self.problem, self.workload, self.workload.phases[index], machine)
+            self.layouts[index, machine.key] = found
+        return self.layouts[index, machine.key]
+
+    def run(self, index: int, option: PurchaseOption, *, begins: bool) -> RunTime:
+        """Their times; `begins`: at a random time."""
+        machine, policy = option.placement.machine, option.spot_policy
+        key = (index, machine.key, policy, begins)
+        if key not in self.known:
+            layouts = self.layouts_of(index, machine)
+            self.known[key] = run_time(self.workload, machine.accelerator.name, layouts, policy, begins=begins)
+        return self.known[key]
+
+
+def _stays(runs: _Runs, option: PurchaseOption, span: range) -> Iterator[Array]:
     """Sums of a stay with each number of reserved nodes, over every layout of its phases."""
+    problem = runs.problem
     most = min(option.placement.nodes, (problem.limits.gpus or 0) // option.placement.machine.per_node)
     for reserved in range((most if option.reservation else 0) + 1):
-        sums = np.zeros((1, 4))
-        for index, layouts in enumerate(ran):
-            phase = _phase(
-                problem,
-                workload,
-                option,
-                first + index,
-                layouts,
-                reserved,
-                begins=index == 0 and (first == 0 or option.spot_policy.policy != "steady"),
-            )
-            phase = phase[with_spares(problem, layouts.nodes) <= most]
-            sums = _unbeaten(problem, (sums[:, None] + phase[None]).reshape(-1, 4))
+        sums = np.zeros((1, len(SUMS)))
+        for index in span:
+            begins = index == span.start and (index == 0 or option.spot_policy.policy != "steady")
+            phase = _phase(runs, option, index, reserved, begins=begins)
+            nodes = runs.layouts_of(index, option.placement.machine).nodes
+            phase = phase[with_spares(problem, nodes) <= most]
+            sums = _unbeaten(problem, (sums[:, None] + phase[None]).reshape(-1, len(SUMS)))
         if option.reservation and reserved:
             paid = np.maximum(sums[:, WALL], option.reservation.committed_seconds)
             sums[:, USD] += reserved * float(option.reservation.usd_per_node_hour) * paid / 3600
         yield sums
 
 
-def _phase(
-    problem: Problem,
-    workload: Workload,
-    option: PurchaseOption,
-    index: int,
-    layouts: TimedLayouts,
-    reserved: int,
-    *,
-    begins: bool,
-) -> Array:
+def _phase(runs: _Runs, option: PurchaseOption, index: int, reserved: int, *, begins: bool) -> Array:
     """A phase on each layout, its other nodes bought in the best split between spot and on demand."""
-    device = option.placement.machine.accelerator.name
-    run = run_time(workload, device, layouts, option.spot_policy, begins=begins)
-    wall, least, variance, paid, replaced = run.after(workload.phases[index].steps).T
+    problem, workload, machine = runs.problem, runs.workload, option.placement.machine
+    layouts, run = runs.layouts_of(index, machine), runs.run(index, option, begins=begins)
+    steps, confidence = workload.phases[index].steps, problem.risk.confidence
+    wall, least, variance, paid, replaced = run.after(steps).T
+    kept = wall
+    if confidence is not None and counts_error(problem.risk):
+        gpus = layouts.nodes.astype(np.float64) * machine.per_node
+        kept = kept_with_error(workload, machine.accelerator, gpus, run, steps, confidence)
     left = np.maximum(with_spares(problem, layouts.nodes) - reserved, 0)
     usd = np.full(len(left), inf)
     on_demand, spot_price = (float(price or 0) / 3600 for price in (option.on_demand_price, option.spot_price))
@@ -187,7 +204,7 @@ def _phase(
         cost = (left - spot) * on_demand * wall + spot * (spot_price * paid + on_demand * replaced)
         sold = (left >= spot) & ((left == spot) | (option.on_demand_price is not None))
         usd = np.where(sold, np.minimum(usd, cost), usd)
-    return np.column_stack((wall, least, variance, usd))
+    return np.column_stack((wall, least, variance, kept, usd))
 
 
 def _unbeaten(problem: Problem, sums: Array) -> Array:

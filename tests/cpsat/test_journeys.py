@@ -12,7 +12,7 @@ from planner.plans.solution import Status
 from planner.problem.problem import Problem
 from planner.verify.oracle import agrees
 
-QUICK, ALL, BATCH = 25, 75, 25
+QUICK, ALL, BATCH = 25, 500, 25
 CENTS = Decimal("0.10")
 """Dollars that rounding the lines of a bill to cents may add."""
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.cli import main
-from planner.report.bill import DOLLAR, apportioned
+from planner.market.money import apportioned
+from planner.report.bill import DOLLAR
 from planner.tolerances import CENT
 from planner.units import price_text
 

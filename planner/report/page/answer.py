@@ -12,19 +12,23 @@ from planner.explore.surroundings import NOTHING, Surroundings
 from planner.plans.limits import Limit, limits_of
 from planner.plans.plan import Plan
 from planner.plans.solution import Status
+from planner.problem.calendar import Schedule
 from planner.report.assumed import assumptions
 from planner.report.capacity import beyond_lines, grant_line
 from planner.report.comparison import objective_ratio
+from planner.report.dates import dated, dated_amount, schedule_lines
 from planner.report.frontier import name_of
 from planner.report.near_optimal import near_optimal_lines
 from planner.report.page.parts import Badge, Card, Page, Table
 from planner.report.page.plan_card import plan_card
 from planner.report.plan_text import nearness, notes
-from planner.report.relaxations import amount, in_words, reason
+from planner.report.relaxations import amount, from_and_to, in_words, reason
+from planner.report.schedule_json import schedule_of, spend_of
 from planner.report.sensitivity import worth_lines
+from planner.report.spend import SPEND_HEADINGS, spend_lines, spend_rows
 from planner.report.spot_break_even import turning_lines
 from planner.report.spot_stress import is_on_spot
-from planner.units import format_combinations, format_duration, format_money
+from planner.units import format_combinations, format_money
 
 
 def answer_page(
@@ -38,14 +42,16 @@ def answer_page(
     plan = found.plan
     if plan is None:
         return _without_plan(found, gives)
-    figures = f"{format_duration(plan.wall_seconds)}, {format_money(plan.cost_usd)}"
+    figures = f"{dated(plan.wall_seconds, plan.start)}, {format_money(plan.cost_usd)}"
     others = [one for one in found.alternatives if one.plan]
     return Page(
         title=f"{name_of(found.problem)}: {plan.gpus:,} × {plan.accelerator} for {figures}",
-        lead=(*_lead(found), *_what_would_change(plan, worth, around)),
+        lead=(*_lead(found), *_when(plan, found), *_what_would_change(plan, worth, around)),
         cards=(plan_card(plan, badges=_proof(found)), *(_other(found, plan, one) for one in others)),
         noun="plan",
-        tables=tuple(made for made in (table(found, plan) for table in (_limits, _others, _assumed)) if made.rows),
+        tables=tuple(
+            made for made in (table(found, plan) for table in (_spend, _limits, _others, _assumed)) if made.rows
+        ),
         notes=tuple(line for line in (*turning_lines(turning), *map(str, notes(found, plan))) if line),
     )
 
@@ -66,6 +72,19 @@ def _lead(found: Answer) -> Iterator[str]:
         yield f"The proven best of {count} combinations, by {found.choices.objective}; verified by the equations alone."
     else:
         yield f"The best that was found of {count} combinations, {nearness(found)} by {found.choices.objective}."
+
+
+def _when(plan: Plan, found: Answer) -> Iterator[str]:
+    """When it runs, and what stands beside the bill."""
+    for line in schedule_lines(schedule_of(plan, found.problem)):
+        yield f"{line[0].upper()}{line[1:].removesuffix('.')}."
+    yield from (f"{line}." for line in spend_lines(spend_of(plan, found.problem)))
+
+
+def _spend(found: Answer, plan: Plan) -> Table:
+    """The bill by month and quarter."""
+    rows = tuple(spend_rows(spend_of(plan, found.problem)))
+    return Table("Spend", tuple(SPEND_HEADINGS), rows, frozenset({1, 3}))
 
 
 def _proof(found: Answer) -> tuple[Badge, ...]:
@@ -104,8 +123,8 @@ def _limits(found: Answer, plan: Plan) -> Table:
 
     def row(limit: Limit) -> tuple[str, ...]:
         value = limit_value(limit, plan)
-        figures = (amount(limit.unit, one) for one in (limit.bound, value, limit.bound - value))
-        return (limit.name, *figures)
+        figures = (dated_amount(limit.unit, one, limit.start) for one in (limit.bound, value))
+        return (limit.name, *figures, amount(limit.unit, limit.bound - value))
 
     rows = tuple(row(limit) for limit in found.choices.limits.values())
     return Table("Limits", ("limit", "bound", "plan", "left"), rows, frozenset({1, 2, 3}))
@@ -129,7 +148,7 @@ def _others(found: Answer, best: Plan) -> Table:
 
 
 def _row(plan: Plan, difference: str, why: str) -> tuple[str, ...]:
-    figures = f"{plan.gpus:,}", format_duration(plan.wall_seconds), format_money(plan.cost_usd)
+    figures = f"{plan.gpus:,}", dated(plan.wall_seconds, plan.start), format_money(plan.cost_usd)
     return (plan.accelerator, *figures, difference, why)
 
 
@@ -139,14 +158,15 @@ def _without_plan(found: Answer, gives: Sequence[Relaxation]) -> Page:
     if found.status is not Status.INFEASIBLE:
         return Page(f"{name}: time limit reached: no plan found, feasibility unknown", (), ())
     limits = limits_of(found.problem).values()
-    asked = ", ".join(f"{one.name} {amount(one.unit, one.bound)}" for one in limits) or "the memory of any device"
-    rows = tuple(_gives(one) for one in gives)
+    bounds = (f"{one.name} {dated_amount(one.unit, one.bound, one.start)}" for one in limits)
+    asked = ", ".join(bounds) or "the memory of any device"
+    rows = tuple(_gives(one, found.problem.schedule) for one in gives)
     headings = ("limit", "from", "to", "then", "with")
     table = Table("Smallest relaxations: each of these alone", headings, rows, frozenset({1, 2}), frozenset({3, 4}))
     return Page(f"{name}: no plan exists", (f"Asked for: {asked}.", reason(found.problem, gives)), (), tables=(table,))
 
 
-def _gives(one: Relaxation) -> tuple[str, ...]:
+def _gives(one: Relaxation, schedule: Schedule | None) -> tuple[str, ...]:
     """One row of the smallest relaxations."""
-    change = amount(one.unit, one.before), amount(one.unit, one.after)
-    return (one.limit, *change, in_words(one.plan) if one.plan else "–", " ".join(f"--set {text}" for text in one.sets))
+    sets = " ".join(f"--set {text}" for text in one.sets)
+    return (one.limit, *from_and_to(one, schedule), in_words(one.plan) if one.plan else "–", sets)

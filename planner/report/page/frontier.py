@@ -8,6 +8,7 @@ from typing import Final
 from planner.catalog.offers import load_offers
 from planner.explore.frontier import Axis, Frontier, Point
 from planner.explore.per_accelerator import Rival
+from planner.report.dates import dated
 from planner.report.frontier import (
     amount,
     axis_name,
@@ -21,7 +22,7 @@ from planner.report.frontier import (
 from planner.report.page.frontier_chart import frontier_chart
 from planner.report.page.parts import Badge, Card, Page, Table
 from planner.report.page.plan_card import plan_card
-from planner.units import SECONDS_PER_DAY, format_count, format_duration, format_money, format_share
+from planner.units import SECONDS_PER_DAY, format_count, format_money, format_share
 
 TITLES: Final[dict[frozenset[Axis], str]] = {
     frozenset({"cost", "time"}): "what time costs",
@@ -128,7 +129,7 @@ def _points(found: Frontier) -> Table:
     asked = request_parts(found)
     columns = {
         "cost": [format_money(one.plan.cost_usd) for one in found.points],
-        "time": [format_duration(one.plan.wall_seconds) for one in found.points],
+        "time": [dated(one.plan.wall_seconds, one.plan.start) for one in found.points],
         **({"tokens": [format_count(one.plan.tokens) for one in found.points]} if found.most_is_best else {}),
         "GPUs": [f"{one.plan.gpus:,}" for one in found.points],
         "spot": [format_share(spot_share(one.plan)) for one in found.points],
@@ -157,7 +158,7 @@ def _rivals(others: Sequence[Rival]) -> Iterator[Table]:
             one.accelerator,
             format_money(one.cost_usd),
             f"{float(one.cost_usd) / max(float(best.cost_usd), 0.01) - 1:+.1%}",
-            format_duration(one.wall_seconds),
+            dated(one.wall_seconds, one.start),
             f"{one.gpus:,}",
             format_share(spot_share(one)),
             one.placement.title,

@@ -8,6 +8,7 @@ from typing import Final
 from planner.plans.plan import PhasePlan, Plan
 from planner.problem.run import recompute_as_written
 from planner.report.bill import printed_bill
+from planner.report.dates import dated, ends_on
 from planner.report.frontier import spot_share
 from planner.report.page.parts import Badge, Bar, BillLine, Card, Fact, Part, Table
 from planner.units import format_count, format_duration, format_money, format_number, format_share
@@ -21,7 +22,7 @@ TONES: Final = 10
 
 def plan_card(plan: Plan, *, badges: Sequence[Badge] = (), change: Sequence[str] = ()) -> Card:
     """Everything about one plan."""
-    figures = f"{format_money(plan.cost_usd)}, {format_duration(plan.wall_seconds)}"
+    figures = f"{format_money(plan.cost_usd)}, {dated(plan.wall_seconds, plan.start)}"
     devices = f"{plan.gpus:,} × {plan.accelerator}"
     return Card(
         title=devices,
@@ -45,7 +46,7 @@ def nodes_of(plan: Plan) -> str:
 def _facts(plan: Plan) -> Iterator[Fact]:
     """The figures that people ask for first."""
     yield Fact("cost", format_money(plan.cost_usd))
-    yield Fact("time", format_duration(plan.wall_seconds))
+    yield Fact("time", dated(plan.wall_seconds, plan.start))
     yield Fact("tokens", format_count(sum(phase.tokens for phase in plan.phases)))
     yield Fact("GPU-hours", format_count(plan.gpu_hours))
     yield Fact("bought as spot", format_share(spot_share(plan)))
@@ -92,6 +93,7 @@ def _layout(plan: Plan, phase: PhasePlan) -> dict[str, str]:
         "steps": format_count(phase.steps),
         "time of a step": format_duration(phase.step_seconds),
         "wall time": format_duration(phase.wall_seconds),
+        **({"ends": ends_on(phase.spans[-1][1], plan.start)} if plan.start else {}),
         "MFU": format_share(phase.mfu),
     }
 

@@ -1,0 +1,88 @@
+"""The days of a plan and its bill by month and quarter, as JSON."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Final
+
+from planner.market.money import usd_by_month, usd_by_quarter
+from planner.plans.document import SchedulePart, SpendPart
+from planner.plans.limits import DAY
+from planner.plans.plan import PhasePlan, Plan
+from planner.plans.purchases import Purchase
+from planner.problem.calendar import day_of, last_day
+from planner.problem.problem import Problem
+from planner.units import SECONDS_PER_YEAR, usd_text
+
+
+def schedule_document(plan: Plan, problem: Problem) -> dict[str, Any] | None:
+    """The `schedule` of a plan; None where the problem has none."""
+    schedule = problem.schedule
+    if schedule is None or plan.start is None:
+        return None
+    document = {
+        "start": plan.start,
+        "begin": day_of(plan.start, plan.phases[0].spans[0][0]),
+        "end": last_day(plan.start, plan.wall_seconds),
+    }
+    return document | _deadlines(problem, plan.start)
+
+
+def _deadlines(problem: Problem, start: date) -> dict[str, Any]:
+    """The deadline that binds, and the other one."""
+    bound, by_day = problem.limits.deadline, problem.is_bound_by_day
+    other = problem.stated_deadline
+    stated = problem.schedule.deadline if problem.schedule else None
+    return {
+        "deadline": None if bound is None else last_day(start, bound),
+        "deadline_by": None if bound is None else DAY if by_day else "limits.deadline",
+        "other_deadline": stated if not by_day else None if other is None else last_day(start, other),
+    }
+
+
+def schedule_of(plan: Plan, problem: Problem) -> SchedulePart | None:
+    """The same as the part of a document that it is."""
+    found = schedule_document(plan, problem)
+    return None if found is None else SchedulePart.model_validate(found)
+
+
+def spend_of(plan: Plan, problem: Problem) -> SpendPart:
+    """The `spend` of a plan as the part of a document that it is."""
+    return SpendPart.model_validate(spend_document(plan, problem))
+
+
+def phase_days(plan: Plan, phase: PhasePlan) -> dict[str, Any]:
+    """The first and the last day of a phase."""
+    if plan.start is None:
+        return {"start": None, "end": None}
+    return {"start": day_of(plan.start, phase.spans[0][0]), "end": last_day(plan.start, phase.spans[-1][1])}
+
+
+def purchase_days(plan: Plan, purchase: Purchase) -> tuple[date | None, date | None]:
+    """The first and the last day for which a line of the bill is paid."""
+    if plan.start is None:
+        return None, None
+    return day_of(plan.start, purchase.spans[0][0]), last_day(plan.start, purchase.spans[-1][1])
+
+
+def spend_document(plan: Plan, problem: Problem) -> dict[str, Any]:
+    """The bill by when it is due, and what stands beside it."""
+    months = usd_by_month(plan.payments, plan.start) if plan.start and has_dates(plan) else {}
+    return {
+        "months": [{"month": f"{year}-{month:02}", "usd": usd_text(usd)} for (year, month), usd in months.items()],
+        "quarters": [
+            {"quarter": f"{year}-Q{quarter}", "usd": usd_text(usd)}
+            for (year, quarter), usd in usd_by_quarter(months).items()
+        ],
+        "idle_usd": usd_text(plan.idle_usd),
+        "committed": [{"name": name, "usd": usd_text(usd)} for name, usd in (problem.market.committed or {}).items()],
+    }
+
+
+def has_dates(plan: Plan) -> bool:
+    """Whether the plan has a start, and ends within a time in which months are of use."""
+    return plan.start is not None and plan.wall_seconds < LONGEST
+
+
+LONGEST: Final = 100 * SECONDS_PER_YEAR
+"""Seconds of a plan up to which its bill is told by month."""
