@@ -106,7 +106,7 @@ def _solved(path: str, content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     document = document_of(content, path)
     from planner.explore.answer import answer
     from planner.market.names import named_problem
-    from planner.report.plan_json import answer_document
+    from planner.report.document.answer import answer_document
 
     problem = named_problem(document)
     warn_of_phases(problem)

@@ -17,6 +17,7 @@ from planner.explore.frontier import Frontier, frontier, room_of
 from planner.explore.per_accelerator import rivals
 from planner.problem.problem import Problem, load_problem
 from planner.report.bill import printed_bill
+from planner.report.document.plan import plan_figures
 from planner.report.page.axes import Ruler, log_ticks
 from planner.report.page.frontier import frontier_page
 from planner.report.page.heat_map import HeatCell, HeatMap, heat_map_chart, levels
@@ -83,7 +84,7 @@ def test_every_point_has_its_mark_and_its_plan(found: Frontier, page: Read) -> N
         plan = point.plan
         figures = f"{format_money(plan.cost_usd)}, {format_duration(plan.wall_seconds)}"
         assert card["data-short"] == f"{figures}: {plan.gpus:,} × {plan.accelerator}"
-        bill = printed_bill(plan)
+        bill = printed_bill(plan_figures(plan, found.problem))
         for lines in bill.phases.values():
             assert {bill.money(line.amount) for line in lines} <= set(page.texts)
 

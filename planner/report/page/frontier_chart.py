@@ -10,24 +10,13 @@ from planner.explore.frontier import Frontier
 from planner.explore.per_accelerator import Rival
 from planner.report.frontier import amount, axis_name
 from planner.report.page.axes import Ruler
+from planner.report.page.marks import POINTS, colour_of, kinds, points_layer
 from planner.report.page.parts import Chart
 
-SHAPES: Final = (
-    "circle",
-    "diamond",
-    "square",
-    "triangle-up",
-    "cross",
-    "triangle-down",
-    "triangle-right",
-    "triangle-left",
-)
-COLOURS: Final = tuple(f"var(--s{index})" for index in range(len(SHAPES)))
 MOST_RIVALS: Final = 3
 """Most curves of accelerators that the frontier does not touch."""
 MANY: Final = 40
 """Points from which on they are drawn smaller."""
-POINTS: Final = "points"
 CHARACTER: Final = 7.0
 """Pixels that a character of a name takes."""
 
@@ -160,9 +149,7 @@ class _Drawing:
         """The curve of each accelerator alone, as far as it lies on the chart; those without a point are named."""
         for rival in self.others:
             places = [self._place(x, y) for x, y in rival.curve if self.x.holds(x) and self.y.holds(y)]
-            colour = (
-                COLOURS[self.names.index(rival.accelerator) % len(COLOURS)] if rival.accelerator in self.names else None
-            )
+            colour = colour_of(rival.accelerator, self.names)
             shade = {"color": colour or "var(--muted)", "opacity": 0.6, "aria": False}
             line = {"type": "line", "interpolate": "step-after", "strokeWidth": 1.3, **shade}
             dot = {"type": "point", "filled": True, "size": 20, **shade}
@@ -222,18 +209,5 @@ class _Drawing:
     def _points(self, size: Size) -> dict[str, Any]:
         """The points, coloured and shaped by accelerator."""
         values = [{**self._place(one.x, one.y), "accelerator": one.plan.accelerator} for one in self.found.points]
-        count = len(self.names)
-        colours = [COLOURS[index % len(COLOURS)] for index in range(count)]
-        shapes = [SHAPES[index % len(SHAPES)] for index in range(count)]
-        legend = {"orient": "bottom", "direction": "horizontal", "columns": size.legend_columns, "title": None}
-        of_accelerator = {"field": "accelerator", "type": "nominal", "legend": legend}
-        return {
-            "name": POINTS,
-            "data": {"values": values},
-            "mark": {"type": "point", "filled": True, "size": self._area(size), "opacity": 1},
-            "encoding": {
-                **self._scales(size),
-                "color": {**of_accelerator, "scale": {"domain": list(self.names), "range": colours}},
-                "shape": {**of_accelerator, "scale": {"domain": list(self.names), "range": shapes}},
-            },
-        }
+        encodings = kinds("accelerator", self.names, size.legend_columns)
+        return points_layer(values, self._scales(size), encodings, self._area(size))

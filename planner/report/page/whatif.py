@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from planner.explore.whatif import Cell, WhatIf
 from planner.plans.solution import Status
+from planner.report.document.plan import plan_figures
 from planner.report.page.heat_map import HeatCell, HeatMap, heat_map_chart
 from planner.report.page.parts import Badge, Card, Page
 from planner.report.page.plan_card import plan_card
@@ -73,5 +74,6 @@ def _cards(found: WhatIf) -> Iterator[Card]:
         if cell.plan is None:
             yield Card(why(cell).capitalize(), " and ".join(cell.sets), f"{', '.join(cell.sets)}: {why(cell)}", values)
             continue
-        card = plan_card(cell.plan, badges=values, change=(f"Against the cell before: {change}.",) if change else ())
+        words = (f"Against the cell before: {change}.",) if change else ()
+        card = plan_card(plan_figures(cell.plan, cell.problem), badges=values, change=words)
         yield card if len(found.flat) <= MOST_WHOLE else replace(card, tables=(), bars=())
