@@ -48,13 +48,14 @@ def replay(
     """
     from planner.explore.spread import spread_over
     from planner.files import write_whole
+    from planner.plans.document import PlanDocument
     from planner.report.replay import Replay
     from planner.report.replay_result import replay_result
-    from planner.simulate.job import load_job
+    from planner.simulate.job import job_of
     from planner.simulate.replay import replay as replayed
     from planner.simulate.traces import read_traces
 
-    job = load_job(plan_file)
+    job = job_of(PlanDocument.given(plan_file), plan_file)
     recorded = read_traces(traces)
     tell = _progress() if workers is None else None
     outcomes = replayed(
