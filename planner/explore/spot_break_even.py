@@ -116,6 +116,7 @@ def _rate(choices: Choices, plan: Plan, limit: float) -> float | None:
         return None
 
     def usd_at(rate: Array) -> Array:
+        """Cost of the plan at a rate of preemptions."""
         return np.asarray(sum(_usd_at(choices, plan, index, float(rate)) for index in range(len(plan.phases))))
 
     low, high = (np.asarray(rate) for rate in RATES)

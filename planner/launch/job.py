@@ -36,7 +36,7 @@ class Bought:
 
 
 @dataclass(frozen=True)
-class Job:
+class LaunchJob:
     """One phase of a plan, every name resolved."""
 
     title: str
@@ -116,7 +116,7 @@ class Job:
         return getattr(owner, field)
 
 
-def jobs_of(document: PlanDocument, source: str) -> tuple[Job, ...]:
+def jobs_of(document: PlanDocument, source: str) -> tuple[LaunchJob, ...]:
     """The phases of an answer; `source` is what errors call its file. Raises InputError."""
     plan, estimate = document.plan, document.estimate
     if plan is None or estimate is None:
@@ -143,7 +143,7 @@ class _Asked:
 
     @classmethod
     def of(cls, document: PlanDocument, source: str) -> _Asked:
-        """Of an answer. Raises InputError."""
+        """What an answer asks for. Raises InputError."""
         problem = document.asked
         reference = _reference(document, problem)
         offered = {one.key: one for one in placements(problem)}
@@ -161,12 +161,12 @@ class _Asked:
 
 def _job(
     asked: _Asked, plan: PlanPart, phase: PhasePart, number: int, previous: str | None, slowest_factor: float
-) -> Job:
+) -> LaunchJob:
     """One phase, every name resolved."""
     training, placement = asked.problem.training, asked.placement(phase.placement)
     software = training.software
     stack = find_stack(software.stack if software else DEFAULT_STACK)
-    return Job(
+    return LaunchJob(
         title=asked.problem.name or phase.name,
         phase=phase.name,
         number=number,

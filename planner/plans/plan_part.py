@@ -76,7 +76,7 @@ class CapacityPart(Part):
     """`stated`, `granted`, `assumed` or `unlimited`."""
 
 
-class Prices(Part):
+class NodePrices(Part):
     """US dollars per node-hour in each way to buy; null: not sold or not asked for."""
 
     on_demand: Money | None
@@ -292,7 +292,7 @@ class PlanFigures(Part):
     """On the bill: without those in which spot nodes are away, with all of a term."""
     wall_seconds: float
     cost_usd: Money
-    prices: Prices
+    prices: NodePrices
     committed_seconds: float
     purchases: tuple[PurchaseLine, ...]
     phases: tuple[PhasePart, ...]

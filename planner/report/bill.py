@@ -75,7 +75,7 @@ def printed_bill(plan: PlanFigures) -> PrintedBill:
     return PrintedBill(unit, {name: lines for name, lines in phases.items() if lines})
 
 
-class Bought(Protocol):
+class Purchased(Protocol):
     """What a share of spot nodes counts of a purchase."""
 
     @property
@@ -91,7 +91,7 @@ class Bought(Protocol):
         """Hours for which each is paid."""
 
 
-def spot_share(purchases: Sequence[Bought]) -> float:
+def spot_share(purchases: Sequence[Purchased]) -> float:
     """The part of the bought node-hours that is spot."""
     spot = sum(one.nodes * one.hours for one in purchases if one.kind == "spot")
     return spot / max(sum(one.nodes * one.hours for one in purchases), 1e-12)

@@ -46,7 +46,7 @@ def _plan(plan: PlanFigures) -> str:
 
 
 def _lead(costs: list[float], why: Variance) -> Iterator[str]:
-    """By how much, and what for most of it."""
+    """How much more or less, and what for."""
     change = costs[1] - costs[0]
     if not change:
         yield f"Both cost {format_money(costs[0])}."
