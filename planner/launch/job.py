@@ -16,7 +16,8 @@ from planner.errors import InputError, Place
 from planner.market.placements import Placement, placements
 from planner.plans.document import PlanDocument
 from planner.plans.document_parts import PlacementPart
-from planner.plans.plan_part import PhasePart, PlanPart
+from planner.plans.phase_part import PhasePart
+from planner.plans.plan_part import PlanPart
 from planner.problem.problem import Problem
 from planner.problem.run import Recompute, parse_recompute
 from planner.problem.training import Training

@@ -73,7 +73,6 @@ _MEGATRON: Final = re.compile(r"iteration\s+(\d+)\s*/.{0,400}?elapsed time per i
 _TORCHTITAN: Final = re.compile(r"\bstep:\s*(\d+)\b.{0,400}?\btps:\s*([\d,]+(?:\.\d+)?)")
 _PROGRESS: Final = re.compile(r"(\d+)/\d+ \[[^\]]{0,60}?([\d.]+)(s/it|it/s)")
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]{0,12}m")
-_MLLOG: Final = ":::MLLOG"
 
 
 def _megatron(line: str, _: LogScale) -> tuple[float, int | None] | None:

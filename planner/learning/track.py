@@ -24,7 +24,8 @@ from planner.performance.evaluate import constants_of
 from planner.performance.own_runs import posterior_of
 from planner.performance.predictive import CONFIDENCE, NORMAL_80, STUDENT_80, Predictive
 from planner.plans.document import PlanDocument
-from planner.plans.plan_part import PhasePart, PlanPart
+from planner.plans.phase_part import PhasePart
+from planner.plans.plan_part import PlanPart
 from planner.problem.document import Document
 from planner.problem.run import Run
 from planner.simulate.distribution import JobDistribution, distribution_of

@@ -9,7 +9,8 @@ from typing import Final, Protocol
 
 from planner.market.money import apportioned
 from planner.market.slices import sold_as
-from planner.plans.plan_part import MovePart, PlanFigures, PurchaseLine
+from planner.plans.phase_part import MovePart, PurchaseLine
+from planner.plans.plan_part import PlanFigures
 from planner.tolerances import CENT
 from planner.units import MONEY_WITH_CENTS, counted, format_duration, price_text
 

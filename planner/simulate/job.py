@@ -15,7 +15,8 @@ from planner.errors import InputError, Place
 from planner.market.spot import SpotFigures
 from planner.performance.predictive import Predictive
 from planner.plans.document import PlanDocument
-from planner.plans.plan_part import PhasePart, PlanPart
+from planner.plans.phase_part import PhasePart
+from planner.plans.plan_part import PlanPart
 from planner.tolerances import SUM_ORDER
 
 Policy = Literal["steady", "wait", "fallback", "elastic", "progress"]

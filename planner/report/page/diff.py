@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from planner.plans.plan_part import PlanFigures, PlanPart, PurchaseLine
+from planner.plans.phase_part import PurchaseLine
+from planner.plans.plan_part import PlanFigures, PlanPart
 from planner.report.diff import Dated, Difference, bill_lines, decided, shown
 from planner.report.page.axes import LABELS
 from planner.report.page.parts import Card, Chart, Fact, Page, Spec, Table

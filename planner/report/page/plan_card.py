@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from planner.plans.plan_part import PhasePart, PlanFigures
+from planner.plans.phase_part import PhasePart
+from planner.plans.plan_part import PlanFigures
 from planner.report.bill import printed_bill, spot_share
 from planner.report.dates import dated
 from planner.report.page.parts import Badge, Bar, BillRow, Card, Fact, Part, Table
