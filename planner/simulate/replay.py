@@ -24,7 +24,7 @@ from planner.simulate.closed_form import (
     work_of,
 )
 from planner.simulate.generate import Generated
-from planner.simulate.job import Job, Policy
+from planner.simulate.job import Policy, SimulatedJob
 from planner.simulate.policies import Setting
 from planner.simulate.recorded import Recorded
 from planner.simulate.simulate import CAUSES, State, Watch, run_phase
@@ -74,7 +74,7 @@ def figures(values: Floats) -> dict[str, float]:
 
 
 def replay(
-    job: Job,
+    job: SimulatedJob,
     policies: Iterable[Policy],
     *,
     runs: int,
@@ -93,10 +93,18 @@ def replay(
         return None if tell is None else lambda share: tell(policy, share)
 
     return tuple(spread([partial(_replay, job, one, runs, seed, traces, told(one)) for one in policies]))
+        return None if tell is None else lambda share: tell(policy, share)
+
+    return tuple(spread([partial(_replay, job, one, runs, seed, traces, told(one)) for one in policies]))
 
 
 def _replay(
-    job: Job, policy: Policy, runs: int, seed: int, traces: tuple[Trace, ...], tell: Callable[[float], None] | None
+    job: SimulatedJob,
+    policy: Policy,
+    runs: int,
+    seed: int,
+    traces: tuple[Trace, ...],
+    tell: Callable[[float], None] | None,
 ) -> PolicyOutcome:
     """One policy."""
     zones, events, errors = (np.random.default_rng(one) for one in np.random.SeedSequence(seed).spawn(3))
@@ -113,7 +121,7 @@ def _replay(
     return PolicyOutcome(policy, state.seconds, usd, state, job.deadline_seconds, expectation)
 
 
-def _paces(job: Job, runs: int, generator: np.random.Generator) -> Floats:
+def _paces(job: SimulatedJob, runs: int, generator: np.random.Generator) -> Floats:
     """Real over estimated time of each run's work: drawn, or 1 where the estimate counts as right."""
     if job.error is None:
         return np.ones(runs)
@@ -127,7 +135,7 @@ def _part(tell: Callable[[float], None] | None, setting: Setting) -> Callable[[f
 
 
 def _capacity(
-    job: Job, policy: Policy, runs: int, traces: tuple[Trace, ...], generator: np.random.Generator
+    job: SimulatedJob, policy: Policy, runs: int, traces: tuple[Trace, ...], generator: np.random.Generator
 ) -> Capacity:
     """The zones of all runs: recorded where there are traces, generated where not; always there without spot nodes."""
     if policy == "steady" or job.spot is None:
@@ -152,7 +160,7 @@ class Always:
         """Nothing changes with a phase."""
 
 
-def setting_of(job: Job, policy: Policy, index: int) -> Setting:
+def setting_of(job: SimulatedJob, policy: Policy, index: int) -> Setting:
     """One phase under a policy, in the figures that the simulation needs."""
     phase = job.phases[index]
     work, rates = work_of(job, phase), rates_of(job, phase)
