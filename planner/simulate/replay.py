@@ -93,9 +93,6 @@ def replay(
         return None if tell is None else lambda share: tell(policy, share)
 
     return tuple(spread([partial(_replay, job, one, runs, seed, traces, told(one)) for one in policies]))
-        return None if tell is None else lambda share: tell(policy, share)
-
-    return tuple(spread([partial(_replay, job, one, runs, seed, traces, told(one)) for one in policies]))
 
 
 def _replay(
