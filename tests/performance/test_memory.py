@@ -314,3 +314,12 @@ def test_adapters_take_less_memory_than_training_the_whole(names: Names, degrees
     unsharded = degrees | {"data": 1.0}
     assert of(frozen, **unsharded).allocated < of(setting, **unsharded).allocated
     assert of(frozen, **unsharded).optimizer < 0.05 * of(setting, **unsharded).optimizer
+
+
+def test_separate_kernels_keep_copies_that_recompute_drops() -> None:
+    """Eager norms keep 32-bit copies of their input: 4·h a norm more, but nothing under selective recompute."""
+    fused, eager = (toy.toy().with_software(unfused_kept=kept, selective_kept=1.0) for kept in (0.0, 1.0))
+    tokens_kept = 8 * 2048 * 2 * 4 * 1024
+    assert float(eager.evaluate().memory.activations - fused.evaluate().memory.activations) == tokens_kept
+    eager, fused = (one.evaluate(recompute_selective=1.0).memory.activations for one in (eager, fused))
+    assert float(eager) == float(fused)
