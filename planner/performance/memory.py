@@ -37,6 +37,8 @@ class Memory:
     """Logits, gathered layers and communication buffers."""
     reserve: Array
     """What the allocator, the driver context and the communication library take on top, as expected."""
+    context: Array
+    """The part of it that is no cache of the allocator."""
     deviation: Array
     """Standard deviation of log(real peak / expected peak)."""
 
@@ -59,8 +61,11 @@ class Memory:
         return self.expected + self.margin(deviations)
 
     def fit_probability(self, limit: Array | float) -> Array:
-        """Probability that the peak stays within a device's memory."""
-        return normal_probability(np.log(limit / self.expected) / self.deviation)
+        """Probability that a run gets by with a device's memory.
+
+        What the allocator caches it gives back before it fails. Source: PyTorch, CUDA semantics, memory management.
+        """
+        return normal_probability(np.log(limit / (self.allocated + self.context)) / self.deviation)
 
 
 def linear_input_bytes(software: Software, job: Job) -> Array:
@@ -234,7 +239,9 @@ def peak_memory(states: States, activations: Array, logits: Array, constants: Co
     allocated = states.weights + states.gradients + states.optimizer + activations + other
     reserve = constants.fragmentation * allocated + states.context
     deviation = np.asarray(constants.memory_deviation)
-    return Memory(states.weights, states.gradients, states.optimizer, activations, other, reserve, deviation)
+    return Memory(
+        states.weights, states.gradients, states.optimizer, activations, other, reserve, states.context, deviation
+    )
 
 
 FUSED_LOSS_SHARE = 1 / 16

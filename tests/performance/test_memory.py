@@ -242,8 +242,9 @@ def test_reserve_and_margin() -> None:
     found = of(toy.toy(fragmentation=0.05, context_bytes=5e9, communicator_bytes=1e9, memory_deviation=0.1), data=8.0)
     assert found.reserve == pytest.approx(0.05 * found.allocated + 5e9 + 3e9)
     assert found.reserved(1.5) == pytest.approx(np.exp(0.15) * (1.05 * found.allocated + 8e9))
-    assert found.fit_probability(found.expected) == pytest.approx(0.5)
-    assert found.fit_probability(found.reserved(1.2816)) == pytest.approx(0.9, abs=1e-4)
+    assert found.fit_probability(found.allocated + 8e9) == pytest.approx(0.5)
+    assert found.fit_probability(np.exp(0.12816) * (found.allocated + 8e9)) == pytest.approx(0.9, abs=1e-4)
+    assert found.fit_probability(found.reserved(1.2816)) > 0.9
 
 
 @settings(deadline=None)
