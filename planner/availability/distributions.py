@@ -55,7 +55,7 @@ class Distribution(Protocol):
     def quantile(self, probability: Array) -> Array:
         """The least bound that holds with a probability."""
 
-    def quantile_uncertain(self, probability: float, error: Predictive) -> Array:
+    def quantile_uncertain(self, probability: Array, error: Predictive) -> Array:
         """The least bound that holds with a probability when all is only known up to such a factor."""
 
 
@@ -79,14 +79,15 @@ class Sampled:
         """The quantile of the values."""
         return np.asarray(np.quantile(self.values, probability), dtype=np.float64)
 
-    def quantile_uncertain(self, probability: float, error: Predictive) -> Array:
+    def quantile_uncertain(self, probability: Array, error: Predictive) -> Array:
         """The same when all values are only known up to such a factor, by bisection."""
-        low, high = np.zeros(()), self.values[-1] * error.factors[-1]
+        high: Array = self.values[-1] * error.factors[-1] + 0 * np.asarray(probability)
+        low = np.zeros_like(high)
         for _ in range(60):
             middle = (low + high) / 2
             enough = self.within_uncertain(middle, error) >= probability
             low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-        return np.asarray(high, dtype=np.float64)
+        return high
 
 
 @dataclass(frozen=True)
@@ -107,17 +108,24 @@ class Delays:
         A single loss is uniform where it spreads no more than evenly from nothing to twice its mean, else a gamma
         variable; the sum of two or more is a gamma variable with the first three cumulants of such a sum.
         """
+        limit, smooth = np.asarray(bound) * (1 + SUM_ORDER), np.asarray(self.losses > MANY)
+        if not smooth.any():
+            return self._of_few(limit)
+        many = probability_within(self.least, self.mean, self.variance, limit)
+        return many if smooth.all() else np.where(smooth, many, self._of_few(limit))
+
+    def _of_few(self, limit: Array) -> Array:
+        """Probability of no more than this by the number of losses: none, one, or more."""
         count, bare = np.clip(self.losses, 1e-12, 700), np.asarray(self.bare)
         none, single = np.exp(-count), count * np.exp(-count)
-        limit = np.asarray(bound) * (1 + SUM_ORDER)
         mean = np.maximum(self.mean - bare, 1e-9) / count
         spread = np.maximum(self.variance / count - mean**2, 1e-6 * mean**2)
         even = (limit - bare - mean) / np.sqrt(12 * spread) + 0.5
         one = np.where(spread <= mean**2 / 3, np.clip(even, 0, 1), probability_within(bare, bare + mean, spread, limit))
         many = probability_within(*self._several(count, mean, spread), limit)
         more = np.maximum(1 - none - single, 0)
-        few = none * (limit >= bare) + single * one * (limit >= bare) + more * many
-        return np.where(count > MANY, probability_within(self.least, self.mean, self.variance, limit), few)
+        found: Array = none * (limit >= bare) + single * one * (limit >= bare) + more * many
+        return found
 
     def within_uncertain(self, bound: Array, error: Predictive) -> Array:
         """The same when all times are only known up to a factor: the mean over its equally probable values."""
@@ -125,9 +133,9 @@ class Delays:
         found = known.within(np.asarray(bound)[..., None] / error.factors)
         return np.asarray(found.mean(axis=-1), dtype=np.float64)
 
-    def quantile_uncertain(self, probability: float, error: Predictive) -> Array:
+    def quantile_uncertain(self, probability: Array, error: Predictive) -> Array:
         """The least bound that holds with a probability when all times are only known up to such a factor."""
-        high = np.asarray((self.mean + 40 * np.sqrt(self.variance)) * error.factors[-1], dtype=np.float64)
+        high: Array = (self.mean + 40 * np.sqrt(self.variance)) * error.factors[-1] + 0 * np.asarray(probability)
         low = np.zeros_like(high)
         for _ in range(60):
             middle = (low + high) / 2

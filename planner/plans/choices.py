@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, inf
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,9 @@ import numpy.typing as npt
 from planner.clock import Clock
 from planner.layouts.degrees import degrees_of, searched_devices
 from planner.layouts.dominance import undominated as undominated_rows
-from planner.layouts.fastest import Asked, best_layouts, best_layouts_on
+from planner.layouts.fastest import Asked, best_layouts_on
 from planner.layouts.layout_space import LayoutSpace, layout_space
-from planner.layouts.rows import LayoutRows
+from planner.layouts.rows import Index, LayoutRows
 from planner.layouts.tables import BestLayouts
 from planner.layouts.wall_time import RunTime, TimedLayouts, run_times
 from planner.layouts.workload import PhaseWork, Workload, workload_of
@@ -29,6 +29,7 @@ from planner.problem.problem import Objective, Problem
 from planner.tolerances import SUM_ORDER
 
 MachineKey = tuple[str, int, int, float]
+Figures = TypeVar("Figures")
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,32 @@ class PhaseModes:
     def __len__(self) -> int:
         return len(self.nodes)
 
+    @cached_property
+    def _known(self) -> dict[Hashable, Any]:
+        return {}
+
+    def once(self, key: Hashable, figures: Callable[[], Figures]) -> Figures:
+        """Figures of these layouts, computed when they are first asked for under a key that says what they hang on."""
+        if key not in self._known:
+            self._known[key] = figures()
+        found: Figures = self._known[key]
+        return found
+
+    def that_need_more_than(self, memory_bytes: float) -> PhaseModes:
+        """Those that a device with such a memory does not hold."""
+        return self.take(np.flatnonzero(self.rows.needed_bytes > memory_bytes))
+
     def wall_seconds(self, steps: int) -> Array:
         """Expected wall time of so many steps."""
         return self.run.wall.after(steps)
+
+    def joined(self, other: PhaseModes) -> PhaseModes:
+        """These and others."""
+        nodes, bought, step_seconds = (
+            np.concatenate((getattr(self, name), getattr(other, name))) for name in ("nodes", "bought", "step_seconds")
+        )
+        time = {part: np.concatenate((values, other.time[part])) for part, values in self.time.items()}
+        return PhaseModes(self.rows.joined(other.rows), nodes, bought, step_seconds, time, self.run.joined(other.run))
 
     def take(self, index: npt.NDArray[np.int64]) -> PhaseModes:
         """Some of the layouts."""
@@ -102,8 +126,15 @@ class Choices:
     """All valid layouts, by phase."""
     columns: tuple[Mapping[Site, PhaseModes], ...]
     """The layouts that can be best, by phase."""
+    beyond: tuple[Mapping[Site, PhaseModes], ...] = ()
+    """Layouts that a rule of the problem rules out and that would be best without it, by phase: what rules bind on."""
     unsearched: tuple[PurchaseOption, ...] = ()
     """Those whose layouts the time was too short for."""
+
+    @cached_property
+    def modelled(self) -> tuple[Mapping[Site, PhaseModes], ...]:
+        """The layouts among which the rules of the model choose, by phase: those that can be best, and those beyond."""
+        return self.columns if not self.beyond else tuple(map(_joined_sites, self.columns, self.beyond))
 
     @property
     def phases(self) -> tuple[PhaseWork, ...]:
@@ -128,10 +159,44 @@ class Choices:
                 if found is not None and len(found):
                     yield purchase_option, found
 
+    def modes_by_site(self, phase: int, *, modelled: bool = False) -> Iterator[tuple[Index, PhaseModes]]:
+        """The numbers of the purchase options on every site with its layouts of a phase, arriving there or not.
+
+        `modelled`: with those beyond.
+        """
+        columns = (self.modelled if modelled else self.columns)[phase]
+        for site, numbers in self._sold.items():
+            for way in site.ways_to_begin:
+                found = columns.get(way)
+                if found is not None and len(found):
+                    yield numbers, found
+
+    @cached_property
+    def _sold(self) -> Mapping[Site, Index]:
+        """The numbers of the purchase options on each site."""
+        found: dict[Site, list[int]] = {}
+        for number, purchase_option in enumerate(self.purchase_options):
+            found.setdefault(site_of(purchase_option), []).append(number)
+        return {site: np.asarray(numbers) for site, numbers in found.items()}
+
+    @cached_property
+    def prices(self) -> Array:
+        """US dollars per node-hour of each purchase option on demand, as spot and reserved; infinite where not sold.
+
+        Shape (purchase options, 3).
+        """
+        return np.asarray([one.prices for one in self.purchase_options]).reshape(-1, 3)
+
     def sites_of(self, phase: int) -> tuple[Site, ...]:
         """The sites on which a phase has layouts."""
         known = ((site, self.columns[phase].get(site)) for one in self.sites for site in one.ways_to_begin)
         return tuple(site for site, columns in known if columns is not None and len(columns))
+
+    def options_of(self, phase: int) -> tuple[tuple[Site, PhaseModes], ...]:
+        """The layouts of a phase among which the rules of the model choose, site by site."""
+        sites = (site for one in self.sites for site in one.ways_to_begin)
+        known = ((site, self.modelled[phase].get(site)) for site in sites)
+        return tuple((site, modes) for site, modes in known if modes is not None and len(modes))
 
     @property
     def accelerators(self) -> tuple[str, ...]:
@@ -153,6 +218,12 @@ class Choices:
         return tuple(dict.fromkeys(site_of(purchase_option) for purchase_option in self.purchase_options))
 
 
+def _joined_sites(columns: Mapping[Site, PhaseModes], beyond: Mapping[Site, PhaseModes]) -> dict[Site, PhaseModes]:
+    """The layouts of both on each site."""
+    both = {site: one.joined(beyond[site]) if site in beyond else one for site, one in columns.items()}
+    return both | {site: one for site, one in beyond.items() if site not in columns}
+
+
 def site_of(purchase_option: PurchaseOption, *, arrives: bool = False) -> Site:
     """Where a purchase option's layouts run; it matters only to spot nodes whether a later phase arrives there."""
     spot_policy = purchase_option.spot_policy
@@ -164,32 +235,37 @@ def stays_together(problem: Problem) -> bool:
     return problem.market.together or problem.objective == "tokens" or len(problem.training.phases) == 1
 
 
-def choices_of(problem: Problem, among: Sequence[PurchaseOption] | None = None, clock: Clock | None = None) -> Choices:
+def choices_of(
+    problem: Problem,
+    among: Sequence[PurchaseOption] | None = None,
+    clock: Clock | None = None,
+    *,
+    more_memory: float = 0.0,
+) -> Choices:
     """All purchase options and layouts that a problem allows, reduced by exact dominance. Raises InputError.
 
     A layout that alone misses the deadline is left out; one that fits no memory too. Nothing else is lost. `among`:
-    what is on offer instead of the problem's market, each of them kept. Machines are evaluated one after another, the
+    what is on offer instead of the problem's market, each of them kept. `more_memory`: those that fit only with such a
+    share of each device's memory on top are named too, as `beyond`. Machines are evaluated one after another, the
     most promising first; those for which no time is left on the clock are named. Raises KeyboardInterrupt when the
     clock is stopped before the first.
     """
     workload, clock = workload_of(problem), clock or Clock()
     offered = purchase_options_of(placements(problem)) if among is None else tuple(among)
     purchase_options = undominated(offered, moves=not stays_together(problem)) if among is None else offered
-    by_machine: dict[MachineKey, list[PurchaseOption]] = {}
-    for purchase_option in purchase_options:
-        by_machine.setdefault(purchase_option.placement.machine.key, []).append(purchase_option)
+    by_machine = _by_machine(purchase_options)
     machines = {key: some[0].placement.machine for key, some in by_machine.items()}
-    spaces = tuple(_spaces(problem, workload, list(machines.values()), clock))
+    spaces = tuple(_spaces(problem, workload, list(machines.values()), clock, more_memory))
     columns: tuple[dict[Site, PhaseModes], ...] = tuple({} for _ in spaces)
+    beyond: tuple[dict[Site, PhaseModes], ...] = tuple({} for _ in spaces if more_memory)
     unsearched = sorted(by_machine.values(), key=lambda some: _promise(problem, workload, some), reverse=True)
-    if clock.until is None:  # all of them together is quicker, one by one can be ended in between
-        asked = [_asked(problem, some) for some in unsearched]
-        for phase, space in zip(workload.phases, spaces, strict=True):
-            _stop_with_nothing(clock)
-            best_layouts_on(workload, phase, space, asked)
+    at_a_time = len(unsearched) if clock.until is None else 1  # together is quicker, one by one can be ended in between
     while unsearched and not (clock.is_over and columns[0]):
         _stop_with_nothing(clock)
-        _evaluate(problem, workload, spaces, unsearched.pop(), columns)
+        now = [unsearched.pop() for _ in range(at_a_time)]
+        _evaluate(problem, workload, spaces, now, columns)
+        if more_memory:
+            _evaluate(problem, workload, spaces, now, beyond, more_memory)
     return Choices(
         problem=problem,
         workload=workload,
@@ -200,8 +276,30 @@ def choices_of(problem: Problem, among: Sequence[PurchaseOption] | None = None, 
         purchase_options=usable(problem, purchase_options, columns),
         spaces=spaces,
         columns=columns,
+        beyond=beyond,
         unsearched=tuple(one for some in unsearched for one in some),
     )
+
+
+def evaluated_again(choices: Choices, problem: Problem, purchase_options: Iterable[PurchaseOption]) -> Choices:
+    """The choices that some machines leave of a problem which differs in `risk.confidence`: no layout is searched.
+
+    `purchase_options`: one of each machine at least.
+    """
+    columns: tuple[dict[Site, PhaseModes], ...] = tuple({} for _ in choices.spaces)
+    wanted = {one.placement.machine.key for one in purchase_options}
+    some = [some for key, some in _by_machine(choices.purchase_options).items() if key in wanted]
+    _evaluate(problem, choices.workload, choices.spaces, some, columns)
+    held = usable(problem, choices.purchase_options, columns)
+    return replace(choices, problem=problem, purchase_options=held, columns=columns)
+
+
+def _by_machine(purchase_options: Iterable[PurchaseOption]) -> Mapping[MachineKey, list[PurchaseOption]]:
+    """Purchase options of one machine together."""
+    found: dict[MachineKey, list[PurchaseOption]] = {}
+    for purchase_option in purchase_options:
+        found.setdefault(purchase_option.placement.machine.key, []).append(purchase_option)
+    return found
 
 
 def in_one_place(problem: Problem) -> Problem:
@@ -220,9 +318,12 @@ def usable(
     return tuple(one for one, phases in has if any(phases)) if complete else ()
 
 
-def _spaces(problem: Problem, workload: Workload, machines: Sequence[Machine], clock: Clock) -> Iterator[LayoutSpace]:
-    """All valid layouts of each phase on any of the machines."""
-    memories, widest = [one.memory_bytes for one in machines], max(one.domain for one in machines)
+def _spaces(
+    problem: Problem, workload: Workload, machines: Sequence[Machine], clock: Clock, more_memory: float
+) -> Iterator[LayoutSpace]:
+    """All valid layouts of each phase on any of the machines, those too that fit only with a share of memory more."""
+    widest = max(one.domain for one in machines)
+    memories = [(1 + more) * one.memory_bytes for more in dict.fromkeys((0.0, more_memory)) for one in machines]
     for phase in workload.phases:
         _stop_with_nothing(clock)
         degrees = degrees_of(workload, phase, widest)
@@ -242,48 +343,54 @@ def _promise(problem: Problem, workload: Workload, purchase_options: Sequence[Pu
     return late, least.seconds if problem.objective == "time" else least.usd
 
 
-def _asked(problem: Problem, purchase_options: Sequence[PurchaseOption]) -> Asked:
+def _asked(problem: Problem, purchase_options: Sequence[PurchaseOption], more_memory: float) -> Asked:
     """What is asked of the layouts of one machine."""
     machine = purchase_options[0].placement.machine
     loses_replicas = any(one.spot_policy.policy == "elastic" for one in purchase_options)
-    return Asked(machine, most_nodes(problem, purchase_options, machine), loses_replicas=loses_replicas)
+    return Asked(machine, most_nodes(problem, purchase_options, machine), loses_replicas, more_memory)
 
 
 def _evaluate(
     problem: Problem,
     workload: Workload,
     spaces: Sequence[LayoutSpace],
-    purchase_options: Sequence[PurchaseOption],
+    machines: Sequence[Sequence[PurchaseOption]],
     columns: Sequence[dict[Site, PhaseModes]],
+    more_memory: float = 0.0,
 ) -> None:
-    """Adds the layouts of one machine that can be best, phase by phase; of a job that stays while each has one."""
-    asked, moves = _asked(problem, purchase_options), not stays_together(problem)
+    """Adds the layouts of machines that can be best, phase by phase; of a job that stays while each has one.
+
+    `machines`: the purchase options of each. With more memory only the layouts that need it.
+    """
+    moves = not stays_together(problem)
+    offered = [(_asked(problem, some, more_memory), list(some)) for some in machines]
+    memory = {asked.machine.key: asked.machine.memory_bytes for asked, _ in offered}
     for index, (phase, space, found) in enumerate(zip(workload.phases, spaces, columns, strict=True)):
-        best = best_layouts(
-            workload,
-            phase,
-            asked.machine,
-            space,
-            max_nodes=asked.max_nodes,
-            max_step_seconds=(problem.limits.deadline or inf) / (1 if is_open(problem, phase.name) else phase.steps),
-            loses_replicas=asked.loses_replicas,
-        )
-        sites = [
-            way
-            for site in dict.fromkeys(map(site_of, purchase_options))
+        longest = (problem.limits.deadline or inf) / (1 if is_open(problem, phase.name) else phase.steps)
+        tables = best_layouts_on(workload, phase, space, [asked for asked, _ in offered])
+        best = {
+            way: table.within(longest)
+            for (_, some), table in zip(offered, tables, strict=True)
+            for site in dict.fromkeys(map(site_of, some))
             for way in (site.ways_to_begin if index and moves else (site,))
+        }
+        for site, run in _runs(workload, best, starts=index == 0):
+            modes = _that_can_be_best(problem, phase, best[site], run)
+            found[site] = modes.that_need_more_than(memory[site.machine]) if more_memory else modes
+        if not moves and not more_memory:
+            offered = [(asked, [one for one in some if len(found[site_of(one)])]) for asked, some in offered]
+            offered = [(asked, some) for asked, some in offered if some]
+
+
+def _runs(workload: Workload, best: Mapping[Site, BestLayouts], *, starts: bool) -> Iterator[tuple[Site, RunTime]]:
+    """How long a phase takes on the layouts of each site; `starts`: it is the first one."""
+    for begins in (False, True):
+        some = {site: layouts for site, layouts in best.items() if (site.arrives or starts) == begins}
+        asked = [
+            (site.machine[0], TimedLayouts(one.nodes, one.rows.data, one.step_seconds), site.spot_policy)
+            for site, one in some.items()
         ]
-        ran = TimedLayouts(best.nodes, best.rows.data, best.step_seconds)
-        on_sites = [(site.machine[0], ran, site.spot_policy) for site in sites]
-        for begins in (False, True):
-            some = [number for number, site in enumerate(sites) if (site.arrives or index == 0) == begins]
-            runs = run_times(workload, [on_sites[number] for number in some], begins=begins)
-            for number, run in zip(some, runs, strict=True):
-                found[sites[number]] = _that_can_be_best(problem, phase, best, run)
-        if not moves:
-            purchase_options = [one for one in purchase_options if len(found[site_of(one)])]
-        if not purchase_options:
-            return
+        yield from zip(some, run_times(workload, asked, begins=begins), strict=True)
 
 
 def is_open(problem: Problem, phase: str) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 
-from planner.plans.document import SchedulePart
+from planner.plans.plan_part import SchedulePart
 from planner.problem.calendar import last_day
 from planner.units import format_amount, format_duration
 
@@ -20,9 +21,9 @@ def dated(seconds: float, start: date | None) -> str:
     return format_duration(seconds) + (f" ({ends_on(seconds, start)})" if start else "")
 
 
-def dated_amount(unit: str, value: float, start: date | None) -> str:
+def dated_amount(unit: str, value: Decimal | float, start: date | None) -> str:
     """An amount for people, a time with its last day."""
-    return dated(value, start) if unit == "s" else format_amount(unit, value)
+    return dated(float(value), start) if unit == "s" else format_amount(unit, value)
 
 
 def day_range(first: date | None, last: date | None) -> str:

@@ -1,12 +1,12 @@
-"""The days of a plan and its bill by month and quarter, as JSON."""
+"""The days of a plan and its bill by month and quarter, as they stand in documents."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 
-from planner.market.money import usd_by_month, usd_by_quarter
-from planner.plans.document import SchedulePart, SpendPart
+from planner.market.money import Span, usd_by_month, usd_by_quarter
 from planner.plans.limits import DAY
 from planner.plans.plan import PhasePlan, Plan
 from planner.plans.purchases import Purchase
@@ -40,29 +40,21 @@ def _deadlines(problem: Problem, start: date) -> dict[str, Any]:
     }
 
 
-def schedule_of(plan: Plan, problem: Problem) -> SchedulePart | None:
-    """The same as the part of a document that it is."""
-    found = schedule_document(plan, problem)
-    return None if found is None else SchedulePart.model_validate(found)
-
-
-def spend_of(plan: Plan, problem: Problem) -> SpendPart:
-    """The `spend` of a plan as the part of a document that it is."""
-    return SpendPart.model_validate(spend_document(plan, problem))
-
-
 def phase_days(plan: Plan, phase: PhasePlan) -> dict[str, Any]:
     """The first and the last day of a phase."""
+    return _days(plan, phase.spans)
+
+
+def purchase_days(plan: Plan, purchase: Purchase) -> dict[str, Any]:
+    """The first and the last day for which a line of the bill is paid."""
+    return _days(plan, purchase.spans)
+
+
+def _days(plan: Plan, spans: Sequence[Span]) -> dict[str, Any]:
+    """The first and the last day of some spans."""
     if plan.start is None:
         return {"start": None, "end": None}
-    return {"start": day_of(plan.start, phase.spans[0][0]), "end": last_day(plan.start, phase.spans[-1][1])}
-
-
-def purchase_days(plan: Plan, purchase: Purchase) -> tuple[date | None, date | None]:
-    """The first and the last day for which a line of the bill is paid."""
-    if plan.start is None:
-        return None, None
-    return day_of(plan.start, purchase.spans[0][0]), last_day(plan.start, purchase.spans[-1][1])
+    return {"start": str(day_of(plan.start, spans[0][0])), "end": str(last_day(plan.start, spans[-1][1]))}
 
 
 def spend_document(plan: Plan, problem: Problem) -> dict[str, Any]:

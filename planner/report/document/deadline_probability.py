@@ -12,7 +12,7 @@ from planner.layouts.workload import workload_of
 from planner.plans.plan import Plan
 from planner.plans.plan_error import error_of
 from planner.problem.problem import Problem
-from planner.report.spot_stress import capacity_cases
+from planner.report.document.spot_stress import capacity_cases
 from planner.simulate.distribution import JobDistribution, distribution_of
 from planner.simulate.planned import job_of_plan
 from planner.units import usd_text
