@@ -10,9 +10,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from planner.catalog.files import catalog_directory
+from planner.catalog.files import toml_records
 from planner.catalog.records import Accelerator
 from planner.errors import InputError, Issue, Place, did_you_mean
 from planner.files import read_whole, text_of
@@ -42,14 +42,11 @@ UPPER_BOUNDS: Final[Mapping[str, float]] = MappingProxyType(
 MAX_PEAK_TFLOPS: Final = 1e6
 """Largest dense peak that a user's record may claim."""
 
-_RECORDS: Final[TypeAdapter[tuple[Accelerator, ...]]] = TypeAdapter(tuple[Accelerator, ...])
-
 
 @cache
 def load_accelerators() -> tuple[Accelerator, ...]:
     """Every device of the catalog, in its order."""
-    text = (catalog_directory() / "accelerators.toml").read_text("utf-8")
-    return _RECORDS.validate_python(tomllib.loads(text)["accelerator"])
+    return toml_records(Accelerator, "accelerators.toml")
 
 
 def spelling_key(spelling: str) -> str:
