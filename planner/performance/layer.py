@@ -260,7 +260,7 @@ def layer_products(
 def fused_experts(arch: Architecture, device: Device) -> Array:
     """Share of runs whose kernels fuse all that surrounds the experts' products; they are written for gated MLPs only.
 
-    Source: Megatron-Bridge performance summary 26.06: Qwen3 and DeepSeek gained, Nemotron 3, which has no gate, did not.
+    Source: Megatron-Bridge performance summary 26.06: Qwen3 and DeepSeek gained, Nemotron 3 (no gate) did not.
     """
     return device.fused_experts * arch.gated
 
