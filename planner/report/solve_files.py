@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from planner.plans.document import PlanDocument
-from planner.plans.plan_part import PlanFigures, PlanPart, PurchaseLine, SpendPart
+from planner.plans.phase_part import PurchaseLine
+from planner.plans.plan_part import PlanFigures, PlanPart, SpendPart
 from planner.report import sheets
 from planner.report.assumed import assumed_rows
 from planner.report.bill import printed_bill
