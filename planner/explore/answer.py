@@ -20,7 +20,8 @@ from planner.plans.choices import Choices, MachineKey, choices_of, most_nodes
 from planner.plans.limits import Limit
 from planner.plans.plan import Plan
 from planner.plans.solution import Solution, Status
-from planner.problem.problem import Objective, Problem
+from planner.problem.objective import Objective
+from planner.problem.problem import Problem
 from planner.units import format_duration
 
 Progress = Callable[[str], None]

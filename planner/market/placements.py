@@ -15,12 +15,14 @@ from planner.catalog.precisions import find_precision
 from planner.catalog.records import Accelerator, Offer
 from planner.catalog.software import Support, load_support
 from planner.errors import InputError, Issue, did_you_mean
+from planner.market.calendar import Reservation, Timeline, own_reservations, timeline_of
 from planner.market.capacity import Basis, Capacities
 from planner.market.filters import check_regions, is_asked_for, named
 from planner.market.places import by_place, most_exact
 from planner.market.spot import SpotFigures, spot_figures, spot_price
 from planner.prices.book import USER, offers_with, user_book
-from planner.problem.problem import OwnOffer, Problem
+from planner.problem.own_offer import OwnOffer
+from planner.problem.problem import Problem
 from planner.problem.quantities import UNLIMITED
 from planner.units import SECONDS_PER_YEAR, Price, exact
 
@@ -52,16 +54,6 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Reservation:
-    """Nodes that are paid from the first phase to the last, and at least for a term."""
-
-    term: str
-    """`job`, `block`, `1 year` or `3 years`."""
-    usd_per_node_hour: Decimal
-    committed_seconds: float
-
-
-@dataclass(frozen=True)
 class Placement:
     """Where the job may run and what nodes cost there, US dollars per node-hour; None is not sold."""
 
@@ -82,6 +74,13 @@ class Placement:
     """How spot nodes come and go; None when spot is not sold."""
     source: str
     date: str
+    timeline: Timeline | None = None
+    """When nodes are there and what they cost then, at least `on_demand`; None where that does not change."""
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether it matters on which days it is used."""
+        return self.timeline is not None or any(one.block for one in self.reservations)
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -338,18 +337,22 @@ def _own_placement(problem: Problem, offer: OwnOffer, device: Accelerator) -> Pl
     def per_node_hour(price: Price | None, kind: str) -> Decimal | None:
         return price.usd_per_gpu_hour(per_node) * per_node if price is not None and kind in kinds else None
 
-    reserved, spot = per_node_hour(offer.reserved, "reserved"), per_node_hour(offer.spot, "spot")
+    spot = per_node_hour(offer.spot, "spot")
     nodes = min(offer.nodes or UNLIMITED, UNLIMITED if network > 0 else 1)
+    timeline = None
+    if problem.schedule:
+        timeline = timeline_of(offer, problem.schedule.start, nodes, lambda price: per_node_hour(price, "on_demand"))
+    one_price = offer.on_demand if isinstance(offer.on_demand, Price) else None
     return Placement(
         cloud=OWN,
         region="",
         zone="",
         instance_type=offer.name,
         machine=machine_of(device, per_node, network),
-        on_demand=per_node_hour(offer.on_demand, "on_demand"),
+        on_demand=timeline.lowest_price if timeline else per_node_hour(one_price, "on_demand"),
         spot=None if spot is None else spot * exact(problem.market.spot_price),
-        reservations=() if reserved is None else (Reservation("job", reserved, offer.minimum_term or 0.0),),
-        nodes=nodes,
+        reservations=tuple(own_reservations(offer, lambda price: per_node_hour(price, "reserved"))),
+        nodes=nodes if timeline is None else timeline.most_nodes,
         spot_nodes=min(offer.spot_nodes or nodes, nodes),
         basis="unlimited" if nodes == UNLIMITED else "stated",
         spot_figures=None if spot is None else _own_spot_figures(offer, device.name),

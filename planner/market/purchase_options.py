@@ -11,7 +11,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from planner.market.placements import Placement, Reservation
+from planner.market.calendar import Reservation
+from planner.market.placements import Placement
 from planner.market.spot import SpotFigures
 
 Policy = Literal["steady", "wait", "fallback", "elastic"]

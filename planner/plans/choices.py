@@ -25,7 +25,8 @@ from planner.market.purchase_options import PurchaseOption, SpotPolicy, purchase
 from planner.performance.symbols import Array
 from planner.plans.limits import Limit, limits_of
 from planner.plans.peak_bound import peak_bound
-from planner.problem.problem import Objective, Problem
+from planner.problem.objective import Objective
+from planner.problem.problem import Problem
 from planner.tolerances import SUM_ORDER
 
 MachineKey = tuple[str, int, int, float]

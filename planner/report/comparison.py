@@ -6,7 +6,7 @@ from typing import Final
 
 from planner.explore.answer import objective_value
 from planner.plans.plan import Plan
-from planner.problem.problem import Objective
+from planner.problem.objective import Objective
 
 LEAST: Final = 1e-9
 """What stands for an objective of nothing, such as the cost of nodes that are free."""

@@ -26,7 +26,8 @@ from planner.performance.parameters import active_parameters, total_parameters
 from planner.plans.document import FORMAT_VERSION, PlanDocument
 from planner.plans.plan import PhasePlan, Plan
 from planner.plans.purchases import Purchase
-from planner.problem.problem import Objective, Problem
+from planner.problem.objective import Objective
+from planner.problem.problem import Problem
 from planner.problem.run import recompute_as_written
 from planner.problem.written import as_written
 from planner.report.assumed import assumption_documents
