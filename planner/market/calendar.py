@@ -11,6 +11,7 @@ from math import inf
 
 import numpy as np
 
+from planner.market.money import Span
 from planner.performance.symbols import Array
 from planner.problem.calendar import BlockOffer, seconds_before, seconds_until
 from planner.problem.own_offer import OwnOffer
@@ -202,3 +203,12 @@ def block_span(block: BlockOffer, begins: Array, ends: Array) -> tuple[Array, Ar
     paid = np.maximum(days, least * np.ceil(days / most))
     paid = np.where(first * SECONDS_PER_DAY >= (block.lead or 0.0), paid, inf)
     return first * SECONDS_PER_DAY, (first + paid) * SECONDS_PER_DAY
+
+
+def reserved_span(reservation: Reservation, stay: Span) -> Span:
+    """From when to when reserved nodes are paid that a stay uses."""
+    begins, ends = stay
+    if reservation.block is not None:
+        first, last = block_span(reservation.block, np.asarray(begins), np.asarray(ends))
+        return float(first), float(last)
+    return begins, max(ends, begins + reservation.committed_seconds)

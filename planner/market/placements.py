@@ -358,6 +358,7 @@ def _own_placement(problem: Problem, offer: OwnOffer, device: Accelerator) -> Pl
         spot_figures=None if spot is None else _own_spot_figures(offer, device.name),
         source="the problem's own offer",
         date="",
+        timeline=timeline,
     )
 
 

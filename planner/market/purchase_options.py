@@ -132,14 +132,16 @@ def undominated(purchase_options: Iterable[PurchaseOption], *, moves: bool = Fal
     """The purchase options that none of the same group beats: as cheap in every way, as large, on as fast a network.
 
     Exact: step time never grows with the network's bandwidth. Among equals the first by name stays. `moves`: a job may
-    come from elsewhere, so that only those in one location are compared.
+    come from elsewhere, so that only those in one location are compared. Those that change in time are all kept.
     """
+    everything = tuple(purchase_options)
+    dated, others = ([one for one in everything if one.placement.is_dated == wanted] for wanted in (True, False))
 
     def alike(one: PurchaseOption) -> tuple[object, ...]:
         return (one.group, one.placement.location) if moves else (one.group,)
 
-    ordered = sorted(purchase_options, key=lambda one: (alike(one), one.dominance_key, one.placement.key))
-    return tuple(one for _, group in groupby(ordered, key=alike) for one in _undominated(list(group)))
+    ordered = sorted(others, key=lambda one: (alike(one), one.dominance_key, one.placement.key))
+    return (*dated, *(one for _, group in groupby(ordered, key=alike) for one in _undominated(list(group))))
 
 
 def _undominated(group: list[PurchaseOption]) -> Iterator[PurchaseOption]:

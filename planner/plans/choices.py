@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, inf
@@ -116,6 +116,11 @@ class Choices:
         """Whether all phases stay in one place, with one accelerator, bought in one way."""
         return stays_together(self.problem)
 
+    @property
+    def is_dated(self) -> bool:
+        """Whether it matters on which days something runs: an offer changes in time."""
+        return any(one.placement.is_dated for one in self.purchase_options)
+
     def modes(self, phase: int, purchase_option: PurchaseOption, *, arrives: bool = False) -> PhaseModes | None:
         """The layouts of a phase with a purchase option; None where there is none. `arrives`: a stay begins with it."""
         found = self.columns[phase].get(site_of(purchase_option, arrives=arrives and phase > 0))
@@ -145,7 +150,11 @@ class Choices:
 
     def only(self, *accelerators: str) -> Choices:
         """The choices that some accelerators leave."""
-        kept = [one for one in self.purchase_options if one.placement.machine.accelerator.name in accelerators]
+        return self.keeping(lambda one: one.placement.machine.accelerator.name in accelerators)
+
+    def keeping(self, keeps: Callable[[PurchaseOption], bool]) -> Choices:
+        """The choices with some of the purchase options."""
+        kept = [one for one in self.purchase_options if keeps(one)]
         return replace(self, purchase_options=usable(self.problem, kept, self.columns))
 
     @cached_property
