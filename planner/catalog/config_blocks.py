@@ -1,86 +1,13 @@
-"""Which blocks the layers of a config have: attention, what takes its place, and MLPs, under every way of saying so."""
+"""Which blocks the layers of a config have: attention, what takes its place, and MLPs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
+from planner.catalog.config_dialect import Scalar
 from planner.catalog.config_fields import BOUNDS, Fields
-from planner.catalog.dialects import Scalar
-
-KINDS: Final[Mapping[str, str]] = {
-    "full_attention": "attention",
-    "attention": "attention",
-    "deepseek_sparse_attention": "attention",
-    "*": "attention",
-    "sliding_attention": "local",
-    "chunked_attention": "local",
-    "linear_attention": "mixer",
-    "mamba": "mixer",
-    "conv": "mixer",
-    "M": "mixer",
-    "mlp": "mlp",
-    "-": "mlp",
-    "moe": "moe",
-    "E": "moe",
-}
-"""What words and letters for a layer mean."""
-ONLY: Final = "only decoders whose layers are of known kinds can"
-
-
-def layer_kinds(fields: Fields, layers: int) -> list[str]:
-    """What each layer is: `attention`, `local` attention, `mixer`, and where a layer is one block `mlp` or `moe`.
-
-    Empty where every layer is the same and has attention.
-    """
-    listed = fields.items("layer_types", BOUNDS["num_hidden_layers"])
-    pattern = fields.word("hybrid_override_pattern") if fields.dialect.one_block_a_layer else ""
-    words = list(pattern) if pattern else listed
-    kinds = [KINDS.get(word, "") if isinstance(word, str) else "" for word in words]
-    if not all(kinds):
-        message = (
-            "layer_types lists layers that are neither full, sliding nor chunked attention nor of another known kind"
-        )
-        fields.refuse(message, "hybrid_override_pattern" if pattern else "layer_types", ONLY)
-        return []
-    if kinds and len(kinds) != layers:
-        name = "hybrid_override_pattern" if pattern else "layer_types"
-        fields.refuse(f"{name} must have num_hidden_layers items", name)
-        return []
-    if "mixer" in kinds and not fields.dialect.mixer:
-        fields.refuse("layers without softmax attention are of a kind that is not known", "layer_types", ONLY)
-        return []
-    if not kinds and fields.dialect.mixer and not fields.dialect.mixer_in_every_layer:
-        return _by_rule(fields, layers)
-    return kinds
-
-
-def _by_rule(fields: Fields, layers: int) -> list[str]:
-    """Layers of a hybrid that lists the ones with attention, or states a period."""
-    everything = range(layers)
-    stated = _attention_indices(fields, layers)
-    if stated is None and fields.has("full_attention_interval"):
-        every = fields.count("full_attention_interval", least=1)
-        stated = {index for index in everything if (index + 1) % every == 0}
-    if stated is None and fields.has("attn_layer_period"):
-        period, offset = fields.count("attn_layer_period", least=1), fields.count("attn_layer_offset", 0)
-        stated = {index for index in everything if index % period == offset}
-    if stated is None:
-        message = "the config does not say which layers have softmax attention"
-        fields.refuse(message, "layer_types", "add layer_types")
-        return []
-    return ["attention" if index in stated else "mixer" for index in everything]
-
-
-def _attention_indices(fields: Fields, layers: int) -> set[int] | None:
-    """The layers that a list names, counted from 0; None without one."""
-    for name, first in (("linear_attn_config.full_attn_layers", 1), ("attn_layer_indices", 0), ("full_attn_idxs", 0)):
-        if fields.has(name):
-            named = fields.items(name, layers)
-            return {one - first for one in named if isinstance(one, int)}
-    if fields.has("attn_type_list"):
-        return {index for index, kind in enumerate(fields.items("attn_type_list", layers)) if kind == 1}
-    return None
+from planner.catalog.config_layers import INDEXED
+from planner.catalog.config_local import local_blocks
 
 
 def blocks(fields: Fields, layers: int, kinds: list[str]) -> dict[str, Scalar]:
@@ -90,6 +17,8 @@ def blocks(fields: Fields, layers: int, kinds: list[str]) -> dict[str, Scalar]:
         return {"mixer_blocks": layers} | _mixer(fields)
     if dialect.attentions_per_layer > 1:
         return {"attention_blocks": dialect.attentions_per_layer * layers}
+    if own := local_blocks(fields, kinds):
+        return own
     attentions = sum(kind in {"attention", "local"} for kind in kinds)
     mixers = kinds.count("mixer")
     if not kinds or attentions == layers:
@@ -99,7 +28,9 @@ def blocks(fields: Fields, layers: int, kinds: list[str]) -> dict[str, Scalar]:
 
 def _mixer(fields: Fields) -> dict[str, Scalar]:
     """The shape of what takes the place of attention."""
-    kind, hidden = fields.dialect.mixer, fields.count("hidden_size", least=1)
+    other, meaning = fields.dialect.other_mixer
+    kind = meaning if other and fields.has(other) else fields.dialect.mixer
+    hidden = fields.count("hidden_size", least=1)
     if kind == "lightning":
         heads = fields.count("num_attention_heads", least=1)
         shape = {"mixer_heads": heads, "mixer_head_dim": fields.count("head_dim", max(hidden // heads, 1), least=1)}
@@ -108,7 +39,8 @@ def _mixer(fields: Fields) -> dict[str, Scalar]:
         shape = {"mixer_heads": max(inner // CHANNELS, 1), "mixer_head_dim": CHANNELS}
         shape |= {"mixer_state": fields.count("mixer_state", 0), "mixer_kernel": fields.count("mixer_kernel", 4)}
     else:
-        heads = fields.count("mixer_heads", least=1)
+        usual = fields.count("num_attention_heads", least=1) if kind == "kimi_delta_whole" else None
+        heads = fields.count("mixer_heads", usual, least=1)
         head = _head_size(fields, heads, hidden)
         shape = {"mixer_heads": heads, "mixer_head_dim": head, "mixer_state": fields.count("mixer_state", head)}
         shape |= {"mixer_groups": fields.count("mixer_groups", heads), "mixer_kernel": fields.count("mixer_kernel", 4)}
@@ -132,9 +64,14 @@ def sparse_layers(fields: Fields, layers: int, kinds: list[str]) -> list[int]:
     everything = range(min(layers, BOUNDS["num_hidden_layers"]))
     if fields.dialect.one_block_a_layer:
         return [index for index, kind in enumerate(kinds) if kind == "moe"]
+    if fields.has("moe_layers_enum"):
+        named = {one.strip() for one in fields.word("moe_layers_enum").split(",")}
+        return [index for index in everything if str(index) in named]
     for name, word in (("mlp_layer_types", "sparse"), ("moe_layer_freq", 1), ("is_moe_layer", True)):
         if isinstance(fields.raw(name), list | tuple):
             listed = fields.items(name, BOUNDS["num_hidden_layers"])
+            if len(listed) == layers + fields.count("num_nextn_predict_layers", 0):
+                listed = listed[:layers]
             if len(listed) != layers:
                 fields.refuse(f"{name} must have num_hidden_layers items", name)
             return [index for index, kind in enumerate(listed) if kind == word]
@@ -176,7 +113,9 @@ def mlp_blocks(fields: Fields, layers: int, kinds: list[str], sparse: int) -> di
 def indexer(fields: Fields, layers: int) -> dict[str, Scalar]:
     """The indexer of sparse attention, and the layers that run one where they share it."""
     heads = fields.count("index_heads", 0)
-    if not heads:
+    listed = fields.items("layer_types", BOUNDS["num_hidden_layers"])
+    indexed = sum(isinstance(word, str) and word in INDEXED for word in listed)
+    if not heads or (listed and not indexed):
         return {}
     modes = fields.items("indexer_types", BOUNDS["num_hidden_layers"])
     every, first = fields.count("index_topk_freq", 1, least=1), fields.count("index_skip_topk_offset", 2)
@@ -184,6 +123,13 @@ def indexer(fields: Fields, layers: int) -> dict[str, Scalar]:
     return {
         "index_heads": heads,
         "index_head_dim": fields.count("index_head_dim", least=1),
-        "index_topk": fields.count("index_topk", least=1),
-        "index_blocks": max(stated, 1),
+        "index_topk": _indexed_keys(fields),
+        "index_blocks": max(min(stated, indexed or stated), 1),
     }
+
+
+def _indexed_keys(fields: Fields) -> int:
+    """Keys that an indexer leaves a query: stated, or as blocks of so many."""
+    if fields.has("index_topk_blocks"):
+        return fields.count("index_topk_blocks", least=1) * fields.count("index_block_size", least=1)
+    return fields.count("index_topk", least=1)

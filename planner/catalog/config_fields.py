@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from planner.catalog.dialects import SPELLINGS, Dialect
+from planner.catalog.config_dialect import Dialect
+from planner.catalog.config_spellings import SPELLINGS
 from planner.errors import Issue
 
 BOUNDS: Final[Mapping[str, int]] = MappingProxyType(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from planner.catalog.dialects import Dialect, Scalar
+from planner.catalog.config_dialect import Dialect, Scalar
 
 TOWERS: Final[Mapping[str, str]] = {
     "vision_config": "vision tower",

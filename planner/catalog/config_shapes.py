@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from planner.catalog.config_dialect import Scalar
 from planner.catalog.config_fields import BOUNDS, Fields
-from planner.catalog.dialects import Scalar
 
 ALIGNMENT: Final = 64
 """A mean width is rounded to a multiple of this, so that tensor parallelism divides it like the blocks' own."""

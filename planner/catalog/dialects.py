@@ -7,63 +7,10 @@ own code, about that code: which fields the implementation fixes, and what a fie
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-Scalar = bool | int | float | str
-"""What a field of a record can hold."""
-
-Facts = Mapping[str, Scalar]
-"""Fields of a record (or of a config) and their values."""
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """One `model_type`: what its code fixes and what its config leaves unsaid."""
-
-    fixed: Facts = field(default_factory=dict)
-    """Record fields that the implementation decides, whatever the file says."""
-    defaults: Facts = field(default_factory=dict)
-    """Config fields that the file may leave out."""
-    mlp_ratio: int | None = None
-    """Width of the MLP in hidden sizes when the file gives none."""
-    full_attention_every: int = 0
-    """One layer of so many sees everything when the file lists no layer types; 0: none does."""
-    qkv_bias_from: tuple[str, ...] = ("attention_bias",)
-    """Config fields that switch the bias of queries, keys and values on."""
-    output_bias_from: tuple[str, ...] = ("attention_bias",)
-    mlp_bias_from: tuple[str, ...] = ("mlp_bias",)
-    expert_width_from: tuple[str, ...] = ("moe_intermediate_size", "intermediate_size")
-    """Config fields that may hold the width of an expert, the first that is there."""
-    dense_width_from: str = "intermediate_size"
-    shared_width_from: str = ""
-    """Config field that is the width of the shared expert, where there always is one."""
-    biases_unless: str = ""
-    """Config field that switches every bias off, those of norms too."""
-    query_key_norm_from: str = ""
-    """Config field that switches the norm of queries and keys on."""
-    extra_positions: int = 0
-    """Rows that a learned position table has beyond the sequence length."""
-    learned_positions: bool = False
-    activation_tells_gating: bool = False
-    """Whether `hidden_act` decides if the MLP has a gate: GELU and ReLU go without, SiLU with one."""
-    mixer: str = ""
-    """What layers without softmax attention do; empty where there are none."""
-    mixer_in_every_layer: bool = False
-    """Whether a mixer runs beside attention in every layer."""
-    one_block_a_layer: bool = False
-    """Whether a layer is an attention, a mixer, an MLP or a mixture of experts, and not two of them."""
-    attentions_per_layer: int = 1
-    dense_mlps_beside_experts: int = 0
-    """Dense MLPs of a layer that has experts too."""
-    dense_width_without_experts: str = ""
-    """Config field that is the width of the MLP in the releases without experts."""
-    tower_mergers: int = 0
-    """Projections of 2 × 2 merged patches from the vision tower into the text part."""
-    implementation_known: bool = True
-    """Whether fields beyond those that are read cannot change the layers."""
-
+from planner.catalog.config_dialect import Dialect, Facts
 
 LAYERNORM: Final[Facts] = {"norm": "layernorm"}
 ALL_BIASES: Final[Facts] = {"attention_qkv_bias": True, "attention_output_bias": True, "mlp_bias": True}
@@ -132,12 +79,44 @@ _FALCON = Dialect(
     output_bias_from=("bias",),
     mlp_bias_from=("bias",),
 )
+_GRANITE_SWA = Dialect(
+    fixed={"attention_sinks": True},
+    expert_width_from=("intermediate_size",),
+    shared_width_from="shared_intermediate_size",
+    full_attention_every=4,
+)
+_GEMMA4 = Dialect(
+    fixed={"norms_per_layer": 4, **QUERY_KEY_NORM},
+    defaults={**TIED, "head_dim": 256},
+    full_attention_every=6,
+    dense_mlps_beside_experts=1,
+)
+_STREAMS = "Its residual streams (hyper-connections) are counted as one, in memory and in time"
+_GLM5_NEXT = Dialect(fixed={"router_bias": True}, mixer="kimi_delta", simplified=_STREAMS)
+_MINIMAX_M3 = Dialect(
+    fixed={**QUERY_KEY_NORM, "router_bias": True},
+    expert_width_from=("intermediate_size",),
+    dense_width_from=("dense_intermediate_size",),
+    shared_width_from="shared_intermediate_size",
+)
+_MUSE_GLIMMER = Dialect(fixed={"norms_per_layer": 4, "attention_output_gate": True}, full_attention_every=4)
+_MUSE_SPARK = Dialect(fixed={"norms_per_layer": 5, "attention_output_gate": True, "router_bias": True})
+_INKLING = Dialect(
+    fixed={**QUERY_KEY_NORM, "router_bias": True, "embedding_norm": True},
+    dense_width_from=("dense_intermediate_size", "intermediate_size"),
+    layer_words={"hybrid": "attention", "hybrid_sliding": "local"},
+)
+_STEP = Dialect(
+    fixed={**QUERY_KEY_NORM, "router_bias": True},
+    shared_width_from="share_expert_dim",
+    expert_width_from=("moe_intermediate_size",),
+)
 _LLAMA4 = Dialect(
     fixed={"local_attention": "chunked"},
     defaults={"attention_chunk_size": 8192},
     full_attention_every=4,
     expert_width_from=("intermediate_size",),
-    dense_width_from="intermediate_size_mlp",
+    dense_width_from=("intermediate_size_mlp",),
     shared_width_from="intermediate_size",
 )
 
@@ -304,6 +283,69 @@ DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
         "dots1": Dialect(fixed={"router_bias": True, **QUERY_KEY_NORM}, expert_width_from=("moe_intermediate_size",)),
         "bailing_moe": _BAILING,
         "bailing_moe_v2": _BAILING,
+        "bailing_moe_linear": Dialect(fixed=_BAILING.fixed, query_key_norm_from="use_qk_norm", mixer="lightning"),
+        "bailing_hybrid": Dialect(
+            fixed={"router_bias": True},
+            mixer="lightning",
+            other_mixer=("short_conv_kernel_size", "kimi_delta_whole"),
+        ),
+        "hy_v3": Dialect(fixed={**QUERY_KEY_NORM, "router_bias": True}, defaults={"first_k_dense_replace": 1}),
+        "hy_v4": Dialect(
+            fixed={"router_bias": True, "attention_output_gate": True, "attention_sinks": True}, simplified=_STREAMS
+        ),
+        "glm5_next": _GLM5_NEXT,
+        "glm5_next_text": _GLM5_NEXT,
+        "mistral4": LLAMA,
+        "mistral_large4": LLAMA,
+        "mistral_large4_text": LLAMA,
+        "axk1": Dialect(fixed={"router_bias": True, "norms_per_layer": 3}),
+        "youtu": Dialect(defaults=TIED),
+        "minicpm": Dialect(defaults=TIED),
+        "minicpm3": Dialect(defaults=TIED),
+        "mimo_v2_flash": Dialect(
+            fixed={"router_bias": True},
+            expert_width_from=("moe_intermediate_size",),
+            defaults={"local_kv_heads": 8},
+        ),
+        "step3p5": _STEP,
+        "step3p7": _STEP,
+        "gemma4": _GEMMA4,
+        "gemma4_text": _GEMMA4,
+        "gemma4_unified": _GEMMA4,
+        "gemma4_unified_text": _GEMMA4,
+        "vaultgemma": Dialect(defaults={**TIED, "head_dim": 256}),
+        "cohere2_moe": Dialect(
+            fixed={**LAYERNORM, "norm_bias": False, "norms_per_layer": 1},
+            defaults=TIED,
+            expert_width_from=("intermediate_size",),
+            full_attention_every=4,
+        ),
+        "granite_swa": _GRANITE_SWA,
+        "granitemoe_swa": _GRANITE_SWA,
+        "mellum": Dialect(fixed=QUERY_KEY_NORM, expert_width_from=("moe_intermediate_size",)),
+        "laguna": Dialect(fixed={**QUERY_KEY_NORM, "router_bias": True}, defaults={"first_k_dense_replace": 1}),
+        "minimax_m3_vl": _MINIMAX_M3,
+        "minimax_m3_vl_text": _MINIMAX_M3,
+        "muse_glimmer": _MUSE_GLIMMER,
+        "muse_glimmer_text": _MUSE_GLIMMER,
+        "muse_spark": _MUSE_SPARK,
+        "muse_spark_text": _MUSE_SPARK,
+        "inkling_text": _INKLING,
+        "inkling_mm_model": _INKLING,
+        "olmo_hybrid": Dialect(fixed=WIDE_QUERY_KEY_NORM, mixer="gated_delta"),
+        "lfm3": Dialect(
+            fixed={**QUERY_KEY_NORM, "norms_per_layer": 4},
+            defaults={**TIED, "conv_L_cache": 7},
+            mixer="short_convolution",
+        ),
+        "phi4_multimodal": LLAMA,
+        "phi4mm": Dialect(defaults=TIED),
+        "hyperclovax": Dialect(fixed={"norms_per_layer": 4}),
+        "bitnet": LLAMA,
+        "nanochat": Dialect(fixed={**PLAIN_MLP, "norm_weights": False}),
+        "jais2": Dialect(fixed={**LAYERNORM, **ALL_BIASES, **PLAIN_MLP}),
+        "persimmon": Dialect(fixed={**_GPT, **QUERY_KEY_NORM}),
+        "paddleocr_vl_text": Dialect(defaults=TIED),
         "qwen2_vl": _QWEN2_VL,
         "qwen2_vl_text": _QWEN2_VL,
         "qwen2_5_vl": _QWEN2_VL,
@@ -322,13 +364,20 @@ UNSUPPORTED: Final[Mapping[str, str]] = MappingProxyType(
         for reason, kinds in {
             "has no attention at all, only state-space or recurrent layers": "mamba mamba2 falcon_mamba "
             "rwkv rwkv5 rwkv6 rwkv7 xlstm",
-            "has recurrent layers of a kind that is not known": "recurrent_gemma plamo2 phi4flash olmo_hybrid",
+            "has recurrent layers of a kind that is not known": "recurrent_gemma plamo2 phi4flash",
             "shares its attention between layers": "zamba zamba2",
-            "has an encoder": "t5 mt5 umt5 bart mbart pegasus whisper led m2m_100 bert roberta deberta-v2 electra "
-            "albert distilbert modernbert",
+            "has an encoder": "t5 mt5 umt5 t5gemma t5gemma2 bart mbart plbart mvp pegasus bigbird_pegasus marian "
+            "prophetnet whisper led m2m_100 blenderbot blenderbot-small pix2struct udop musicgen musicgen_melody",
+            "is an encoder, which attends both ways": "bert bert-generation camembert data2vec-text deberta-v2 electra "
+            "albert distilbert modernbert ernie megatron-bert big_bird rembert roberta roberta-prelayernorm roc_bert "
+            "roformer xlm xlm-roberta xlm-roberta-xl xmod",
+            "routes its attention heads like experts": "jetmoe",
+            "reads bytes through a model of its own": "blt",
+            "convolves queries and keys": "zaya",
             "has compressed attention": "deepseek_v4",
             "shares keys and values between layers": "gemma3n gemma3n_text",
-            "has attention of two shapes": "gemma4 gemma4_text mimo_v2_flash step3p5",
+            "has latent attention of two shapes": "dots3_note dots3_note_text",
+            "has tables of n-grams beside the token table": "qwen4_exp qwen4_exp_text longcat_flash_ngram",
             "has experts of two modalities": "ernie4_5_vl_moe",
             "is several models in one": "qwen2_5_omni qwen3_omni_moe kimi_k3",
         }.items()
@@ -336,71 +385,3 @@ UNSUPPORTED: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Every `model_type` that is known not to fit, and why."""
-
-SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "model_type": ("model_type",),
-        "num_hidden_layers": ("num_hidden_layers", "n_layer", "n_layers", "num_layers"),
-        "hidden_size": ("hidden_size", "n_embd", "d_model", "n_embed"),
-        "num_attention_heads": ("num_attention_heads", "n_head", "n_heads"),
-        "num_key_value_heads": ("num_key_value_heads", "num_kv_heads", "n_head_kv", "attn_config.kv_n_heads"),
-        "intermediate_size": ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size"),
-        "ffn_hidden_size": ("ffn_config.ffn_hidden_size",),
-        "hidden_act": ("hidden_act", "hidden_activation", "activation_function", "mlp_hidden_act"),
-        "head_dim": ("head_dim", "attention_head_dim"),
-        "tie_word_embeddings": ("tie_word_embeddings", "tie_embedding"),
-        "moe_intermediate_size": ("moe_intermediate_size", "expert_ffn_hidden_size", "moe_ffn_hidden_size"),
-        "n_shared_experts": ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts", "num_shared_expert"),
-        "first_k_dense_replace": ("first_k_dense_replace", "num_dense_layers"),
-        "num_nextn_predict_layers": ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules"),
-        "expert_hidden_size": ("expert_hidden_size", "moe_latent_size", "routed_expert_hidden_size"),
-        "zero_computation_experts": ("zero_computation_experts", "zero_expert_num"),
-        "index_heads": ("index_heads", "index_n_heads"),
-        "layer_types": ("layer_types", "layers_block_type"),
-        "mixer_heads": (
-            "mixer_heads",
-            "mamba_num_heads",
-            "mamba_n_heads",
-            "linear_num_value_heads",
-            "linear_attn_config.num_heads",
-        ),
-        "mixer_head_dim": (
-            "mixer_head_dim",
-            "mamba_head_dim",
-            "mamba_d_head",
-            "linear_value_head_dim",
-            "linear_attn_config.head_dim",
-        ),
-        "mixer_state": ("mixer_state", "ssm_state_size", "mamba_d_state", "linear_key_head_dim"),
-        "mixer_groups": ("mixer_groups", "n_groups", "mamba_n_groups", "linear_num_key_heads"),
-        "mixer_kernel": (
-            "mixer_kernel",
-            "conv_kernel",
-            "mamba_d_conv",
-            "linear_conv_kernel_dim",
-            "conv_L_cache",
-            "linear_attn_config.short_conv_kernel_size",
-        ),
-        "mixer_expand": ("mixer_expand", "mamba_expand", "expand"),
-        "mixer_inner": ("mixer_inner", "mamba_d_ssm"),
-        "max_position_embeddings": ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"),
-        "n_routed_experts": (
-            "n_routed_experts",
-            "num_local_experts",
-            "num_experts",
-            "moe_num_experts",
-            "ffn_config.moe_num_experts",
-        ),
-        "num_experts_per_tok": (
-            "num_experts_per_tok",
-            "num_experts_per_token",
-            "moe_k",
-            "moe_topk",
-            "moe_top_k",
-            "ffn_config.moe_top_k",
-        ),
-        "alibi": ("attn_config.alibi", "alibi"),
-        "rope": ("attn_config.rope",),
-    }
-)
-"""Config fields that go by several names; a dot reaches into a nested object. Other fields have their own name only."""

@@ -13,11 +13,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
-from planner.catalog.config_blocks import ONLY, blocks, indexer, layer_kinds, mlp_blocks, sparse_layers
+from planner.catalog.config_blocks import blocks, indexer, mlp_blocks, sparse_layers
+from planner.catalog.config_dialect import Facts, Scalar
 from planner.catalog.config_fields import Fields
+from planner.catalog.config_layers import ONLY, layer_kinds
 from planner.catalog.config_parts import are_harmless, first_unknown, left_out
 from planner.catalog.config_shapes import per_block_shapes
-from planner.catalog.dialects import DIALECTS, UNKNOWN, UNNAMED, UNSUPPORTED, Facts, Scalar
+from planner.catalog.dialects import DIALECTS, UNKNOWN, UNNAMED, UNSUPPORTED
 from planner.catalog.inline_keys import INLINE_KEYS
 from planner.catalog.json_file import read_json
 from planner.catalog.records import ModelArchitecture
@@ -30,7 +32,7 @@ MAX_NAME: Final = 200
 _PLAIN_ACTIVATIONS: Final = frozenset(
     {"gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "relu2", "squared_relu", "quick_gelu"}
 )
-_GATED_ACTIVATIONS: Final = frozenset({"silu", "swish", "swiglu", "geglu"})
+_GATED_ACTIVATIONS: Final = frozenset({"silu", "swish", "swiglu", "swigluoai", "geglu"})
 _STATE_FIELDS: Final = (
     "mamba_num_heads",
     "mamba_d_state",
@@ -83,6 +85,8 @@ def architecture_from_config(data: Mapping[str, object], *, name: str, source: s
     """The architecture that a parsed config describes; `written` dates it. Raises InputError with every problem."""
     fields = _fields_of(data)
     facts = _facts(fields)
+    if fields.dialect.simplified:
+        facts = {**facts, "assumed": fields.dialect.simplified}
     if not fields.dialect.implementation_known:
         _refuse_unknown_fields(fields)
         facts = {**facts, "assumed": UNKNOWN_KIND.format(fields.word("model_type"))}
@@ -136,8 +140,11 @@ def _refuse_other_models(fields: Fields) -> None:
     """Encoders, cross attention, and layers without softmax attention of a model that is not known to have them."""
     if fields.flag("is_encoder_decoder"):
         fields.refuse("the model has an encoder", "is_encoder_decoder", ONLY)
-    if fields.flag("use_cla"):
-        fields.refuse("the model shares keys and values between layers", "use_cla", ONLY)
+    for name in ("use_cla", "num_kv_shared_layers"):
+        if fields.raw(name):
+            fields.refuse("the model shares keys and values between layers", name, ONLY)
+    if fields.raw("hidden_size_per_layer_input"):
+        fields.refuse("the model adds an embedding to every layer", "hidden_size_per_layer_input", ONLY)
     if fields.has("cross_attention_layers"):
         fields.refuse("the model attends to another model's output", "cross_attention_layers", ONLY)
     state = next((name for name in _STATE_FIELDS if name in fields.data), None)
@@ -181,7 +188,8 @@ def _attention(fields: Fields) -> dict[str, Scalar]:
     one = fields.flag("multi_query") and not fields.flag("new_decoder_architecture")
     grouped = heads if fields.has("block_configs") else fields.count("num_key_value_heads", heads, least=1)
     kv_heads = 1 if one else grouped
-    if sound and not fields.has("head_dim") and not fields.has("kv_lora_rank") and hidden % heads:
+    latent = fields.has("kv_lora_rank")
+    if sound and not fields.has("head_dim") and not latent and hidden % heads:
         fields.refuse("hidden_size must be a multiple of num_attention_heads", "hidden_size", "or give head_dim")
     if heads % kv_heads:
         fields.refuse("num_attention_heads must be a multiple of num_key_value_heads", "num_key_value_heads")
@@ -189,7 +197,8 @@ def _attention(fields: Fields) -> dict[str, Scalar]:
         "hidden_size": hidden,
         "num_attention_heads": heads,
         "num_key_value_heads": kv_heads,
-        "head_dim": fields.count("head_dim", max(hidden // heads, 1), least=1),
+        "head_dim": fields.count("head_dim", max(hidden // heads, 1), least=not latent),
+        "v_head_dim": fields.count("v_head_dim", 0),
     }
 
 
@@ -198,7 +207,7 @@ def _latent(fields: Fields) -> dict[str, Scalar]:
     rank = fields.count("kv_lora_rank", 0)
     if not rank:
         return {}
-    rotary = fields.count("qk_rope_head_dim", least=1)
+    rotary = fields.count("qk_rope_head_dim")
     return {
         "kv_lora_rank": rank,
         "q_lora_rank": fields.count("q_lora_rank", 0),
@@ -245,6 +254,7 @@ def _feed_forward(fields: Fields, layers: int, kinds: list[str], shapes: Facts) 
     dense = layers - sparse if not fields.dialect.one_block_a_layer else kinds.count("mlp")
     beside = fields.dialect.dense_mlps_beside_experts
     width_name = next((name for name in fields.dialect.expert_width_from if fields.has(name)), "moe_intermediate_size")
+    dense_name = next((name for name in fields.dialect.dense_width_from if fields.has(name)), "intermediate_size")
     width = fields.count(width_name, least=1)
     top_k = fields.count("num_experts_per_tok", least=1)
     if top_k > experts:
@@ -252,7 +262,7 @@ def _feed_forward(fields: Fields, layers: int, kinds: list[str], shapes: Facts) 
     idle = fields.count("zero_computation_experts", 0)
     return {
         **mlp_blocks(fields, layers, kinds, sparse),
-        "intermediate_size": fields.count(fields.dialect.dense_width_from, least=1) if dense or beside else 0,
+        "intermediate_size": fields.count(dense_name, least=1) if dense or beside else 0,
         "gated_mlp": gated,
         "n_routed_experts": experts,
         "num_experts_per_tok": max(round(top_k * experts / (experts + idle)), 1),
@@ -280,8 +290,8 @@ def _gated(fields: Fields) -> bool:
     """Whether the MLP has a gate: as the file says, else as the activation suggests where no dialect knows."""
     activation = fields.word("hidden_act")
     told = fields.has("gated_mlp") or "gated_mlp" in fields.dialect.fixed
-    silent = not activation and not fields.dialect.implementation_known
-    if not told and (silent or activation.lower() not in _PLAIN_ACTIVATIONS | _GATED_ACTIVATIONS | {""}):
+    clear = _GATED_ACTIVATIONS | (_PLAIN_ACTIVATIONS | {""} if fields.dialect.implementation_known else frozenset())
+    if not told and activation.lower() not in clear:
         fix = "add gated_mlp: true for three matrices, false for two"
         fields.refuse("hidden_act does not say whether the MLP has a gate", "hidden_act", fix)
     plain = fields.word("hidden_act") in _PLAIN_ACTIVATIONS and fields.dialect.activation_tells_gating

@@ -40,7 +40,7 @@ OPTIONAL: Final[Mapping[str, str]] = MappingProxyType(
         "q_lora_rank": "rank of queries in latent attention; default none",
         "qk_rope_head_dim": "rotary width of a head in latent attention",
         "qk_nope_head_dim": "width of a head without rotation in latent attention",
-        "v_head_dim": "width of a value in latent attention",
+        "v_head_dim": "width of a value; default `head_dim`",
         "num_nextn_predict_layers": "multi-token-prediction modules; default none",
     }
 )

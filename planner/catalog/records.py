@@ -17,7 +17,16 @@ UsdPerHour = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Precision = Literal["bf16", "fp16", "fp8", "fp4", "int8"]
-Mixer = Literal["mamba", "mamba2", "gated_delta", "kimi_delta", "lightning", "short_convolution"]
+Mixer = Literal[
+    "mamba",
+    "mamba2",
+    "gated_delta",
+    "kimi_delta",
+    "kimi_delta_whole",
+    "lightning",
+    "short_convolution",
+    "local_attention",
+]
 """Kinds of layers that mix tokens without softmax over all keys."""
 
 

@@ -13,6 +13,8 @@ from planner.errors import ExitCode
 
 if TYPE_CHECKING:
     from planner.explore.layout_table import LayoutTable
+    from planner.plans.choices import Choices
+    from planner.problem.problem import Problem
 
 SHOWN = 20
 """Layouts of each phase that people are shown unless they ask for another number."""
@@ -30,7 +32,15 @@ SHOWN = 20
     help=f"Number of layouts per phase, cheapest first; default {SHOWN}, with --csv all.",
 )
 @click.option("--undominated", is_flag=True, help="Only the layouts that the solver chooses from.")
-def layouts(problem_file: str, sets: tuple[str, ...], *, as_csv: bool, top: int | None, undominated: bool) -> None:
+@click.option(
+    "--beyond",
+    is_flag=True,
+    help="Also layouts on more nodes than a cloud sells without a contract, marked; by default only where nothing else "
+    "is feasible.",
+)
+def layouts(
+    problem_file: str, sets: tuple[str, ...], *, as_csv: bool, top: int | None, undominated: bool, beyond: bool
+) -> None:
     """Every feasible layout: degrees, GPUs, nodes, step time, memory, wall time and cost.
 
     Nodes are those that are billed: whole ones, spares included. Each layout is priced on the cheapest on-demand offer
@@ -39,13 +49,15 @@ def layouts(problem_file: str, sets: tuple[str, ...], *, as_csv: bool, top: int 
     """
     problem = problem_of(problem_file, sets)
     from planner.explore.layout_table import layout_tables
-    from planner.plans.choices import choices_of
+    from planner.market.capacity import Capacities
     from planner.report.layouts import cheapest, print_csv, print_table, without_limits
 
     count = 0
     with working("evaluating layouts"):
-        choices = choices_of(without_limits(problem))
-        tables: Iterable[LayoutTable] = layout_tables(choices, undominated=undominated)
+        choices = _choices(without_limits(problem), beyond=beyond)
+        tables: Iterable[LayoutTable] = layout_tables(
+            choices, undominated=undominated, capacities=Capacities.of(problem)
+        )
         if top is not None or not as_csv:
             tables, count = cheapest(tables, top or SHOWN)
     shown = (print_csv if as_csv else print_table)(tables)
@@ -55,3 +67,13 @@ def layouts(problem_file: str, sets: tuple[str, ...], *, as_csv: bool, top: int 
     if not shown:
         click.echo(f"no layout is feasible; plan solve {problem_file} says why", err=True)
         raise click.exceptions.Exit(ExitCode.INFEASIBLE)
+
+
+def _choices(problem: Problem, *, beyond: bool) -> Choices:
+    """What is listed: of nodes that are sold, or of any number when asked for or when nothing less is feasible."""
+    from planner.explore.capacity import ungranted
+    from planner.plans.choices import choices_of
+
+    wider = ungranted(problem)
+    found = None if beyond and wider else choices_of(problem)
+    return found if found and (found.purchase_options or wider is None) else choices_of(wider or problem)

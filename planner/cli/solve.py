@@ -175,14 +175,14 @@ def _tell_left_out(found: Answer, around: Surroundings) -> None:
 
 def _print(found: Answer, around: Surroundings) -> None:
     """The answer for people."""
+    from planner.report.console import wide_console
     from planner.report.plan_text import print_answer
     from planner.report.relaxations import print_relaxations
     from planner.report.sensitivity import worth_lines
     from planner.report.spot_break_even import turning_lines
 
     print_answer(found, around)
-    for line in (*worth_lines(around.worth), *turning_lines(around.turning)):
-        click.echo(line)
+    wide_console().print(*worth_lines(around.worth), *turning_lines(around.turning), sep="\n")
     if around.gives:
         print_relaxations(found.problem, around.gives)
 

@@ -14,8 +14,9 @@ from planner.layouts.fastest import rows_on
 from planner.layouts.layout_space import valid_rows
 from planner.layouts.rows import LayoutRows
 from planner.layouts.wall_time import TimedLayouts, run_time
+from planner.market.capacity import Capacities
 from planner.market.money import node_hours_usd
-from planner.market.placements import Machine, Placement
+from planner.market.placements import OWN, Machine, Placement
 from planner.market.purchase_options import STEADY
 from planner.performance.memory import memory
 from planner.performance.symbols import Array
@@ -46,6 +47,8 @@ class LayoutTable:
     offers: tuple[Placement, ...]
     offer: npt.NDArray[np.int64]
     """Index of each layout's offer."""
+    sold: npt.NDArray[np.int64]
+    """Nodes that the offer's cloud sells without a contract, where the layout needs more; else 0."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -64,18 +67,22 @@ class LayoutTable:
             self.cost_usd[index],
             self.offers,
             self.offer[index],
+            self.sold[index],
         )
 
 
-def layout_tables(choices: Choices, *, undominated: bool = False) -> Iterator[LayoutTable]:
+def layout_tables(
+    choices: Choices, *, undominated: bool = False, capacities: Capacities | None = None
+) -> Iterator[LayoutTable]:
     """Every layout that some machine holds, phase by phase and machine by machine, in pieces of bounded size.
 
-    `undominated`: only those that the solver chooses from when everything is bought on demand.
+    `undominated`: only those that the solver chooses from when everything is bought on demand. `capacities`: what can
+    be had, where the choices are of a market with more: layouts that need more are marked.
     """
     for index in range(len(choices.phases)):
         for machine in choices.machines.values():
             for rows in _rows(choices, index, machine, undominated=undominated):
-                yield _table(choices, index, machine, rows)
+                yield _table(choices, index, machine, rows, capacities)
 
 
 def _rows(choices: Choices, index: int, machine: Machine, *, undominated: bool) -> Iterator[LayoutRows]:
@@ -94,7 +101,9 @@ def _rows(choices: Choices, index: int, machine: Machine, *, undominated: bool) 
             yield rows.take(np.arange(start, min(start + CHUNK, len(rows))))
 
 
-def _table(choices: Choices, index: int, machine: Machine, rows: LayoutRows) -> LayoutTable:
+def _table(
+    choices: Choices, index: int, machine: Machine, rows: LayoutRows, capacities: Capacities | None
+) -> LayoutTable:
     """The evaluation of some layouts of a phase on a machine."""
     workload, work, space = choices.workload, choices.phases[index], choices.spaces[index]
     subject = evaluator(workload, work, machine, space.degrees.recompute, LayerGrid.of(space.degrees, rows))
@@ -107,7 +116,10 @@ def _table(choices: Choices, index: int, machine: Machine, rows: LayoutRows) -> 
     ran = TimedLayouts(nodes, rows.data.astype(np.int64), step)
     seconds = run_time(workload, machine.accelerator.name, ran, STEADY, begins=index == 0).wall.after(work.steps)
     offers = _offers(choices, machine)
-    offer = _cheapest_with_room(offers, bought)
+    nodes_sold = np.asarray([_sold(one, capacities) for one in offers] or [0])
+    offer = _cheapest_with_room(nodes_sold, bought)
+    beyond = offer == len(offers)
+    offer[beyond] = _cheapest_with_room(np.asarray([one.nodes for one in offers] or [0]), bought[beyond])
     prices = np.asarray([float(one.on_demand or np.inf) for one in offers] or [np.inf])
     price = np.where(offer < len(offers), prices[np.minimum(offer, len(prices) - 1)], np.inf)
     return LayoutTable(
@@ -122,6 +134,7 @@ def _table(choices: Choices, index: int, machine: Machine, rows: LayoutRows) -> 
         cost_usd=node_hours_usd(bought, price, seconds),
         offers=offers,
         offer=offer,
+        sold=np.where(beyond & (offer < len(offers)), nodes_sold[np.minimum(offer, len(nodes_sold) - 1)], 0),
     )
 
 
@@ -132,7 +145,13 @@ def _offers(choices: Choices, machine: Machine) -> tuple[Placement, ...]:
     return tuple(sorted(sold, key=lambda one: (one.on_demand or 0, one.key)))
 
 
-def _cheapest_with_room(offers: tuple[Placement, ...], bought: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Index of the first offer that has so many nodes; one past the last where none has."""
-    room = np.maximum.accumulate(np.asarray([one.nodes for one in offers] or [0]))
-    return np.searchsorted(room, bought, side="left").astype(np.int64)
+def _sold(offer: Placement, capacities: Capacities | None) -> int:
+    """Nodes of an offer that can be had without asking."""
+    if capacities is None or offer.cloud == OWN:
+        return offer.nodes
+    return min(offer.nodes, capacities.nodes(offer.cloud, offer.machine.accelerator.name)[0])
+
+
+def _cheapest_with_room(nodes: npt.NDArray[np.int64], bought: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Index of the first offer, of so many nodes each, that has enough; one past the last where none has."""
+    return np.searchsorted(np.maximum.accumulate(nodes), bought, side="left").astype(np.int64)

@@ -76,6 +76,26 @@ def kimi_delta(record: ModelArchitecture) -> MixerShape:
     return MixerShape(inner, matrices, vectors, 10.0 * inner, _delta_flop(record, "kimi_delta"))
 
 
+def kimi_delta_whole(record: ModelArchitecture) -> MixerShape:
+    """Kimi delta attention whose decay and gate are of full rank: h·HP each, as Ling 3 has it."""
+    inner, heads = _inner(record), record.mixer_heads
+    matrices = record.hidden_size * (6 * inner + heads)
+    vectors = 3 * inner * record.mixer_kernel + inner + heads + record.mixer_head_dim
+    return MixerShape(inner, matrices, vectors, 10.0 * inner, _delta_flop(record, "kimi_delta"))
+
+
+def local_attention(record: ModelArchitecture) -> MixerShape:
+    """Softmax attention of a shape of its own over a window of w keys: h·(a·d + g·(d + d_v)) + a·d_v·h weights.
+
+    The core costs 2·a·(d + d_v)·w, as where sequences are much longer than the window.
+    """
+    inner, heads = _inner(record), record.mixer_heads
+    projected = heads * record.mixer_state + record.mixer_groups * (record.mixer_state + record.mixer_head_dim)
+    matrices = float(record.hidden_size * (projected + inner))
+    scan = 2.0 * heads * (record.mixer_state + record.mixer_head_dim) * (record.sliding_window or 0)
+    return MixerShape(inner, matrices, 2.0 * record.mixer_state, projected + inner, scan)
+
+
 def lightning(record: ModelArchitecture) -> MixerShape:
     """Lightning attention: queries, keys, values, gate and output of h·HP each; 4·HP·P for the state, 2·C·HP inside."""
     inner = _inner(record)
@@ -105,8 +125,10 @@ SHAPES: Mapping[Mixer, Callable[[ModelArchitecture], MixerShape]] = MappingProxy
         "mamba2": mamba2,
         "gated_delta": gated_delta,
         "kimi_delta": kimi_delta,
+        "kimi_delta_whole": kimi_delta_whole,
         "lightning": lightning,
         "short_convolution": short_convolution,
+        "local_attention": local_attention,
     }
 )
 """The shape of every kind."""

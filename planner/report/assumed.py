@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from planner.catalog.offers import load_offers
+from planner.clock import today
 from planner.explore.answer import Answer
 from planner.layouts.wall_time import interruption_rates
 from planner.plans.plan import Plan
+from planner.prices.book import days_since
 from planner.problem.problem import Problem
 from planner.units import counted, format_count, format_number, format_share
 
@@ -85,14 +87,20 @@ def _operation(problem: Problem, plan: Plan) -> Iterator[Assumption]:
 
 def _prices(problem: Problem, plan: Plan) -> Iterator[Assumption]:
     """How old the prices are, and what is off them."""
-    dates = sorted(one.date for one in load_offers())
-    own = plan.placement.date == ""
-    dated = "the problem's own offer" if own else f"of {plan.placement.date}, {plan.placement.source}"
-    yield Assumption("price of the plan", dated, stated=own)
-    yield Assumption("other prices", f"catalogs of {dates[0]} to {dates[-1]}", stated=False)
+    date, source = plan.placement.date, plan.placement.source
+    dated = f"of {date}, {_days(date):,} days old; {source}" if date else "the problem's own offer"
+    yield Assumption("price of the plan", dated, stated=not date)
+    ages = sorted(_days(one.date) for one in load_offers())
+    old = f"catalog prices, {ages[0]:,} to {ages[-1]:,} days old, half of them over {ages[len(ages) // 2]:,}"
+    yield Assumption("other prices", old, stated=False)
     if problem.market.discounts:
         shares = ", ".join(f"{where} {format_share(share)}" for where, share in problem.market.discounts.items())
         yield Assumption("discounts", shares, stated=True)
+
+
+def _days(date: str) -> int:
+    """Age of a price today."""
+    return days_since(date, today())
 
 
 def assumption_documents(answer: Answer) -> list[dict[str, Any]]:

@@ -9,8 +9,6 @@ from typing import Final
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, Group, RenderableType, RenderHook, RenderResult
 from rich.segment import Segment
 
-LEAST: Final = 120
-"""Characters that the widest tables need; on a narrower terminal lines wrap, and nothing is left out."""
 PIPED: Final = 160
 """Characters of a line when the output is not a terminal."""
 
@@ -21,9 +19,9 @@ def print_report(*parts: RenderableType) -> None:
 
 
 def wide_console() -> Console:
-    """A console for tables that must not lose a column, at least `LEAST` wide."""
+    """A console for wide tables: as wide as the terminal, or as `PIPED` where there is none."""
     console = plain_console()
-    console.width = max(console.width, LEAST) if console.is_terminal else PIPED
+    console.width = console.width if console.is_terminal else PIPED
     return console
 
 

@@ -14,8 +14,9 @@ from planner.problem.parallelism import LETTERS
 from planner.problem.problem import Problem
 from planner.problem.run import recompute_as_written
 from planner.report.console import wide_console
+from planner.report.letters import LETTERS_LINE
 from planner.report.tables import text_table
-from planner.units import SECONDS_PER_DAY, format_duration, format_money, format_number, round_usd
+from planner.units import SECONDS_PER_DAY, counted, format_duration, format_money, format_number, round_usd
 
 COLUMNS: Final = (
     "phase",
@@ -32,6 +33,7 @@ COLUMNS: Final = (
     "memory_gib",
     "wall_days",
     "cost_usd",
+    "sold_nodes",
 )
 """Columns of the comma-separated values."""
 
@@ -100,25 +102,43 @@ def _values(table: LayoutTable) -> Iterator[tuple[object, ...]]:
             f"{table.memory_gib[place]:.6g}",
             f"{table.wall_days[place]:.9g}",
             round_usd(float(table.cost_usd[place])) if sold else "",
+            int(table.sold[place]) or "",
         )
 
 
 def print_table(tables: Iterable[LayoutTable]) -> int:
-    """Layouts for people; how many."""
-    degrees = ("GPUs", "nodes", "t", "p", "v", "c", "e", "d", "b", "recompute", "ZeRO")
-    headings = ("phase", "accelerator", *degrees, "step", "GiB", "wall", "cost", "placement")
-    shown = text_table(*headings, left={"phase", "accelerator", "placement"})
-    for table in tables:
-        for place, cells in enumerate(_values(table)):
-            cost = float(table.cost_usd[place])
-            shown.add_row(
-                *(str(cells[index]) for index in (0, 1, *range(4, 15))),
-                format_duration(float(table.step_seconds[place])),
-                format_number(float(table.memory_gib[place])),
-                format_duration(float(table.wall_days[place]) * SECONDS_PER_DAY),
-                format_money(cost) if np.isfinite(cost) else "–",
-                str(cells[2]),
-            )
-    console = wide_console()
-    console.print(shown)
-    return shown.row_count
+    """Layouts for people; how many. What all of them have in common stands above them, once."""
+    rows = [row for table in tables for row in _rows(table)]
+    if not rows:
+        return 0
+    common = [len(rows) > 1 and len({row[index] for row in rows}) == 1 for index in range(len(HEADINGS))]
+    shared = [index for index in WORDS if common[index]]
+    kept = [index for index in range(len(HEADINGS)) if index not in shared]
+    shown = text_table(
+        *(HEADINGS[index] for index in kept), left={HEADINGS[index] for index in WORDS}, wrap=("placement",)
+    )
+    for row in rows:
+        shown.add_row(*(row[index] for index in kept))
+    above = [f"{HEADINGS[index]}: {rows[0][index]}" for index in shared if rows[0][index]]
+    wide_console().print(*above, shown, LETTERS_LINE, sep="\n")
+    return len(rows)
+
+
+_DEGREES: Final = ("GPUs", "nodes", *LETTERS.values(), "b", "recompute", "ZeRO")
+HEADINGS: Final = ("phase", "accelerator", *_DEGREES, "step", "GiB", "wall", "cost", "placement")
+WORDS: Final = (0, 1, len(HEADINGS) - 1)
+"""Columns of words, which go where every row has the same."""
+
+
+def _rows(table: LayoutTable) -> Iterator[tuple[str, ...]]:
+    """The cells of each layout as people read them; nodes that nobody sells without a contract are marked."""
+    for place, cells in enumerate(_values(table)):
+        cost, sold = float(table.cost_usd[place]), int(table.sold[place])
+        yield (
+            *(str(cells[index]) for index in (0, 1, *range(4, 15))),
+            format_duration(float(table.step_seconds[place])),
+            format_number(float(table.memory_gib[place])),
+            format_duration(float(table.wall_days[place]) * SECONDS_PER_DAY),
+            format_money(cost) if np.isfinite(cost) else "–",
+            f"{cells[2]}" + (f" (ask first: {counted(sold, 'node')} can be had)" if sold else ""),
+        )

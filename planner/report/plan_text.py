@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from math import ceil
 from typing import Final
@@ -25,11 +25,13 @@ from planner.explore.answer import (
 )
 from planner.explore.pin_blame import pin_blames
 from planner.explore.surroundings import NOTHING, Surroundings
+from planner.market.slices import sold_as
 from planner.plans.plan import PhasePlan, Plan
 from planner.plans.solution import Status
-from planner.problem.problem import Problem
+from planner.problem.problem import LayoutPins, Problem
 from planner.problem.run import recompute_as_written
 from planner.report.assumed import assumptions
+from planner.report.bars import bar
 from planner.report.bill import printed_bill
 from planner.report.capacity import beyond_lines, capacity_lines, grant_line
 from planner.report.comparison import objective_ratio
@@ -40,11 +42,13 @@ from planner.report.estimate_error import estimate_error_lines
 from planner.report.gang import gang_lines
 from planner.report.memory import headroom_line, memory_legend
 from planner.report.near_optimal import near_optimal_lines
+from planner.report.policies import POLICIES
 from planner.report.schedule_json import schedule_of, spend_of
 from planner.report.spend import spend_parts
 from planner.report.spot_stress import is_on_spot, stress_lines
 from planner.report.tables import facts, indented, text_table
 from planner.units import (
+    counted,
     format_amount,
     format_combinations,
     format_count,
@@ -56,12 +60,8 @@ from planner.units import (
 )
 from planner.verify.check import kept_seconds
 
-BAR: Final = 40
-"""Characters of a bar."""
 UNNOTICED: Final = 1e-3
 """Share by which paid GPU-hours may differ from those of the wall time without being told apart."""
-BLOCKS: Final = "█▓▒░▞▚▘·"
-"""What the parts of a bar are drawn with, in their order."""
 
 
 def print_answer(answer: Answer, around: Surroundings = NOTHING) -> None:
@@ -84,7 +84,7 @@ def answer_parts(answer: Answer, around: Surroundings = NOTHING) -> Iterator[Ren
     yield _bill(plan)
     yield from spend_parts(spend_of(plan, answer.problem))
     yield ""
-    yield _layouts(plan)
+    yield _layouts(plan, answer.problem.layout)
     yield ""
     for phase in plan.phases:
         yield from _bars(phase)
@@ -106,6 +106,8 @@ def answer_parts(answer: Answer, around: Surroundings = NOTHING) -> Iterator[Ren
 def _nodes(plan: Plan) -> str:
     """How many nodes of how many devices, and what connects them."""
     size, network = plan.machine.per_node, plan.machine.network_gbit_s
+    if slices := sold_as(plan.accelerator, size, plan.nodes):
+        return f"{counted(slices[0], 'slice')} of {counted(slices[1], 'chip')}"
     if plan.nodes == 1:
         return f"1 node of {size}"
     return f"{plan.nodes:,} nodes of {size}, {network:g} Gb/s per GPU"
@@ -181,9 +183,22 @@ def _bill(plan: Plan) -> Tree:
     return tree
 
 
-def _layouts(plan: Plan) -> Table:
-    """One line per phase: degrees, speed."""
-    degrees = ("tensor", "pipeline", "context", "expert", "data", "micro", "recompute", "ZeRO")
+DEGREES: Final = {
+    "tensor": "tensor",
+    "pipeline": "pipeline",
+    "context": "context",
+    "expert": "expert",
+    "data": "data",
+    "micro_batch": "micro-batches",
+    "recompute": "recompute",
+    "zero": "ZeRO",
+}
+"""Headings of a layout's columns by the key that pins them."""
+
+
+def _layouts(plan: Plan, pins: LayoutPins) -> Table:
+    """One line per phase: degrees, with those that the problem pins, and speed."""
+    degrees = [name + (" (pinned)" if getattr(pins, key) is not None else "") for key, name in DEGREES.items()]
     table = text_table("phase", "GPUs", *degrees, "step", "steps", "wall", *(("ends",) if plan.start else ()), "MFU")
     for phase in plan.phases:
         d = phase.degrees
@@ -196,7 +211,7 @@ def _layouts(plan: Plan) -> Table:
             f"{d['context']}",
             f"{d['expert']}",
             f"{d['data']}",
-            f"{d['micro_batch']}×{phase.microbatches}",
+            f"{phase.microbatches} of {d['micro_batch']}",
             str(recompute_as_written(phase.recompute)),
             f"{d['zero']}",
             format_duration(phase.step_seconds),
@@ -215,18 +230,9 @@ def _bars(phase: PhasePlan) -> Iterator[RenderableType]:
         f"{phase.name}: memory {format_number(memory.total)} of {format_number(memory.limit)} GiB at the peak, "
         f"{format_number(memory.expected)} expected"
     )
-    yield indented(_bar({**memory.parts, "free": memory.free}, memory.limit, " GiB"))
+    yield indented(bar({**memory.parts, "free": memory.free}, memory.limit, " GiB"))
     yield Text(f"{phase.name}: step {format_duration(phase.step_seconds)}")
-    yield indented(_bar(phase.time, phase.step_seconds, " s"), below=1)
-
-
-def _bar(parts: Mapping[str, float], whole: float, unit: str) -> Group:
-    """Parts of a whole as a bar with its legend; parts below one per cent are left out."""
-    shown = {name: value for name, value in parts.items() if value >= 0.01 * whole}
-    marks = {name: "·" if name == "free" else BLOCKS[index % 7] for index, name in enumerate(shown)}
-    bar = "".join(marks[name] * max(1, round(BAR * value / whole)) for name, value in shown.items())
-    legend = "  ".join(f"{marks[name]} {name.replace('_', ' ')} {format_number(v)}{unit}" for name, v in shown.items())
-    return Group(Text(bar), Text(legend))
+    yield indented(bar(phase.time, phase.step_seconds, " s"), below=1)
 
 
 def _limits(answer: Answer, plan: Plan) -> Table:
@@ -325,7 +331,7 @@ def _risk(problem: Problem, plan: Plan) -> Iterator[str]:
     yield f"{meeting}: {expected} ({exact} if the estimate were exact)."
     if is_on_spot(plan) and summary.in_time_with_capacity is not None:
         known = format_probability(summary.in_time_with_capacity)
-        yield f"With how far the spot figures are known counted too: {known}."
+        yield f"Counting how well the spot figures are known too: {known}."
 
 
 def format_probability(share: float) -> str:
@@ -341,7 +347,8 @@ def _spot_note(plan: Plan) -> str:
     figures = plan.placement.spot_figures
     known = spot_statement(plan.accelerator) if figures is None or not figures.traced else "Figures stated or recorded."
     return (
-        f"Spot, policy {spot_policy.policy}: there {format_share(spot_policy.availability)} of the time, "
+        f"Spot nodes are there {format_share(spot_policy.availability)} of the time; while some are away "
+        f"{POLICIES[spot_policy.policy]} (policy {spot_policy.policy}); "
         f"{format_number(spot_policy.preemptions_per_node_day)} preemptions per node and day of up-time. {known}"
     )
 

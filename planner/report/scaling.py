@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
+from planner.catalog.capacity import slices_of
 from planner.explore.scaling import Curve, Scaling, ScalingPoint
 from planner.layouts.wall_time import interruption_rates
 from planner.market.placements import Machine
@@ -18,6 +19,7 @@ from planner.plans.plan import PhasePlan
 from planner.problem.parallelism import LETTERS
 from planner.problem.run import recompute_as_written
 from planner.report.console import wide_console
+from planner.report.letters import LETTERS_LINE
 from planner.report.plan_json import catalog_document, phase_document
 from planner.report.tables import text_table
 from planner.units import format_duration, format_money, format_share
@@ -151,11 +153,13 @@ def in_words(curve: Curve) -> str:
     """A machine on one line."""
     machine = curve.machine
     network = f"{machine.network_gbit_s:,.4g} Gb/s per GPU" if machine.network_gbit_s else "no network between nodes"
-    return f"{machine.accelerator.name}, nodes of {machine.per_node}, {network}"
+    hosts = "hosts" if slices_of(machine.accelerator.name) else "nodes"
+    return f"{machine.accelerator.name}, {hosts} of {machine.per_node}, {network}"
 
 
 def _notes(found: Scaling) -> Iterator[str]:
     """What the figures mean, and what is not shown."""
+    yield LETTERS_LINE
     yield "Communication and bubble are shares of a step: waiting for data of other GPUs, and for work."
     yield "Days and cost include failures and checkpoints; the cheapest on-demand offer with room."
     if any(point.plan and point.cost_usd is None for curve in found.curves for point in curve.points):

@@ -2,11 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
 
-from rich.console import RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
-from rich.table import Table
+from rich.table import Column, Table
+
+WRAPPED: Final = 24
+"""Least characters of a column whose text may take several lines."""
+
+
+class StackedTable(Table):
+    """A table that goes on below itself, the rows named again, where the terminal is narrower than it is wide."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The table, or its columns in groups that fit, each group after the column that names the rows."""
+        groups = list(self._groups(options.max_width))
+        if len(groups) == 1:
+            yield from super().__rich_console__(console, options)
+            return
+        for number, group in enumerate(groups):
+            if number:
+                yield ""
+            yield self._only(self.columns[:1] + group, titled=number == 0)
+
+    def _groups(self, width: int) -> Iterator[list[Column]]:
+        """The columns after the first, so many at a time as stand beside it."""
+        first, *others = self.columns
+        group: list[Column] = []
+        taken = room = self._width(first)
+        for column in others:
+            if group and taken + self._width(column) > width:
+                yield group
+                group, taken = [], room
+            group.append(column)
+            taken += self._width(column)
+        yield group
+
+    def _width(self, column: Column) -> int:
+        """Characters that a column needs, with what stands between it and the next."""
+        texts = (*([column.header] if self.show_header else []), *column.cells)
+        longest = max((cell_len(str(one)) for one in texts), default=0)
+        return (longest if column.no_wrap else min(longest, WRAPPED)) + self.padding[1]
+
+    def _only(self, columns: list[Column], *, titled: bool) -> Table:
+        """A table of some of the columns."""
+        part = Table(
+            *(one.copy() for one in columns),
+            title=self.title if titled else None,
+            title_justify=self.title_justify,
+            title_style=self.title_style,
+            box=None,
+            show_header=self.show_header,
+            pad_edge=False,
+            padding=self.padding,
+        )
+        for row in zip(*(one.cells for one in columns), strict=True):
+            part.add_row(*row)
+        return part
 
 
 def text_table(
@@ -20,10 +75,11 @@ def text_table(
     """An empty table with these columns.
 
     `left` names the columns of words, which by default is the first only; all others hold figures and are set to the
-    right. Columns named in `wrap` go on in the next line where the terminal is narrow, so that nothing of them is lost.
+    right. Columns named in `wrap` go on in the next line where the terminal is narrow, and columns that have no room go
+    on below, so that nothing of them is lost.
     `gap` is the number of blanks between columns.
     """
-    table = Table(
+    table = StackedTable(
         title=title,
         title_justify="left",
         title_style="bold",

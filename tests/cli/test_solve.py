@@ -319,7 +319,7 @@ def test_layouts_say_how_many_nodes_are_billed() -> None:
         if row["cost_usd"]:
             hours, price = float(row["wall_days"]) * 24, {"own": 3, "old": 2}[row["placement"]]
             assert float(row["cost_usd"]) == pytest.approx(int(row["nodes"]) * 8 * hours * price, rel=1e-3)
-    assert " nodes " in plan("layouts", "-", "--top", "3").stdout.splitlines()[0]
+    assert " nodes " in plan("layouts", "-", "--top", "3").stdout
 
 
 def test_nothing_feasible_ends_with_3() -> None:
@@ -367,7 +367,7 @@ def test_layouts_for_people() -> None:
     every = len(plan("layouts", "-", "--csv").stdout.splitlines()) - 1
     for arguments, shown in (((), 20), (("--top", "3"), 3)):
         lines = plan("layouts", "-", *arguments).stdout.splitlines()
-        assert len(lines) == shown + 2
+        assert sum("  $" in line for line in lines) == shown
         assert lines[-1] == f"{shown} of {every:,} layouts, the cheapest first; --top N shows more, --csv all"
     rows = list(csv.DictReader(io.StringIO(plan("layouts", "-", "--csv", "--top", "5").stdout)))
     costs = [float(row["cost_usd"]) for row in rows]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import toy
 
+from planner.catalog.huggingface import architecture_from_inline
+from planner.catalog.records import Mixer
 from planner.performance import flops
 from planner.performance.mixers import SHAPES
 from planner.performance.parameters import mixer_layers, total_parameters
+from planner.performance.symbols import Architecture
 
 HYBRID = {
     "attentions": 0.25,
@@ -47,4 +52,23 @@ def test_an_indexer_picks_the_keys_that_are_met() -> None:
 
 def test_every_kind_has_a_shape() -> None:
     """The catalog's record and the equations know the same kinds."""
-    assert set(SHAPES) == {"mamba", "mamba2", "gated_delta", "kimi_delta", "lightning", "short_convolution"}
+    assert set(SHAPES) == set(get_args(Mixer))
+
+
+def test_layers_with_a_window_may_have_attention_of_their_own() -> None:
+    """Their projections are counted by their own heads, and their core by the window's keys."""
+    config = {
+        "num_hidden_layers": 4, "hidden_size": 1024, "num_attention_heads": 8, "num_key_value_heads": 2,
+        "head_dim": 128, "intermediate_size": 4096, "vocab_size": 1000, "sliding_window": 512, "hidden_act": "silu",
+        "layer_types": ["full_attention", *["sliding_attention"] * 3], "swa_num_key_value_heads": 8,
+    }  # fmt: skip
+    found, plain = (
+        Architecture.of(architecture_from_inline({**config, "swa_num_key_value_heads": kv})) for kv in (8, 2)
+    )
+    assert float(found.mixer_matrices) == 1024 * 128 * (8 + 8 + 8 + 8)
+    grown = float(total_parameters(found) - total_parameters(plain))
+    assert grown == pytest.approx(3 * 1024 * 128 * (6 + 6), rel=1e-3)
+    tokens = np.asarray(65_536.0)
+    assert float(flops.attention_flops_per_token(found, tokens)) == pytest.approx(
+        float(flops.attention_flops_per_token(plain, tokens)), rel=0.01
+    )
