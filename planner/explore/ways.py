@@ -94,8 +94,7 @@ def _days(placement: Placement, ready: Array, latest: float) -> list[int]:
     Where the offer still changes, all until its last change; where whole days are paid, the next one too.
     """
     blocks = [one.block for one in placement.reservations if one.block]
-    last = max([placement.timeline.last_change if placement.timeline else 0.0, *(one.lead or 0.0 for one in blocks)])
-    days = set(range(1, ceil(min(last, latest) / SECONDS_PER_DAY) + 1))
+    days = set(range(1, ceil(min(placement.last_change, latest) / SECONDS_PER_DAY) + 1))
     if blocks:
         days |= {floor(one / SECONDS_PER_DAY) + 1 for one in ready.tolist()}
     return sorted(days)

@@ -83,6 +83,20 @@ class Placement:
         return self.timeline is not None or any(one.block for one in self.reservations)
 
     @property
+    def highest_price(self) -> float:
+        """Of an on-demand node at any time, US dollars an hour; where none is sold nothing."""
+        if self.on_demand is None:
+            return 0.0
+        known = [one.on_demand for one in self.timeline.stretches if one.nodes] if self.timeline else []
+        return max(float(one) for one in (self.on_demand, *known) if one is not None)
+
+    @property
+    def last_change(self) -> float:
+        """Seconds from the first day until nothing about it changes any more, the lead of its blocks included."""
+        leads = [one.block.lead or 0.0 for one in self.reservations if one.block]
+        return max([self.timeline.last_change if self.timeline else 0.0, *leads])
+
+    @property
     def key(self) -> tuple[str, str, str, str]:
         """What tells placements apart, sortable."""
         return (self.cloud, self.region, self.zone, self.instance_type)

@@ -11,7 +11,6 @@ from math import ceil, floor, isclose
 from planner.market.money import node_hours_usd
 from planner.market.placements import OWN
 from planner.plans.plan import PhasePlan, Plan
-from planner.plans.purchases import Purchase
 from planner.plans.solution import Stay
 from planner.problem.own_offer import OwnOffer
 from planner.problem.problem import Problem
@@ -40,8 +39,7 @@ def calendar_faults(problem: Problem, plan: Plan) -> Iterator[str]:
         ready = phase.spans[-1][1] if phase.spans else ready
     if not isclose(ready, plan.wall_seconds, rel_tol=SUM_ORDER):
         yield f"it ends after {ready} s, not {plan.wall_seconds} s"
-    for stay in plan.stays:
-        yield from _block(plan, stay)
+    yield from _reservations(plan)
 
 
 def _begin(phase: PhasePlan, ready: float) -> Iterator[str]:
@@ -133,30 +131,18 @@ def reserved_seconds(plan: Plan, stay: Stay) -> float:
     return float(max(days, blocks * least) * SECONDS_PER_DAY)
 
 
-def _block(plan: Plan, stay: Stay) -> Iterator[str]:
-    """Blocks have a size that is sold, begin after their lead time, and hold what runs in them."""
-    reservation = stay.purchase_option.reservation
-    if reservation is None or not stay.reserved:
-        return
-    begins, ends = plan.phases[stay.first].spans[0][0], plan.phases[stay.last].spans[-1][1]
-    for line in _reserved_lines(plan, stay):
-        first, last = line.spans[0]
+def _reservations(plan: Plan) -> Iterator[str]:
+    """Reserved nodes are paid for as long as they are used; blocks have a size that is sold, and their lead time."""
+    stays = [stay for stay in plan.stays if stay.reserved and stay.purchase_option.reservation]
+    lines = [line for line in plan.purchases if line.kind == "reserved"]
+    for stay, line in zip(stays, lines, strict=True):
+        begins, ends = plan.phases[stay.first].spans[0][0], plan.phases[stay.last].spans[-1][1]
         slack = SUM_ORDER * max(ends, 1.0)
-        if first > begins + slack or last < ends - slack:
+        if line.spans[0][0] > begins + slack or line.spans[-1][1] < ends - slack or line.nodes != stay.reserved:
             yield f"{line.offer}: reserved nodes are not paid for as long as they are used"
-    block = reservation.block
-    if block is None:
-        return
-    if stay.reserved not in block.sizes:
-        yield f"{block.name}: no block has {stay.reserved} nodes"
-    if floor(begins / SECONDS_PER_DAY) * SECONDS_PER_DAY < (block.lead or 0.0):
-        yield f"{block.name}: it begins before its lead time is over"
-
-
-def _reserved_lines(plan: Plan, stay: Stay) -> Iterator[Purchase]:
-    """The lines of the bill for a stay's reservation."""
-    begins = plan.phases[stay.first].spans[0][0]
-    title = stay.purchase_option.placement.title
-    for line in plan.purchases:
-        if line.kind == "reserved" and line.offer == title and line.spans[0][0] <= begins < line.spans[0][1]:
-            yield line
+        reservation = stay.purchase_option.reservation
+        block = reservation.block if reservation else None
+        if block and stay.reserved not in block.sizes:
+            yield f"{block.name}: no block has {stay.reserved} nodes"
+        if block and floor(begins / SECONDS_PER_DAY) * SECONDS_PER_DAY < (block.lead or 0.0):
+            yield f"{block.name}: it begins before its lead time is over"
