@@ -41,7 +41,7 @@ class Answered:
     @cached_property
     def document(self) -> PlanDocument:
         """The typed document of both."""
-        from planner.report.plan_json import answer_document
+        from planner.report.document.answer import answer_document
 
         return answer_document(self.answer, self.around)
 
@@ -109,35 +109,34 @@ class Session:
     def frontier(self, x: Axis = "cost", y: Axis = "time", points: int = 20) -> Result:
         """The exact trade-off between two of cost, time, GPUs and tokens; what `plan frontier --json` prints."""
         from planner.explore.frontier import frontier, room_of
-        from planner.report.frontier import frontier_document, print_frontier
+        from planner.report.results import frontier_result
 
-        found = frontier(self.problem, x, y, points, room_of(self.problem))
-        return Result(frontier_document(found), partial(print_frontier, found))
+        room = room_of(self.problem)
+        return frontier_result(frontier(self.problem, x, y, points, room), room)
 
     def relaxations(self) -> Result:
         """The smallest change of each limit, and of all together, that allows a plan; empty where one exists."""
-        from planner.report.relaxations import print_relaxations, relaxation_documents
+        from planner.report.relaxations import print_relaxations
 
-        gives = () if self.answered.answer.plan else self.answered.around.gives
-        data = {"format_version": FORMAT_VERSION, "relaxations": relaxation_documents(gives)}
-        return Result(data, partial(print_relaxations, self.problem, gives))
+        document = self.solve()
+        data = {"format_version": FORMAT_VERSION, "relaxations": document.data()["relaxations"]}
+        return Result(data, partial(print_relaxations, document))
 
     def sensitivity(self) -> Result:
         """What a little more of each limit would change."""
         from planner.report.console import print_report
         from planner.report.sensitivity import worth_lines
 
-        worth = self.answered.around.worth
-        data = {"format_version": FORMAT_VERSION, "limits": self.solve().data()["limits"]}
-        return Result(data, partial(print_report, *worth_lines(worth)))
+        document = self.solve()
+        data = {"format_version": FORMAT_VERSION, "limits": document.data()["limits"]}
+        return Result(data, partial(print_report, *worth_lines(document.sensitivity)))
 
     def alternatives(self, within: float = 0.05) -> Result:
         """Plans of another kind within a share of the optimum; what `plan alternatives --json` prints."""
         from planner.explore.alternatives import kinds
-        from planner.report.alternatives import alternatives_document, print_alternatives
+        from planner.report.results import alternatives_result
 
-        found = kinds(self.problem, within)
-        return Result(alternatives_document(self.problem, found), partial(print_alternatives, self.problem, found))
+        return alternatives_result(self.problem, kinds(self.problem, within))
 
     def scale(
         self, gpus: str | None = None, *, accelerator: str | None = None, phase: str | None = None, weak: bool = False
@@ -145,22 +144,21 @@ class Session:
         """The fastest layout on each of several numbers of GPUs; what `plan scale --json` prints."""
         from planner.explore.gpu_counts import parse_gpu_counts
         from planner.explore.scaling import scaling
-        from planner.report.scaling import print_scaling, scaling_document
+        from planner.report.results import scaling_result
 
         counts = None if gpus is None else parse_gpu_counts(gpus)
         kind: Literal["weak", "strong"] = "weak" if weak else "strong"
-        found = scaling(self.problem, counts, accelerator=accelerator, phase=phase, kind=kind)
-        return Result(scaling_document(found), partial(print_scaling, found))
+        return scaling_result(scaling(self.problem, counts, accelerator=accelerator, phase=phase, kind=kind))
 
     def replay(self, runs: int = 1000, seed: int = 1) -> Result:
         """The plan run by run against generated capacity; what `plan replay --json` prints. Raises InputError."""
-        from planner.report.replay import Replay, print_replay, replay_document
+        from planner.report.replay import Replay
+        from planner.report.replay_result import replay_result
         from planner.simulate.job import job_of
         from planner.simulate.replay import replay as replayed
 
         job = job_of(self.solve().data())
-        found = Replay(job, replayed(job, job.policies(), runs=runs, seed=seed), runs, seed, ())
-        return Result(replay_document(found), partial(print_replay, found))
+        return replay_result(Replay(job, replayed(job, job.policies(), runs=runs, seed=seed), runs, seed, ()))
 
 
 def load_problem(path_or_text: str | Path, overrides: Mapping[str, object] | None = None) -> Problem:
@@ -178,15 +176,13 @@ def estimate(run: Run | str | Path, overrides: Mapping[str, object] | None = Non
     """
     from planner.catalog.calibration import calibration_from
     from planner.estimator.estimate import estimate as estimated
-    from planner.report.console import print_report
-    from planner.report.estimate import estimate_tables
-    from planner.report.estimate_document import as_document
+    from planner.report.estimate_result import estimate_result
 
     exact = run if isinstance(run, Run) else Run.of(_document(run, overrides))
     with exact.at("calibration"):
         record = calibration_from(exact.calibration, exact.base_directory)
     found = estimated(exact, record)
-    return Result(as_document(found), lambda: print_report(*estimate_tables(found)))
+    return estimate_result(found)
 
 
 def _document(path_or_text: str | Path, overrides: Mapping[str, object] | None) -> Document:

@@ -496,19 +496,26 @@ def format_decimal_rate(per_second: float, unit: str) -> str:
     return f"{format_number(per_second / size)} {prefix}{unit}"
 
 
-def format_amount(unit: str, value: float) -> str:
+def format_amount(unit: str, value: Decimal | float) -> str:
     """A quantity for people, by the name of its unit: `USD`, `s`, `×` for factors, `GPUs`; any other is a count."""
     match unit:
         case "USD":
             return format_money(value)
         case "s":
-            return format_duration(value)
+            return format_duration(float(value))
         case "×":
             return f"×{value:.4g}"
         case "GPUs":
             return f"{value:,.0f}"
         case _:
-            return format_count(value)
+            return format_count(float(value))
+
+
+def format_probability(share: float) -> str:
+    """A probability that is never rounded to certainty."""
+    if share > 0.995:
+        return "over 99%"
+    return "under 1%" if share < 0.005 else f"{share:.0%}"
 
 
 def counted(count: int, noun: str) -> str:

@@ -116,6 +116,30 @@ def test_libraries_stay_in_their_rooms(library: str, rooms: set[str]) -> None:
     assert users <= rooms
 
 
+def test_only_one_builder_reads_answers() -> None:
+    """What a search found becomes a document in one place; text, pages, files and the board read the document."""
+    builder = PACKAGE / "report" / "document"
+    outside = [path for path in MODULES if room(path) in {"report", "board"} and builder not in path.parents]
+    assert [path.name for path in outside if set(imports(path)) & SEARCHED and path.name != "solver.py"] == []
+
+
+SEARCHED = {"planner.explore.answer", "planner.explore.surroundings"}
+"""Where answers and what was asked around them are found."""
+READERS = ("plan_text", "solve_files", "page/answer", "page/plan_card", "bill", "relaxations", "sensitivity", "diff")
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_readers_need_no_search(name: str) -> None:
+    """Whatever prints an answer, and all of the room that it uses, knows neither the search nor its plans."""
+    used, left = set[str](), [f"planner.report.{name.replace('/', '.')}"]
+    while left:
+        module = left.pop()
+        found = set(imports(ROOT / f"{module.replace('.', '/')}.py"))
+        used |= found
+        left += [one for one in found if one.startswith("planner.report.") and one not in used - found]
+    assert not {one for one in used if one.startswith("planner.explore")} | used & {"planner.plans.plan"}
+
+
 EQUATIONS = [path for path in MODULES if room(path) in {"performance", "availability"}]
 
 

@@ -55,7 +55,7 @@ class Distribution(Protocol):
     def quantile(self, probability: Array) -> Array:
         """The least bound that holds with a probability."""
 
-    def quantile_uncertain(self, probability: float, error: Predictive) -> Array:
+    def quantile_uncertain(self, probability: Array, error: Predictive) -> Array:
         """The least bound that holds with a probability when all is only known up to such a factor."""
 
 
@@ -79,14 +79,15 @@ class Sampled:
         """The quantile of the values."""
         return np.asarray(np.quantile(self.values, probability), dtype=np.float64)
 
-    def quantile_uncertain(self, probability: float, error: Predictive) -> Array:
+    def quantile_uncertain(self, probability: Array, error: Predictive) -> Array:
         """The same when all values are only known up to such a factor, by bisection."""
-        low, high = np.zeros(()), self.values[-1] * error.factors[-1]
+        high: Array = self.values[-1] * error.factors[-1] + 0 * np.asarray(probability)
+        low = np.zeros_like(high)
         for _ in range(60):
             middle = (low + high) / 2
             enough = self.within_uncertain(middle, error) >= probability
             low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-        return np.asarray(high, dtype=np.float64)
+        return high
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,9 @@ class Delays:
         found = known.within(np.asarray(bound)[..., None] / error.factors)
         return np.asarray(found.mean(axis=-1), dtype=np.float64)
 
-    def quantile_uncertain(self, probability: float, error: Predictive) -> Array:
+    def quantile_uncertain(self, probability: Array, error: Predictive) -> Array:
         """The least bound that holds with a probability when all times are only known up to such a factor."""
-        high = np.asarray((self.mean + 40 * np.sqrt(self.variance)) * error.factors[-1], dtype=np.float64)
+        high: Array = (self.mean + 40 * np.sqrt(self.variance)) * error.factors[-1] + 0 * np.asarray(probability)
         low = np.zeros_like(high)
         for _ in range(60):
             middle = (low + high) / 2

@@ -13,8 +13,9 @@ from planner.layouts.workload import workload_of
 from planner.market.money import usd_by_month
 from planner.plans.plan import Plan
 from planner.plans.plan_error import error_of
+from planner.plans.plan_part import PlanFigures
 from planner.problem.problem import Problem
-from planner.report.deadline_probability import plan_distribution
+from planner.report.document.deadline_probability import plan_distribution
 from planner.report.page.axes import Ruler, time_unit
 from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, format_duration, format_money
 
@@ -28,7 +29,7 @@ NEAR: Final = 6.0
 DAYS_PER_MONTH: Final = 30
 
 
-def frontier_spec(lookup: Lookup, plan: Plan | None) -> Spec | None:
+def frontier_spec(lookup: Lookup, plan: PlanFigures | None) -> Spec | None:
     """Cost to the right and time up: the frontier, each accelerator's own, the request and the chosen plan."""
     curve = lookup.curve()
     if not curve.points:
@@ -61,7 +62,7 @@ def frontier_spec(lookup: Lookup, plan: Plan | None) -> Spec | None:
     return {"height": 300, "layer": layers, "description": "What each day costs: cost to the right, time up"}
 
 
-def _near(curve: Curve, lookup: Lookup, plan: Plan | None) -> Sequence[CurvePoint]:
+def _near(curve: Curve, lookup: Lookup, plan: PlanFigures | None) -> Sequence[CurvePoint]:
     """The points of a curve up to a few times the request or, without one, of the plan or the cheapest point."""
     cheapest = curve.points[0].cost_usd
     usd = max(cheapest, float(plan.cost_usd) if plan else 0.0, _finite(lookup.bounds.cost_usd)) * NEAR
@@ -125,7 +126,7 @@ def _request(usd: float, seconds: float, x: Ruler, y: Ruler, scales: Mapping[str
         yield {"data": {"values": [{field: value}]}, "mark": rule, "encoding": {field: scales[field]}}
 
 
-def _chosen(plan: Plan, x: Ruler, y: Ruler, scales: Mapping[str, Any]) -> Spec:
+def _chosen(plan: PlanFigures, x: Ruler, y: Ruler, scales: Mapping[str, Any]) -> Spec:
     """A ring around the plan of the answer."""
     place = {"x": x.of_value(float(plan.cost_usd)), "y": y.of_value(plan.wall_seconds)}
     mark = {"type": "point", "filled": False, "size": 320, "strokeWidth": 3, "color": "@ink", "aria": False}
@@ -167,20 +168,20 @@ LEAST_PART: Final = 0.004
 """Part of a bar below which nothing is drawn."""
 
 
-def memory_spec(plan: Plan) -> Spec:
+def memory_spec(plan: PlanFigures) -> Spec:
     """Memory of the fullest GPU by part, a bar per phase."""
     rows = [(phase.name, {**phase.memory.parts, "free": max(phase.memory.free, 0)}) for phase in plan.phases]
     return parts_spec(rows, "GiB of a GPU", "Memory of the fullest GPU by part")
 
 
-def step_spec(plan: Plan) -> Spec:
+def step_spec(plan: PlanFigures) -> Spec:
     """Time of a step by part, a bar per phase."""
     return parts_spec(
         [(phase.name, phase.time) for phase in plan.phases], "seconds of a step", "Time of a step", shares=True
     )
 
 
-def spending(plan: Plan) -> list[tuple[str, float]]:
+def spending(plan: PlanFigures) -> list[tuple[str, float]]:
     """US dollars by month, of the calendar where the plan has a start, else of 30 days."""
     if plan.start is not None:
         months = usd_by_month(plan.payments, plan.start)
@@ -196,7 +197,7 @@ def spending(plan: Plan) -> list[tuple[str, float]]:
     return [(str(index + 1), usd) for index, usd in sorted(spent.items()) if usd > 0]
 
 
-def month_of(plan: Plan) -> str:
+def month_of(plan: PlanFigures) -> str:
     """What a month of `spending` is."""
     return "month" if plan.start is not None else f"month of {DAYS_PER_MONTH} days"
 
@@ -221,7 +222,7 @@ def certainty_spec(plan: Plan, problem: Problem) -> Spec:
     """How likely the job is done by each day: with the estimate's error, and if the estimate were exact."""
     seconds, error = plan_distribution(plan, problem).seconds, error_of(workload_of(problem), plan)
     deadline = problem.limits.deadline
-    last = max(float(seconds.quantile_uncertain(LAST, error)), (deadline or 0.0) * 1.05)
+    last = max(float(seconds.quantile_uncertain(np.asarray(LAST), error)), (deadline or 0.0) * 1.05)
     times = np.linspace(0.0, last, CERTAINTY_POINTS)
     unit, name = time_unit(last)
     lines = {

@@ -13,12 +13,9 @@ from planner.board.answers import headline
 from planner.board.charts import month_of, spending
 from planner.board.solver import Shown
 from planner.errors import InputError
-from planner.explore.surroundings import Surroundings
-from planner.plans.plan import Plan
+from planner.plans.plan_part import PlanFigures
 from planner.report.page.answer import answer_page
 from planner.report.page.render import rendered
-from planner.report.plan_json import answer_document
-from planner.report.relaxations import relaxation_documents
 from planner.report.solve_files import as_text
 from planner.units import SECONDS_PER_DAY
 
@@ -43,19 +40,12 @@ def exported(kind: str, shown: Shown) -> File:
 
 
 def _html(shown: Shown) -> bytes:
-    around = _around(shown)
-    return rendered(answer_page(shown.answer, around.worth, around.gives)).encode()
+    return rendered(answer_page(shown.document)).encode()
 
 
 def _json(shown: Shown) -> bytes:
     """What `plan solve --json` says, as far as the board knows it."""
-    return answer_document(shown.answer, _around(shown)).to_json().encode()
-
-
-def _around(shown: Shown) -> Surroundings:
-    """What was asked around the answer."""
-    worth = list(shown.lookup.sensitivities(shown.answer.plan)) if shown.lookup and shown.answer.plan else []
-    return Surroundings(worth=worth, gives=shown.relaxations)
+    return shown.document.to_json().encode()
 
 
 def _yaml(shown: Shown) -> bytes:
@@ -68,7 +58,7 @@ def _markdown(shown: Shown) -> bytes:
 
 def _markdown_lines(shown: Shown) -> Iterator[str]:
     """The headline, the bill, the limits, the relaxations, and the command that gives the same."""
-    found = headline(shown.answer)
+    found = headline(shown.document)
     yield f"# {_plain(found['name'])}: {_plain(found['title'])}"
     yield ""
     yield from (f"{_plain(line)}  " for line in found["lead"])
@@ -78,12 +68,10 @@ def _markdown_lines(shown: Shown) -> Iterator[str]:
     if found["limits"]:
         yield ""
         yield from _rows(found["limits"]["headings"], found["limits"]["rows"])
-    possible = [one for one in relaxation_documents(shown.relaxations) if one["then"]]
+    possible = [(", ".join(one.sets), one.then) for one in shown.document.relaxations if one.then]
     if possible:
         yield ""
-        yield from _rows(
-            ("smallest relaxations", "then"), [(", ".join(one["set"]), str(one["then"])) for one in possible]
-        )
+        yield from _rows(("smallest relaxations", "then"), possible)
     yield ""
     yield "```sh"
     yield shown.given.command(shown.sets)
@@ -124,7 +112,7 @@ Row = Sequence[str | float | int | Decimal | None]
 
 def _sheets(shown: Shown) -> Mapping[str, Sequence[Row]]:
     """The sheets of a workbook by title."""
-    plan, found = shown.answer.plan, headline(shown.answer)
+    plan, found = shown.document.plan, headline(shown.document)
     summary: list[Row] = [("job", found["name"]), ("answer", found["title"]), *(tuple(one) for one in found["facts"])]
     summary += [("command", shown.given.command(shown.sets))]
     sheets: dict[str, Sequence[Row]] = {"Answer": summary}
@@ -143,16 +131,16 @@ def _sheets(shown: Shown) -> Mapping[str, Sequence[Row]]:
     return sheets
 
 
-def _bill(plan: Plan) -> Sequence[Row]:
+def _bill(plan: PlanFigures) -> Sequence[Row]:
     """Every purchase in figures."""
     rows: list[Row] = [("phase", "bought", "offer", "nodes", "US dollars per GPU-hour", "hours", "US dollars", "note")]
     for one in plan.purchases:
-        where = (one.phase or "all", one.kind, one.offer)
+        where = (one.phase, one.kind, one.offer)
         rows.append((*where, one.nodes, one.usd_per_gpu_hour, one.hours, one.cost_usd, one.note))
     return rows
 
 
-def _phases(plan: Plan) -> Sequence[Row]:
+def _phases(plan: PlanFigures) -> Sequence[Row]:
     """Every phase in figures."""
     names = list(plan.phases[0].degrees)
     rows: list[Row] = [("phase", "GPUs", *names, "seconds a step", "steps", "days", "MFU")]

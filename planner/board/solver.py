@@ -6,7 +6,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from planner.board.answers import (
@@ -14,23 +14,27 @@ from planner.board.answers import (
     compared,
     headline,
     relaxation,
-    relaxation_reason,
     scenario_column,
     sections,
 )
+from planner.board.charts import certainty_spec
 from planner.board.controls import controls
 from planner.board.given import Given, Sets
 from planner.board.state import State
 from planner.clock import Clock, OutOfTimeError
 from planner.errors import InputError
-from planner.explore.answer import Answer, search_space
-from planner.explore.enumeration import best_plan
+from planner.explore.answer import enumerated
 from planner.explore.evaluations import Evaluated, Evaluations, KeptRoom, setting_key
 from planner.explore.lookup import Lookup
-from planner.explore.relaxations import Relaxation, each_relaxation
+from planner.explore.relaxations import each_relaxation
+from planner.explore.surroundings import Surroundings
 from planner.explore.time_budget import TimeBudget
-from planner.plans.solution import Solution, Status
+from planner.plans.document import PlanDocument
+from planner.plans.document_parts import RelaxationPart
 from planner.problem.problem import Problem
+from planner.report.document.answer import answer_document
+from planner.report.document.around import relaxation_part
+from planner.report.relaxations import reason_of
 from planner.verify.check import FaultyPlanError
 
 Document = dict[str, Any]
@@ -45,9 +49,8 @@ class Shown:
     version: int
     given: Given
     sets: Sets
-    answer: Answer
+    document: PlanDocument
     lookup: Lookup | None
-    relaxations: tuple[Relaxation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -150,40 +153,47 @@ class Solver:
             yield from self._searched(question, given, problem, evaluated)
             return
         if evaluated.known_tables is None:
-            yield "answer", headline(_first(problem, evaluated))
+            yield "answer", headline(_searched(problem, evaluated))
             yield "controls", controls(given, question.sets, problem, None)
             yield "progress", "listing plans"
         lookup = Lookup.of(problem, evaluated, self._clock)
         answer = lookup.answer()
-        self.shown = Shown(question.version, given, question.sets, answer, lookup)
-        yield "answer", headline(answer)
-        yield "around", around(answer, lookup)
+        document = self._shows(question, answer_document(answer), lookup)
+        yield "answer", headline(document)
+        yield "around", around(document, lookup)
         yield "controls", controls(given, question.sets, problem, lookup)
-        answer = lookup.with_alternatives(answer)
-        self.shown = Shown(question.version, given, question.sets, answer, lookup)
-        yield "around", around(answer, lookup)
-        yield "sections", sections(answer)
+        worth = tuple(lookup.sensitivities(answer.plan)) if answer.plan else ()
+        document = answer_document(lookup.with_alternatives(answer), Surroundings(worth=worth))
+        self._shows(question, document, lookup)
+        yield "around", around(document, lookup)
+        yield "sections", sections(document, certainty_spec(answer.plan, problem) if answer.plan else None)
         yield "pins", compared(list(self._pins(question.state)))
         if answer.plan is None:
-            yield from self._relaxed(question, answer)
+            yield from self._relaxed(question, problem, document)
         yield "done", None
 
     def _searched(
         self, question: Question, given: Given, problem: Problem, evaluated: Evaluated
     ) -> Iterator[tuple[str, Any]]:
         """The pieces where no table is made: found by searching, without the frontier and the worth of limits."""
-        answer = _first(problem, evaluated)
-        self.shown = Shown(question.version, given, question.sets, answer, None)
-        yield "answer", headline(answer)
+        answer = enumerated(problem, evaluated.choices_for(problem))
+        document = self._shows(question, answer_document(answer), None)
+        yield "answer", headline(document)
         yield "around", {"worth": {}, "frontier": None, "others": None}
         yield "controls", controls(given, question.sets, problem, None)
-        yield "sections", sections(answer)
+        yield "sections", sections(document, certainty_spec(answer.plan, problem) if answer.plan else None)
         yield "pins", compared(list(self._pins(question.state)))
         if answer.plan is None:
-            yield from self._relaxed(question, answer)
+            yield from self._relaxed(question, problem, document)
         yield "done", None
 
-    def _relaxed(self, question: Question, answer: Answer) -> Iterator[tuple[str, Any]]:
+    def _shows(self, question: Question, document: PlanDocument, lookup: Lookup | None) -> PlanDocument:
+        """Keeps a document for exports."""
+        given = self.files[question.state.scenario.problem]
+        self.shown = Shown(question.version, given, question.sets, document, lookup)
+        return document
+
+    def _relaxed(self, question: Question, problem: Problem, document: PlanDocument) -> Iterator[tuple[str, Any]]:
         """The smallest relaxations, one after another."""
         clock = Clock()
         with self._wanted:
@@ -191,14 +201,14 @@ class Solver:
                 return
             self._clock, self._setting = clock, ""
         yield "progress", "looking for the smallest relaxations"
-        found: list[Relaxation] = []
-        for one in each_relaxation(KeptRoom.of(answer.problem, self._evaluations, TimeBudget(clock))):
-            found.append(one)
-            yield "relaxation", relaxation(one)
+        found: list[RelaxationPart] = []
+        for one in each_relaxation(KeptRoom.of(problem, self._evaluations, TimeBudget(clock))):
+            found.append(relaxation_part(one))
+            yield "relaxation", relaxation(found[-1])
+        document = document.model_copy(update={"relaxations": tuple(found)})
         if self.shown is not None:
-            shown = self.shown
-            self.shown = Shown(shown.version, shown.given, shown.sets, answer, shown.lookup, tuple(found))
-        yield "reason", relaxation_reason(answer.problem, found)
+            self.shown = replace(self.shown, document=document)
+        yield "reason", reason_of(document)
 
     def _pins(self, state: State) -> Iterator[Document]:
         """The pinned scenarios in short, each solved once."""
@@ -206,18 +216,18 @@ class Solver:
             key = (pin.scenario.problem, pin.scenario.sets)
             if key not in self._columns:
                 given = self.files[pin.scenario.problem]
-                answer = self._scenario(given.problem(pin.scenario.changes))
+                document = self._scenario(given.problem(pin.scenario.changes))
                 if len(self._columns) >= MOST_COLUMNS:
                     self._columns.clear()
-                self._columns[key] = scenario_column(given, pin.scenario.changes, answer)
+                self._columns[key] = scenario_column(given, pin.scenario.changes, document)
             yield {"name": pin.name, **self._columns[key]}
 
-    def _scenario(self, problem: Problem) -> Answer:
+    def _scenario(self, problem: Problem) -> PlanDocument:
         """The answer of a pinned scenario."""
         evaluated = self._evaluations.of(problem, self._clock)
         if not _has_table(problem, evaluated) or evaluated.known_tables is None:
-            return _first(problem, evaluated)
-        return Lookup.of(problem, evaluated, self._clock).answer()
+            return _searched(problem, evaluated)
+        return answer_document(Lookup.of(problem, evaluated, self._clock).answer())
 
 
 MOST_COLUMNS: Final = 200
@@ -234,9 +244,6 @@ def _has_table(problem: Problem, evaluated: Evaluated) -> bool:
     return problem.objective != "tokens" and (few or problem.risk.confidence is None)
 
 
-def _first(problem: Problem, evaluated: Evaluated) -> Answer:
+def _searched(problem: Problem, evaluated: Evaluated) -> PlanDocument:
     """The best plan by enumeration, before a table is there to look it up in."""
-    choices = evaluated.choices_for(problem)
-    plan = best_plan(choices)
-    status = Status.INFEASIBLE if plan is None else Status.OPTIMAL
-    return Answer(problem, choices, Solution(status), plan, (), search_space(choices))
+    return answer_document(enumerated(problem, evaluated.choices_for(problem)))

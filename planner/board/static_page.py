@@ -14,8 +14,8 @@ from planner.board.given import Given
 from planner.errors import InputError
 from planner.explore.evaluations import Evaluations
 from planner.explore.lookup import Lookup
+from planner.report.document.answer import catalog_document
 from planner.report.frontier import name_of
-from planner.report.plan_json import catalog_document
 
 LIMITS: Final = ("limits.deadline", "limits.budget", "limits.gpus")
 """Keys that the page can change."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, cast
 
 import click
 
-from planner.cli.ending import ending_with
-from planner.cli.options import cache_option, calibration_option, html_option, set_option, working, write_page
+from planner.cli.options import cache_option, calibration_option, set_option, working
+from planner.cli.output import Output, output_options
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 
@@ -26,19 +25,14 @@ if TYPE_CHECKING:
     "--y", type=click.Choice(["time", "gpus", "cost", "tokens"]), default="time", help="Vertical axis; default time."
 )
 @click.option("--points", type=click.IntRange(2, 1000), default=20, help="Most points that are shown; default 20.")
-@html_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
+@output_options("csv", "xlsx", "html")
 def frontier(
     problem_file: str,
     sets: tuple[str, ...],
     x: str,
     y: str,
     points: int,
-    html: str | None,
-    *,
-    as_json: bool,
-    as_csv: bool,
+    output: Output,
 ) -> None:
     """The exact frontier between cost and time, cost and GPUs, time and GPUs, or either and tokens.
 
@@ -53,21 +47,9 @@ def frontier(
     problem = problem_of(problem_file, sets)
     from planner.explore.frontier import frontier as exact_frontier
     from planner.explore.frontier import room_of
-    from planner.explore.per_accelerator import rivals
-    from planner.report.frontier import frontier_document, print_csv, print_frontier
-    from planner.report.page.frontier import frontier_page
+    from planner.report.results import frontier_result
 
     with working("listing the frontier"):
         room = room_of(problem)
         found = exact_frontier(problem, cast("Axis", x), cast("Axis", y), points, room)
-    if found.points:
-        write_page(html, lambda: frontier_page(found, rivals(found, room)))
-    elif html:
-        click.echo(f"there is no plan, so {html} was not written", err=True)
-    with ending_with(ExitCode.OK if found.points else ExitCode.INFEASIBLE):
-        if as_json:
-            click.echo(json.dumps(frontier_document(found), indent=2, ensure_ascii=False))
-        elif as_csv:
-            print_csv(found)
-        else:
-            print_frontier(found)
+    output.show(frontier_result(found, room), ExitCode.OK if found.points else ExitCode.INFEASIBLE)

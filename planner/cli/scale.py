@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from planner.cli.ending import ending_with
 from planner.cli.options import cache_option, calibration_option, set_option, working
+from planner.cli.output import Output, output_options
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 
@@ -26,8 +24,7 @@ from planner.errors import ExitCode
 @click.option("--on", "accelerator", metavar="NAME", help="Only this accelerator, each of its fabrics.")
 @click.option("--phase", metavar="NAME", help="The phase; default the first.")
 @click.option("--weak", is_flag=True, help="Let the global batch grow with the GPUs; default: it stays.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
+@output_options("csv", "html")
 def scale(
     problem_file: str,
     sets: tuple[str, ...],
@@ -36,8 +33,7 @@ def scale(
     phase: str | None,
     *,
     weak: bool,
-    as_json: bool,
-    as_csv: bool,
+    output: Output,
 ) -> None:
     """The fastest layout on each number of GPUs: throughput, efficiency, time, cost, and what a step waits for.
 
@@ -48,16 +44,10 @@ def scale(
     problem = problem_of(problem_file, sets)
     from planner.explore.gpu_counts import parse_gpu_counts
     from planner.explore.scaling import scaling
-    from planner.report.scaling import print_csv, print_scaling, scaling_document
+    from planner.report.results import scaling_result
 
     counts = None if gpus is None else parse_gpu_counts(gpus)
     with working("evaluating numbers of GPUs"):
         found = scaling(problem, counts, accelerator=accelerator, phase=phase, kind="weak" if weak else "strong")
     has_plan = any(point.plan for curve in found.curves for point in curve.points)
-    with ending_with(ExitCode.OK if has_plan else ExitCode.INFEASIBLE):
-        if as_json:
-            click.echo(json.dumps(scaling_document(found), indent=2, ensure_ascii=False))
-        elif as_csv:
-            print_csv(found)
-        else:
-            print_scaling(found)
+    output.show(scaling_result(found), ExitCode.OK if has_plan else ExitCode.INFEASIBLE)

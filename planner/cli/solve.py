@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from planner.clock import Clock
     from planner.explore.answer import Answer
     from planner.explore.surroundings import Surroundings
+    from planner.plans.document import PlanDocument
     from planner.problem.problem import Problem
     from planner.report.page.parts import Page
     from planner.session import Answered
@@ -102,7 +103,8 @@ def _solved(problem: Problem, clock: Clock, within: float) -> Answered:
 
 def _write_files(found: Answered, csv_file: str | None, xlsx: str | None, markdown: str | None) -> None:
     """Writes the files to send, where there is a plan to send. Raises InputError."""
-    plan, wanted = found.answer.plan, [one for one in (csv_file, xlsx, markdown) if one is not None]
+    document = found.document
+    plan, wanted = document.plan, [one for one in (csv_file, xlsx, markdown) if one is not None]
     if plan is None:
         for one in wanted:
             click.echo(f"there is no plan, so {one} was not written", err=True)
@@ -117,20 +119,21 @@ def _write_files(found: Answered, csv_file: str | None, xlsx: str | None, markdo
     if csv_file is not None:
         write_whole(csv_file, csv_text(plan))
     if markdown is not None:
-        write_whole(markdown, markdown_text(found.answer, plan, found.around))
+        write_whole(markdown, markdown_text(document, plan))
     if xlsx is not None:
-        replace_whole(Path(xlsx), workbook(found.answer, plan))
+        replace_whole(Path(xlsx), workbook(document, plan))
 
 
 def _show(found: Answered, *, as_json: bool, out: str | None, html: str | None) -> None:
     """Writes the files, prints the answer, says what was left out, and ends with the exit code."""
     from planner.files import write_whole
+    from planner.report.plan_text import print_answer
 
     document = found.document.to_json() if as_json or out is not None else ""
     try:  # files first: whoever reads the answer, such as head, may stop before its end
         if out is not None:
             write_whole(out, document + "\n")
-        write_page(html, lambda: _page(found))
+        write_page(html, lambda: _page(found.document))
     finally:
         _tell_left_out(found.answer, found.around)
         _tell_old_price(found.answer)
@@ -138,14 +141,14 @@ def _show(found: Answered, *, as_json: bool, out: str | None, html: str | None) 
             if as_json:
                 click.echo(document)
             else:
-                _print(found.answer, found.around)
+                print_answer(found.document)
 
 
-def _page(found: Answered) -> Page:
+def _page(document: PlanDocument) -> Page:
     """The answer as a page."""
     from planner.report.page.answer import answer_page
 
-    return answer_page(found.answer, found.around.worth, found.around.gives, found.around.turning, found.around)
+    return answer_page(document)
 
 
 def _tell_old_price(found: Answer) -> None:
@@ -171,20 +174,6 @@ def _tell_left_out(found: Answer, around: Surroundings) -> None:
     if around.left_out:
         about = "sensitivity" if found.plan else "relaxations"
         click.echo(f"{why}: {about} not computed for {', '.join(around.left_out)}", err=True)
-
-
-def _print(found: Answer, around: Surroundings) -> None:
-    """The answer for people."""
-    from planner.report.console import wide_console
-    from planner.report.plan_text import print_answer
-    from planner.report.relaxations import print_relaxations
-    from planner.report.sensitivity import worth_lines
-    from planner.report.spot_break_even import turning_lines
-
-    print_answer(found, around)
-    wide_console().print(*worth_lines(around.worth), *turning_lines(around.turning), sep="\n")
-    if around.gives:
-        print_relaxations(found.problem, around.gives)
 
 
 def exit_code(found: Answer) -> ExitCode:

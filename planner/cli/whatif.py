@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from planner.cli.ending import ending_with
-from planner.cli.options import cache_option, calibration_option, html_option, set_option, write_page
+from planner.cli.options import cache_option, calibration_option, set_option
+from planner.cli.output import Output, output_options
 from planner.cli.reading import warn_of_phases
 from planner.errors import ExitCode, InputError, Place
 
@@ -68,9 +67,7 @@ MOST_WORKERS = 256
     help="Write a row per cell to FILE.csv or FILE.parquet and print nothing.",
 )
 @click.option("--part", metavar="i/N", help="With --out FILE.csv: one of N parts of the cells, for plan merge.")
-@html_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values, a row per cell.")
+@output_options("csv", "xlsx", "html")
 def whatif(
     problem_file: str,
     vary: tuple[str, ...],
@@ -79,10 +76,7 @@ def whatif(
     workers: int | str | None,
     out: str | None,
     part: str | None,
-    html: str | None,
-    *,
-    as_json: bool,
-    as_csv: bool,
+    output: Output,
 ) -> None:
     """The proven best plan for every value of one key of a problem, or every combination of two.
 
@@ -95,33 +89,22 @@ def whatif(
 
     if show and len(vary) == 1:
         raise click.UsageError("--show is for two quantities: a table of one shows everything")
-    if as_json and as_csv:
-        raise click.UsageError("--json and --csv exclude each other")
     if part and not out:
         raise click.UsageError("--part needs --out FILE.csv")
-    if out and (as_json or as_csv or html or show):
-        raise click.UsageError("--out prints nothing: leave out --json, --csv, --html and --show")
+    if out and (output != Output() or show):
+        raise click.UsageError("--out prints nothing: leave out --json, --csv, --xlsx, --html and --show")
     document = read_document(problem_file, sets)
     if out is not None:
         return _write(document, vary, out, part, workers)
     from planner.explore.whatif import whatif as what_if
-    from planner.report.page.whatif import whatif_page
-    from planner.report.whatif import print_csv, print_whatif, whatif_document
+    from planner.report.results import whatif_result
 
     with _progress() as tell:
         found = what_if(document, vary, workers=workers, progress=tell)
     warn_of_phases(*(cell.problem for cell in found.flat))
-    write_page(html, lambda: whatif_page(found, cast("Shown | None", show)))
     if found.stopped:
         _tell_missing(found)
-    with ending_with(_exit_code(found)):
-        if as_json:
-            click.echo(json.dumps(whatif_document(found), indent=2, ensure_ascii=False))
-        elif as_csv:
-            print_csv(found)
-        else:
-            print_whatif(found, cast("Shown | None", show))
-    return None
+    return output.show(whatif_result(found, cast("Shown | None", show)), _exit_code(found))
 
 
 def _write(document: Document, vary: tuple[str, ...], out: str, part: str | None, workers: int | str | None) -> None:

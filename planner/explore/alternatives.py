@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from planner.errors import InputError
-from planner.explore.answer import objective_value
 from planner.explore.job_modes import Bounds, JobMode, cheapest, fastest, plan_of_mode, undominated_job_modes
 from planner.explore.room import Room
+from planner.plans.objective import objective_value
 from planner.plans.plan import Plan
 from planner.problem.problem import Problem
 

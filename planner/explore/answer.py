@@ -18,6 +18,7 @@ from planner.layouts.layout_space import LayoutSpace
 from planner.market.placements import Machine
 from planner.plans.choices import Choices, MachineKey, choices_of, most_nodes
 from planner.plans.limits import Limit
+from planner.plans.objective import objective_value
 from planner.plans.plan import Plan
 from planner.plans.solution import Solution, Status
 from planner.problem.objective import Objective
@@ -78,11 +79,6 @@ class Answer:
         return abs(self.value - self.bound) / max(self.value, 1e-9)
 
 
-def objective_value(objective: Objective, plan: Plan) -> float:
-    """What a plan reaches under an objective: dollars, seconds or tokens."""
-    return {"cost": float(plan.cost_usd), "time": plan.wall_seconds, "tokens": float(plan.tokens)}[objective]
-
-
 def limit_value(limit: Limit, plan: Plan) -> float:
     """The plan's figure that a limit bounds."""
     return float(getattr(plan, limit.quantity))
@@ -119,6 +115,13 @@ def answer(
     others = tuple(one for one in alternatives if one.plan is not best)
     unsearched = tuple(sorted(unsearched_of(choices, plans)))
     return Answer(problem, choices, outcome, best, others, search_space(choices), unsearched, clock)
+
+
+def enumerated(problem: Problem, choices: Choices) -> Answer:
+    """The best plan among choices by enumeration, in one place and without the other accelerators'."""
+    plan = best_plan(choices)
+    status = Status.INFEASIBLE if plan is None else Status.OPTIMAL
+    return Answer(problem, choices, Solution(status), plan, (), search_space(choices))
 
 
 def _with_moves(choices: Choices, best: Plan | None, clock: Clock) -> Plan | None:

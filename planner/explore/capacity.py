@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from planner.explore.answer import objective_value
 from planner.explore.job_modes import Bounds
 from planner.explore.relaxations import best_plan
 from planner.explore.room import Room
 from planner.market.capacity import Basis, Capacities
-from planner.market.placements import OWN
+from planner.market.places import OWN
+from planner.plans.objective import objective_value
 from planner.plans.plan import Plan
 from planner.problem.problem import Problem
 from planner.problem.quantities import ANY_CLOUD, UNLIMITED
@@ -31,12 +31,6 @@ class Grant:
     basis: Basis
     setting: str
     """The `--set` that states it."""
-
-    @property
-    def in_words(self) -> str:
-        """What has to be asked for: `needs 124 nodes in us-central1: ask nebius first`."""
-        kind = "spot nodes" if self.kind == "spot" else "nodes"
-        return f"needs {self.nodes:,} {kind} in {self.place or 'one zone'}: ask {self.cloud} first"
 
 
 def ungranted(problem: Problem) -> Problem | None:

@@ -16,7 +16,8 @@ from planner.layouts.rows import LayoutRows
 from planner.layouts.wall_time import TimedLayouts, run_time
 from planner.market.capacity import Capacities
 from planner.market.money import node_hours_usd
-from planner.market.placements import OWN, Machine, Placement
+from planner.market.placements import Machine, Placement
+from planner.market.places import OWN
 from planner.market.purchase_options import STEADY
 from planner.performance.memory import memory
 from planner.performance.symbols import Array

@@ -17,6 +17,7 @@ from planner.explore.plan_table import PlanTable
 from planner.explore.sensitivity import NOTICED, QUANTITIES, NextPoint, Sensitivity, is_asked, step_of
 from planner.layouts.dominance import undominated
 from planner.performance.symbols import Array
+from planner.plans.objective import Reached
 from planner.plans.plan import Plan
 from planner.plans.solution import Solution, Status
 from planner.problem.problem import Problem
@@ -87,7 +88,7 @@ class Lookup:
         """Expected wall time of the fastest plan within limits; infinite without one."""
         return min((_least(one.wall_seconds, one, bounds) for one in self.tables.values()), default=inf)
 
-    def sensitivities(self, plan: Plan) -> Iterator[Sensitivity]:
+    def sensitivities(self, plan: Reached) -> Iterator[Sensitivity]:
         """What a little more of each limit is worth, as `sensitivities` finds it by solving again."""
         for quantity in QUANTITIES:
             if is_asked(self.problem, quantity):
@@ -101,7 +102,7 @@ class Lookup:
             return Sensitivity(quantity, more, self.least_seconds(self.bounds) - self.least_seconds(wider), "s")
         return Sensitivity(quantity, more, self.least_cost(self.bounds) - self.least_cost(wider), "USD")
 
-    def _of_money(self, plan: Plan, more: float) -> Sensitivity:
+    def _of_money(self, plan: Reached, more: float) -> Sensitivity:
         """What money buys beyond the budget, or beyond what the cheapest plan costs."""
         bounds = self.bounds
         if self.problem.objective == "cost":

@@ -32,13 +32,6 @@ class PinBlame:
     nearest: tuple[int, ...]
     """Values with which a layout is valid, the other pins kept; the nearest first, empty where none is."""
 
-    @property
-    def text(self) -> str:
-        """The blame in a sentence."""
-        helps = " or ".join(map(str, self.nearest))
-        fix = f"; nearest that do not: {helps}" if self.nearest else ""
-        return f"layout.{self.pin} {self.value} rules out every layout of {self.phase}: {self.why}{fix}"
-
 
 def pin_blames(choices: Choices) -> tuple[PinBlame, ...]:
     """Every pin without which a phase that has no valid layout would have one; nothing where layouts exist."""

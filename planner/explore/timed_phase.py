@@ -9,7 +9,8 @@ from math import inf
 import numpy as np
 import numpy.typing as npt
 
-from planner.explore.job_sums import Left, steps_of
+from planner.explore.job_sums import Left
+from planner.explore.least import steps_of
 from planner.explore.ways import Begins
 from planner.layouts.wall_time import checkpoint_and_restart_seconds, interruption_rates
 from planner.market.calendar import block_span, running

@@ -13,7 +13,6 @@ from math import prod
 from typing import Final
 
 from planner.errors import InputError, Issue, Place
-from planner.explore.answer import objective_value
 from planner.explore.cluster import gathered_by_dask
 from planner.explore.enumeration import best_plan
 from planner.explore.limit_sweep import LimitSweep
@@ -22,6 +21,7 @@ from planner.explore.sweep_option import Varied, naming, varied
 from planner.explore.workers import Stopped, Task, gathered
 from planner.layouts.workload import workload_of
 from planner.plans.choices import Choices
+from planner.plans.objective import objective_value
 from planner.plans.plan import Plan
 from planner.plans.solution import Status
 from planner.problem.document import Document, with_overrides

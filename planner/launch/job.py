@@ -14,7 +14,9 @@ from planner.catalog.records import Accelerator, ModelArchitecture
 from planner.catalog.software import DEFAULT_STACK, StackProperties, find_stack
 from planner.errors import InputError, Place
 from planner.market.placements import Placement, placements
-from planner.plans.document import PhasePart, PlacementPart, PlanDocument, PlanPart
+from planner.plans.document import PlanDocument
+from planner.plans.document_parts import PlacementPart
+from planner.plans.plan_part import PhasePart, PlanPart
 from planner.problem.problem import Problem
 from planner.problem.run import Recompute, parse_recompute
 from planner.problem.training import Training

@@ -10,7 +10,7 @@ from planner.foreign.yaml_text import Sourced, yaml_text
 from planner.launch.job import Bought, Job
 from planner.launch.options import Options
 from planner.launch.worker import Rendezvous, job_name
-from planner.market.placements import OWN
+from planner.market.places import OWN
 
 RENDEZVOUS: Final = Rendezvous("$SKYPILOT_NUM_NODES", "$SKYPILOT_NODE_RANK", '$(echo "$SKYPILOT_NODE_IPS" | head -n 1)')
 """What SkyPilot tells every node."""

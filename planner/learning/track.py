@@ -24,7 +24,8 @@ from planner.learning.step_file import DENSE, LEAST_DRIFT, Pace, Steps, pace_bet
 from planner.performance.evaluate import constants_of
 from planner.performance.own_runs import posterior_of
 from planner.performance.predictive import CONFIDENCE, NORMAL_80, STUDENT_80, Predictive
-from planner.plans.document import PhasePart, PlanDocument, PlanPart
+from planner.plans.document import PlanDocument
+from planner.plans.plan_part import PhasePart, PlanPart
 from planner.problem.document import Document
 from planner.problem.run import Run
 from planner.simulate.distribution import JobDistribution, distribution_of
@@ -149,8 +150,8 @@ class Track:
         return self._forecast(self.spent_usd, self.rest.usd)
 
     def _forecast(self, before: float, rest: Distribution) -> Forecast:
-        shares = (0.5, (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
-        return Forecast(*(before + float(rest.quantile_uncertain(share, self.error)) for share in shares))
+        shares = np.asarray([0.5, (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+        return Forecast(*(before + rest.quantile_uncertain(shares, self.error)).tolist())
 
     @property
     def probability_in_time(self) -> float | None:
@@ -164,7 +165,7 @@ class Track:
 
     def kept_seconds(self, confidence: float) -> float:
         """Seconds from the beginning within which the run ends with a probability."""
-        return self.elapsed_seconds + float(self.rest.seconds.quantile_uncertain(confidence, self.error))
+        return self.elapsed_seconds + float(self.rest.seconds.quantile_uncertain(np.asarray(confidence), self.error))
 
     def _probability(self, bound: float | None, before: float, rest: Distribution) -> float | None:
         return None if bound is None else float(rest.within_uncertain(np.asarray(bound - before), self.error))

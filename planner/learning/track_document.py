@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from planner.learning.track import Forecast, PhaseTrack, Track
-from planner.plans.document import FORMAT_VERSION, Money, Part, RelaxationPart, Share
+from planner.plans.document import FORMAT_VERSION
+from planner.plans.document_parts import Money, Part, RelaxationPart, Share
 from planner.units import usd_text
 
 
@@ -134,10 +135,9 @@ def _phase(one: PhaseTrack) -> TrackedPhase:
     )
 
 
-def rest_part(sets: Sequence[str], then: str | None, relaxations: Sequence[dict[str, Any]]) -> RestPart:
+def rest_part(sets: Sequence[str], then: str | None, relaxations: Sequence[RelaxationPart]) -> RestPart:
     """The rest, planned anew."""
-    found = tuple(RelaxationPart.model_validate(one) for one in relaxations)
-    return RestPart(sets=tuple(sets), then=then, relaxations=found)
+    return RestPart(sets=tuple(sets), then=then, relaxations=tuple(relaxations))
 
 
 def track_schema() -> dict[str, Any]:

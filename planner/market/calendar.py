@@ -11,10 +11,12 @@ from math import inf
 
 import numpy as np
 
+from planner.errors import InputError
 from planner.market.money import Span
 from planner.performance.symbols import Array
 from planner.problem.calendar import BlockOffer, seconds_before, seconds_until
 from planner.problem.own_offer import OwnOffer
+from planner.problem.problem import Problem
 from planner.units import SECONDS_PER_DAY, Price
 
 
@@ -212,3 +214,14 @@ def reserved_span(reservation: Reservation, stay: Span) -> Span:
         first, last = block_span(reservation.block, np.asarray(begins), np.asarray(ends))
         return float(first), float(last)
     return begins, max(ends, begins + reservation.committed_seconds)
+
+
+def refuse_days(problem: Problem, asked: str) -> None:
+    """Refuses offers that change in time, for what does not know of days. Raises InputError."""
+    for index, offer in enumerate(problem.market.offers):
+        if offer.is_dated:
+            raise InputError(
+                f"{asked} does not know of days, and offer {offer.name} has some",
+                place=problem.place("market", "offers", index),
+                fix="leave out its from, until, closed, blocks and price periods, or ask plan solve or plan frontier",
+            )

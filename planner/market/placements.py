@@ -18,16 +18,13 @@ from planner.errors import InputError, Issue, did_you_mean
 from planner.market.calendar import Reservation, Timeline, own_reservations, timeline_of
 from planner.market.capacity import Basis, Capacities
 from planner.market.filters import check_regions, is_asked_for, named
-from planner.market.places import by_place, most_exact
+from planner.market.places import OWN, by_place, most_exact, place_title
 from planner.market.spot import SpotFigures, spot_figures, spot_price
 from planner.prices.book import USER, offers_with, user_book
 from planner.problem.own_offer import OwnOffer
 from planner.problem.problem import Problem
 from planner.problem.quantities import UNLIMITED
 from planner.units import SECONDS_PER_YEAR, Price, exact
-
-OWN: Final = "own"
-"""The cloud of the problem's own offers."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,7 @@ class Placement:
     @property
     def title(self) -> str:
         """The placement on one line; an own offer is called by its name."""
-        return " ".join(part for part in self.key[self.cloud == OWN :] if part)
+        return place_title(*self.key)
 
     def discounted(self, share: float) -> Placement:
         """The same for less in every way to buy."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from planner.catalog.accelerators import accelerator_from
 from planner.catalog.offers import load_offers, usable
@@ -11,9 +11,16 @@ from planner.errors import InputError, Issue, did_you_mean
 from planner.problem.problem import Problem
 from planner.problem.quantities import ANY_CLOUD
 
+OWN: Final = "own"
+"""The cloud of the problem's own offers."""
 Value = TypeVar("Value")
 Where = tuple[str, str]
 """A cloud and an accelerator by its catalog name; either may be empty for any."""
+
+
+def place_title(cloud: str, region: str, zone: str, instance_type: str) -> str:
+    """A place on one line; an own offer is called by its name."""
+    return " ".join(part for part in (cloud * (cloud != OWN), region, zone, instance_type) if part)
 
 
 def by_place(problem: Problem, key: str, stated: Mapping[str, Value] | None) -> dict[Where, Value]:

@@ -9,7 +9,8 @@ from typing import Final
 from planner.catalog.egress import egress_of
 from planner.layouts.wall_time import interruption_rates
 from planner.layouts.workload import Workload
-from planner.market.placements import OWN, Placement
+from planner.market.placements import Placement
+from planner.market.places import OWN
 from planner.problem.problem import Problem
 
 BYTES_PER_TOKEN: Final = 4

@@ -207,9 +207,8 @@ class Plan:
 
     @property
     def moments(self) -> Moments:
-        """Mean and spread of the whole job's wall time and cost, each of shape ()."""
-        parts = [*(self._stay_moments(stay) for stay in self.stays), *(move.moments for move in self.moves)]
-        return _summed([*parts, constant_moments(self.idle_seconds, 0.0)] if self.idle_seconds else parts)
+        """Mean and spread of the job's wall time, without what it waits and pauses, and of its cost; of shape ()."""
+        return _summed([*(self._stay_moments(stay) for stay in self.stays), *(move.moments for move in self.moves)])
 
     def _stay_moments(self, stay: Stay) -> Moments:
         """The same of one stay, its reservation paid."""

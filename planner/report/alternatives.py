@@ -7,12 +7,12 @@ from typing import Any
 
 from planner.explore.alternatives import kind_of
 from planner.plans.document import FORMAT_VERSION
+from planner.plans.objective import objective_ratio
 from planner.plans.plan import Plan
 from planner.problem.problem import Problem
-from planner.report.comparison import objective_ratio
 from planner.report.console import wide_console
 from planner.report.dates import dated
-from planner.report.plan_json import plan_document
+from planner.report.document.plan import plan_document
 from planner.report.tables import text_table
 from planner.units import format_money
 
@@ -21,6 +21,7 @@ def alternatives_document(problem: Problem, plans: Sequence[Plan]) -> dict[str, 
     """The document of `--json`: plans best first, each with what it is worse by, as a share."""
     return {
         "format_version": FORMAT_VERSION,
+        "objective": problem.objective,
         "alternatives": [{"worse": worse(problem, plans, one), "plan": plan_document(one, problem)} for one in plans],
     }
 
@@ -33,6 +34,9 @@ def worse(problem: Problem, plans: Sequence[Plan], plan: Plan) -> float:
 def print_alternatives(problem: Problem, plans: Sequence[Plan]) -> None:
     """Prints a line per plan."""
     console = wide_console()
+    if not plans:
+        console.print("no plan exists; plan solve shows the smallest relaxations")
+        return
     words = ("accelerator", "bought", "where")
     table = text_table("worse", "cost", "time", "GPUs", *words, left=words, wrap=words)
     for plan in plans:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Final
+from typing import Final, Protocol
 
 from planner.market.money import apportioned
 from planner.market.slices import sold_as
-from planner.plans.plan import Plan, PlannedMove
-from planner.plans.purchases import Purchase
+from planner.plans.plan_part import MovePart, PlanFigures, PurchaseLine
 from planner.tolerances import CENT
 from planner.units import MONEY_WITH_CENTS, counted, format_duration, price_text
 
@@ -62,7 +61,7 @@ class PrintedBill:
         return f"{line.title}: {line.product} = {self.money(line.amount)}   ({line.remark})"
 
 
-def printed_bill(plan: Plan) -> PrintedBill:
+def printed_bill(plan: PlanFigures) -> PrintedBill:
     """The bill of a plan."""
     unit = CENT if plan.cost_usd < MONEY_WITH_CENTS else DOLLAR
     moves = [move for move in plan.moves if move.cost_usd]
@@ -72,13 +71,35 @@ def printed_bill(plan: Plan) -> PrintedBill:
     for move, amount in zip(moves, amounts, strict=False):
         phases[move.phase].append(_move_line(move, amount, unit))
     for purchase, amount in zip(plan.purchases, amounts[len(moves) :], strict=True):
-        phases[purchase.phase or whole].append(_line(purchase, amount, unit))
+        phases[purchase.of_phase or whole].append(_line(purchase, amount, unit))
     return PrintedBill(unit, {name: lines for name, lines in phases.items() if lines})
 
 
-def _move_line(move: PlannedMove, amount: Decimal, unit: Decimal) -> BillLine:
+class Bought(Protocol):
+    """What a share of spot nodes counts of a purchase."""
+
+    @property
+    def kind(self) -> str:
+        """`on_demand`, `spot` or `reserved`."""
+
+    @property
+    def nodes(self) -> int:
+        """Nodes bought."""
+
+    @property
+    def hours(self) -> float:
+        """Hours for which each is paid."""
+
+
+def spot_share(purchases: Sequence[Bought]) -> float:
+    """The part of the bought node-hours that is spot."""
+    spot = sum(one.nodes * one.hours for one in purchases if one.kind == "spot")
+    return spot / max(sum(one.nodes * one.hours for one in purchases), 1e-12)
+
+
+def _move_line(move: MovePart, amount: Decimal, unit: Decimal) -> BillLine:
     """What leaves a place, with as few decimals as let the line recompute."""
-    price = move.move.usd_per_gb
+    price = move.usd_per_gb
     exact = amount / price
     shown = next(
         (
@@ -96,7 +117,7 @@ def _move_line(move: PlannedMove, amount: Decimal, unit: Decimal) -> BillLine:
     )
 
 
-def _line(purchase: Purchase, amount: Decimal, unit: Decimal) -> BillLine:
+def _line(purchase: PurchaseLine, amount: Decimal, unit: Decimal) -> BillLine:
     """One purchase as it is printed."""
     gpus = purchase.nodes * purchase.gpus_per_node
     slices = sold_as(purchase.accelerator, purchase.gpus_per_node, purchase.nodes)

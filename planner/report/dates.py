@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 
-from planner.plans.document import SchedulePart
+from planner.plans.plan_part import SchedulePart
 from planner.problem.calendar import last_day
 from planner.units import format_amount, format_duration
 
@@ -20,9 +21,9 @@ def dated(seconds: float, start: date | None) -> str:
     return format_duration(seconds) + (f" ({ends_on(seconds, start)})" if start else "")
 
 
-def dated_amount(unit: str, value: float, start: date | None) -> str:
+def dated_amount(unit: str, value: Decimal | float, start: date | None) -> str:
     """An amount for people, a time with its last day."""
-    return dated(value, start) if unit == "s" else format_amount(unit, value)
+    return dated(float(value), start) if unit == "s" else format_amount(unit, value)
 
 
 def day_range(first: date | None, last: date | None) -> str:
@@ -35,10 +36,10 @@ def schedule_lines(schedule: SchedulePart | None) -> Iterator[str]:
     if schedule is None:
         return
     line = f"runs {day_range(schedule.begin, schedule.end)}"
-    if schedule.deadline is None:
-        yield line
-        return
-    yield f"{line}; {schedule.deadline_by} allows until {schedule.deadline}"
+    yield line + (f"; {schedule.deadline_by} allows until {schedule.deadline}" if schedule.deadline else "")
+    for one in schedule.idle:
+        waits = "pauses while its nodes are away" if one.is_pause else "waits"
+        yield f"{one.phase} {waits}, {one.start} until {one.until} ({format_duration(one.seconds)})"
     if schedule.other_deadline is None:
         return
     other = "limits.deadline" if schedule.deadline_by == "schedule.deadline" else "schedule.deadline"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections.abc import Iterator, Sequence
 from math import log
 from typing import Any, Final
@@ -14,9 +12,11 @@ from planner.explore.frontier import Axis, Frontier, Point
 from planner.plans.document import FORMAT_VERSION
 from planner.plans.plan import PhasePlan, Plan
 from planner.problem.problem import Problem
+from planner.report.bill import spot_share
 from planner.report.console import wide_console
 from planner.report.dates import dated, ends_on
-from planner.report.plan_json import plan_document
+from planner.report.document.plan import plan_document
+from planner.report.outliers import end_of
 from planner.report.tables import text_table
 from planner.units import figure_in_document, format_count, format_duration, format_money, format_share
 
@@ -52,48 +52,21 @@ def _plain(axis: Axis, value: float | None) -> str | float | None:
     return figure_in_document(value, is_usd=axis == "cost")
 
 
-def print_csv(found: Frontier) -> None:
-    """Prints a row per point."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(
-        [
-            "cost_usd",
-            "wall_seconds",
-            "gpus",
-            "tokens",
-            "accelerator",
-            "placement",
-            "spot_share",
-            "knee",
-            "within_request",
-            "end",
-        ]
-    )
+COLUMNS_OF_ROWS: Final = (
+    *("cost_usd", "wall_seconds", "gpus", "tokens", "accelerator", "placement"),
+    *("spot_share", "knee", "within_request", "end"),
+)
+"""Columns of the comma-separated values."""
+
+
+def csv_rows(found: Frontier) -> Iterator[tuple[object, ...]]:
+    """A row per point under its headings."""
+    yield COLUMNS_OF_ROWS
     for point in found.points:
         plan = point.plan
-        writer.writerow(
-            [
-                plan.cost_usd,
-                plan.wall_seconds,
-                plan.gpus,
-                plan.tokens,
-                plan.accelerator,
-                plan.placement.title,
-                f"{spot_share(plan):.4f}",
-                int(point.is_knee),
-                int(is_within_request(found, point)),
-                ends_on(plan.wall_seconds, plan.start),
-            ]
-        )
-
-
-def spot_share(plan: Plan) -> float:
-    """The part of the bought node-hours that is spot."""
-    hours = {kind: sum(one.nodes * one.hours for one in plan.purchases if one.kind == kind) for kind in _KINDS}
-    return hours["spot"] / max(sum(hours.values()), 1e-12)
-
-
-_KINDS: Final = ("on_demand", "spot", "reserved")
+        figures = (plan.cost_usd, plan.wall_seconds, plan.gpus, plan.tokens, plan.accelerator, plan.placement.title)
+        marks = (f"{spot_share(plan.purchases):.4f}", int(point.is_knee), int(is_within_request(found, point)))
+        yield (*figures, *marks, ends_on(plan.wall_seconds, plan.start))
 
 
 def is_within_request(found: Frontier, point: Point) -> bool:
@@ -115,7 +88,7 @@ def differences(old: Plan, new: Plan) -> Iterator[str]:
         yield f"{old.gpus:,} → {new.gpus:,} GPUs"
     if old.accelerator == new.accelerator and old.placement.title != new.placement.title:
         yield f"to {new.placement.title}"
-    shares = [format_share(spot_share(one)) for one in (old, new)]
+    shares = [format_share(spot_share(one.purchases)) for one in (old, new)]
     if shares[0] != shares[1]:
         yield f"spot {shares[0]} → {shares[1]}"
     if old.accelerator == new.accelerator:
@@ -232,15 +205,16 @@ def picture(found: Frontier) -> Iterator[str]:
     if not found.points:
         yield "no plan at all"
         return
-    xs, ys = ([one.x for one in found.points], [one.y for one in found.points])
+    end = end_of([one.x for one in found.points])
+    xs, ys = ([one.x for one in found.points if one.x <= end], [one.y for one in found.points])
     x, y = found.request
     column = None if x is None else _place(x, xs, COLUMNS)
     row = None if y is None else _place(y, ys, ROWS)
     grid = [["·" if column == c or row == r else " " for c in range(COLUMNS)] for r in range(ROWS)]
     for point in sorted(found.points, key=lambda one: one.is_knee):
-        up, along = _place(point.y, ys, ROWS), _place(point.x, xs, COLUMNS)
+        up, along = _place(point.y, ys, ROWS), _place(min(point.x, end), xs, COLUMNS)
         if up is not None and along is not None:
-            grid[up][along] = "◆" if point.is_knee else "●"
+            grid[up][along] = "▸" if point.x > end else "◆" if point.is_knee else "●"
     high, low = (amount(found.axes[1], value) for value in (max(ys), min(ys)))
     margin = max(len(high), len(low))
     for line, cells in enumerate(reversed(grid)):
@@ -249,6 +223,8 @@ def picture(found: Frontier) -> Iterator[str]:
     left, right = (amount(found.axes[0], value) for value in (min(xs), max(xs)))
     yield f"{'':>{margin}} └{'─' * COLUMNS}"
     yield f"{'':>{margin}}  {left}{right:>{COLUMNS - len(left)}}"
+    if far := [amount(found.axes[0], one.x) for one in found.points if one.x > end]:
+        yield f"{'':>{margin}}  {'▸ beyond the picture: ' + ', '.join(far):>{COLUMNS}}"
 
 
 def _place(value: float, values: Sequence[float], cells: int) -> int | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import ceil, floor, log
 from typing import Any, Final
 
@@ -19,8 +17,9 @@ from planner.plans.plan import PhasePlan
 from planner.problem.parallelism import LETTERS
 from planner.problem.run import recompute_as_written
 from planner.report.console import wide_console
+from planner.report.document.answer import catalog_document
+from planner.report.document.plan import phase_document
 from planner.report.letters import LETTERS_LINE
-from planner.report.plan_json import catalog_document, phase_document
 from planner.report.tables import text_table
 from planner.units import format_duration, format_money, format_share
 
@@ -104,17 +103,16 @@ def _title(found: Scaling) -> str:
     return found.problem.name or str(found.problem.model)
 
 
-def print_csv(found: Scaling) -> None:
-    """Prints a row per number of GPUs; cells without a value are empty."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(FIGURES)
+def csv_rows(found: Scaling) -> Iterator[Sequence[object]]:
+    """A row per number of GPUs under its headings; cells without a value are empty."""
+    yield FIGURES
     for curve in found.curves:
         for point in curve.points:
             document = _point_document(curve.machine, point)
             document |= {"accelerator": curve.machine.accelerator.name, "network_gbit_s": curve.machine.network_gbit_s}
             phase = point.phase
             document |= {"mfu": phase and phase.mfu, "layout": phase and layout_in_words(phase)}
-            writer.writerow(["" if document[name] is None else document[name] for name in FIGURES])
+            yield ["" if document[name] is None else document[name] for name in FIGURES]
 
 
 def layout_in_words(phase: PhasePlan) -> str:
@@ -145,7 +143,7 @@ def print_scaling(found: Scaling) -> None:
         console.print(f"{MARKS[index % len(MARKS)]} {in_words(curve)}", soft_wrap=True)
         console.print(_table(curve))
     console.print()
-    for line in _notes(found):
+    for line in meanings(found):
         console.print(line, soft_wrap=True)
 
 
@@ -157,9 +155,10 @@ def in_words(curve: Curve) -> str:
     return f"{machine.accelerator.name}, {hosts} of {machine.per_node}, {network}"
 
 
-def _notes(found: Scaling) -> Iterator[str]:
+def meanings(found: Scaling) -> Iterator[str]:
     """What the figures mean, and what is not shown."""
     yield LETTERS_LINE
+
     yield "Communication and bubble are shares of a step: waiting for data of other GPUs, and for work."
     yield "Days and cost include failures and checkpoints; the cheapest on-demand offer with room."
     if any(point.plan and point.cost_usd is None for curve in found.curves for point in curve.points):

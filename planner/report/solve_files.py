@@ -8,18 +8,15 @@ from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any, Final
 
 from planner.errors import InputError
-from planner.explore.answer import Answer, limit_value
-from planner.explore.surroundings import Surroundings
-from planner.plans.document import SpendPart
-from planner.plans.plan import Plan
-from planner.plans.purchases import Purchase
+from planner.plans.document import PlanDocument
+from planner.plans.plan_part import PlanFigures, PlanPart, PurchaseLine, SpendPart
 from planner.prices.table import is_formula
-from planner.report.assumed import assumptions
+from planner.report.assumed import assumed_rows
 from planner.report.bill import printed_bill
-from planner.report.capacity import grant_line
-from planner.report.dates import dated, dated_amount, schedule_lines
+from planner.report.dates import dated, schedule_lines
+from planner.report.grants import grant_line
 from planner.report.near_optimal import near_optimal_lines
-from planner.report.schedule_json import phase_days, purchase_days, schedule_of, spend_of
+from planner.report.plan_text import limit_rows
 from planner.report.spend import quarter_of, spend_lines, spend_rows
 from planner.units import SECONDS_PER_DAY, format_money, price_text, usd_text
 
@@ -33,20 +30,20 @@ BILL: Final = (
 """Columns of the bill."""
 
 
-def csv_text(plan: Plan) -> str:
+def csv_text(plan: PlanFigures) -> str:
     """The bill, a row per purchase; amounts recompute from the figures beside them."""
     stream = StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow((*BILL, "note", "begin", "end"))
     for one in plan.purchases:
         figures = (price_text(one.usd_per_gpu_hour), repr(one.hours), repr(one.wall_hours), usd_text(one.cost_usd))
-        days = purchase_days(plan, one)
-        writer.writerow((*map(as_text, _names(one)), one.nodes, one.gpus_per_node, *figures, one.note, *days))
+        nodes, days = (one.nodes, one.gpus_per_node), (one.start, one.end)
+        writer.writerow((*map(as_text, _names(one)), *nodes, *figures, one.note, *days))
     return stream.getvalue()
 
 
-def _names(one: Purchase) -> tuple[str, str, str]:
-    return one.phase or "all phases", one.kind.replace("_", "-"), one.offer
+def _names(one: PurchaseLine) -> tuple[str, str, str]:
+    return one.of_phase or "all phases", one.kind.replace("_", "-"), one.offer
 
 
 def as_text(value: str) -> str:
@@ -55,7 +52,7 @@ def as_text(value: str) -> str:
     return f"'{shown}" if is_formula(shown) else shown
 
 
-def workbook(answer: Answer, plan: Plan) -> bytes:
+def workbook(document: PlanDocument, plan: PlanPart) -> bytes:
     """A workbook: the bill in live formulas, phases, runners-up, assumptions. Raises InputError without openpyxl."""
     try:
         from openpyxl import Workbook  # noqa: PLC0415  (only workbooks need it)
@@ -67,15 +64,15 @@ def workbook(answer: Answer, plan: Plan) -> bytes:
     sheet.title = "Bill"
     _bill_sheet(sheet, plan)
     if plan.start:
-        _spend_sheet(book.create_sheet("Spend"), spend_of(plan, answer.problem))
-    for title, rows in _tables(answer, plan):
+        _spend_sheet(book.create_sheet("Spend"), plan.spend)
+    for title, rows in _tables(document, plan):
         _filled(book.create_sheet(title), rows)
     content = BytesIO()
     book.save(content)
     return content.getvalue()
 
 
-def _bill_sheet(sheet: Worksheet, plan: Plan) -> None:
+def _bill_sheet(sheet: Worksheet, plan: PlanFigures) -> None:
     """Every purchase with its amount as a formula, and the total as their sum."""
     _filled(sheet, [BILL])
     for row, one in enumerate(plan.purchases, start=2):
@@ -113,22 +110,22 @@ def _spend_markdown(spend: SpendPart) -> Iterator[str]:
     yield from (f"\n{_plain(line)}" for line in spend_lines(spend))
 
 
-def _tables(answer: Answer, plan: Plan) -> Iterator[tuple[str, Sequence[Sequence[object]]]]:
+def _tables(document: PlanDocument, plan: PlanPart) -> Iterator[tuple[str, Sequence[Sequence[object]]]]:
     """The other sheets by title."""
     degrees = list(plan.phases[0].degrees)
     phases = [
         (one.name, one.gpus, *(one.degrees[name] for name in degrees), one.step_seconds, one.steps,
-         one.wall_seconds / SECONDS_PER_DAY, *phase_days(plan, one).values(), one.mfu)
+         one.wall_seconds / SECONDS_PER_DAY, one.start, one.end, one.mfu)
         for one in plan.phases
     ]  # fmt: skip
     yield "Phases", [("phase", "GPUs", *degrees, "seconds a step", "steps", "days", "begin", "end", "MFU"), *phases]
-    found = [plan, *(one.plan for one in answer.alternatives if one.plan)]
+    found: list[PlanFigures] = [plan, *(one.plan for one in document.alternatives if one.plan)]
     others = [
         (one.accelerator, one.placement.title, one.gpus, one.wall_seconds / SECONDS_PER_DAY, float(one.cost_usd))
         for one in found
     ]
     yield "Accelerators", [("accelerator", "place", "GPUs", "days", "USD"), *others]
-    yield "Assumed", [("what", "figure"), *((one.name, one.text) for one in assumptions(answer, plan))]
+    yield "Assumed", [("what", "figure"), *assumed_rows(document.assumed)]
 
 
 def _filled(sheet: Worksheet, rows: Sequence[Sequence[object]]) -> None:
@@ -142,32 +139,29 @@ def _filled(sheet: Worksheet, rows: Sequence[Sequence[object]]) -> None:
     sheet.freeze_panes = "A2"
 
 
-def markdown_text(answer: Answer, plan: Plan, around: Surroundings) -> str:
+def markdown_text(document: PlanDocument, plan: PlanPart) -> str:
     """A summary for a mail or a ticket: the plan, its bill, its limits, and what it assumes."""
-    return "\n".join(_markdown(answer, plan, around)) + "\n"
+    return "\n".join(_markdown(document, plan)) + "\n"
 
 
-def _markdown(answer: Answer, plan: Plan, around: Surroundings) -> Iterator[str]:
-    name = answer.problem.name or answer.choices.workload.model.name
+def _markdown(document: PlanDocument, plan: PlanPart) -> Iterator[str]:
     figures = f"{dated(plan.wall_seconds, plan.start)}, {format_money(plan.cost_usd)}"
-    yield f"**{_plain(name)}: {plan.gpus:,} × {plan.accelerator} for {figures}** ({_plain(plan.placement.title)})"
-    conditions = [grant_line(around.grant)] if around.grant else []
-    conditions += schedule_lines(schedule_of(plan, answer.problem))
-    yield from (f"\n{_plain(line)}" for line in (*conditions, *near_optimal_lines(around.near, plan)))
+    place = _plain(plan.placement.title)
+    yield f"**{_plain(document.name)}: {plan.gpus:,} × {plan.accelerator} for {figures}** ({place})"
+    conditions = [grant_line(document.needs_grant)] if document.needs_grant else []
+    conditions += schedule_lines(plan.schedule)
+    yield from (f"\n{_plain(line)}" for line in (*conditions, *near_optimal_lines(document.near_optimal, plan)))
     bill = printed_bill(plan)
     yield from ("", "| phase | bought | amount |", "|---|---|--:|")
     for phase, lines in bill.phases.items():
         for line in lines:
             yield f"| {_plain(phase)} | {line.title}: {_plain(line.product)} | {bill.money(line.amount)} |"
     yield f"| **total** | | **{bill.money(bill.total)}** |"
-    yield from _spend_markdown(spend_of(plan, answer.problem))
-    if answer.choices.limits:
+    yield from _spend_markdown(plan.spend)
+    if document.limits:
         yield from ("", "| limit | bound | plan |", "|---|--:|--:|")
-    for limit in answer.choices.limits.values():
-        value = limit_value(limit, plan)
-        bound, reached = (dated_amount(limit.unit, one, limit.start) for one in (limit.bound, value))
-        yield f"| {limit.name} | {bound} | {reached} |"
-    told = "; ".join(f"{one.name} {_plain(one.text)}" for one in assumptions(answer, plan))
+    yield from (f"| {name} | {bound} | {value} |" for name, bound, value, _ in limit_rows(document))
+    told = "; ".join(f"{name} {_plain(text)}" for name, text in assumed_rows(document.assumed))
     yield from ("", f"Assumed: {told}.")
 
 

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from planner.market.money import apportioned
-from planner.plans.document import SpendPart
+from planner.plans.plan_part import SpendPart
 from planner.report.bill import DOLLAR
 from planner.report.tables import indented, text_table
 from planner.tolerances import CENT

@@ -34,7 +34,7 @@ class StackedTable(Table):
         group: list[Column] = []
         taken = room = self._width(first)
         for column in others:
-            if group and taken + self._width(column) > width:
+            if group and taken + self._width(column) - self.padding[1] > width:
                 yield group
                 group, taken = [], room
             group.append(column)

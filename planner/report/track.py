@@ -11,10 +11,11 @@ from planner.learning.rest import Rest
 from planner.learning.track import Track
 from planner.learning.track_document import RestPart, rest_part
 from planner.report.console import plain_console
-from planner.report.plan_text import format_probability
-from planner.report.relaxations import in_words, quoted, relaxation_documents
+from planner.report.document.around import relaxation_parts
+from planner.report.relaxations import quoted
+from planner.report.summary import in_words
 from planner.report.tables import text_table
-from planner.units import counted, format_duration, format_money, format_range, format_share
+from planner.units import counted, format_duration, format_money, format_probability, format_range, format_share
 
 
 def print_track(track: Track, rest: RestPart | None, plan_file: str) -> None:
@@ -93,7 +94,7 @@ def rest_document(rest: Rest | None) -> RestPart | None:
     if rest is None:
         return None
     plan = rest.answer.plan
-    return rest_part(rest.sets, in_words(plan) if plan else None, relaxation_documents(rest.relaxations))
+    return rest_part(rest.sets, in_words(plan, plan.start) if plan else None, relaxation_parts(rest.relaxations))
 
 
 def _ways_back(track: Track, rest: RestPart | None, plan_file: str) -> Iterator[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Final, Literal
@@ -16,10 +14,11 @@ from planner.explore.whatif import Cell, WhatIf
 from planner.plans.document import FORMAT_VERSION
 from planner.plans.plan import Plan
 from planner.plans.solution import Status
+from planner.report.bill import spot_share
 from planner.report.console import wide_console
 from planner.report.dates import dated
-from planner.report.frontier import differences, spot_share
-from planner.report.plan_json import place_document, totals_document
+from planner.report.document.plan import bill_document, place_document, totals_document
+from planner.report.frontier import differences
 from planner.report.tables import text_table
 from planner.units import figure_in_document, format_count, format_duration, format_money, format_share
 
@@ -42,7 +41,7 @@ def whatif_document(found: WhatIf) -> dict[str, Any]:
                 "set": list(cell.sets),
                 "status": cell.status.value,
                 "objective": {"name": cell.problem.objective, "value": _value(cell)},
-                "plan": None if cell.plan is None else short_plan(cell.plan),
+                "plan": None if cell.plan is None else short_plan(cell.plan) | bill_document(cell.plan),
             }
             for cell in found.flat
         ],
@@ -61,15 +60,14 @@ def short_plan(plan: Plan) -> dict[str, Any]:
         **place_document(plan.placement),
         **totals_document(plan),
         "tokens": plan.tokens,
-        "spot_share": spot_share(plan),
+        "spot_share": spot_share(plan.purchases),
     }
 
 
-def print_csv(found: WhatIf) -> None:
-    """Prints a row per cell, its values first."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(headings(found.axes))
-    writer.writerows(map(row_of, found.flat))
+def csv_rows(found: WhatIf) -> Iterator[list[object]]:
+    """A row per cell under its headings, its values first."""
+    yield list(headings(found.axes))
+    yield from map(row_of, found.flat)
 
 
 FIGURES: Final = (
@@ -109,9 +107,9 @@ def print_whatif(found: WhatIf, shown: Shown | None) -> None:
     console.print(title(found, shown), soft_wrap=True)
     console.print()
     table = _lines(found) if len(found.axes) == 1 else _table(found, shown)
-    console.width = max(
-        console.width, Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
-    )
+    if not console.is_terminal:  # where it is one, columns that have no room go on below
+        widest = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
+        console.width = max(console.width, widest)
     console.print(table)
     for line in _legend(found):
         console.print(line, soft_wrap=True)
@@ -160,7 +158,9 @@ def _lines(found: WhatIf) -> Table:
             continue
         figures = [format_money(plan.cost_usd), dated(plan.wall_seconds, plan.start)]
         figures += [format_count(plan.tokens)] if counted else []
-        table.add_row(value, *figures, f"{plan.gpus:,}", plan.accelerator, format_share(spot_share(plan)), change)
+        table.add_row(
+            value, *figures, f"{plan.gpus:,}", plan.accelerator, format_share(spot_share(plan.purchases)), change
+        )
     return table
 
 

@@ -82,6 +82,7 @@ class Job:
     committed_seconds: float
     assumed: tuple[str, ...]
     """What the plan does not say and was taken from the catalogs or guessed, in words."""
+    gpus_per_node: int = 1
     error: Predictive | None = None
     """Of real over estimated time, which runs draw; None where the estimate counts as right."""
 
@@ -126,6 +127,9 @@ def job_of(document: Mapping[str, Any]) -> Job:
         raise InputError("it holds no plan", fix="solve the problem first; plan solve lists the smallest relaxations")
     if len({(one.get("accelerator"), *(one.get("placement") or {}).values()) for one in plan["phases"]}) > 1:
         raise InputError("its phases run in several places; a replay stays in one", fix="set market.together: true")
+    if _depends_on_days(plan):
+        fix = "replay a plan on offers without from, until, closed, blocks and price periods"
+        raise InputError("it waits, pauses or pays prices by day; a replay knows no days", fix=fix)
     assumed: list[str] = []
     prices = _prices(plan, assumed)
     phases = tuple(_phase(plan, phase, assumed) for phase in plan["phases"][:MAX_PHASES])
@@ -149,10 +153,19 @@ def job_of(document: Mapping[str, Any]) -> Job:
         reserved_nodes=sum(int(figure(one["nodes"])) for one in reserved),
         committed_seconds=figure(plan.get("committed_seconds") or 0),
         assumed=tuple(dict.fromkeys(assumed)),
+        gpus_per_node=_per_node(plan),
         error=_error(document),
     )
     _check(job)
     return job
+
+
+def _depends_on_days(plan: Mapping[str, Any]) -> bool:
+    """Whether a plan waits or pauses, or is paid by day."""
+    lines = [(one["phase"], one["kind"]) for one in plan["purchases"] if not one.get("note")]
+    in_blocks = any(one["kind"] == "reserved" and one.get("note") for one in plan["purchases"])
+    has_prices = len({line for line in lines if line[1] == "on_demand"}) < sum(kind == "on_demand" for _, kind in lines)
+    return bool((plan.get("schedule") or {}).get("idle")) or in_blocks or has_prices
 
 
 def figure(stated: float | str, *, least: float = 0.0, most: float = LARGEST_FIGURE) -> float:
@@ -241,9 +254,14 @@ def _restart(plan: Mapping[str, Any], phase: Mapping[str, Any], usual: float) ->
     return float(restart_with_spares(np.asarray(restart), np.asarray(repair), failures, np.asarray(spares)))
 
 
+def _per_node(plan: Mapping[str, Any]) -> int:
+    """Devices of a node."""
+    return max(1, round(figure(plan["gpus"]) / figure(plan["nodes"])))
+
+
 def _prices(plan: Mapping[str, Any], assumed: list[str]) -> dict[str, float | None]:
     """US dollars per node-hour by kind: stated, or from the bill, or on demand three times the spot price."""
-    per_node = max(1, round(figure(plan["gpus"]) / figure(plan["nodes"])))
+    per_node = _per_node(plan)
     billed = {one["kind"]: figure(one["usd_per_gpu_hour"]) * per_node for one in plan["purchases"]}
     stated = plan.get("prices")
     if stated is not None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import ceil, floor, isclose
 
 from planner.market.money import node_hours_usd
-from planner.market.placements import OWN
+from planner.market.places import OWN
 from planner.plans.plan import PhasePlan, Plan
 from planner.plans.solution import Stay
 from planner.problem.own_offer import OwnOffer

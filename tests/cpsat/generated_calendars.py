@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 from math import ceil, floor, inf
 from typing import Any, Final
 
@@ -225,7 +226,7 @@ class BruteForce:
             first = days[0][1]
             usual = sum((last - begin) / 3600 * self._price(number, day) for day, begin, last in days) if sells else inf
             as_reserved = price * (ends - first) / 3600
-            pauses = sum(before_[2] < after[1] for before_, after in zip(days, days[1:], strict=False))
+            pauses = sum(one[2] < following[1] for one, following in pairwise(days))
             spot = float(option.spot_price or inf) * (spot_seconds + pauses * pause) / 3600
             spot += usual * replaced / running if replaced else 0.0
             rest = min(usual, as_reserved)

@@ -11,7 +11,8 @@ from negotiated_problems import generated
 
 from planner.cli import main
 from planner.explore.alternatives import kind_of, kinds
-from planner.explore.answer import answer, objective_value
+from planner.explore.answer import answer
+from planner.plans.objective import objective_value
 
 DEEPSEEK = str(Path(__file__).resolve().parents[2] / "problems" / "deepseek_v3.yaml")
 

@@ -26,10 +26,7 @@ def test_what_nothing_within_capacity_does_is_answered_with_its_condition() -> N
     grant = found.needs_grant
     assert grant is not None
     assert (grant.nodes, grant.sold, grant.basis) == (found.plan.nodes, 64, "assumed")
-    assert session.answered.around.grant is not None
-    assert session.answered.around.grant.in_words == (
-        f"needs {grant.nodes} nodes in {grant.place}: ask {grant.cloud} first"
-    )
+    assert grant.in_words == (f"needs {grant.nodes} nodes in {grant.place}: ask {grant.cloud} first")
     key, value = grant.sets[0].split("=", 1)
     granted = Session(problem({"limits.deadline": "3d", key: value})).solve()
     assert granted.plan is not None

@@ -14,13 +14,21 @@ from planner.explore.lower_bound import least_usd
 from planner.explore.relaxations import relaxations
 from planner.explore.time_budget import TimeBudget
 from planner.plans.choices import choices_of
+from planner.plans.document_parts import LimitPart
 from planner.plans.limits import limits_of
 from planner.problem.problem import Problem, load_problem
-from planner.report.relaxations import reason, relaxation_documents
+from planner.report.document.answer import limit_part
+from planner.report.document.around import relaxation_parts
+from planner.report.relaxations import reason
 from planner.verify.oracle import best_value
 
 BATCH = 10
 DEEPSEEK = Path(__file__).resolve().parents[2] / "problems" / "deepseek_v3.yaml"
+
+
+def limits_in(problem: Problem) -> list[LimitPart]:
+    """The limits of a problem without a plan as its document has them."""
+    return [limit_part(one, None) for one in limits_of(problem).values()]
 
 
 @pytest.mark.slow
@@ -47,7 +55,7 @@ def test_what_is_not_asked_in_time_is_named() -> None:
     problem, time_budget = infeasible(0), TimeBudget(Clock(until=0.0))
     assert relaxations(problem, time_budget) == ()
     assert {one.name for one in limits_of(problem).values()} <= set(time_budget.left_out)
-    assert "not found in time" in reason(problem, ())
+    assert "not found in time" in reason(limits_in(problem), ())
 
 
 @pytest.mark.slow
@@ -82,11 +90,11 @@ def test_a_problem_without_hope_says_so() -> None:
     """Where every limit alone rules out all plans, the sentence says that and no amount is proposed."""
     problem = with_limits(load_problem(DEEPSEEK), deadline=3600.0, gpus=512)
     found = relaxations(problem)
-    documents = {one["limit"]: one for one in relaxation_documents(found)}
-    assert documents["limits.gpus"]["to"] is None
-    assert documents["limits.gpus"]["set"] == []
-    assert documents["limits.deadline"]["to"] > 3600.0
-    assert reason(problem, found).startswith("The job needs limits.deadline")
+    parts = {one.limit: one for one in relaxation_parts(found)}
+    assert parts["limits.gpus"].after is None
+    assert parts["limits.gpus"].sets == ()
+    assert float(parts["limits.deadline"].after or 0) > 3600.0
+    assert reason(limits_in(problem), tuple(parts.values())).startswith("The job needs limits.deadline")
 
 
 def test_what_has_to_give_is_asked_without_proving_the_best() -> None:

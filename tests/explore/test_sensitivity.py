@@ -17,6 +17,7 @@ from planner.explore.sensitivity import QUANTITIES, NextPoint, Sensitivity, prep
 from planner.explore.time_budget import TimeBudget
 from planner.plans.limits import limits_of
 from planner.problem.problem import Problem
+from planner.report.document.around import sensitivity_part
 from planner.report.sensitivity import worth_lines
 from planner.verify.oracle import best_value
 
@@ -83,12 +84,14 @@ def test_lines_put_the_lesser_amount_first() -> None:
     """The next plan on the frontier stands before the step when it costs less, and after when it costs more."""
     near, far = NextPoint(443.0, 104_000.0), NextPoint(212_000.0, 104_000.0)
     worth = Sensitivity("cost_usd", 100_000.0, 363_000.0, "s", near)
-    lines = [list(worth_lines([one]))[1] for one in (worth, replace(worth, gain=0.0, next_point=far))]
+    lines = [list(worth_lines([sensitivity_part(one)]))[1] for one in (worth, replace(worth, gain=0.0, next_point=far))]
     assert lines == [
         "$443 more: 28.9 h sooner (the next plan on the frontier); $100,000 more: 4.2 d sooner",
         "$100,000 more: no sooner; $212,000 more: 28.9 h sooner (the next plan on the frontier)",
     ]
-    assert list(worth_lines([replace(worth, gain=0.0, next_point=None)]))[1].endswith("nor for any other amount")
+    assert list(worth_lines([sensitivity_part(replace(worth, gain=0.0, next_point=None))]))[1].endswith(
+        "nor for any other amount"
+    )
 
 
 def test_what_is_not_asked_in_time_is_named() -> None:

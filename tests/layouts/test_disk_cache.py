@@ -21,7 +21,7 @@ from planner.layouts import disk_cache, evaluator
 from planner.layouts import fastest as best
 from planner.layouts import layout_space as space
 from planner.problem.problem import load_problem
-from planner.report.plan_json import answer_document
+from planner.report.document.answer import answer_document
 
 PROBLEM = """\
 schema: plan/1

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from planner.report.assumed import NOT_IN_THE_BILL, assumptions
+from planner.report.assumed import assumed_rows
+from planner.report.document.assumed import NOT_IN_THE_BILL
 from planner.report.page.answer import answer_page
 from planner.session import Answered, Session, load_problem
 
@@ -21,22 +22,15 @@ def answered() -> Answered:
 
 def test_defaults_and_what_is_stated_are_told_apart(answered: Answered) -> None:
     """Pins and the stack are stated, the optimizer is not; batches are in tokens; the bill's gaps are named."""
-    plan = answered.answer.plan
-    assert plan is not None
-    found = {one.name: one for one in assumptions(answered.answer, plan)}
-    assert found["pinned"].text == "tensor 1 (stated)"
+    found = {one.name: one for one in answered.document.assumed}
+    assert (found["pinned"].value, found["pinned"].stated) == ("tensor 1", True)
     assert found["software"].stated
-    assert found["optimizer"].text == "adamw"
+    assert (found["optimizer"].value, found["optimizer"].stated) == ("adamw", False)
     assert "4.19M tokens a step" in found["batch of pretrain"].value
     assert found["not in the bill"].value == NOT_IN_THE_BILL
 
 
-def test_the_document_and_the_page_hold_the_same(answered: Answered) -> None:
-    """Every assumption of the text stands in the JSON document and in the page."""
-    plan = answered.answer.plan
-    assert plan is not None
-    said = {(one.name, one.value) for one in assumptions(answered.answer, plan)}
-    assert {(one.name, one.value) for one in answered.document.assumed} == said
-    page = answer_page(answered.answer, (), ())
-    (table,) = (one for one in page.tables if one.title == "Assumed")
-    assert set(table.rows) == {(one.name, one.text) for one in assumptions(answered.answer, plan)}
+def test_the_page_holds_the_same(answered: Answered) -> None:
+    """Every assumption of the JSON document stands in the page."""
+    (table,) = (one for one in answer_page(answered.document).tables if one.title == "Assumed")
+    assert set(table.rows) == set(assumed_rows(answered.document.assumed))

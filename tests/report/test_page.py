@@ -17,6 +17,7 @@ from planner.explore.frontier import Frontier, frontier, room_of
 from planner.explore.per_accelerator import rivals
 from planner.problem.problem import Problem, load_problem
 from planner.report.bill import printed_bill
+from planner.report.document.plan import plan_figures
 from planner.report.page.axes import Ruler, log_ticks
 from planner.report.page.frontier import frontier_page
 from planner.report.page.heat_map import HeatCell, HeatMap, heat_map_chart, levels
@@ -83,7 +84,7 @@ def test_every_point_has_its_mark_and_its_plan(found: Frontier, page: Read) -> N
         plan = point.plan
         figures = f"{format_money(plan.cost_usd)}, {format_duration(plan.wall_seconds)}"
         assert card["data-short"] == f"{figures}: {plan.gpus:,} × {plan.accelerator}"
-        bill = printed_bill(plan)
+        bill = printed_bill(plan_figures(plan, found.problem))
         for lines in bill.phases.values():
             assert {bill.money(line.amount) for line in lines} <= set(page.texts)
 
@@ -226,7 +227,22 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_shades_go_from_least_to_most() -> None:
     """The least value has the first shade, the most the last, and what has none has no shade."""
     cells = tuple(HeatCell("", value) for value in (1.0, None, 2.5, 4.0))
-    assert levels(cells) == [0, None, 3, 6]
+    assert levels(cells) == [0, None, 4, 6]
+
+
+def test_shades_hardly_differ_where_values_hardly_do() -> None:
+    """A few per cent are no step from white to navy."""
+    cells = tuple(HeatCell("", value) for value in (100.0, 101.0, 103.5))
+    assert levels(cells) == [0, 0, 0]
+
+
+def test_columns_go_where_every_row_says_the_same() -> None:
+    """A row without a value does not count; one row alone keeps all."""
+    table = Table(
+        "", ("GPUs", "spot", "where"), (("8", "0%", "a"), ("16", "–", "a")), frozenset({0, 1}), frozenset({2})
+    )
+    found = table.varying("spot", "where")
+    assert (found.headings, found.rows, found.figures) == (("GPUs",), (("8",), ("16",)), frozenset({0}))
     assert levels((HeatCell("", 5.0),)) == [0]
 
 

@@ -79,9 +79,9 @@ def test_an_answer_keeps_both_deadlines(session: Session) -> None:
 
 def test_text_and_markdown_tell_days(session: Session) -> None:
     """Both say when the job runs, what binds, and what is due in each month and quarter."""
-    found = session.answered
-    assert found.answer.plan
-    markdown = markdown_text(found.answer, found.answer.plan, found.around)
+    document = session.solve()
+    assert document.plan
+    markdown = markdown_text(document, document.plan)
     text = CliRunner().invoke(main, ["solve", "-"], input=TEXT).stdout
     for shown in (text, markdown):
         assert "runs 2027-01-20 to 2027-02-21; schedule.deadline allows until 2027-03-15" in shown
@@ -94,12 +94,12 @@ def test_text_and_markdown_tell_days(session: Session) -> None:
 def test_files_tell_days(session: Session) -> None:
     """The bill as CSV has first and last day of each line; the workbook has months under quarters as formulas."""
     openpyxl = pytest.importorskip("openpyxl")
-    found = session.answered
-    plan = found.answer.plan
+    document = session.solve()
+    plan = document.plan
     assert plan
     (row,) = csv.DictReader(StringIO(csv_text(plan)))
     assert (row["begin"], row["end"]) == ("2027-01-20", "2027-03-20")
-    rows = list(openpyxl.load_workbook(BytesIO(workbook(found.answer, plan)))["Spend"].iter_rows(values_only=True))
+    rows = list(openpyxl.load_workbook(BytesIO(workbook(document, plan)))["Spend"].iter_rows(values_only=True))
     assert sum(Decimal(str(one[1])) for one in rows[1:4]) == plan.cost_usd
     assert rows[3][2:4] == ("2027-Q1", "=SUM(B2:B4)")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from planner.report.deadline_probability import risk_summary
-from planner.report.spot_stress import capacity_cases, stress, under
+from planner.report.document.deadline_probability import risk_summary
+from planner.report.document.spot_stress import capacity_cases, stress, under
 from planner.session import Answered, Session, load_problem
 
 SPOT = Path(__file__).resolve().parent.parent.parent / "problems" / "spot_heavy.yaml"

@@ -8,7 +8,9 @@ from typing import Final
 from planner.catalog.offers import load_offers
 from planner.explore.frontier import Axis, Frontier, Point
 from planner.explore.per_accelerator import Rival
+from planner.report.bill import spot_share
 from planner.report.dates import dated
+from planner.report.document.plan import plan_figures
 from planner.report.frontier import (
     amount,
     axis_name,
@@ -17,7 +19,6 @@ from planner.report.frontier import (
     is_within_request,
     name_of,
     request_parts,
-    spot_share,
 )
 from planner.report.page.frontier_chart import frontier_chart
 from planner.report.page.parts import Badge, Card, Page, Table
@@ -80,7 +81,9 @@ def _cards(found: Frontier) -> Iterator[Card]:
     before: Point | None = None
     for point, change in zip(found.points, changes(found.points), strict=True):
         yield plan_card(
-            point.plan, badges=tuple(_badges(found, point)), change=tuple(_change(found, before, point, change))
+            plan_figures(point.plan, found.problem),
+            badges=tuple(_badges(found, point)),
+            change=tuple(_change(found, before, point, change)),
         )
         before = point
 
@@ -132,7 +135,7 @@ def _points(found: Frontier) -> Table:
         "time": [dated(one.plan.wall_seconds, one.plan.start) for one in found.points],
         **({"tokens": [format_count(one.plan.tokens) for one in found.points]} if found.most_is_best else {}),
         "GPUs": [f"{one.plan.gpus:,}" for one in found.points],
-        "spot": [format_share(spot_share(one.plan)) for one in found.points],
+        "spot": [format_share(spot_share(one.plan.purchases)) for one in found.points],
         "accelerator": [one.plan.accelerator for one in found.points],
         **({"kept": ["✓" if is_within_request(found, one) else "–" for one in found.points]} if asked else {}),
         "what changes": changes(found.points),
@@ -141,7 +144,8 @@ def _points(found: Frontier) -> Table:
     rows = tuple(zip(numbers, *columns.values(), strict=True))
     figures = frozenset(index for index, name in enumerate(columns, 1) if name in FIGURES)
     texts = frozenset({len(columns)})
-    return Table("All points", ("point", *columns), rows, figures, texts, tuple(range(len(rows))))
+    table = Table("All points", ("point", *columns), rows, figures, texts, tuple(range(len(rows))))
+    return table.varying("spot", "accelerator")
 
 
 FIGURES: Final = {"cost", "time", "tokens", "GPUs", "spot"}
@@ -160,7 +164,7 @@ def _rivals(others: Sequence[Rival]) -> Iterator[Table]:
             f"{float(one.cost_usd) / max(float(best.cost_usd), 0.01) - 1:+.1%}",
             dated(one.wall_seconds, one.start),
             f"{one.gpus:,}",
-            format_share(spot_share(one)),
+            format_share(spot_share(one.purchases)),
             one.placement.title,
         )
         for one in plans
@@ -172,7 +176,7 @@ def _rivals(others: Sequence[Rival]) -> Iterator[Table]:
         rows,
         frozenset({1, 2, 3, 4, 5}),
         frozenset({6}),
-    )
+    ).varying("spot")
 
 
 def _notes(found: Frontier) -> Iterator[str]:
@@ -183,4 +187,3 @@ def _notes(found: Frontier) -> Iterator[str]:
     yield f"Times are expected values, with failures and waiting. Prices: catalog of {date} and the problem's offers."
     if "time" in found.axes and found.confidence is not None:
         yield f"The chart shows the {axis_name(found, 'time')}, which is what the deadline bounds."
-    yield "Made by plan frontier; this file needs no network."

@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from planner.plans.plan import PhasePlan, Plan
-from planner.problem.run import recompute_as_written
-from planner.report.bill import printed_bill
-from planner.report.dates import dated, ends_on
-from planner.report.frontier import spot_share
+from planner.plans.plan_part import PhasePart, PlanFigures
+from planner.report.bill import printed_bill, spot_share
+from planner.report.dates import dated
 from planner.report.page.parts import Badge, Bar, BillLine, Card, Fact, Part, Table
+from planner.report.plan_text import nodes_of
 from planner.units import format_count, format_duration, format_money, format_number, format_share
 
 NARROWEST: Final = 0.004
 """Share of a bar below which a part is left out."""
 
-TONES: Final = 10
+TONES: Final = 11
 """Colours that a page has for parts."""
 
 
-def plan_card(plan: Plan, *, badges: Sequence[Badge] = (), change: Sequence[str] = ()) -> Card:
+def plan_card(plan: PlanFigures, *, badges: Sequence[Badge] = (), change: Sequence[str] = ()) -> Card:
     """Everything about one plan."""
     figures = f"{format_money(plan.cost_usd)}, {dated(plan.wall_seconds, plan.start)}"
     devices = f"{plan.gpus:,} × {plan.accelerator}"
@@ -37,24 +36,18 @@ def plan_card(plan: Plan, *, badges: Sequence[Badge] = (), change: Sequence[str]
     )
 
 
-def nodes_of(plan: Plan) -> str:
-    """How many nodes of how many devices, and what connects them."""
-    size, network = plan.machine.per_node, plan.machine.network_gbit_s
-    return f"1 node of {size}" if plan.nodes == 1 else f"{plan.nodes:,} nodes of {size}, {network:g} Gb/s per GPU"
-
-
-def _facts(plan: Plan) -> Iterator[Fact]:
+def _facts(plan: PlanFigures) -> Iterator[Fact]:
     """The figures that people ask for first."""
     yield Fact("cost", format_money(plan.cost_usd))
     yield Fact("time", dated(plan.wall_seconds, plan.start))
     yield Fact("tokens", format_count(sum(phase.tokens for phase in plan.phases)))
     yield Fact("GPU-hours", format_count(plan.gpu_hours))
-    yield Fact("bought as spot", format_share(spot_share(plan)))
-    if plan.purchase_option.spot_policy.policy != "steady":
-        yield Fact("while spot is away", plan.purchase_option.spot_policy.policy)
+    yield Fact("bought as spot", format_share(spot_share(plan.purchases)))
+    if plan.policy != "steady":
+        yield Fact("while spot is away", plan.policy)
 
 
-def _bill(plan: Plan) -> Iterator[BillLine]:
+def _bill(plan: PlanFigures) -> Iterator[BillLine]:
     """The total, each phase, each purchase."""
     bill = printed_bill(plan)
     yield BillLine(0, "total", "", bill.money(bill.total))
@@ -64,7 +57,7 @@ def _bill(plan: Plan) -> Iterator[BillLine]:
             yield BillLine(2, line.title, line.product, bill.money(line.amount))
 
 
-def _layouts(plan: Plan) -> Table:
+def _layouts(plan: PlanFigures) -> Table:
     """The layout of every phase: a row per property, a column per phase."""
     columns = [_layout(plan, phase) for phase in plan.phases]
     names = [phase.name for phase in plan.phases]
@@ -72,33 +65,32 @@ def _layouts(plan: Plan) -> Table:
     return Table("Layout", ("per phase", *names), rows, frozenset(range(1, len(names) + 1)))
 
 
-def _layout(plan: Plan, phase: PhasePlan) -> dict[str, str]:
+def _layout(plan: PlanFigures, phase: PhasePart) -> dict[str, str]:
     """How one phase is laid out and how fast it is."""
-    degrees = phase.degrees
-    chunks = f" × {degrees['virtual_pipeline']} chunks" if degrees["virtual_pipeline"] > 1 else ""
-    recompute = recompute_as_written(phase.recompute)
+    chunks = f" × {phase.virtual_pipeline} chunks" if phase.virtual_pipeline > 1 else ""
+    recompute = phase.recompute
     return {
         "GPUs": f"{phase.gpus:,}",
-        "spare GPUs": f"{phase.spare_nodes * plan.machine.per_node:,}",
-        "tensor parallel": f"{degrees['tensor']}",
-        "pipeline stages": f"{degrees['pipeline']}{chunks}",
-        "context parallel": f"{degrees['context']}",
-        "expert parallel": f"{degrees['expert']}",
-        "data parallel": f"{degrees['data']:,}",
-        "micro-batches": f"{phase.microbatches:,} of {degrees['micro_batch']}",
+        "spare GPUs": f"{phase.spare_nodes * plan.gpus_per_node:,}",
+        "tensor parallel": f"{phase.tensor}",
+        "pipeline stages": f"{phase.pipeline}{chunks}",
+        "context parallel": f"{phase.context}",
+        "expert parallel": f"{phase.expert}",
+        "data parallel": f"{phase.data:,}",
+        "micro-batches": f"{phase.microbatches:,} of {phase.micro_batch}",
         "recompute": recompute if isinstance(recompute, str) else f"{recompute['full_layers']} layers",
-        "ZeRO stage": f"{degrees['zero']}",
+        "ZeRO stage": f"{phase.zero}",
         "precision": phase.precision,
         "tokens": format_count(phase.tokens),
         "steps": format_count(phase.steps),
         "time of a step": format_duration(phase.step_seconds),
         "wall time": format_duration(phase.wall_seconds),
-        **({"ends": ends_on(phase.spans[-1][1], plan.start)} if plan.start else {}),
+        **({"ends": f"{phase.end}"} if phase.end else {}),
         "MFU": format_share(phase.mfu),
     }
 
 
-def _bars(phase: PhasePlan) -> Iterator[Bar]:
+def _bars(phase: PhasePart) -> Iterator[Bar]:
     """Memory against what a GPU has, and where a step's time goes."""
     memory = phase.memory
     yield Bar(

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
+
+import numpy as np
 
 from planner.catalog.own_runs import RunTraits
 from planner.catalog.utilisation import typical_utilisation
 from planner.estimator.certainty import evidence, interval, is_within_error, ratio_deviation
 from planner.explore.answer import Answer
 from planner.performance.predictive import CONFIDENCE
+from planner.plans.objective import objective_ratio
 from planner.plans.plan import Plan
 from planner.plans.plan_error import error_of, unseen_run
-from planner.report.comparison import objective_ratio
 from planner.report.dates import dated
-from planner.report.deadline_probability import plan_distribution
+from planner.report.document.deadline_probability import plan_distribution
 from planner.report.learned import learned_document, learned_of
 from planner.units import format_duration, format_range, format_share
 
@@ -22,7 +24,7 @@ from planner.units import format_duration, format_range, format_share
 def estimate_error_document(answer: Answer, plan: Plan) -> dict[str, Any]:
     """The range of a plan's wall time, and whether published runs on its device stand behind it."""
     calibration, device = answer.choices.workload.calibration, plan.machine.accelerator
-    low, high = real_range(answer, plan)
+    low, high = _real_range(answer, plan)
     error = error_of(answer.choices.workload, plan)
     return {
         "confidence": CONFIDENCE,
@@ -35,9 +37,9 @@ def estimate_error_document(answer: Answer, plan: Plan) -> dict[str, Any]:
     }
 
 
-def estimate_error_lines(answer: Answer, best: Plan) -> Iterator[str]:
+def estimate_error_lines(answer: Answer, best: Plan, wall_seconds: Iterable[float]) -> Iterator[str]:
     """The range of the best plan, what it rests on, and the other accelerators on which as good a plan exists."""
-    low, high = (dated(one, best.start) for one in real_range(answer, best))
+    low, high = (dated(one, best.start) for one in wall_seconds)
     between = f"{CONFIDENCE:.0%} prediction interval: {format_range(low, high)}"
     yield f"{between}, node failures included; cost scales with time."
     yield from learned_of(answer.choices.workload.calibration, _traits(answer, best))
@@ -61,12 +63,12 @@ def _traits(answer: Answer, plan: Plan) -> RunTraits:
     return answer.choices.workload.traits(plan.machine.accelerator, gpus=plan.gpus)
 
 
-def real_range(answer: Answer, plan: Plan) -> tuple[float, float]:
+def _real_range(answer: Answer, plan: Plan) -> tuple[float, float]:
     """Wall times between which real runs end with `CONFIDENCE`: the estimate's error and failures and preemptions."""
     error, rest = error_of(answer.choices.workload, plan), (1 - CONFIDENCE) / 2
     seconds = plan_distribution(plan, answer.problem).seconds
-    low, high = (float(seconds.quantile_uncertain(one, error)) for one in (rest, 1 - rest))
-    return low, high
+    low, high = seconds.quantile_uncertain(np.asarray([rest, 1 - rest]), error).tolist()
+    return low + plan.idle_seconds, high + plan.idle_seconds
 
 
 def within_error(answer: Answer, best: Plan, other: Plan) -> bool:

@@ -16,8 +16,7 @@ from planner.market.spot import gang_availability
 from planner.plans.plan import Plan
 from planner.plans.purchases import WHILE_AWAY, Purchase
 from planner.problem.problem import Problem
-from planner.report.dates import dated
-from planner.units import SECONDS_PER_HOUR, format_money, round_usd, usd_text
+from planner.units import SECONDS_PER_HOUR, round_usd, usd_text
 
 SPREAD: Final = 2.0
 """Factor by which a stand-in's absences and preemptions may be wrong either way: a judgement, nobody published them."""
@@ -123,13 +122,3 @@ def _paid_seconds(
 def stress_document(found: Stress | None) -> dict[str, Any] | None:
     """For JSON; money is a decimal string."""
     return None if found is None else {"wall_seconds": found.seconds, "cost_usd": usd_text(found.usd)}
-
-
-def stress_lines(plan: Plan, problem: Problem) -> Iterator[str]:
-    """What the plan takes and costs under stress, and whether that is in time."""
-    found, deadline = stress(plan, problem), problem.limits.deadline
-    if found is None:
-        return
-    late = "" if deadline is None else ": in time" if found.seconds <= deadline else ": past the deadline"
-    figures = f"it takes {dated(found.seconds, plan.start)} and costs {format_money(found.usd)}"
-    yield f"Stress: at half the availability and twice the preemptions {figures}{late}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,6 @@ from planner.layouts.workload import workload_of
 from planner.market.spot import GangAvailability, gang_availability
 from planner.plans.plan import Plan
 from planner.problem.problem import Problem
-from planner.units import format_duration, format_share
 
 
 def gang_document(plan: Plan, problem: Problem) -> dict[str, Any] | None:
@@ -29,27 +27,6 @@ def gang_document(plan: Plan, problem: Problem) -> dict[str, Any] | None:
         "extrapolated": gang.extrapolated,
         "wall_seconds_range": list(_seconds_range(plan, problem, gang)),
     }
-
-
-def gang_lines(plan: Plan, problem: Problem) -> Iterator[str]:
-    """How often the whole gang is there; nothing of one node, or of nodes that are always there."""
-    gang = _gang(plan)
-    if gang.nodes == 1 or gang.low > ALWAYS:
-        return
-    share, low, high = (format_share(round(one, 2)) for one in (gang.share, gang.low, gang.high))
-    told = f"All {gang.nodes:,} nodes at once are there {share} of the time"
-    if not gang.extrapolated:
-        yield f"{told}; by the recorded zones {low} to {high}."
-        return
-    least, most = map(format_duration, _seconds_range(plan, problem, gang))
-    yield (
-        f"{told}, extrapolated: gangs were recorded up to {gang.recorded_nodes} nodes, a beta-binomial law fitted to "
-        f"them leaves {low} to {high}. Within that range the plan takes {least} to {most} on average."
-    )
-
-
-ALWAYS = 1 - 1e-6
-"""Share of the time from which on nodes count as always there."""
 
 
 def _gang(plan: Plan) -> GangAvailability:

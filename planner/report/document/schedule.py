@@ -1,12 +1,12 @@
-"""The days of a plan and its bill by month and quarter, as JSON."""
+"""The days of a plan and its bill by month and quarter, as they stand in documents."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any, Final
 
-from planner.market.money import usd_by_month, usd_by_quarter
-from planner.plans.document import SchedulePart, SpendPart
+from planner.market.money import Span, usd_by_month, usd_by_quarter
 from planner.plans.limits import DAY
 from planner.plans.plan import PhasePlan, Plan
 from planner.plans.purchases import Purchase
@@ -24,8 +24,23 @@ def schedule_document(plan: Plan, problem: Problem) -> dict[str, Any] | None:
         "start": plan.start,
         "begin": day_of(plan.start, plan.phases[0].spans[0][0]),
         "end": last_day(plan.start, plan.wall_seconds),
+        "idle": list(_idle(plan, plan.start)),
     }
     return document | _deadlines(problem, plan.start)
+
+
+def _idle(plan: Plan, start: date) -> Iterator[dict[str, Any]]:
+    """When phases wait for their begin, and when they pause."""
+    for phase in plan.phases:
+        ready = (phase.ready_seconds, *(ends for _, ends in phase.spans))
+        for number, (before, (begins, _)) in enumerate(zip(ready, phase.spans, strict=False)):
+            if begins - before >= NOTICED:
+                days = {"start": day_of(start, before), "until": day_of(start, begins), "seconds": begins - before}
+                yield {"phase": phase.name, "is_pause": number > 0, **days}
+
+
+NOTICED: Final = 1.0
+"""Seconds from which on a wait is told."""
 
 
 def _deadlines(problem: Problem, start: date) -> dict[str, Any]:
@@ -40,29 +55,21 @@ def _deadlines(problem: Problem, start: date) -> dict[str, Any]:
     }
 
 
-def schedule_of(plan: Plan, problem: Problem) -> SchedulePart | None:
-    """The same as the part of a document that it is."""
-    found = schedule_document(plan, problem)
-    return None if found is None else SchedulePart.model_validate(found)
-
-
-def spend_of(plan: Plan, problem: Problem) -> SpendPart:
-    """The `spend` of a plan as the part of a document that it is."""
-    return SpendPart.model_validate(spend_document(plan, problem))
-
-
 def phase_days(plan: Plan, phase: PhasePlan) -> dict[str, Any]:
     """The first and the last day of a phase."""
+    return _days(plan, phase.spans)
+
+
+def purchase_days(plan: Plan, purchase: Purchase) -> dict[str, Any]:
+    """The first and the last day for which a line of the bill is paid."""
+    return _days(plan, purchase.spans)
+
+
+def _days(plan: Plan, spans: Sequence[Span]) -> dict[str, Any]:
+    """The first and the last day of some spans."""
     if plan.start is None:
         return {"start": None, "end": None}
-    return {"start": day_of(plan.start, phase.spans[0][0]), "end": last_day(plan.start, phase.spans[-1][1])}
-
-
-def purchase_days(plan: Plan, purchase: Purchase) -> tuple[date | None, date | None]:
-    """The first and the last day for which a line of the bill is paid."""
-    if plan.start is None:
-        return None, None
-    return day_of(plan.start, purchase.spans[0][0]), last_day(plan.start, purchase.spans[-1][1])
+    return {"start": str(day_of(plan.start, spans[0][0])), "end": str(last_day(plan.start, spans[-1][1]))}
 
 
 def spend_document(plan: Plan, problem: Problem) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""From an answer to its document; everything else in the room reads documents."""

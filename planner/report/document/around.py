@@ -1,0 +1,109 @@
+"""What was asked around an answer, as it stands in documents; money is decimal strings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from planner.explore.capacity import Grant
+from planner.explore.near_optimal import SURE, NearOptimal
+from planner.explore.relaxations import Relaxation
+from planner.explore.sensitivity import NAMES, Sensitivity
+from planner.explore.spot_break_even import SpotBreakEven
+from planner.explore.surroundings import Surroundings
+from planner.plans.document_parts import RelaxationPart, SensitivityPart
+from planner.plans.plan import Plan
+from planner.report.document.plan import place_document
+from planner.report.summary import in_words
+from planner.units import figure_in_document, usd_text
+
+
+def around_document(around: Surroundings) -> dict[str, Any]:
+    """The keys of a document that say what was asked around its plan."""
+    return {
+        "needs_grant": grant_document(around.grant),
+        "near_optimal": [_near_optimal(one) for one in around.near],
+        "relaxations": relaxation_parts(around.gives),
+        "spot_turning_point": _turning_point(around.turning),
+        "left_out": list(around.left_out),
+    }
+
+
+def grant_document(grant: Grant | None) -> dict[str, Any] | None:
+    """What a cloud would have to grant."""
+    if grant is None:
+        return None
+    figures = {"cloud": grant.cloud, "place": grant.place, "kind": grant.kind, "nodes": grant.nodes, "sold": grant.sold}
+    return figures | {"basis": grant.basis, "set": [grant.setting]}
+
+
+def _near_optimal(near: NearOptimal) -> dict[str, Any]:
+    """A plan that is hardly worse and much better otherwise."""
+    return {
+        "better_in": near.gain,
+        "accelerator": near.plan.accelerator,
+        "placement": place_document(near.plan.placement),
+        "gpus": near.plan.gpus,
+        "wall_seconds": near.plan.wall_seconds,
+        "cost_usd": usd_text(near.plan.cost_usd),
+        "confidence": SURE if near.gain == "certainty" else None,
+        "set": list(near.sets),
+    }
+
+
+def relaxation_parts(found: Sequence[Relaxation]) -> tuple[RelaxationPart, ...]:
+    """Relaxations as they stand in documents; `to` is null where no amount helps."""
+    return tuple(map(relaxation_part, found))
+
+
+def relaxation_part(one: Relaxation) -> RelaxationPart:
+    """One of them."""
+    is_number = isinstance(one.after, float) and isinstance(one.before, float)
+    change = one.after - one.before if is_number else None  # type: ignore[operator]
+    return RelaxationPart.model_validate(
+        {
+            "limit": one.limit,
+            "unit": one.unit,
+            "from": _plain(one.unit, one.before),
+            "to": _plain(one.unit, one.after),
+            "delta": _plain(one.unit, change),
+            "then": in_words(one.plan, one.plan.start) if one.plan else None,
+            "set": one.sets,
+        }
+    )
+
+
+def _plain(unit: str, value: float | str | None) -> float | str | None:
+    return usd_text(value) if unit == "USD" and isinstance(value, float) else value
+
+
+def sensitivity_part(found: Sensitivity) -> SensitivityPart:
+    """What a little more of a limit brings; beside money that buys time the least amount that buys any."""
+    worth: dict[str, Any] = {
+        "more": figure_in_document(found.more, is_usd=found.quantity == "cost_usd"),
+        "gain": figure_in_document(found.gain, is_usd=found.unit == "USD"),
+        "unit": found.unit,
+    }
+    if (found.quantity, found.unit) == ("cost_usd", "s"):
+        step = found.next_point
+        worth["next"] = step and {"more": usd_text(step.more_usd), "gain": step.seconds_sooner, "unit": "s"}
+    return SensitivityPart.model_validate({"limit": NAMES[found.quantity], "worth": worth})
+
+
+def _turning_point(found: SpotBreakEven | None) -> dict[str, Any] | None:
+    """Where spot nodes stop, or begin, to be worth it."""
+    if found is None:
+        return None
+    return {
+        "spot_price_factor": found.factor,
+        "usd_per_gpu_hour": usd_text(found.usd_per_gpu_hour),
+        "preemptions_per_node_day": found.preemptions_per_node_day,
+        "with_spot": _without_cost(found.with_spot),
+        "without_spot": in_words(found.without_spot, found.without_spot.start),
+    }
+
+
+def _without_cost(plan: Plan) -> str:
+    """A plan in a few words, at prices that are not today's."""
+    policy = plan.purchase_option.spot_policy.policy
+    return f"{plan.gpus:,} × {plan.accelerator}, policy {policy} ({plan.placement.title})"

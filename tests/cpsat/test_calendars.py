@@ -1,0 +1,105 @@
+"""Where offers change in time the answer is still the optimum: trying every begin on every day finds the same."""
+
+from __future__ import annotations
+
+import pytest
+from generated_calendars import START, best_by_days, generated_calendar
+
+from planner.explore.answer import answer
+from planner.plans.solution import Status
+from planner.problem.problem import Problem
+from planner.session import Session, load_problem
+from planner.verify.oracle import agrees
+
+QUICK, ALL, BATCH = 8, 200, 12
+CENTS = 0.06
+"""Dollars that rounding the lines of a bill to cents may change."""
+
+
+def is_best(problem: Problem) -> bool:
+    """Whether the answer is what brute force finds; the solver proves it, or runs out of work without a better one."""
+    found = answer(problem)
+    assert found.status in {Status.OPTIMAL, Status.FEASIBLE, Status.INFEASIBLE}
+    cents = CENTS / max(found.value or 1.0, 0.1) if problem.objective == "cost" else 0.0
+    return agrees(found.value, best_by_days(problem), cents + 1e-9)
+
+
+@pytest.mark.parametrize("seed", range(QUICK))
+def test_best_begin_is_that_of_brute_force(seed: int) -> None:
+    """On generated problems with windows, closures, price periods, terms and blocks both find the same."""
+    assert is_best(generated_calendar(seed))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(QUICK, ALL, BATCH))
+def test_best_begin_is_that_of_brute_force_for_many(first: int) -> None:
+    """The same of many more."""
+    for seed in range(first, first + BATCH):
+        assert is_best(generated_calendar(seed)), f"seed {seed}"
+
+
+TEXT = f"""\
+schema: plan/1
+model: llama3.1-8b
+training: {{phases: [{{tokens: 20B, sequence_length: 8192, global_batch: 512}}]}}
+schedule: {{start: {START}}}
+market:
+  clouds: []
+  offers:
+    - name: ours
+      accelerator: H100-80GB-SXM5
+      nodes: 1
+      on_demand: $2/GPU-h
+limits: {{deadline: 30d}}
+"""
+"""A job of three days on one node."""
+
+
+@pytest.mark.parametrize(
+    ("days", "idle", "price"),
+    [
+        ({}, [], "2.00"),
+        ({"from": "2027-01-08"}, [(False, 4.0)], "2.00"),
+        ({"on_demand": "[{price: $2/GPU-h}, {from: 2027-01-14, price: $1.50/GPU-h}]"}, [(False, 10.0)], "1.50"),
+        ({"on_demand": "[{price: $2/GPU-h}, {from: 2027-01-14, price: $2.50/GPU-h}]"}, [], "2.00"),
+    ],
+)
+def test_a_job_waits_for_days(days: dict[str, str], idle: list[tuple[bool, float]], price: str) -> None:
+    """It waits for its nodes and for a cheaper day; the bill has the price of its days."""
+    sets = {f"market.offers[0].{key}": value for key, value in days.items()}
+    document = Session(load_problem(TEXT, sets)).solve()
+    assert document.status == "optimal"
+    assert document.plan
+    assert document.plan.schedule
+    found = [(one.is_pause, round(one.seconds / 86_400, 6)) for one in document.plan.schedule.idle]
+    assert found == idle
+    assert {str(one.usd_per_gpu_hour) for one in document.plan.purchases} == {price}
+
+
+def test_a_pause_takes_a_checkpoint_and_a_restart() -> None:
+    """What ends first pauses over a closed window: it runs longer by a checkpoint and a restart, and pays for them."""
+    soonest = {"objective": "time"}
+    closed = soonest | {"market.offers[0].closed": '[{from: "2027-01-05", to: "2027-01-06"}]'}
+    whole, paused = (Session(load_problem(TEXT, sets)).solve().plan for sets in (soonest, closed))
+    assert whole
+    assert paused
+    assert paused.schedule
+    assert [(one.is_pause, one.seconds) for one in paused.schedule.idle] == [(True, pytest.approx(2 * 86_400))]
+    (phase,) = paused.phases
+    more = phase.wall_seconds - whole.phases[0].wall_seconds
+    assert more == pytest.approx(phase.checkpoint_seconds + phase.restart_seconds)
+    assert paused.wall_seconds == pytest.approx(whole.wall_seconds + more + 2 * 86_400)
+    assert float(paused.cost_usd) == pytest.approx(8 * 2 * phase.wall_seconds / 3600, abs=0.01)
+
+
+def test_blocks_are_paid_by_whole_days() -> None:
+    """A block at a lower price is bought for whole days in a size that is sold, after its lead time."""
+    block = "[{sizes: [1, 2], days: 1..14, lead: 48h, price: $1/GPU-h}]"
+    sets = {"market.offers[0].blocks": block, "market.purchase": "[on_demand, reserved]"}
+    plan = Session(load_problem(TEXT, sets)).solve().plan
+    assert plan
+    (line,) = plan.purchases
+    assert (line.kind, line.nodes, line.hours % 24) == ("reserved", 1, 0)
+    assert float(line.cost_usd) == 8 * line.hours
+    assert line.note.startswith("block, ")
+    assert str(line.start) == "2027-01-06"
