@@ -14,6 +14,7 @@ from planner.catalog.precisions import used_precision
 from planner.layouts.evaluator import layout_of
 from planner.layouts.wall_time import TimedLayouts, checkpoint_and_restart_seconds, interruption_rates, run_moments
 from planner.layouts.workload import Workload
+from planner.market.calendar import reserved_span
 from planner.market.money import Payment, Span, rates_per_second, usd_per_second
 from planner.market.placements import Machine, Placement
 from planner.market.purchase_options import PurchaseOption
@@ -23,7 +24,7 @@ from planner.performance.step import StepTime
 from planner.performance.work import model_flop_per_token
 from planner.plans.choices import Choices
 from planner.plans.moves import STAY, Move, move_between
-from planner.plans.purchases import Purchase, bill_of
+from planner.plans.purchases import Purchase, bill_of, stay_span
 from planner.plans.solution import Decision, PhaseDecision, Stay
 from planner.plans.timetable import length, paid_on_demand, spans_of
 from planner.problem.run import Recompute
@@ -217,7 +218,11 @@ class Plan:
         if reservation is None or not stay.reserved:
             return total
         rate = usd_per_second(stay.reserved, reservation.usd_per_node_hour)
-        return with_reservation(total, rate, np.asarray(reservation.committed_seconds))
+        paid = with_reservation(total, rate, np.asarray(reservation.committed_seconds))
+        wall = sum(self.phases[index].wall_seconds for index in stay.phases)
+        begins, ends = reserved_span(reservation, stay_span(stay, self.phases, wall))
+        unused = max(ends - begins - max(wall, reservation.committed_seconds), 0.0)
+        return _summed([paid, constant_moments(0.0, float(rate) * unused)]) if unused else paid
 
     @property
     def tokens(self) -> int:
