@@ -26,6 +26,6 @@ def test_problem_has_its_optimum(path: Path) -> None:
     assert found.value is not None
     assert found.gap is not None
     assert found.gap <= 1e-3
-    knows_days = any(offer.is_dated for offer in problem.market.offers)
+    knows_days = problem.market.is_dated
     if path.stem not in ANYWHERE and not knows_days:  # tests/cpsat/test_calendars.py walks days
         assert agrees(found.value, best_value(problem), found.outcome.error + 0.05 / found.value)

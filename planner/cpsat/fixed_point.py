@@ -105,7 +105,7 @@ def _scale(choices: Choices, coarse: int) -> FixedPoint:
     return FixedPoint(seconds, price_unit, ratio, error, slack)
 
 
-FINER: Final = 4
+FINER: Final = 8
 """How many times finer times are where offers change in time: what begins some units early pays other prices."""
 
 

@@ -45,7 +45,7 @@ class LimitSweep:
             return None
         problems = tuple(tuple(_problems(document, axes, axis)) for axis in axes)
         first = problems[0][0]
-        if first.objective == "tokens" or any(offer.is_dated for offer in first.market.offers):
+        if first.objective == "tokens" or first.market.is_dated:
             return None
         most = max((one for axis in problems for one in axis), key=lambda one: one.limits.gpus or 0)
         evaluated = Evaluations().of(most)

@@ -136,6 +136,11 @@ class Market(SchemaModel):
     """Nodes that the catalogs' clouds grant at a time in one zone, such as `{aws: 256, gcp/B200-SXM: 512, any: 64}`, or
     `unlimited`; default: what clouds are known or assumed to sell without a contract."""
 
+    @property
+    def is_dated(self) -> bool:
+        """Whether it matters on which days something runs: an own offer changes in time."""
+        return any(offer.is_dated for offer in self.offers)
+
     def broken_rules(self) -> Iterator[Rule]:
         """The rules between these keys that do not hold."""
         if self.clouds == () and not self.offers:

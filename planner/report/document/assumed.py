@@ -75,7 +75,7 @@ def _operation(problem: Problem, plan: Plan) -> Iterator[AssumptionPart]:
 
 def _days(problem: Problem) -> Iterator[AssumptionPart]:
     """What is fixed where offers change in time."""
-    if any(offer.is_dated for offer in problem.market.offers):
+    if problem.market.is_dated:
         yield _assumption("days", DAYS, stated=False)
 
 
