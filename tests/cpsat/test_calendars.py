@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 from generated_calendars import START, best_by_days, generated_calendar
+from generated_problems import MODEL, problem_of
 
+from planner.cpsat import timetable
+from planner.cpsat.search import search
 from planner.explore.answer import answer
+from planner.plans.choices import choices_of
 from planner.plans.solution import Status
 from planner.problem.problem import Problem
 from planner.session import Session, load_problem
@@ -105,3 +109,74 @@ def test_blocks_are_paid_by_whole_days() -> None:
     assert float(line.cost_usd) == 8 * line.hours
     assert line.note.startswith("block, ")
     assert str(line.start) == "2027-01-06"
+
+
+SMALL = {
+    "schema": "plan/1",
+    "model": MODEL,
+    "training": {
+        "phases": [
+            {"name": "one", "tokens": "30B", "sequence_length": 1024, "global_batch": 16},
+            {"name": "two", "tokens": "10B", "sequence_length": 1024, "global_batch": 16},
+        ]
+    },
+    "schedule": {"start": str(START)},
+    "market": {
+        "clouds": [],
+        "purchase": ["on_demand", "reserved"],
+        "offers": [
+            {
+                "name": "ours",
+                "accelerator": "L4",
+                "gpus_per_node": 1,
+                "nodes": 2,
+                "on_demand": [{"price": "$0.30/GPU-h"}, {"from": "2027-01-06", "price": "$0.45/GPU-h"}],
+                "closed": [{"from": "2027-01-05", "to": "2027-01-05"}],
+                "blocks": [{"sizes": [2], "days": "2..14", "price": "$0.28/GPU-h"}],
+            }
+        ],
+    },
+    "limits": {"gpus": 2},
+    "layout": {"pipeline": 1, "context": 1},
+}
+"""Two phases on two nodes that are away on the second day and dearer from the third on."""
+
+
+@pytest.mark.parametrize("objective", ["cost", "time"])
+@pytest.mark.parametrize(
+    ("rule", "decides"),
+    [
+        ("is_ready", {"time"}),
+        ("begins_at_once_or_at_midnight", {"time"}),
+        ("runs_while_nodes_are_there", {"cost", "time"}),
+        ("pays_for_its_time", {"cost"}),
+        ("reserves_for_itself_or_whole", {"cost"}),
+        ("pays_whole", {"cost"}),
+    ],
+)
+def test_each_rule_on_days_decides(
+    rule: str, decides: set[str], objective: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the rule the solver finds something better that does not hold: the rule is what excludes it."""
+    if objective not in decides:
+        return
+    choices = choices_of(problem_of(SMALL | {"objective": objective}))
+    held = search(choices)
+    monkeypatch.setattr(timetable, rule, lambda *_args, **_named: None)
+    free = search(choices)
+    assert held.bound
+    assert free.bound is not None
+    assert free.bound < 0.99 * held.bound
+
+
+def test_a_day_is_worth_what_it_is_said_to_be() -> None:
+    """For a cheaper day far off the job waits, unless its days are worth more than that saves."""
+    cheaper = {"market.offers[0].on_demand": "[{price: $2/GPU-h}, {from: 2027-01-14, price: $1.50/GPU-h}]"}
+    patient, hurried = (
+        Session(load_problem(TEXT, cheaper | {"objective": f"{{cost, value_of_day: {worth}}}"})).solve().plan
+        for worth in ("$10", "$20k")
+    )
+    assert patient
+    assert hurried
+    assert patient.cost_usd < hurried.cost_usd
+    assert hurried.wall_seconds < 4 * 86_400 < 10 * 86_400 < patient.wall_seconds
