@@ -52,17 +52,17 @@ def _arriving(pipe: int) -> Iterator[bytes]:
     raise TimeoutError(errno.ETIMEDOUT, f"a pipe that did not end within {PATIENCE:g} s")
 
 
-def write_whole(path: str | Path, text: str) -> None:
-    """Writes UTF-8 text to a file at once: readers see the old content or all of the new, never a part.
+def write_whole(path: str | Path, content: str | bytes) -> None:
+    """Writes bytes, or text as UTF-8, to a file at once: readers see the old content or all of the new, never a part.
 
     What is not a regular file (`/dev/stdout`, a pipe) is written to directly. Raises InputError when it cannot be.
     """
-    target = Path(os.path.realpath(path))
+    target, written = Path(os.path.realpath(path)), content.encode() if isinstance(content, str) else content
     try:
         if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")
+            target.write_bytes(written)
         else:
-            replace_whole(target, text.encode())
+            replace_whole(target, written)
     except (OSError, ValueError) as error:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else "not a path"
         raise InputError(

@@ -29,6 +29,7 @@ from planner.plans.document_parts import (
     PinBlamePart,
     RelaxationPart,
     RuledOutPart,
+    RulePart,
     SensitivityPart,
     SoftwarePart,
     SolverPart,
@@ -71,6 +72,8 @@ class PlanDocument(Part):
     assumed: tuple[AssumptionPart, ...] = ()
     sensitivity: tuple[SensitivityPart, ...] = ()
     """What a little more of each limit brings; `worth` of a stated limit is the same."""
+    rules: tuple[RulePart, ...] = ()
+    """What loosening memory, growth, a pin, or the nodes of an own offer would bring."""
     ruled_out: tuple[RuledOutPart, ...] = ()
     """Every accelerator and why it has no plan, where none has."""
     pins_to_blame: tuple[PinBlamePart, ...] = ()
