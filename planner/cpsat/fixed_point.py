@@ -18,7 +18,7 @@ from planner.market.money import node_hours_usd
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices, PhaseModes, Site
-from planner.plans.lower_bounds import least_seconds, least_usd, most_prices, rounded_off
+from planner.plans.lower_bounds import least_seconds, least_usd, rounded_off
 from planner.plans.node_cost import least_node_usd
 from planner.plans.peak_bound import prices_of
 from planner.units import SECONDS_PER_DAY
@@ -101,7 +101,7 @@ def _scale(choices: Choices, coarse: int) -> FixedPoint:
         seconds = SECONDS_PER_DAY / ceil(FINER * SECONDS_PER_DAY / seconds)
     ratio = max(1, floor(least_usd(choices) / COST_STEPS / float(node_hours_usd(1, price_unit, seconds))))
     error = coarse * _weight_of_rounding(choices) / TIME_STEPS + coarse / PRICE_STEPS + (phases + 1) / COST_STEPS
-    error += coarse * slack * (1 + most_prices(choices)) * _dearest_ratio(choices) / (FINER * TIME_STEPS)
+    error += coarse * slack * (1 + choices.most_prices) * _dearest_ratio(choices) / (FINER * TIME_STEPS)
     return FixedPoint(seconds, price_unit, ratio, error, slack)
 
 

@@ -152,6 +152,12 @@ class Choices:
         """Whether it matters on which days something runs: an offer changes in time."""
         return any(one.placement.is_dated for one in self.purchase_options)
 
+    @cached_property
+    def most_prices(self) -> int:
+        """Most prices that an offer has in turn: as many lines of a bill each way to buy may take."""
+        timelines = (one.placement.timeline for one in self.purchase_options)
+        return max((len(one.stretches) for one in timelines if one), default=1)
+
     def modes(self, phase: int, purchase_option: PurchaseOption, *, arrives: bool = False) -> PhaseModes | None:
         """The layouts of a phase with a purchase option; None where there is none. `arrives`: a stay begins with it."""
         found = self.columns[phase].get(site_of(purchase_option, arrives=arrives and phase > 0))
