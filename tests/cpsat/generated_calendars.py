@@ -133,11 +133,15 @@ class BruteForce:
     workload: Workload
     known: dict[tuple[int, int, bool], list[tuple[int, float, float, float, float]]] = field(default_factory=dict)
 
-    def best(self) -> float | None:
-        """Dollars or seconds of the best plan; None when none is within the limits."""
+    def ways(self) -> list[Reached]:
+        """Ways through the whole job, among them all that none beats."""
         together = self.problem.market.together or len(self.workload.phases) == 1
         groups = [[one] for one in range(len(self.options))] if together else [list(range(len(self.options)))]
-        found = [reached for group in groups for reached in self._reached(group)]
+        return [reached for group in groups for reached in self._reached(group)]
+
+    def best(self) -> float | None:
+        """Dollars or seconds of the best plan; None when none is within the limits."""
+        found = self.ways()
         limits, is_cost = self.problem.limits, self.problem.objective == "cost"
         fits = [
             one.usd if is_cost else one.seconds

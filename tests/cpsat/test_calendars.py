@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from generated_calendars import START, best_by_days, generated_calendar
+from generated_calendars import START, BruteForce, best_by_days, generated_calendar
 from generated_problems import MODEL, problem_of
 
 from planner.cpsat import timetable
 from planner.cpsat.search import search
 from planner.explore.answer import answer
+from planner.explore.job_modes import Bounds, undominated_job_modes
+from planner.explore.room import with_bounds
+from planner.layouts.workload import workload_of
+from planner.market.placements import placements
+from planner.market.purchase_options import purchase_options_of
 from planner.plans.choices import choices_of
 from planner.plans.solution import Status
 from planner.problem.problem import Problem
@@ -180,3 +185,19 @@ def test_a_day_is_worth_what_it_is_said_to_be() -> None:
     assert hurried
     assert patient.cost_usd < hurried.cost_usd
     assert hurried.wall_seconds < 4 * 86_400 < 10 * 86_400 < patient.wall_seconds
+
+
+@pytest.mark.parametrize("seed", range(100, 106))
+def test_every_plan_that_none_beats_is_listed(seed: int) -> None:
+    """The frontier of time and cost is exact too: each plan of brute force is matched by a listed one, and no other."""
+    problem = with_bounds(generated_calendar(seed), Bounds(gpus=8))
+    listed = [(one.wall_seconds, one.cost_usd) for one in undominated_job_modes(choices_of(problem), Bounds(gpus=8))]
+    brute = BruteForce(problem, purchase_options_of(placements(problem)), workload_of(problem)).ways()
+    found = [(one.seconds, one.usd) for one in brute]
+
+    def covers(some: list[tuple[float, float]], one: tuple[float, float]) -> bool:
+        return any(seconds <= one[0] + 1e-3 and usd <= one[1] + CENTS for seconds, usd in some)
+
+    assert listed
+    assert all(covers(listed, one) for one in found)
+    assert all(covers(found, one) for one in listed)
