@@ -141,6 +141,7 @@ def undominated(purchase_options: Iterable[PurchaseOption], *, moves: bool = Fal
     dated, others = ([one for one in everything if one.placement.is_dated == wanted] for wanted in (True, False))
 
     def alike(one: PurchaseOption) -> tuple[object, ...]:
+        """What options share that may dominate each other."""
         return (one.group, one.placement.location) if moves else (one.group,)
 
     ordered = sorted(others, key=lambda one: (alike(one), one.dominance_key, one.placement.key))
