@@ -93,6 +93,7 @@ class Commands(click.Group):
 def main() -> None:
     """Plan large training runs: which GPUs, how many, which layout, at what cost, and when it is done."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads that NumPy starts cost more than its products here
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some reads about every installed package
     if sys.stderr is None:  # a shell may have closed it
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  (while the process lives)
     if sys.stdout is None:
