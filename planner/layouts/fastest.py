@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from planner.catalog.capacity import slices_of
 from planner.layouts.branch_and_bound import HeldRows, Race
 from planner.layouts.caching import Kept, numbers
 from planner.layouts.disk_cache import digest_of, store, stored
@@ -143,12 +144,14 @@ def _tables(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Seq
     known: dict[Hashable, HeldRows] = {}
     some, families = list[tuple[Machine, HeldRows]](), 0
     for one in asked:
-        key = (one.machine.key[:3], one.machine.memory_bytes, one.max_nodes, one.loses_replicas)
+        machine = one.machine
+        nodes = (slices_of(machine.accelerator.name), machine.per_node, machine.domain, one.max_nodes)
+        key = (nodes, machine.memory_bytes, one.loses_replicas)
         held = known.get(key) or known.setdefault(key, _held_rows(space, one))
         if families + len(held.keys) > TOGETHER:
             yield from _tables_together(workload, phase, space, some)
             some, families = [], 0
-        some.append((one.machine, held))
+        some.append((machine, held))
         families += len(held.keys)
     yield from _tables_together(workload, phase, space, some)
 
