@@ -13,6 +13,7 @@ import argparse
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,10 @@ WRONG = 3.0
 """Factor on the step of the wrong row."""
 SMALL, LARGE = 8, 64
 """Devices of the runs that are learned from, and of those that are then predicted."""
+ALIKE = 0.05
+"""Shares of variance that differ by less count as the same."""
+SHARDED = 3
+"""ZeRO stage from which on weights are gathered layer by layer."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +98,8 @@ class Score:
     """Of one draw: median error, share inside the 80 % range, and its width over that without own runs."""
 
     error: float
-    inside: float
-    width: float
+    inside: float = math.nan
+    width: float = math.nan
     named: float = 0.0
 
 
@@ -144,6 +149,59 @@ def small_runs(count: int, spread: Spread) -> Draw:
     return draw
 
 
+def four_fifths(spread: Spread) -> Draw:
+    """Four of five runs, the others predicted."""
+
+    def draw(source: Source, random: np.random.Generator) -> Score:
+        order = random.permutation(len(source.runs)).tolist()
+        known = len(order) * 4 // 5
+        return score(source, [source.runs[i] for i in order[:known]], order[known:], spread)
+
+    return draw
+
+
+def before_a_plan(count: int, spread: Spread, *, chosen: bool) -> Draw:
+    """One run is the plan; of those on no more devices some are made first: at random, or as `plan probe` chooses.
+
+    Chosen are runs that leave least of the plan's variance, in steps of `ALIKE`; among those, of layouts like its own.
+    """
+
+    def draw(source: Source, random: np.random.Generator) -> Score | None:
+        order = random.permutation(len(source.runs)).tolist()
+        plan, gpus = order[0], max(source.runs[order[0]].gpus, SMALL)
+        others = [i for i in order[1:] if source.runs[i].gpus <= gpus]
+        if len(others) < count + 2:
+            return None
+        known = list[int]()
+        while len(known) < count:
+            left = [i for i in others if i not in known]
+            known.append(min(left, key=lambda one: _rank(source, plan, [*known, one])) if chosen else left[0])
+        return score(source, [source.runs[i] for i in known], [plan], spread)
+
+    return draw
+
+
+def _rank(source: Source, plan: int, known: Sequence[int]) -> tuple[int, float]:
+    """What some runs leave of a plan's variance, and how far the last one's layout is from the plan's."""
+    left = posterior_of(tuple(source.runs[i] for i in known)).variance_left(source.runs[plan])
+    one, other = (_layout(source.cases[i]) for i in (known[-1], plan))
+    return round(left / ALIKE), float(np.abs(one - other).sum())
+
+
+def _layout(case: Case) -> Array:
+    """The logarithms of a layout's degrees, its sequence length, recomputation and sharding."""
+    layout = case.layouts[0]
+    degrees = (layout.tensor, layout.pipeline, layout.context, layout.expert, layout.micro_batch, case.job.sequence)
+    states = (layout.recompute_full, layout.recompute_selective, layout.zero >= SHARDED)
+    return np.asarray([*(math.log2(float(one)) for one in degrees), *(float(one) for one in states)])
+
+
+def own_factor(source: Source, _: np.random.Generator) -> Score:
+    """The source's median ratio as if it were known: what no common factor can beat by much."""
+    ratios = np.asarray([run.log_ratio for run in source.runs])
+    return Score(float(np.median(np.abs(np.expm1(np.median(ratios) - ratios)))))
+
+
 def one_wrong(spread: Spread, *, wrong: bool) -> Draw:
     """Five runs drawn at random, one of them wildly wrong."""
 
@@ -159,16 +217,25 @@ def one_wrong(spread: Spread, *, wrong: bool) -> Draw:
     return draw
 
 
-def row(name: str, found: Sequence[Source], draw: Draw) -> tuple[float, float]:
-    """Prints one row; the mean and the median error over the sources."""
+Aggregate = Callable[[Sequence[float]], np.floating[Any]]
+
+
+def row(name: str, found: Sequence[Source], draw: Draw, across: Aggregate = np.mean) -> tuple[float, float]:
+    """Prints one row; the mean and the median error over the sources, each the mean `across` its draws."""
     random = np.random.default_rng(1)
     scores = [[one for _ in range(DRAWS) if (one := draw(source, random))] for source in found]
-    votes = [Score(*(float(np.mean([getattr(one, key) for one in of])) for key in KEYS)) for of in scores if of]
+    votes = [Score(*(float(across([getattr(one, key) for one in of])) for key in KEYS)) for of in scores if of]
     mean, median = (float(take([one.error for one in votes])) for take in (np.mean, np.median))
     inside, width, named = (float(np.mean([getattr(one, key) for one in votes])) for key in KEYS[1:])
-    told = f"  named {named:.0%}" if named else ""
-    print(f"{name:42} {len(votes):7d} {mean:7.1%} {median:7.1%} {inside:7.0%} {width:6.2f}{told}")
+    known = f"{inside:7.0%} {width:6.2f}" if math.isfinite(width) else ""
+    told = f"  named {named:.0%}" if named > 0 else ""
+    print(f"{name:42} {len(votes):7d} {mean:7.1%} {median:7.1%} {known}{told}", flush=True)
     return mean, median
+
+
+def over(found: tuple[float, float], base: tuple[float, float]) -> None:
+    """Prints an error over another."""
+    print(f"{'  over that':50} {found[0] / base[0]:7.2f} {found[1] / base[1]:7.2f}")
 
 
 KEYS = ("error", "inside", "width", "named")
@@ -184,12 +251,16 @@ def main() -> None:
     print(f"{'error of the rest, one vote a source':42} sources    mean  median   in 80%  width")
     base = row("no own run", found, random_runs(0, spread))
     for count in (1, 3, 5):
-        mean, median = row(f"{count} own runs at random", found, random_runs(count, spread))
-        print(f"{'  over none':50} {mean / base[0]:7.2f} {median / base[1]:7.2f}")
-    row(f"no own run, at least {LARGE} devices", found, small_runs(0, spread))
-    row(f"3 own runs on at most {SMALL} devices", found, small_runs(3, spread))
-    row("4 own runs", found, one_wrong(spread, wrong=False))
-    row(f"4 own runs and one {WRONG:g} times too slow", found, one_wrong(spread, wrong=True))
+        over(row(f"{count} own runs at random", found, random_runs(count, spread)), base)
+    over(row("four fifths of the runs", found, four_fifths(spread)), base)
+    over(row("the source's true median factor", found, own_factor), base)
+    base = row(f"no own run, at least {LARGE} devices", found, small_runs(0, spread))
+    over(row(f"3 own runs on at most {SMALL} devices", found, small_runs(3, spread)), base)
+    base = row("4 own runs", found, one_wrong(spread, wrong=False))
+    over(row(f"4 own runs and one {WRONG:g} times too slow", found, one_wrong(spread, wrong=True)), base)
+    for count in (1, 3):
+        base = row(f"a plan after {count} runs at random", found, before_a_plan(count, spread, chosen=False), np.median)
+        over(row("… chosen as by plan probe", found, before_a_plan(count, spread, chosen=True), np.median), base)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from planner.explore.capacity import ungranted
 from planner.explore.near_optimal import WITHIN
 from planner.explore.preference import preferred
 from planner.explore.room import Room
+from planner.explore.rule_worth import rule_worths
 from planner.explore.sensitivity import prepared
 from planner.explore.surroundings import Surroundings, surroundings
 from planner.explore.time_budget import TimeBudget
@@ -100,7 +101,13 @@ class Session:
 
     def _answer(self, room: Room) -> Answer:
         """The answer to a room's problem."""
-        return answer(room.problem, clock=self.clock, progress=self._progress, prepare=lambda _: prepared(room))
+        return answer(
+            room.problem,
+            clock=self.clock,
+            progress=self._progress,
+            prepare=lambda _: prepared(room),
+            loosen=partial(rule_worths, room) if self.clock.until is None else None,
+        )
 
     def solve(self) -> PlanDocument:
         """The best plan, proven and verified, or why there is none; what `plan solve --json` prints."""
@@ -125,11 +132,12 @@ class Session:
     def sensitivity(self) -> Result:
         """What a little more of each limit would change."""
         from planner.report.console import print_report
-        from planner.report.sensitivity import worth_lines
+        from planner.report.sensitivity import rule_lines, worth_lines
 
         document = self.solve()
-        data = {"format_version": FORMAT_VERSION, "limits": document.data()["limits"]}
-        return Result(data, partial(print_report, *worth_lines(document.sensitivity)))
+        data = {"format_version": FORMAT_VERSION} | {key: document.data()[key] for key in ("limits", "rules")}
+        lines = (*worth_lines(document.sensitivity), *rule_lines(document.rules))
+        return Result(data, partial(print_report, *lines))
 
     def alternatives(self, within: float = 0.05) -> Result:
         """Plans of another kind within a share of the optimum; what `plan alternatives --json` prints."""
@@ -152,13 +160,13 @@ class Session:
 
     def replay(self, runs: int = 1000, seed: int = 1) -> Result:
         """The plan run by run against generated capacity; what `plan replay --json` prints. Raises InputError."""
-        from planner.report.replay import Replay, print_replay, replay_document
+        from planner.report.replay import Replay
+        from planner.report.replay_result import replay_result
         from planner.simulate.job import job_of
         from planner.simulate.replay import replay as replayed
 
-        job = job_of(self.solve().data())
-        found = Replay(job, replayed(job, job.policies(), runs=runs, seed=seed), runs, seed, ())
-        return Result(replay_document(found), partial(print_replay, found))
+        job = job_of(self.solve())
+        return replay_result(Replay(job, replayed(job, job.policies(), runs=runs, seed=seed), runs, seed, ()))
 
 
 def load_problem(path_or_text: str | Path, overrides: Mapping[str, object] | None = None) -> Problem:
@@ -176,15 +184,13 @@ def estimate(run: Run | str | Path, overrides: Mapping[str, object] | None = Non
     """
     from planner.catalog.calibration import calibration_from
     from planner.estimator.estimate import estimate as estimated
-    from planner.report.console import print_report
-    from planner.report.estimate import estimate_tables
-    from planner.report.estimate_document import as_document
+    from planner.report.estimate_result import estimate_result
 
     exact = run if isinstance(run, Run) else Run.of(_document(run, overrides))
     with exact.at("calibration"):
         record = calibration_from(exact.calibration, exact.base_directory)
     found = estimated(exact, record)
-    return Result(as_document(found), lambda: print_report(*estimate_tables(found)))
+    return estimate_result(found)
 
 
 def _document(path_or_text: str | Path, overrides: Mapping[str, object] | None) -> Document:

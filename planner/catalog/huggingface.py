@@ -13,9 +13,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
+from pydantic import ValidationError
+
 from planner.catalog.config_blocks import blocks, indexer, mlp_blocks, sparse_layers
 from planner.catalog.config_dialect import Facts, Scalar
-from planner.catalog.config_fields import Fields
+from planner.catalog.config_fields import BOUNDS, Fields
 from planner.catalog.config_layers import ONLY, layer_kinds
 from planner.catalog.config_parts import are_harmless, first_unknown, left_out
 from planner.catalog.config_shapes import per_block_shapes
@@ -59,12 +61,40 @@ def read_config(path: Path) -> ModelArchitecture:
 
 
 def architecture_from_inline(data: Mapping[str, object]) -> ModelArchitecture:
-    """The architecture that a problem spells out; other than in a file, a field that means nothing is refused."""
+    """The architecture that a problem spells out, or that an answer does, as a whole record.
+
+    Other than in a file, a field that means nothing is refused. Raises InputError.
+    """
+    if data.keys() >= RECORD_KEYS:
+        return _recorded(data)
     fields = _fields_of(data)
     facts = _facts(fields)
     known = fields.seen | _HARMLESS | {"name", "intermediate_size", *_TEXT_PARTS}
     fields.issues += [_meaningless(str(key)) for key in data if key not in known]
     return _record(fields, facts, fields.word("name") or "inline", "given inline", today())
+
+
+RECORD_KEYS: Final = frozenset({"family", "source", "date"})
+"""What a record of the catalog says of itself, and no inline model."""
+
+
+def _recorded(data: Mapping[str, object]) -> ModelArchitecture:
+    """A model as an answer writes it: every field of its record that has no default. Raises InputError."""
+    try:
+        found = ModelArchitecture.model_validate(data)
+    except ValidationError as error:
+        raise InputError(
+            Issue(f"{'.'.join(map(str, one['loc']))[:MAX_NAME]}: {one['msg']}", path=one["loc"][:1])
+            for one in error.errors(include_url=False, include_input=False)[:MOST_ISSUES]
+        ) from None
+    beyond = [name for name, bound in BOUNDS.items() if (getattr(found, name, 0) or 0) > bound]
+    if beyond:
+        raise InputError(Issue(f"{name} is more than {BOUNDS[name]:,}", path=(name,)) for name in beyond)
+    return found
+
+
+MOST_ISSUES: Final = 20
+"""Issues of one record that are told."""
 
 
 def _meaningless(key: str) -> Issue:

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from planner.catalog.records import Positive, Record
 
+MOST_WEIGHT = 100.0
+
 
 class RunTraits(Record):
     """What decides how much one run says about another."""
@@ -31,8 +33,9 @@ class OwnRun(RunTraits):
     """Where it was read, such as `my-runs.csv:3`."""
     log_ratio: float
     """Logarithm of measured over estimated seconds of a step, under the calibration before any own run."""
-    weight: Annotated[float, Field(gt=0, le=1)]
-    """How far it counts: 1 where it agrees with the others, near 0 where it is at odds with them."""
+    weight: Annotated[float, Field(gt=0, le=MOST_WEIGHT)]
+    """How far it counts: 1 where it agrees with the others, near 0 where it is at odds with them; the most for a run
+    under way, whose rest is planned at its pace."""
     communication: float
     """Change of log(time) per change of log(exposed communication)."""
     host: float

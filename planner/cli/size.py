@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -46,6 +47,12 @@ def _days(text: object) -> float:
 @click.option(
     "--price", callback=quantity(parse_price), help="Price, such as $2/GPU-h; default: the catalog's cheapest."
 )
+@click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    metavar="FILE.toml",
+    help="A calibration that plan learn wrote: typical answers move as far as own runs do.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def size(
     *,
@@ -58,6 +65,7 @@ def size(
     precision: str,
     mfu: float | None,
     price: Price | None,
+    calibration: Path | None,
     as_json: bool,
 ) -> None:
     """Back-of-the-envelope GPUs, days or tokens of training MODEL: a bound that no plan beats, and a typical answer.
@@ -65,7 +73,7 @@ def size(
     Give two of --tokens, --days and --gpus; the third is answered, its arithmetic shown line by line. MODEL is a
     catalog name or the path of a Hugging Face config.json.
     """
-    from planner.catalog.calibration import load_calibration
+    from planner.catalog.calibration import load_calibration, read_calibration
     from planner.estimator.size import size as sized
     from planner.report.size import as_document, size_tables
 
@@ -75,7 +83,8 @@ def size(
     if mfu == 0:
         raise InputError("MFU must be more than zero", place=Place("--mfu"), fix="write 40% or 0.4")
     warn_of_few_tokens(tokens, sequence_length)
-    answer = sized(question, load_calibration(), mfu, _hourly(price, question))
+    known = read_calibration(calibration) if calibration else load_calibration()
+    answer = sized(question, known, mfu, _hourly(price, question))
     if as_json:
         return click.echo(json.dumps(as_document(answer), indent=2, ensure_ascii=False))
     from planner.report.console import print_report
@@ -94,8 +103,6 @@ def _question(
     gpus: int | None,
 ) -> Question:
     """The options with every name resolved. Raises InputError unless exactly two quantities are given."""
-    from pathlib import Path
-
     from planner.catalog.accelerators import accelerator_from
     from planner.catalog.models import model_from
     from planner.catalog.precisions import find_precision

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     help="What the plan was made with; default: the problem's own, or the catalog's.",
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="OURS.toml", help="Write a calibration that knows this run."
+    "--out", type=click.Path(path_type=Path), metavar="OURS.toml", help="Write a calibration for the rest of this run."
 )
 @click.option(
     "--time-limit", callback=quantity(parse_duration), metavar="DURATION", help="Stop looking for ways back after it."
@@ -57,15 +57,13 @@ def track(
     from planner.catalog.calibration import calibration_from
     from planner.cli import describe
     from planner.clock import Clock
-    from planner.errors import Place
     from planner.learning.step_file import read_steps
     from planner.learning.track import track as tracked
     from planner.learning.track_document import track_document
-    from planner.plans.document import LARGEST, PlanDocument
-    from planner.problem.document import read_source
+    from planner.plans.document import PlanDocument
     from planner.report.track import print_track, rest_document
 
-    document = PlanDocument.parsed(read_source(plan_file, LARGEST + 1), Place(plan_file))
+    document = PlanDocument.given(plan_file)
     phases = {one.name: one.steps for one in document.plan.phases} if document.plan else {}
     steps = read_steps(steps_file, phases)
     for issue in steps.issues:
@@ -96,10 +94,11 @@ def _learned(found: Track, out: Path | None) -> Iterator[Path]:
     """A calibration that knows the run: the file that was asked for, or one that is gone afterwards."""
     from planner.clock import today
     from planner.files import write_whole
+    from planner.learning.rest import going_on
     from planner.validation.calibrate import calibration_toml
 
     update = {"source": "plan track", "date": today().isoformat()}
-    text = calibration_toml(found.calibration.model_copy(update=update))
+    text = calibration_toml(going_on(found).model_copy(update=update))
     if out is not None:
         write_whole(out, text)
         yield out.absolute()

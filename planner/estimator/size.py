@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,6 +19,7 @@ from planner.estimator.price import HourlyPrice, catalog_price
 from planner.market.money import gpu_hours_usd
 from planner.performance import sizing
 from planner.performance.flops import attention_flops_per_token, causal_attention
+from planner.performance.own_runs import posterior_of, traits_of
 from planner.performance.parameters import active_parameters, matmul_parameters_active, total_parameters
 from planner.performance.symbols import Architecture, Device
 from planner.units import GIB, SECONDS_PER_DAY, SECONDS_PER_HOUR
@@ -106,6 +108,8 @@ class Size:
     measured: bool
     """Whether the bound rests on a measured matrix product of this device, or on an assumed one."""
     price: HourlyPrice | None
+    own_pace: float = 1.0
+    """How many times longer than estimated a team's own runs take, which moves the typical answers."""
 
 
 def size(question: Question, calibration: Calibration, mfu: float | None, price: HourlyPrice | None) -> Size:
@@ -116,12 +120,13 @@ def size(question: Question, calibration: Calibration, mfu: float | None, price:
     price = price or catalog_price(
         question.accelerator, question.gpus or 2 * question.accelerator.accelerators_per_node
     )
+    pace = _own_pace(question, calibration)
     bound, *typical = (
         answer_at(share, question, work, name=name, floor=floor, price=price)
-        for name, share in _utilisations(question, calibration, mfu, published).items()
+        for name, share in _utilisations(question, calibration, mfu, published, pace).items()
     )
     measured = question.precision.arithmetic in question.accelerator.matmul_share
-    return Size(question, work, floor, bound, tuple(typical), published, measured, price)
+    return Size(question, work, floor, bound, tuple(typical), published, measured, price, pace)
 
 
 def work_of(question: Question) -> Work:
@@ -165,16 +170,25 @@ def _published(question: Question) -> Utilisation:
 
 
 def _utilisations(
-    question: Question, calibration: Calibration, mfu: float | None, published: Utilisation | None
+    question: Question, calibration: Calibration, mfu: float | None, published: Utilisation | None, pace: float
 ) -> Mapping[str, float]:
-    """The utilisations to answer at, the bound first."""
-    bound = {"bound": attainable_share(question, calibration)}
+    """The utilisations to answer at, the bound first; own runs that are faster or slower move what is typical."""
+    bound = {"bound": min(1.0, attainable_share(question, calibration) * max(1.0, 1 / pace))}
     if mfu:
         bound[STATED] = mfu
     if published:
         quartiles = {"slow quarter": published.lower_quartile, "fast quarter": published.upper_quartile}
-        bound |= {"typical": published.median, **quartiles}
+        typical = {"typical": published.median, **quartiles}
+        bound |= {name: min(share / pace, bound["bound"]) for name, share in typical.items()}
     return bound
+
+
+def _own_pace(question: Question, calibration: Calibration) -> float:
+    """How many times longer than estimated a team's own runs of such a job take; 1 without own runs."""
+    architecture, low = Architecture.of(question.model), question.precision.is_low
+    gpus = float(question.gpus or question.accelerator.accelerators_per_node)
+    run = traits_of(question.accelerator, architecture, low_precision=low, adapters=False, gpus=gpus)
+    return math.exp(posterior_of(calibration.own_runs).log_pace(run)) if calibration.own_runs else 1.0
 
 
 def answer_at(

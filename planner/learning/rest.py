@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from planner.catalog.calibration import Calibration
+from planner.catalog.own_runs import MOST_WEIGHT
 from planner.clock import Clock
 from planner.explore.answer import Answer, answer
 from planner.explore.relaxations import Relaxation, relaxations
@@ -17,6 +19,16 @@ from planner.plans.solution import Status
 from planner.problem.document import parse_document, with_overrides
 from planner.problem.problem import Problem
 from planner.units import SECONDS_PER_HOUR, round_usd, written_duration, written_money
+
+
+def going_on(track: Track) -> Calibration:
+    """The calibration by which the rest is planned: at the pace that was measured, with nothing between runs unknown.
+
+    Otherwise the layout that runs would be expected to get faster, as far as its measured pace counts as chance.
+    """
+    runs, measured = track.calibration.own_runs, sum(one.pace is not None for one in track.phases)
+    heavy = [run.model_copy(update={"weight": MOST_WEIGHT}) for run in runs[len(runs) - measured :]]
+    return track.calibration.model_copy(update={"own_runs": (*runs[: len(runs) - measured], *heavy)})
 
 
 @dataclass(frozen=True)

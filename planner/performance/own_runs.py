@@ -56,7 +56,8 @@ class RunPrior:
 
 
 PRIOR: Final = RunPrior()
-"""Chosen on published runs whose publishers the fit had not seen (`benchmarks/learning.py`)."""
+"""Chosen by hand on the published runs on which `benchmarks/learning.py` measures it, each against a fit that had not
+seen its publisher: a dozen figures of which neighbours do as well, but what the benchmark says of them is in-sample."""
 
 
 def _columns(runs: Sequence[RunTraits], name: str) -> Array:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import sqrt
 from pathlib import PurePosixPath
 from typing import Any, Final
 
 import numpy as np
 
 from planner.availability.chance_constraint import deviations_of, promised
-from planner.catalog.calibration import Kind, load_calibration
+from planner.catalog.calibration import Kind
 from planner.catalog.records import Accelerator
 from planner.clock import Clock
 from planner.errors import InputError, Issue
 from planner.market.placements import Placement, placements
 from planner.market.purchase_options import STEADY, PurchaseOption, purchase_options_of
+from planner.performance.own_runs import posterior_of
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices, PhaseModes, choices_of, site_of
 from planner.plans.plan_error import counts_error, kept_of_phase
@@ -212,7 +214,11 @@ def _layout(choices: Choices, number: int, columns: PhaseModes, place: int) -> d
 
 
 def _log_deviation(choices: Choices) -> float:
-    """How far off the estimate of such a job can be."""
+    """How far off the estimate of such a job can be; own runs leave a share of it, the most on any of its machines."""
     workload = choices.workload
     kind: Kind = "adapters" if not workload.trains_base else "moe" if workload.model.is_moe else "dense"
-    return load_calibration().spread.of_kind(kind)
+    deviation = workload.calibration.spread.of_kind(kind)
+    if not workload.calibration.own_runs:
+        return deviation
+    runs = [workload.traits(one.accelerator, gpus=one.per_node) for one in choices.machines.values()]
+    return deviation * sqrt(max(posterior_of(workload.calibration.own_runs).variance_left(run) for run in runs))

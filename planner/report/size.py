@@ -51,6 +51,7 @@ def as_document(size: Size) -> dict[str, Any]:
         },
         "price": {"usd_per_gpu_hour": str(size.price.usd), "origin": size.price.origin} if size.price else None,
         "published": size.published.model_dump() if size.published else None,
+        "own_pace": size.own_pace,
     }
 
 
@@ -197,6 +198,8 @@ def _notes(size: Size) -> Iterator[tuple[str, str]]:
         range_ = f"quartiles {format_share(one.lower_quartile)} and {format_share(one.upper_quartile)}"
         reached = f"What teams reached: median MFU of {one.kind}, {one.sources} publications"
         yield "typical", f"{reached}; {range_} are the slow and the fast quarter."
+    if size.own_pace != 1:
+        yield "", f"Own runs take {size.own_pace:.2f} times their estimates; the typical answers are moved as far."
     for answer in size.typical:
         if answer.utilisation > size.bound.utilisation:
             yield answer.name, "This MFU is above the bound: nobody has reached it."

@@ -85,6 +85,18 @@ def test_a_file_may_name_its_calibration(tmp_path: Path) -> None:
     assert "Learned from 4 own runs" in plan("estimate", run).stdout
 
 
+def test_size_follows_own_runs(tmp_path: Path) -> None:
+    """A team whose runs are slower than estimated gets a typical answer slower by as much, and the same bound."""
+    ours = tmp_path / "ours.toml"
+    plan("learn", csv(tmp_path, [1.2] * 4), "--out", ours)
+    asked = ("size", "llama3.1-8b", "--tokens", "1T", "--gpus", "64", "--on", "H100-80GB-SXM5", "--json")
+    before, after = (json.loads(plan(*asked, *more).stdout) for more in ((), ("--calibration", ours)))
+    slower = after["typical"]["wall_seconds"] / before["typical"]["wall_seconds"]
+    assert slower == pytest.approx(after["own_pace"])
+    assert 1.12 < slower < 1.2
+    assert after["bound"] == before["bound"]
+
+
 def test_one_bad_row_is_named_and_costs_little(tmp_path: Path) -> None:
     """Of five runs one wildly wrong one is named by its line, and the pace is what the other four say."""
     alone = learn(measured(csv(tmp_path, [1.1] * 4)), load_calibration())
