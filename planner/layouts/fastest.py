@@ -151,13 +151,9 @@ def _tables(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Seq
     known: dict[Hashable, HeldRows] = {}
     some, families = list[tuple[Machine, HeldRows]](), 0
     for one in asked:
-<<<<<<< HEAD
         machine = one.machine
         nodes = (slices_of(machine.accelerator.name), machine.per_node, machine.domain, one.max_nodes)
-        key = (nodes, machine.memory_bytes, one.loses_replicas)
-=======
-        key = (one.machine.key[:3], one.machine.memory_bytes, one.max_nodes, one.loses_replicas, one.more_memory)
->>>>>>> ccda753cadf1343e5ad1952e15b3dffa3df2c038
+        key = (nodes, machine.memory_bytes, one.loses_replicas, one.more_memory)
         held = known.get(key) or known.setdefault(key, _held_rows(space, one))
         if families + len(held.keys) > TOGETHER:
             yield from _tables_together(workload, phase, space, some)
