@@ -38,6 +38,7 @@ from planner.plans.plan_part import (
     AlternativePart,
     BetterWithGrantPart,
     EstimatePart,
+    ExpectedCostPart,
     NearOptimalPart,
     PhasePart,
     PlanPart,
@@ -66,6 +67,8 @@ class PlanDocument(Part):
     """What must be granted before the plan can be had: nothing within what is sold without a contract does the job."""
     better_with_grant: BetterWithGrantPart | None = None
     near_optimal: tuple[NearOptimalPart, ...] = ()
+    expected_costs: tuple[ExpectedCostPart, ...] = ()
+    """Under `objective: expected cost` the best plan of each accelerator, the best first."""
     notes: tuple[str, ...] = ()
     """How sure the plan's figures are and what they rest on, in sentences."""
     assumed: tuple[AssumptionPart, ...] = ()

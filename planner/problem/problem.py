@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from planner.errors import InputError
 from planner.problem.calendar import Schedule
 from planner.problem.document import dotted, read_document
 from planner.problem.json_schema import described
@@ -29,6 +30,7 @@ from planner.problem.quantities import (
     Batch,
     CalibrationFile,
     Count,
+    DailyCost,
     Discounts,
     Duration,
     Factor,
@@ -196,11 +198,26 @@ LARGEST_CLUSTER: Final = 1_048_576
 """Most devices that `limits.gpus` may state."""
 
 
+class Lateness(SchemaModel):
+    """A deadline that may be missed at a cost."""
+
+    at: Duration
+    """Wall time of all phases together from which on the job is late, such as `60d`."""
+    late: DailyCost
+    """What each day beyond it costs, such as `$50k/day`."""
+
+
+_DEADLINE = {"anyOf": [{"type": "string"}, {"type": "object"}], "examples": ["60d", "{at: 60d, late: $50k/day}"]}
+
+
 class Limits(SchemaModel):
     """What the plan must keep to; each is one constraint that can be relaxed, priced and explained."""
 
-    deadline: Duration | None = None
-    """Longest wall time of all phases together, such as `60d`; default: none."""
+    deadline: Annotated[Duration | None, WithJsonSchema(_DEADLINE)] = None
+    """Longest wall time of all phases together, such as `60d`; default: none.
+    `{at: 60d, late: $50k/day}` may be missed at that cost, for `objective: expected cost`."""
+    lateness: Lateness | None = None
+    """The same cost of missing it written apart: `{at: 60d, late: $50k/day}`; default: none."""
     budget: Money | None = None
     """Highest cost, such as `6 MUSD`; default: none."""
     gpus: Annotated[int, Field(ge=1, le=LARGEST_CLUSTER, strict=True, examples=[1024])] | None = None
@@ -211,6 +228,13 @@ class Limits(SchemaModel):
     """Probability with which the real peak must fit the device, from 50%; default 90%."""
     growth: Factor = 1.0
     """The plan must still hold for a model so many times larger, such as `2x`; default 1."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _deadline_is_split(cls, data: object) -> object:
+        if isinstance(data, dict) and isinstance(data.get("deadline"), dict):
+            return {key: value for key, value in data.items() if key != "deadline"} | {"lateness": data["deadline"]}
+        return data
 
     def broken_rules(self) -> Iterator[Rule]:
         """The rules on single limits that their types do not state."""
@@ -288,9 +312,11 @@ class Risk(SchemaModel):
             yield Rule(("risk", "confidence"), message, "write confidence: 95%")
 
 
+EXPECTED_COST: Final = "expected cost"
+"""The objective that weighs a bill against the cost of being late."""
 _OBJECTIVE = {
-    "anyOf": [{"enum": list(get_args(Objective))}, {"type": "object"}],
-    "examples": ["time", "{cost, within: 1%, then: time}"],
+    "anyOf": [{"enum": [*get_args(Objective), EXPECTED_COST]}, {"type": "object"}],
+    "examples": ["time", EXPECTED_COST, "{cost, within: 1%, then: time}"],
 }
 
 
@@ -303,11 +329,15 @@ class Preference(SchemaModel):
     """What is best among those plans."""
     value_of_day: Money | None = None
     """What a day sooner is worth, such as `$20k`: cost and time are weighed by it; only with objective cost."""
+    expected: bool = False
+    """Whether the cost of being late counts by expectation: `objective: expected cost`; default no."""
 
 
 def _split_objective(data: object) -> object:
-    """`objective: {cost, within: 1%, then: time}` as an objective and a preference."""
+    """`objective: {cost, within: 1%, then: time}` or `expected cost` as an objective and a preference."""
     stated = data.get("objective") if isinstance(data, dict) else None
+    if isinstance(data, dict) and stated == EXPECTED_COST:
+        return data | {"objective": "cost", "preference": {"expected": True}}
     if not isinstance(data, dict) or not isinstance(stated, dict):
         return data
     names = [name for name in get_args(Objective) if name in stated]
@@ -336,6 +366,7 @@ class Problem(SchemaFile):
     risk: Risk = Risk()
     objective: Annotated[Objective, WithJsonSchema(_OBJECTIVE)] = "cost"
     """What is best: the lowest cost, the shortest time, or the most tokens of the first phase; default cost.
+    `expected cost` adds what being late costs by expectation, with a deadline `{at: 60d, late: $50k/day}`.
     A mapping adds what decides among plans that are about as good: `{cost, within: 1%, then: time}`, or
     `{cost, value_of_day: $20k}`."""
     preference: Preference | None = None
@@ -374,6 +405,14 @@ class Problem(SchemaFile):
         written: dict[str, Any] = handler(self.model_copy(update={"limits": limits}))
         return written
 
+    def with_hard_deadline(self) -> Self:
+        """The problem itself, for questions that know no cost of being late. Raises InputError where it states one."""
+        if self.limits.lateness is None:
+            return self
+        message = f"only plan solve weighs the cost of being late ({EXPECTED_COST})"
+        fix = "state limits.deadline: 60d and objective: cost for this question"
+        raise InputError(message, place=self.place("objective"), fix=fix)
+
     @property
     def stated_deadline(self) -> float | None:
         """`limits.deadline` as it was written."""
@@ -410,6 +449,10 @@ def _broken_rules(problem: Problem) -> Iterator[Rule]:
         yield Rule(("risk", "confidence"), "risk.confidence requires limits.deadline", "add limits.deadline")
     if problem.preference is not None:
         yield from _preference_rules(problem.objective, problem.preference)
+    if (limits.lateness is not None) != (problem.preference is not None and problem.preference.expected):
+        message = f"objective {EXPECTED_COST} and limits.deadline with late need each other"
+        fix = f"write objective: {EXPECTED_COST} and limits.deadline: {{at: 60d, late: $50k/day}}"
+        yield Rule(("objective",), message, fix)
     if problem.objective == "tokens" and limits.budget is None and not is_limited:
         yield Rule(("objective",), "the most tokens without budget or deadline are endless", "add limits.budget")
 
@@ -426,8 +469,10 @@ def _preference_rules(objective: Objective, preference: Preference) -> Iterator[
     """The rules of a preference that do not hold."""
     example = "write objective: {cost, within: 1%, then: time}"
     weighs, ranks = preference.value_of_day is not None, preference.then is not None
-    if weighs == ranks:
-        yield Rule(("objective",), "a preference needs then or value_of_day, and not both", example)
+    if weighs + ranks + preference.expected != 1:
+        yield Rule(("objective",), "a preference needs one of then, value_of_day and expected", example)
+    elif preference.expected and objective != "cost":
+        yield Rule(("objective",), "expected requires objective cost", f"write objective: {EXPECTED_COST}")
     elif weighs and objective != "cost":
         yield Rule(("objective",), "value_of_day requires objective cost", "write {cost, value_of_day: $20k}")
     elif ranks and objective in {"tokens", preference.then}:

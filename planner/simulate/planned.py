@@ -5,7 +5,15 @@ from __future__ import annotations
 from planner.layouts.wall_time import interruption_rates
 from planner.plans.plan import PhasePlan, Plan
 from planner.problem.problem import Problem
+from planner.simulate.distribution import JobDistribution, distribution_of
 from planner.simulate.job import Job, JobPhase
+
+
+def plan_distribution(plan: Plan, problem: Problem) -> JobDistribution:
+    """How time and cost of a plan are distributed; by closed forms where it moves: a replay stays in one place."""
+    if len(plan.stays) > 1:
+        return JobDistribution(plan.moments.delays, plan.moments.bill, 0)
+    return distribution_of(job_of_plan(plan, problem), plan.moments)
 
 
 def job_of_plan(plan: Plan, problem: Problem) -> Job:

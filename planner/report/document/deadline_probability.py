@@ -13,8 +13,7 @@ from planner.plans.plan import Plan
 from planner.plans.plan_error import error_of
 from planner.problem.problem import Problem
 from planner.report.document.spot_stress import capacity_cases
-from planner.simulate.distribution import JobDistribution, distribution_of
-from planner.simulate.planned import job_of_plan
+from planner.simulate.planned import plan_distribution
 from planner.units import usd_text
 
 QUANTILES: Final = {"p5": 0.05, "p50": 0.50, "p95": 0.95}
@@ -55,13 +54,6 @@ def risk_summary(plan: Plan, problem: Problem) -> RiskSummary:
         )
     quantiles = (_quantiles(found.seconds), _quantiles(found.usd))
     return RiskSummary(*quantiles, in_time, both, problem.risk.counts, known, found.runs)
-
-
-def plan_distribution(plan: Plan, problem: Problem) -> JobDistribution:
-    """How time and cost of a plan are distributed; by closed forms where it moves: a replay stays in one place."""
-    if len(plan.stays) > 1:
-        return JobDistribution(plan.moments.delays, plan.moments.bill, 0)
-    return distribution_of(job_of_plan(plan, problem), plan.moments)
 
 
 def _quantiles(found: Distribution) -> dict[str, float]:
