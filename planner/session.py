@@ -168,13 +168,13 @@ class Session:
 
     def replay(self, runs: int = 1000, seed: int = 1) -> Result:
         """The plan run by run against generated capacity; what `plan replay --json` prints. Raises InputError."""
-        from planner.report.replay import Replay, print_replay, replay_document
+        from planner.report.replay import Replay
+        from planner.report.replay_result import replay_result
         from planner.simulate.job import job_of
         from planner.simulate.replay import replay as replayed
 
         job = job_of(self.solve().data())
-        found = Replay(job, replayed(job, job.policies(), runs=runs, seed=seed), runs, seed, ())
-        return Result(replay_document(found), partial(print_replay, found))
+        return replay_result(Replay(job, replayed(job, job.policies(), runs=runs, seed=seed), runs, seed, ()))
 
 
 def load_problem(path_or_text: str | Path, overrides: Mapping[str, object] | None = None) -> Problem:
@@ -192,15 +192,13 @@ def estimate(run: Run | str | Path, overrides: Mapping[str, object] | None = Non
     """
     from planner.catalog.calibration import calibration_from
     from planner.estimator.estimate import estimate as estimated
-    from planner.report.console import print_report
-    from planner.report.estimate import estimate_tables
-    from planner.report.estimate_document import as_document
+    from planner.report.estimate_result import estimate_result
 
     exact = run if isinstance(run, Run) else Run.of(_document(run, overrides))
     with exact.at("calibration"):
         record = calibration_from(exact.calibration, exact.base_directory)
     found = estimated(exact, record)
-    return Result(as_document(found), lambda: print_report(*estimate_tables(found)))
+    return estimate_result(found)
 
 
 def _document(path_or_text: str | Path, overrides: Mapping[str, object] | None) -> Document:

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from planner.cli.options import cache_option
+from planner.cli.options import cache_option, working
+from planner.cli.output import Output, output_options
 from planner.cli.reading import warn_of_phases
 from planner.errors import ExitCode, InputError, Place
 
@@ -20,8 +21,8 @@ LARGEST = 16 * 2**20
 @click.argument("old", metavar="A")
 @click.argument("new", metavar="B")
 @cache_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def diff(old: str, new: str, *, as_json: bool) -> None:
+@output_options("html")
+def diff(old: str, new: str, output: Output) -> None:
     """What changes from A to B: `+` added, `~` changed, `-` removed, then the bill.
 
     A and B are each a plan that `plan solve --out` wrote, or a problem file, which is solved; of two problem files what
@@ -32,19 +33,16 @@ def diff(old: str, new: str, *, as_json: bool) -> None:
 
     contents = [(path, read_source(path, LARGEST + 1)) for path in (old, new)]
     if portfolios := _portfolios(contents):
-        return _diff_portfolios(*portfolios, as_json=as_json)
+        return _diff_portfolios(portfolios[0], portfolios[1], output)
     (before, first), (after, second) = (_plan(*one) for one in contents)
-    from planner.report.diff import asked_document, asked_lines, diff_document, diff_lines
+    from planner.report.diff_result import diff_result
 
     try:
-        found, lines = diff_document(before, after), list(diff_lines(before, after))
-        if first is not None and second is not None:
-            found, lines = asked_document(first, second) | found, [*asked_lines(first, second), *lines]
+        found = diff_result(before, after, None if first is None or second is None else (first, second))
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError):
         fix = "give files that plan solve --out wrote, as they were written"
         raise InputError("a plan with missing or changed figures", place=Place(f"{old}, {new}"), fix=fix) from None
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
-    return None
+    return output.show(found)
 
 
 def _portfolios(contents: Sequence[tuple[str, bytes]]) -> list[dict[str, Any]]:
@@ -57,9 +55,10 @@ def _portfolios(contents: Sequence[tuple[str, bytes]]) -> list[dict[str, Any]]:
     return portfolios
 
 
-def _diff_portfolios(before: dict[str, Any], after: dict[str, Any], *, as_json: bool) -> None:
+def _diff_portfolios(before: dict[str, Any], after: dict[str, Any], output: Output) -> None:
     """Prints what differs between two answers of `plan portfolio`."""
     from planner.report.portfolio_diff import portfolio_diff, portfolio_diff_lines
+    from planner.report.result import Result
 
     if not (before.get("jobs") and after.get("jobs")):
         click.echo("error: one of the portfolios has no plan; plan portfolio shows the smallest relaxations", err=True)
@@ -70,7 +69,7 @@ def _diff_portfolios(before: dict[str, Any], after: dict[str, Any], *, as_json: 
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError):
         fix = "give files that plan portfolio --out wrote, as they were written"
         raise InputError("a portfolio with missing or changed figures", fix=fix) from None
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
+    output.show(Result(found, lambda: click.echo("\n".join(lines))))
 
 
 def _plan(path: str, content: bytes) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -110,4 +109,5 @@ def _solved(path: str, content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
 
     problem = named_problem(document)
     warn_of_phases(problem)
-    return answer_document(answer(problem)).data(), dict(document.data)
+    with working(f"solving {path}"):
+        return answer_document(answer(problem)).data(), dict(document.data)

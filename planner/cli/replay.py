@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 
 import click
 
 from planner.cli.options import require_html
+from planner.cli.output import Output, output_options
 
 MAX_RUNS = 1_000_000
 """Most runs of one replay."""
@@ -30,15 +30,16 @@ BAR = 30
     help="Random seed of the runs.",
 )
 @click.option("--svg", type=click.Path(), callback=require_html, help="Write a picture to this file.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def replay(plan_file: str, traces: tuple[str, ...], runs: int, seed: int, svg: str | None, *, as_json: bool) -> None:
+@output_options("csv", "xlsx", "html")
+def replay(plan_file: str, traces: tuple[str, ...], runs: int, seed: int, svg: str | None, output: Output) -> None:
     """Simulate a plan under node failures and spot preemptions, run by run and policy by policy.
 
     PLAN.JSON is what `plan solve --out` writes. Capacity is generated from the plan's own spot figures, or taken from
     recorded traces (`plan trace stats` says which formats), each run from a random time on in one of them.
     """
     from planner.files import write_whole
-    from planner.report.replay import Replay, print_replay, replay_document
+    from planner.report.replay import Replay
+    from planner.report.replay_result import replay_result
     from planner.simulate.job import load_job
     from planner.simulate.replay import replay as replayed
     from planner.simulate.traces import read_traces
@@ -53,9 +54,7 @@ def replay(plan_file: str, traces: tuple[str, ...], runs: int, seed: int, svg: s
         from planner.report.replay_svg import replay_svg
 
         write_whole(svg, replay_svg(found))
-    if as_json:
-        return click.echo(json.dumps(replay_document(found), indent=2, ensure_ascii=False))
-    return print_replay(found)
+    output.show(replay_result(found))
 
 
 def _progress() -> Callable[[str, float], None] | None:

@@ -15,9 +15,10 @@ import numpy as np
 
 from planner.market.money import node_hours_usd
 from planner.market.purchase_options import PurchaseOption
+from planner.performance.symbols import Array
 from planner.plans.choices import Choices, PhaseModes
 from planner.plans.lower_bounds import least_seconds, least_usd, rounded_off
-from planner.plans.node_cost import node_cost
+from planner.plans.node_cost import least_node_usd
 from planner.plans.peak_bound import prices_of
 
 TIME_STEPS: Final = 25_000
@@ -129,10 +130,12 @@ def _largest_product(choices: Choices, scale: FixedPoint) -> float:
 def affordable_node_seconds(choices: Choices) -> float:
     """Node-seconds of wall time that the budget buys at most, in the cheapest way of all."""
     budget = budget_of(choices)
+    if budget == inf:
+        return inf
     return max(
-        _affordable(purchase_option, columns, work.steps, budget)
+        _affordable(choices.prices[numbers], columns, work.steps, budget)
         for index, work in enumerate(choices.phases)
-        for purchase_option, columns in choices.bought_modes(index)
+        for numbers, columns in choices.modes_by_site(index)
     )
 
 
@@ -142,9 +145,9 @@ def budget_of(choices: Choices) -> float:
     return inf if limit is None else limit.bound + rounded_off(choices)
 
 
-def _affordable(purchase_option: PurchaseOption, columns: PhaseModes, steps: int, usd: float) -> float:
-    """Node-seconds of one phase."""
-    rate = node_cost(purchase_option, columns, steps).least / columns.wall_seconds(steps)
+def _affordable(prices: Array, columns: PhaseModes, steps: int, usd: float) -> float:
+    """Node-seconds of one phase on one site."""
+    rate = least_node_usd(prices, columns, steps) / columns.wall_seconds(steps)
     with np.errstate(divide="ignore"):
         return float((usd / rate).max())
 

@@ -7,6 +7,7 @@ Both are never above the truth, so the model's bound holds for the portfolio, an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, floor, inf
@@ -38,18 +39,6 @@ TENTHS: Final = 10
 DAYS_PER_SEGMENT: Final = 7
 """Days whose paid hours are added up under commitments."""
 SEED: Final = 1
-MOST_WORK: Final = 15.0
-"""Deterministic time, near seconds, after which the search ends by itself."""
-
-
-@dataclass(frozen=True)
-class IntervalBound:
-    """What the search proved."""
-
-    bound: float
-    """Of the objective, without what was paid for whole pools; infinite when there is no schedule."""
-    is_closed: bool
-    """Whether the model was solved to the end."""
 
 
 @dataclass
@@ -411,37 +400,47 @@ def search_intervals(
     clock: Clock,
     found: Callable[[Schedule], None],
     *,
-    seconds: float = inf,
-    gap: float = 0.0,
+    work: float,
     on_bound: Callable[[float], bool] = lambda _: False,
-) -> IntervalBound:
+) -> float:
     """Searches the model; every schedule that it finds is handed to `found`, without commitments.
 
-    `on_bound` is told every better bound, and says whether it is enough.
-    """
-    parameters = SatParameters()
-    parameters.num_workers = 1
-    parameters.max_deterministic_time = MOST_WORK
-    parameters.random_seed = SEED
-    parameters.cp_model_probing_level = 0
-    parameters.symmetry_level = 0
-    parameters.relative_gap_limit = gap
-    left = clock.seconds_left
-    limit = min(seconds, inf if left is None else left)
-    if limit < inf:
-        parameters.max_time_in_seconds = limit
-    search = Search(of.model, parameters)
+    Returns the bound of the objective without what was paid for whole pools, infinite when there is no schedule.
 
+    `work`: deterministic time, near seconds, after which the search ends by itself. `on_bound` is told every better
+    bound, and says whether it is enough.
+    """
+    search = Search(of.model, _parameters(work))
     best = [0.0]
 
     def told(bound: float) -> None:
         best.append(max(best[-1], bound * of.unit))
-        if on_bound(best[-1]) or clock.is_interrupted:
+        if on_bound(best[-1]):
             search.stop()
 
-    status = search.run(_Watcher(of, found), told)
+    with ThreadPoolExecutor(1) as elsewhere:  # this thread hears Ctrl-C, and looks at the clock
+        running = elsewhere.submit(search.run, _Watcher(of, found), told)
+        while not wait([running], LOOK_EVERY).done:
+            if clock.is_over:
+                search.stop()
+        status = running.result()
     if status == INFEASIBLE:
-        return IntervalBound(inf, is_closed=True)
+        return inf
     if status == OPTIMAL:
-        return IntervalBound(search.value(of.cost) * of.unit, is_closed=True)
-    return IntervalBound(max(best[-1], float(search.response.best_objective_bound) * of.unit), is_closed=False)
+        return search.value(of.cost) * of.unit
+    return max(best[-1], float(search.response.best_objective_bound) * of.unit)
+
+
+LOOK_EVERY: Final = 0.05
+"""Seconds between two looks at the clock."""
+
+
+def _parameters(work: float) -> SatParameters:
+    """How the search works: on one thread, to the same end each time."""
+    parameters = SatParameters()
+    parameters.num_workers = 1
+    parameters.max_deterministic_time = work
+    parameters.random_seed = SEED
+    parameters.cp_model_probing_level = 0
+    parameters.symmetry_level = 0
+    return parameters

@@ -14,8 +14,8 @@ from planner.explore.job_modes import (
     fastest,
     plan_of_mode,
     undominated_job_modes,
-    usd_per_device_hour,
 )
+from planner.explore.least import usd_per_device_hour
 from planner.explore.max_tokens import plan_of_most_tokens
 from planner.market.purchase_options import undominated
 from planner.plans.choices import Choices, in_one_place, usable

@@ -18,17 +18,16 @@ from planner.explore.job_sums import (
     in_time,
     reservations,
     spot_nodes_of,
-    steps_of,
     sums_of,
     with_reservation,
 )
 from planner.explore.journeys import undominated_journeys
+from planner.explore.least import affordable, steps_of
 from planner.layouts.dominance import undominated
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices
 from planner.plans.node_cost import node_cost
-from planner.plans.peak_bound import prices_of
 from planner.plans.plan import Plan, plan_of
 from planner.plans.solution import Decision, PhaseDecision, Stay
 from planner.problem.problem import Problem
@@ -110,7 +109,7 @@ def _together(choices: Choices, bounds: Bounds, clock: Clock | None) -> tuple[Jo
     """Those that stay in one place, with one accelerator, bought in one way."""
     span, left = range(len(choices.phases)), bounds.left
     known, found = np.empty((0, 2 if choices.problem.risk.confidence is None else 3)), list[JobMode]()
-    for purchase_option in sorted(choices.purchase_options, key=usd_per_device_hour):
+    for purchase_option in affordable(choices, left.wall_seconds, left.cents):
         if found and clock and clock.is_over:
             break
         if purchase_option.reservation and not _may_add(
@@ -140,11 +139,6 @@ def _together(choices: Choices, bounds: Bounds, clock: Clock | None) -> tuple[Jo
             ]
             known = both[kept]
     return tuple(found)
-
-
-def usd_per_device_hour(purchase_option: PurchaseOption) -> float:
-    """The lowest price of a purchase option."""
-    return min(prices_of(purchase_option).values()) / purchase_option.placement.machine.per_node
 
 
 def _may_add(known: Array, goals: Array) -> bool:

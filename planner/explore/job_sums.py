@@ -16,15 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.availability.chance_constraint import deviations_of, promised
+from planner.explore.least import least_cents, steps_of
 from planner.layouts.dominance import undominated
 from planner.market.money import line_cents
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
-from planner.plans.choices import Choices, PhaseModes, is_open, site_of
+from planner.plans.choices import Choices, PhaseModes, site_of
 from planner.plans.node_cost import NodeCost, node_cost
 from planner.plans.plan_error import counts_error, kept_of_phase
 from planner.problem.problem import Risk
-from planner.tolerances import PHASE_CENTS, SUM_ORDER
+from planner.tolerances import SUM_ORDER
 
 Counts = npt.NDArray[np.int64]
 
@@ -173,25 +174,24 @@ def phase_figures(
 ) -> tuple[Counts, Array]:
     """Nodes that one phase buys on each layout, and its figures, of shape (layouts, columns of `SUMS`)."""
     columns, steps = columns_of(choices, purchase_option, index, arrives=arrives), steps_of(choices, index)
+    risk, machine = choices.problem.risk, purchase_option.placement.machine
     if optimistic:
-        bill = node_cost(purchase_option, columns, steps)
-        cents = np.maximum(np.floor(100 * columns.bought * bill.least) - PHASE_CENTS, 0)
+        prices = purchase_option.prices
+        cents = columns.once(("least", steps, prices), lambda: least_cents(np.asarray([prices]), columns, steps)[0])
     else:
-        cents = _cents(purchase_option, columns, steps, reserved)
-    run, kept = columns.run, kept_of_phase(choices, purchase_option.placement.machine, columns, steps)
-    figures = [one.after(steps) for one in (run.wall, run.least, run.variance)]
-    return columns.bought, np.column_stack([*figures, kept, cents])
+        counts = reserved if isinstance(reserved, int) else reserved.tobytes()
+        key = ("cents", steps, counts, purchase_option.prices[:2], purchase_option.spot_nodes)
+        cents = columns.once(key, lambda: _cents(purchase_option, columns, steps, reserved))
+    kept = columns.once(
+        ("kept", steps, risk.confidence, risk.counts), lambda: kept_of_phase(choices, machine, columns, steps)
+    )
+    times = columns.once(("times", steps), lambda: [one.after(steps) for one in columns.run.figures[:3]])
+    return columns.bought, np.column_stack([*times, kept, cents])
 
 
 def columns_of(choices: Choices, purchase_option: PurchaseOption, phase: int, *, arrives: bool = False) -> PhaseModes:
     """The layouts of a phase that a purchase option's site has; `arrives`: a stay begins with it."""
     return choices.columns[phase][site_of(purchase_option, arrives=arrives and phase > 0)]
-
-
-def steps_of(choices: Choices, phase: int) -> int:
-    """Steps of a phase; one while its tokens are what is maximised."""
-    work = choices.phases[phase]
-    return 1 if is_open(choices.problem, work.name) else work.steps
 
 
 def _cents(purchase_option: PurchaseOption, columns: PhaseModes, steps: int, reserved: int | Counts) -> Array:

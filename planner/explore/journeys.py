@@ -7,7 +7,7 @@ none with the same way on beats are kept. `picks` of sums are the layout of each
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil, inf
 from typing import Final
@@ -31,15 +31,14 @@ from planner.explore.job_sums import (
     with_reservation,
     within,
 )
+from planner.explore.least import Least, usd_per_device_hour
 from planner.layouts.dominance import undominated
 from planner.layouts.wall_time import interruption_rates
 from planner.market.placements import Placement
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
-from planner.plans.choices import Choices, site_of
+from planner.plans.choices import Choices
 from planner.plans.moves import BYTES_PER_GB, Move, carried_bytes, move_between, usd_per_gb
-from planner.plans.node_cost import node_cost
-from planner.plans.peak_bound import prices_of
 from planner.plans.solution import Stay
 
 LEAST_SUM: Final = SUMS.index("least")
@@ -55,34 +54,6 @@ def undominated_journeys(choices: Choices, left: Left) -> tuple[tuple[tuple[Stay
     for last in range(len(choices.phases)):
         ended.append(journeys.ending_with(last, ended))
     return journeys.best(list(ended[-1].values()))
-
-
-@dataclass(frozen=True)
-class _Least:
-    """Seconds and cents that no layout of a phase with a purchase option beats; shape (purchase options, phases)."""
-
-    wall: Array
-    cents: Array
-
-    @classmethod
-    def of(cls, choices: Choices, purchase_options: Sequence[PurchaseOption]) -> _Least:
-        """Infinite where a phase has no layout."""
-        shape = (len(purchase_options), len(choices.phases))
-        wall, cents = np.full(shape, inf), np.full(shape, inf)
-        for number, purchase_option in enumerate(purchase_options):
-            for index, work in enumerate(choices.phases):
-                for site in site_of(purchase_option).ways_to_begin:
-                    columns = choices.columns[index].get(site)
-                    if columns is not None and len(columns):
-                        usd = columns.bought * node_cost(purchase_option, columns, work.steps).least
-                        wall[number, index] = min(wall[number, index], columns.wall_seconds(work.steps).min())
-                        cents[number, index] = min(cents[number, index], max(np.floor(100 * usd.min()) - 2, 0.0))
-        return cls(wall, cents)
-
-
-def _usd_per_device_hour(purchase_option: PurchaseOption) -> float:
-    """The lowest price: cheap stays first, since they show which of the others are of no use."""
-    return min(prices_of(purchase_option).values()) / purchase_option.placement.machine.per_node
 
 
 def _dearest_move(choices: Choices, phase: int) -> Move:
@@ -116,9 +87,9 @@ class _Journeys:
     """One job's stays, numbered as they are met."""
 
     def __init__(self, choices: Choices, left: Left) -> None:
-        self.choices, self.left = choices, left
-        self.options = sorted(choices.purchase_options, key=_usd_per_device_hour)
-        self.least = _Least.of(choices, self.options)
+        self.options = tuple(sorted(choices.purchase_options, key=usd_per_device_hour))
+        self.choices, self.left = replace(choices, purchase_options=self.options), left
+        self.least = Least.of(self.choices)
         self.least_walls, self.least_cents = self.least.wall.min(axis=0), self.least.cents.min(axis=0)
         self.stays: list[Stay] = []
         self.known: dict[tuple[int, int], Array] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from planner.explore.job_sums import steps_of
+from planner.explore.least import steps_of
 from planner.layouts.evaluator import Evaluator, evaluator
 from planner.layouts.layout_space import LayoutSpace
 from planner.layouts.workload import PhaseWork

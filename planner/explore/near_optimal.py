@@ -9,9 +9,12 @@ from math import ceil
 from typing import Final, Literal
 
 from planner.explore.job_modes import Bounds, cheapest, fastest, plan_of_mode
+from planner.explore.least import affordable
 from planner.explore.relaxations import best_plan
 from planner.explore.room import Room, with_bounds
+from planner.plans.choices import evaluated_again
 from planner.plans.plan import Plan
+from planner.problem.problem import Problem
 from planner.units import SECONDS_PER_HOUR
 
 WITHIN: Final = 0.01
@@ -97,14 +100,29 @@ def _smaller(room: Room, near: Bounds, best: Plan) -> NearOptimal | None:
     return None
 
 
+def _sure(room: Room, near: Bounds) -> Room:
+    """The same room with a high probability of keeping the deadline: of the machines that a plan within bounds may use.
+
+    A probability only adds to what a deadline bounds, so whatever is too slow or too dear without it stays so.
+    """
+    known = room.choices(near.wall_seconds, near.gpus)
+    problem, wider = (_surely(one) for one in (room.problem, known.problem))
+    near_ones = affordable(known, near.wall_seconds, near.left.cents)
+    choices = evaluated_again(known, wider, near_ones)
+    return Room(problem, {(near.wall_seconds, near.gpus): choices}, room.time_budget)
+
+
+def _surely(problem: Problem) -> Problem:
+    """The problem with a high probability of keeping the deadline."""
+    return problem.model_copy(update={"risk": problem.risk.model_copy(update={"confidence": SURE})})
+
+
 def _surer(room: Room, near: Bounds, best: Plan) -> NearOptimal | None:
     """The best plan that keeps the deadline with a high probability, where the best one does not."""
     problem = room.problem
     if problem.limits.deadline is None or problem.risk.confidence is not None:
         return None
-    risk = problem.risk.model_copy(update={"confidence": SURE})
-    sure = Room(problem.model_copy(update={"risk": risk}), time_budget=room.time_budget)
-    plan = best_plan(sure, near)
+    plan = best_plan(_sure(room, near), near)
     if plan is None or plan == best:
         return None
     return NearOptimal("certainty", plan, (f"risk.confidence={SURE:.0%}",))

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.clock import Clock
-from planner.explore.job_modes import Bounds, JobMode, usd_per_device_hour
+from planner.explore.job_modes import Bounds, JobMode
 from planner.explore.job_sums import SUMS, kept_seconds, phase_figures, reservations
+from planner.explore.least import usd_per_device_hour
 from planner.layouts.dominance import undominated
 from planner.market.money import line_cents
 from planner.market.purchase_options import PurchaseOption

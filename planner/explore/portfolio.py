@@ -11,15 +11,17 @@ from math import inf, isfinite, sqrt
 from typing import Final
 
 from planner.clock import Clock
-from planner.cpsat.portfolio_bound import Relaxation, is_impossible, relaxed
+from planner.cpsat.portfolio_bound import Begin, Relaxation, columns_of, is_impossible, relaxed
+from planner.cpsat.portfolio_branching import Branching
 from planner.cpsat.portfolio_intervals import IntervalModel, search_intervals
+from planner.cpsat.portfolio_rows import terms_of
 from planner.performance.predictive import NORMAL_80
 from planner.plans.solution import Status
 from planner.portfolio.bill import Bill, bill_of
 from planner.portfolio.carry import carry
 from planner.portfolio.compile import earliest_starts
 from planner.portfolio.instance import Portfolio
-from planner.portfolio.rounding import guide_of, rounded
+from planner.portfolio.rounding import ROUNDS, guide_of, rounded
 from planner.portfolio.schedule import Purchase, Run, Schedule
 from planner.portfolio.search import Search
 from planner.portfolio.tables import JobTable, tables_of
@@ -33,8 +35,18 @@ DEFAULT_GAP: Final = 0.0001
 
 FEW: Final = 12
 """Jobs up to which the interval model is searched."""
-INTERVALS: Final = 0.8
-"""Share of the time that is left which it may take."""
+QUICK_WORK: Final = 1.0
+"""Deterministic time of the interval model before the relaxation is branched on."""
+WORK: Final = 15.0
+"""Deterministic time of the interval model afterwards."""
+FEW_TO_BRANCH: Final = 40
+"""Jobs up to which the relaxation is branched on."""
+ROUNDED_IN_PART: Final = 2
+"""Schedules that are made from the relaxation of a part."""
+ALMOST: Final = 0.99
+"""Part of the gap to stop at that branching reaches for, so that rounding leaves it within."""
+PATIENCE_IN_PART: Final = 40
+"""Rounds without a better schedule after which the search near a part ends."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +126,10 @@ def solve_portfolio(
     work.first(begin)
     work.bound()
     work.rounded()
-    work.intervals()
     work.better()
+    work.intervals(QUICK_WORK)
+    work.branched()
+    work.intervals(WORK)
     return work.answer()
 
 
@@ -148,12 +162,17 @@ class _Work:
 
     def bound(self) -> None:
         """The relaxation, started from what is known."""
-        begin = [self.search.best.schedule] if self.search.best else []
+        begin = Begin(columns_of(self.search.best.schedule)) if self.search.best else None
         self.relaxation = relaxed(
-            self.portfolio, self.tables, self.stop.clock, begin=begin, missing_usd=self.search.missing_usd
+            self.portfolio, self.tables, self.stop.clock, begin=begin, missing_usd=self._missing_usd()
         )
         self.lower = max(self.lower, self.relaxation.bound)
         self._tell()
+
+    def _missing_usd(self) -> float:
+        """What a job that must be kept and is not costs in a relaxation: more than it can be worth to keep it."""
+        best = self.search.best
+        return 2 * best.value + 1 if best and best.is_complete else self.search.missing_usd
 
     @property
     def is_done(self) -> bool:
@@ -166,37 +185,67 @@ class _Work:
         if found is None or self.is_done:
             return
         search.guide = guide_of(self.tables, found.node_day_usd, found.divisors)
+        self._round(found, ROUNDS)
+        self._tell()
+
+    def _round(self, found: Relaxation, rounds: int) -> None:
+        """Makes schedules from a relaxation."""
         shares: Mapping[int, list[tuple[tuple[Run, ...], float]]] = defaultdict(list)
         for column, share in found.columns:
             shares[column.job].append((column.runs, share))
-        rounded(search, shares, whole_purchases(self.portfolio, found.commitments), self.stop.clock)
-        self._tell()
+        purchases = whole_purchases(self.portfolio, found.levels)
+        rounded(self.search, shares, purchases, self.stop.clock, rounds)
 
     def better(self) -> None:
         """Ruins and recreates, from the best schedule on."""
-        if self.is_done:
+        if self.is_done or self.search.best is None:
             return
-        if self.search.best:
-            self.search.load(self.search.best.schedule)
+        self.search.load(self.search.best.schedule)
         self.search.improve(self.stop.clock, enough=self.enough, progress=lambda _: self._tell())
 
-    def intervals(self) -> None:
-        """The interval model, which branches; only of few jobs, where the relaxation is far from what is possible."""
-        if self.is_done or not 1 <= len(self.tables) <= FEW:
+    def branched(self) -> None:
+        """Branch and price, of few jobs, where the relaxation is far from what is possible."""
+        best, root = self.search.best, self.relaxation
+        if self.is_done or root is None or best is None or not best.is_complete or len(self.tables) > FEW_TO_BRANCH:
             return
-        self.search.improve(self.stop.clock, enough=self.enough, progress=lambda _: self._tell())
+        branching = Branching(
+            portfolio=self.portfolio,
+            tables=self.tables,
+            clock=self.stop.clock,
+            cutoff=self._cutoff,
+            found=self._near,
+            told=self._raised,
+            missing_usd=self._missing_usd(),
+        )
+        branching.search(root)
+
+    def _cutoff(self) -> float:
+        """The bound with which the best schedule is close enough."""
+        return self.search.best.value * (1 - ALMOST * self.stop.gap) if self.search.best else inf
+
+    def _near(self, found: Relaxation) -> None:
+        """Looks for a schedule near the relaxation of a part."""
+        self._round(found, ROUNDED_IN_PART)
+        self.search.improve(self.stop.clock, enough=self.enough, patience=PATIENCE_IN_PART)
+
+    def _raised(self, bound: float) -> None:
+        """Takes a bound of branch and price."""
+        self.lower = max(self.lower, bound)
+        self._tell()
+
+    def intervals(self, work: float) -> None:
+        """The interval model, which branches; only of few jobs."""
         best = self.search.best
-        if self.is_done or best is None or not best.is_complete:
+        if self.is_done or not 1 <= len(self.tables) <= FEW or best is None or not best.is_complete:
             return
-        left = self.stop.clock.seconds_left
         found = search_intervals(
             IntervalModel(self.portfolio, self.tables, best.schedule, best.value),
             self.stop.clock,
             self._found,
-            seconds=inf if left is None else INTERVALS * left,
+            work=work,
             on_bound=self._bounded,
         )
-        self._bounded(found.bound)
+        self._bounded(found)
 
     def _bounded(self, bound: float) -> bool:
         """Takes a bound, and says whether it is enough."""
@@ -254,14 +303,13 @@ class _Work:
         return Status.OPTIMAL if gap_of(float(bill.value), lower) <= DEFAULT_GAP else Status.FEASIBLE
 
 
-def whole_purchases(portfolio: Portfolio, commitments: Sequence[tuple[int, int, float]]) -> tuple[Purchase, ...]:
+def whole_purchases(portfolio: Portfolio, levels: Sequence[float]) -> tuple[Purchase, ...]:
     """Commitments of a relaxation in whole nodes, or in the sizes that are sold."""
     found = []
-    for pool, place, nodes in commitments:
-        term = portfolio.pools[pool].commitments[place]
-        whole = max(term.least, round(nodes))
-        if term.is_block:
-            whole = max((size for size in term.sizes if size <= whole), default=0)
+    for term, nodes in zip(terms_of(portfolio), levels, strict=True):
+        whole = max(term.of.least, round(nodes))
+        if term.of.is_block:
+            whole = max((size for size in term.of.sizes if size <= whole), default=0)
         if whole:
-            found.append(Purchase(pool, place, whole))
+            found.append(Purchase(term.pool, term.place, whole))
     return tuple(found)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from planner.availability.completion import Moments
 from planner.availability.spot_cycles import Capacity, Rates, Work
 from planner.availability.spot_policies import Growth, growth, moments
 from planner.catalog.reliability import FailureRate, load_reliability
+from planner.layouts.caching import Kept, numbers
 from planner.layouts.workload import Workload
 from planner.market.purchase_options import SpotPolicy
 from planner.market.spot import gang_periods, kept_of_gang
@@ -119,17 +120,28 @@ def run_times(
     workload: Workload, asked: Sequence[tuple[str, TimedLayouts, SpotPolicy]], *, begins: bool
 ) -> list[RunTime]:
     """The same of layouts on several accelerators; those that are interrupted alike are evaluated together."""
-    alike: dict[tuple[InterruptionRates, SpotPolicy], list[int]] = {}
-    for number, (accelerator, _, spot_policy) in enumerate(asked):
-        alike.setdefault((interruption_rates(accelerator), spot_policy), []).append(number)
-    found: dict[int, RunTime] = {}
-    for (figures, spot_policy), numbers in alike.items():
-        some = [asked[number][1] for number in numbers]
-        whole = _run_time(workload, figures, joined(some), spot_policy, begins=begins)
-        ends = np.cumsum([0, *(len(one.nodes) for one in some)])
-        for place, number in enumerate(numbers):
-            found[number] = whole.take(slice(*ends[place : place + 2]))
-    return [found[number] for number in range(len(asked))]
+    size = workload.checkpoint_bytes.tobytes()
+    keys = [
+        (interruption_rates(accelerator), spot_policy, begins, size, numbers(layouts))
+        for accelerator, layouts, spot_policy in asked
+    ]
+    found: dict[Hashable, RunTime] = {key: known for key in keys if (known := kept_runs.get(key)) is not None}
+    alike: dict[tuple[InterruptionRates, SpotPolicy], dict[Hashable, TimedLayouts]] = {}
+    for key, (_, layouts, _) in zip(keys, asked, strict=True):
+        if key not in found:
+            alike.setdefault(key[:2], {})[key] = layouts
+    for (figures, spot_policy), some in alike.items():
+        whole = _run_time(workload, figures, joined(list(some.values())), spot_policy, begins=begins)
+        ends = np.cumsum([0, *(len(one.nodes) for one in some.values())])
+        for place, new in enumerate(some):
+            found[new] = kept_runs.put(new, whole.take(slice(*ends[place : place + 2])))
+    return [found[key] for key in keys]
+
+
+KEPT: Final = 1024
+"""Runs that are kept, since a problem with other prices asks for the same; some 10 kB each."""
+
+kept_runs: Kept[RunTime] = Kept(KEPT)
 
 
 def joined(parts: Sequence[TimedLayouts]) -> TimedLayouts:

@@ -75,14 +75,17 @@ class PurchaseOption:
         return self.reservation.committed_seconds if self.reservation else 0.0
 
     @cached_property
+    def prices(self) -> tuple[float, float, float]:
+        """Prices of an on-demand, a spot and a reserved node; infinite where there is none."""
+        reserved = self.reservation.usd_per_node_hour if self.reservation else None
+        return (_or_infinite(self.on_demand_price), _or_infinite(self.spot_price), _or_infinite(reserved))
+
+    @cached_property
     def dominance_key(self) -> tuple[float, ...]:
         """All that the rest of the model sees of a purchase option, each the less the better."""
-        reserved = self.reservation
         return (
-            _or_infinite(self.on_demand_price),
-            _or_infinite(self.spot_price),
-            _or_infinite(reserved.usd_per_node_hour if reserved else None),
-            self.committed_seconds if reserved else np.inf,
+            *self.prices,
+            self.committed_seconds if self.reservation else np.inf,
             -float(self.placement.nodes),
             -float(self.spot_nodes),
             -self.placement.machine.network_gbit_s,
@@ -95,7 +98,7 @@ class PurchaseOption:
         return (name, per_node, domain, self.spot_policy)
 
 
-def _or_infinite(price: Decimal | float | None) -> float:
+def _or_infinite(price: Decimal | None) -> float:
     return np.inf if price is None else float(price)
 
 

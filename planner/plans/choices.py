@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, inf
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,9 @@ import numpy.typing as npt
 from planner.clock import Clock
 from planner.layouts.degrees import degrees_of, searched_devices
 from planner.layouts.dominance import undominated as undominated_rows
-from planner.layouts.fastest import Asked, best_layouts, best_layouts_on
+from planner.layouts.fastest import Asked, best_layouts_on
 from planner.layouts.layout_space import LayoutSpace, layout_space
-from planner.layouts.rows import LayoutRows
+from planner.layouts.rows import Index, LayoutRows
 from planner.layouts.tables import BestLayouts
 from planner.layouts.wall_time import RunTime, TimedLayouts, run_times
 from planner.layouts.workload import PhaseWork, Workload, workload_of
@@ -29,6 +29,7 @@ from planner.problem.problem import Objective, Problem
 from planner.tolerances import SUM_ORDER
 
 MachineKey = tuple[str, int, int, float]
+Figures = TypeVar("Figures")
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,17 @@ class PhaseModes:
 
     def __len__(self) -> int:
         return len(self.nodes)
+
+    @cached_property
+    def _known(self) -> dict[Hashable, Any]:
+        return {}
+
+    def once(self, key: Hashable, figures: Callable[[], Figures]) -> Figures:
+        """Figures of these layouts, computed when they are first asked for under a key that says what they hang on."""
+        if key not in self._known:
+            self._known[key] = figures()
+        found: Figures = self._known[key]
+        return found
 
     def wall_seconds(self, steps: int) -> Array:
         """Expected wall time of so many steps."""
@@ -128,6 +140,30 @@ class Choices:
                 if found is not None and len(found):
                     yield purchase_option, found
 
+    def modes_by_site(self, phase: int) -> Iterator[tuple[Index, PhaseModes]]:
+        """The numbers of the purchase options on every site with its layouts of a phase, arriving there or not."""
+        for site, numbers in self._sold.items():
+            for way in site.ways_to_begin:
+                found = self.columns[phase].get(way)
+                if found is not None and len(found):
+                    yield numbers, found
+
+    @cached_property
+    def _sold(self) -> Mapping[Site, Index]:
+        """The numbers of the purchase options on each site."""
+        found: dict[Site, list[int]] = {}
+        for number, purchase_option in enumerate(self.purchase_options):
+            found.setdefault(site_of(purchase_option), []).append(number)
+        return {site: np.asarray(numbers) for site, numbers in found.items()}
+
+    @cached_property
+    def prices(self) -> Array:
+        """US dollars per node-hour of each purchase option on demand, as spot and reserved; infinite where not sold.
+
+        Shape (purchase options, 3).
+        """
+        return np.asarray([one.prices for one in self.purchase_options]).reshape(-1, 3)
+
     def sites_of(self, phase: int) -> tuple[Site, ...]:
         """The sites on which a phase has layouts."""
         known = ((site, self.columns[phase].get(site)) for one in self.sites for site in one.ways_to_begin)
@@ -175,21 +211,16 @@ def choices_of(problem: Problem, among: Sequence[PurchaseOption] | None = None, 
     workload, clock = workload_of(problem), clock or Clock()
     offered = purchase_options_of(placements(problem)) if among is None else tuple(among)
     purchase_options = undominated(offered, moves=not stays_together(problem)) if among is None else offered
-    by_machine: dict[MachineKey, list[PurchaseOption]] = {}
-    for purchase_option in purchase_options:
-        by_machine.setdefault(purchase_option.placement.machine.key, []).append(purchase_option)
+    by_machine = _by_machine(purchase_options)
     machines = {key: some[0].placement.machine for key, some in by_machine.items()}
     spaces = tuple(_spaces(problem, workload, list(machines.values()), clock))
     columns: tuple[dict[Site, PhaseModes], ...] = tuple({} for _ in spaces)
     unsearched = sorted(by_machine.values(), key=lambda some: _promise(problem, workload, some), reverse=True)
-    if clock.until is None:  # all of them together is quicker, one by one can be ended in between
-        asked = [_asked(problem, some) for some in unsearched]
-        for phase, space in zip(workload.phases, spaces, strict=True):
-            _stop_with_nothing(clock)
-            best_layouts_on(workload, phase, space, asked)
+    at_a_time = len(unsearched) if clock.until is None else 1  # together is quicker, one by one can be ended in between
     while unsearched and not (clock.is_over and columns[0]):
         _stop_with_nothing(clock)
-        _evaluate(problem, workload, spaces, unsearched.pop(), columns)
+        now = [unsearched.pop() for _ in range(at_a_time)]
+        _evaluate(problem, workload, spaces, now, columns)
     return Choices(
         problem=problem,
         workload=workload,
@@ -202,6 +233,27 @@ def choices_of(problem: Problem, among: Sequence[PurchaseOption] | None = None, 
         columns=columns,
         unsearched=tuple(one for some in unsearched for one in some),
     )
+
+
+def evaluated_again(choices: Choices, problem: Problem, purchase_options: Iterable[PurchaseOption]) -> Choices:
+    """The choices that some machines leave of a problem which differs in `risk.confidence`: no layout is searched.
+
+    `purchase_options`: one of each machine at least.
+    """
+    columns: tuple[dict[Site, PhaseModes], ...] = tuple({} for _ in choices.spaces)
+    wanted = {one.placement.machine.key for one in purchase_options}
+    some = [some for key, some in _by_machine(choices.purchase_options).items() if key in wanted]
+    _evaluate(problem, choices.workload, choices.spaces, some, columns)
+    held = usable(problem, choices.purchase_options, columns)
+    return replace(choices, problem=problem, purchase_options=held, columns=columns)
+
+
+def _by_machine(purchase_options: Iterable[PurchaseOption]) -> Mapping[MachineKey, list[PurchaseOption]]:
+    """Purchase options of one machine together."""
+    found: dict[MachineKey, list[PurchaseOption]] = {}
+    for purchase_option in purchase_options:
+        found.setdefault(purchase_option.placement.machine.key, []).append(purchase_option)
+    return found
 
 
 def in_one_place(problem: Problem) -> Problem:
@@ -253,37 +305,39 @@ def _evaluate(
     problem: Problem,
     workload: Workload,
     spaces: Sequence[LayoutSpace],
-    purchase_options: Sequence[PurchaseOption],
+    machines: Sequence[Sequence[PurchaseOption]],
     columns: Sequence[dict[Site, PhaseModes]],
 ) -> None:
-    """Adds the layouts of one machine that can be best, phase by phase; of a job that stays while each has one."""
-    asked, moves = _asked(problem, purchase_options), not stays_together(problem)
+    """Adds the layouts of machines that can be best, phase by phase; of a job that stays while each has one.
+
+    `machines`: the purchase options of each.
+    """
+    moves, offered = not stays_together(problem), [(_asked(problem, some), list(some)) for some in machines]
     for index, (phase, space, found) in enumerate(zip(workload.phases, spaces, columns, strict=True)):
-        best = best_layouts(
-            workload,
-            phase,
-            asked.machine,
-            space,
-            max_nodes=asked.max_nodes,
-            max_step_seconds=(problem.limits.deadline or inf) / (1 if is_open(problem, phase.name) else phase.steps),
-            loses_replicas=asked.loses_replicas,
-        )
-        sites = [
-            way
-            for site in dict.fromkeys(map(site_of, purchase_options))
+        longest = (problem.limits.deadline or inf) / (1 if is_open(problem, phase.name) else phase.steps)
+        tables = best_layouts_on(workload, phase, space, [asked for asked, _ in offered])
+        best = {
+            way: table.within(longest)
+            for (_, some), table in zip(offered, tables, strict=True)
+            for site in dict.fromkeys(map(site_of, some))
             for way in (site.ways_to_begin if index and moves else (site,))
-        ]
-        ran = TimedLayouts(best.nodes, best.rows.data, best.step_seconds)
-        on_sites = [(site.machine[0], ran, site.spot_policy) for site in sites]
-        for begins in (False, True):
-            some = [number for number, site in enumerate(sites) if (site.arrives or index == 0) == begins]
-            runs = run_times(workload, [on_sites[number] for number in some], begins=begins)
-            for number, run in zip(some, runs, strict=True):
-                found[sites[number]] = _that_can_be_best(problem, phase, best, run)
+        }
+        for site, run in _runs(workload, best, starts=index == 0):
+            found[site] = _that_can_be_best(problem, phase, best[site], run)
         if not moves:
-            purchase_options = [one for one in purchase_options if len(found[site_of(one)])]
-        if not purchase_options:
-            return
+            offered = [(asked, [one for one in some if len(found[site_of(one)])]) for asked, some in offered]
+            offered = [(asked, some) for asked, some in offered if some]
+
+
+def _runs(workload: Workload, best: Mapping[Site, BestLayouts], *, starts: bool) -> Iterator[tuple[Site, RunTime]]:
+    """How long a phase takes on the layouts of each site; `starts`: it is the first one."""
+    for begins in (False, True):
+        some = {site: layouts for site, layouts in best.items() if (site.arrives or starts) == begins}
+        asked = [
+            (site.machine[0], TimedLayouts(one.nodes, one.rows.data, one.step_seconds), site.spot_policy)
+            for site, one in some.items()
+        ]
+        yield from zip(some, run_times(workload, asked, begins=begins), strict=True)
 
 
 def is_open(problem: Problem, phase: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.plans.choices import Choices
-from planner.plans.node_cost import node_cost
+from planner.plans.node_cost import least_node_usd
 from planner.tolerances import rounded_usd
 
 
@@ -22,8 +22,8 @@ def least_usd(choices: Choices) -> float:
     """A cost in US dollars that no plan among the choices can beat, without any search."""
     return sum(
         min(
-            float((columns.bought * node_cost(purchase_option, columns, work.steps).least).min())
-            for purchase_option, columns in choices.bought_modes(index)
+            float((columns.bought * least_node_usd(choices.prices[numbers], columns, work.steps)).min())
+            for numbers, columns in choices.modes_by_site(index)
         )
         for index, work in enumerate(choices.phases)
     )

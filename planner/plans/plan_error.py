@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
 import numpy as np
 
 from planner.availability.chance_constraint import ErrorMargin, deviations_of, promised_with_error
@@ -42,16 +45,24 @@ def unseen_run(workload: Workload, plan: Plan) -> Unseen:
 
 def unseen_on(workload: Workload, accelerator: Accelerator, gpus: float) -> Unseen:
     """What decides how well the time on so many devices is known; a search chose the layout."""
-    unseen = Unseen(
+    return next(_unseen_on_each(workload, accelerator, [gpus]))
+
+
+def _unseen_on_each(workload: Workload, accelerator: Accelerator, gpus: Iterable[float]) -> Iterator[Unseen]:
+    """The same for each of several numbers of devices."""
+    own_runs = workload.calibration.own_runs
+    on_any = Unseen(
         kind_of(moe=workload.model.is_moe, adapters=not workload.trains_base),
-        gpus,
+        0.0,
         workload.release,
         device_deviation=device_deviation(workload.calibration, accelerator),
         software_deviation=software_deviation(workload.stack.generic, workload.constants.generic_stack),
         has_unmeasured_kernels=workload.model.has_unmeasured_kernels,
         is_searched=True,
     )
-    return with_own_runs(unseen, workload.calibration.own_runs, workload.traits(accelerator, gpus=gpus))
+    for count in gpus:
+        unseen = replace(on_any, devices=count)
+        yield with_own_runs(unseen, own_runs, workload.traits(accelerator, gpus=count)) if own_runs else unseen
 
 
 def counts_error(risk: Risk) -> bool:
@@ -84,7 +95,8 @@ def kept_of_phase(choices: Choices, machine: Machine, columns: PhaseModes, steps
 def error_margin(workload: Workload, accelerator: Accelerator, gpus: Array, confidence: float) -> ErrorMargin:
     """What the estimate's error adds on each number of devices."""
     counts, places = np.unique(gpus, return_inverse=True)
-    errors = [error_on(workload, accelerator, float(count)) for count in counts]
+    spread = workload.calibration.spread
+    errors = [predictive(spread, unseen) for unseen in _unseen_on_each(workload, accelerator, counts.tolist())]
     scale, middle = (np.asarray([getattr(one, name) for one in errors]) for name in FIELDS)
     quantile = max(float(student_quantile(np.asarray(confidence))), 0.0)
     return ErrorMargin(middle[places], quantile * scale[places])

@@ -35,7 +35,7 @@ def rounded(
     shares: Mapping[int, Sequence[tuple[tuple[Run, ...], float]]],
     purchases: Sequence[Purchase],
     clock: Clock,
-    rounds: int = ROUNDS,
+    rounds: int,
 ) -> None:
     """Makes schedules from shares by job; the search keeps the best of them."""
     for number in range(rounds):

@@ -219,10 +219,15 @@ class Search:
         *,
         enough: Callable[[float], bool] = lambda _: False,
         progress: Callable[[float], None] | None = None,
+        patience: int | None = None,
     ) -> None:
-        """Ruins and recreates until the clock is over, the best is enough, or nothing better is found for long."""
+        """Ruins and recreates until the clock is over, the best is enough, or nothing better is found for long.
+
+        `patience`: rounds without a better schedule; as many as there are jobs for when it is not given.
+        """
         current = self.note()
-        since, rounds, patience = 0, 0, PATIENCE[0] + PATIENCE[1] * len(self.tables)
+        patience = PATIENCE[0] + PATIENCE[1] * len(self.tables) if patience is None else patience
+        since, rounds = 0, 0
         while not clock.is_over and since < patience and self.best and not enough(self.best.value):
             rounds, since = rounds + 1, since + 1
             before, best = (list(self.runs), self.purchases), self.best.value

@@ -51,6 +51,22 @@ class PhaseTable:
         """What a price per paid node-hour costs, shape (modes, days + 1); prices have the shape (pools, days)."""
         return self.nodes[:, None] * _hourly(self, usd_per_node_hour)
 
+    def hourly_above(self, covered: Array, over: Array, coverable: Array) -> Array:
+        """The same where only so many node-hours of a day have one price and all above have another."""
+        hours, usd, above = coverable[self.pools], covered[self.pools], over[self.pools]
+
+        def by_day(of_node: Array) -> Array:
+            wanted = (self.nodes * of_node)[:, None]
+            cheap = np.minimum(wanted, hours)
+            found: Array = cheap * usd + (wanted - cheap) * above
+            return found
+
+        sums = np.zeros((len(self.nodes), covered.shape[1] + 1))
+        np.cumsum(by_day(self.paid), axis=1, out=sums[:, 1:])
+        found: Array = -np.take_along_axis(sums, np.maximum(self.starts, 0), axis=1)
+        found[:, 1:] += sums[:, :-1] + by_day(self.last)
+        return found
+
 
 @dataclass(frozen=True)
 class JobTable:

@@ -18,6 +18,13 @@ def print_report(*parts: RenderableType) -> None:
     plain_console().print(Group(*parts))
 
 
+def print_lines(lines: Iterable[str]) -> None:
+    """Prints lines as they are, however wide the terminal is."""
+    console = plain_console()
+    for line in lines:
+        console.print(line, soft_wrap=True)
+
+
 def wide_console() -> Console:
     """A console for wide tables: as wide as the terminal, or as `PIPED` where there is none."""
     console = plain_console()

@@ -85,7 +85,7 @@ def bill_of(plan: Mapping[str, Any]) -> dict[str, Decimal]:
 
 def diff_document(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """The document of `--json`; money is decimal strings."""
-    changed = differences(mode_columns_of(old), mode_columns_of(new))
+    changed = decided(old, new)
     before, after, why = bill_of(old), bill_of(new), variance(old, new)
     return {
         "changes": [{"key": one.key, "change": one.sign, "from": one.old, "to": one.new} for one in changed],
@@ -106,22 +106,38 @@ def diff_document(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, A
 
 def diff_lines(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     """The differences for people: decisions first, then the bill with its total, and why that differs."""
-    changed = differences(mode_columns_of(old), mode_columns_of(new))
+    changed = decided(old, new)
     yield from _lines(changed)
-    before, after = bill_of(old), bill_of(new)
-    same = "the same nodes and layout, another bill" if before != after else "the same plan"
+    same = "the same nodes and layout, another bill" if bill_of(old) != bill_of(new) else "the same plan"
     yield from ("", "bill") if changed else (same, "")
-    width = max(map(len, (*before, *after, "total")))
-    lines = list(dict.fromkeys((*after, *before)))
-    small = max(sum(bill.values(), start=Decimal(0)) for bill in (before, after)) < MONEY_WITH_CENTS
-    old_shown, new_shown = (_printed(bill, lines, CENT if small else DOLLAR) for bill in (before, after))
-    for line, was, now in zip(lines, old_shown, new_shown, strict=True):
+    lines = list(bill_lines(old, new))
+    width = max(len(name) for name, *_ in lines)
+    for line, was, now in lines:
         yield _bill_line(line, width, was, now)
-    was, now = sum(old_shown, start=Decimal(0)), sum(new_shown, start=Decimal(0))
-    yield _bill_line("total", width, was, now)
-    yield from _why(variance(old, new), now - was, CENT if small else DOLLAR)
+    _, was, now = lines[-1]
+    yield from _why(variance(old, new), now - was, _unit(old, new))
     if dates := [one["catalog_date"] for one in (old, new) if one.get("catalog_date")]:
         yield f"prices: catalogs of {' and '.join(dates)}"
+
+
+def decided(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Difference, ...]:
+    """What the plans decide differently, and what follows."""
+    return differences(mode_columns_of(old), mode_columns_of(new))
+
+
+def bill_lines(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, Decimal, Decimal]]:
+    """Each line of either bill with both amounts as they are printed, then the totals, which they add up to."""
+    before, after = bill_of(old), bill_of(new)
+    lines = list(dict.fromkeys((*after, *before)))
+    was, now = (_printed(bill, lines, _unit(old, new)) for bill in (before, after))
+    yield from zip(lines, was, now, strict=True)
+    yield "total", sum(was, start=Decimal(0)), sum(now, start=Decimal(0))
+
+
+def _unit(old: Mapping[str, Any], new: Mapping[str, Any]) -> Decimal:
+    """A dollar, or a cent where both bills are small."""
+    most = max(sum(bill_of(one).values(), start=Decimal(0)) for one in (old, new))
+    return CENT if most < MONEY_WITH_CENTS else DOLLAR
 
 
 def _printed(bill: Mapping[str, Decimal], lines: Sequence[str], unit: Decimal) -> list[Decimal]:
@@ -134,9 +150,9 @@ def _why(found: Variance, total: Decimal, unit: Decimal) -> Iterator[str]:
     if not total:
         return
     yield from ("", "why the bill differs")
-    shown = found.usd if unit == CENT else found.in_dollars(total)
+    amounts = found.usd if unit == CENT else found.in_dollars(total)
     meaning = {"price": "; ".join(found.prices), "hours": "paid hours", "quantity": "GPUs", "scope": "only in one bill"}
-    for cause, usd in shown.items():
+    for cause, usd in amounts.items():
         if usd:
             yield f"  {cause:8}  {_signed(usd):>14}  {meaning[cause]}".rstrip()
     yield f"  {'total':8}  {_signed(total):>14}"
@@ -164,8 +180,8 @@ def _lines(changed: Sequence[Difference]) -> Iterator[str]:
     """A line for each key."""
     width = max((len(one.key) for one in changed), default=0)
     for one in changed:
-        values = {"+": _shown(one.key, one.new), "-": _shown(one.key, one.old)}
-        both = f"{_shown(one.key, one.old)} → {_shown(one.key, one.new)}"
+        values = {"+": shown(one.key, one.new), "-": shown(one.key, one.old)}
+        both = f"{shown(one.key, one.old)} → {shown(one.key, one.new)}"
         yield f"{one.sign} {one.key:{width}}  {values.get(one.sign, both)}"
 
 
@@ -176,7 +192,7 @@ def _bill_line(name: str, width: int, old: Decimal, new: Decimal) -> str:
     return f"{sign} {name:{width}}  {format_money(old):>14} → {format_money(new):>14}  {more:>14}".rstrip()
 
 
-def _shown(key: str, value: Plain) -> str:
+def shown(key: str, value: Plain) -> str:
     """A value for people."""
     if value is None or value == "":
         return "–"

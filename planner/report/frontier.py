@@ -16,6 +16,7 @@ from planner.report.bill import spot_share
 from planner.report.console import wide_console
 from planner.report.dates import dated, ends_on
 from planner.report.document.plan import plan_document
+from planner.report.outliers import end_of
 from planner.report.tables import text_table
 from planner.units import figure_in_document, format_count, format_duration, format_money, format_share
 
@@ -204,15 +205,16 @@ def picture(found: Frontier) -> Iterator[str]:
     if not found.points:
         yield "no plan at all"
         return
-    xs, ys = ([one.x for one in found.points], [one.y for one in found.points])
+    end = end_of([one.x for one in found.points])
+    xs, ys = ([one.x for one in found.points if one.x <= end], [one.y for one in found.points])
     x, y = found.request
     column = None if x is None else _place(x, xs, COLUMNS)
     row = None if y is None else _place(y, ys, ROWS)
     grid = [["·" if column == c or row == r else " " for c in range(COLUMNS)] for r in range(ROWS)]
     for point in sorted(found.points, key=lambda one: one.is_knee):
-        up, along = _place(point.y, ys, ROWS), _place(point.x, xs, COLUMNS)
+        up, along = _place(point.y, ys, ROWS), _place(min(point.x, end), xs, COLUMNS)
         if up is not None and along is not None:
-            grid[up][along] = "◆" if point.is_knee else "●"
+            grid[up][along] = "▸" if point.x > end else "◆" if point.is_knee else "●"
     high, low = (amount(found.axes[1], value) for value in (max(ys), min(ys)))
     margin = max(len(high), len(low))
     for line, cells in enumerate(reversed(grid)):
@@ -221,6 +223,8 @@ def picture(found: Frontier) -> Iterator[str]:
     left, right = (amount(found.axes[0], value) for value in (min(xs), max(xs)))
     yield f"{'':>{margin}} └{'─' * COLUMNS}"
     yield f"{'':>{margin}}  {left}{right:>{COLUMNS - len(left)}}"
+    if far := [amount(found.axes[0], one.x) for one in found.points if one.x > end]:
+        yield f"{'':>{margin}}  {'▸ beyond the picture: ' + ', '.join(far):>{COLUMNS}}"
 
 
 def _place(value: float, values: Sequence[float], cells: int) -> int | None:

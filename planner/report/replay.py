@@ -14,6 +14,7 @@ from rich.text import Text
 from planner.availability.spot_policies import break_even_price, break_even_rate
 from planner.performance.symbols import Array
 from planner.report.console import print_report
+from planner.report.policies import POLICIES
 from planner.report.tables import text_table
 from planner.simulate.closed_form import QUANTILES, Expectation, expected
 from planner.simulate.job import Job
@@ -50,6 +51,13 @@ class Replay:
     traces: tuple[str, ...]
 
 
+def state_names(job: Job) -> tuple[str, ...]:
+    """What a run does, in the order of `STATES`; nodes that stay are named by how they are bought."""
+    buys_on_demand = any(phase.on_demand_nodes for phase in job.phases)
+    steady = "on demand" if not job.reserved_nodes else "reserved and on demand" if buys_on_demand else "reserved"
+    return tuple(steady if name == "on demand" else name for name in STATES)
+
+
 def replay_document(found: Replay) -> dict[str, Any]:
     """The whole document; money is decimal strings, times are days."""
     job = found.job
@@ -62,6 +70,7 @@ def replay_document(found: Replay) -> dict[str, Any]:
         "confidence": job.confidence,
         "counts": "luck" if job.error is None else "everything",
         "on_demand_cheaper_above_usd_per_node_hour": _break_even(job),
+        "gpus_per_node": job.gpus_per_node,
         "on_demand_cheaper_above_preemptions_per_node_day": _break_even_rate(job),
         "runs": found.runs,
         "seed": found.seed,
@@ -153,9 +162,9 @@ def replay_parts(found: Replay) -> Iterator[RenderableType]:
     yield ""
     yield from _progress(found, own)
     yield ""
-    yield from _strips(own)
+    yield from _strips(found.job, own)
     yield ""
-    yield from _notes(found)
+    yield from map(Text, note_lines(found))
 
 
 def _headline(found: Replay, own: PolicyOutcome) -> Text:
@@ -237,9 +246,9 @@ def _mark(low: float, median: float, high: float, bottom: float, top: float, *, 
     return "|" if at_limit else " "
 
 
-def _strips(own: PolicyOutcome) -> Iterator[RenderableType]:
+def _strips(job: Job, own: PolicyOutcome) -> Iterator[RenderableType]:
     """Some runs, each a line of what it did over time."""
-    legend = "  ".join(f"{mark} {name}" for mark, name in zip(MARKS, STATES, strict=True))
+    legend = "  ".join(f"{mark} {name}" for mark, name in zip(MARKS, state_names(job), strict=True))
     yield Text(f"single runs: {legend}")
     drawn = strips(own)
     until = max(strip[-1].end for strip in drawn)
@@ -248,21 +257,21 @@ def _strips(own: PolicyOutcome) -> Iterator[RenderableType]:
         yield Text(f"{number:>4} {marks.rstrip()}  {format_duration(strip[-1].end)}")
 
 
-def _notes(found: Replay) -> Iterator[RenderableType]:
-    """The price at which the plan would change, and what was assumed."""
+def note_lines(found: Replay) -> Iterator[str]:
+    """The price at which the plan would change, what the policies are, and what was assumed."""
     job = found.job
     if (price := _break_even(job)) is not None and job.spot_usd is not None:
-        yield Text(
-            f"On-demand nodes become cheaper above ${price} per spot node and hour; the plan pays ${job.spot_usd:.2f}."
-        )
+        above, paid = (float(usd) / job.gpus_per_node for usd in (price, job.spot_usd))
+        yield f"On-demand nodes become cheaper above ${above:.2f}/GPU-h of spot; the plan pays ${paid:.2f}/GPU-h."
     if (rate := _break_even_rate(job)) is not None and job.spot is not None:
-        yield Text(
-            f"They do above {format_number(rate)} preemptions per node and day at the same availability; the plan "
-            f"assumes {format_number(job.spot.preemptions_per_node_day)}."
+        yield (
+            f"At today's prices they do above {format_number(rate)} preemptions per node and day; the plan assumes "
+            f"{format_number(job.spot.preemptions_per_node_day)}."
         )
+    yield "Policies: " + "; ".join(f"{one.policy}: {POLICIES[one.policy]}" for one in found.outcomes) + "."
     if found.traces:
-        yield Text("A trace's largest number of nodes stands for all spot nodes; after its end it begins again.")
+        yield "A trace's largest number of nodes stands for all spot nodes; after its end it begins again."
     elif job.spot and not job.spot.traced:
-        yield Text("No public trace covers this device: its spot figures are a proxy device's, of another time.")
+        yield "No public trace covers this device: its spot figures are a proxy device's, of another time."
     for line in job.assumed:
-        yield Text(f"Assumed: {line}.")
+        yield f"Assumed: {line}."

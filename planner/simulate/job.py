@@ -82,6 +82,7 @@ class Job:
     committed_seconds: float
     assumed: tuple[str, ...]
     """What the plan does not say and was taken from the catalogs or guessed, in words."""
+    gpus_per_node: int = 1
     error: Predictive | None = None
     """Of real over estimated time, which runs draw; None where the estimate counts as right."""
 
@@ -149,6 +150,7 @@ def job_of(document: Mapping[str, Any]) -> Job:
         reserved_nodes=sum(int(figure(one["nodes"])) for one in reserved),
         committed_seconds=figure(plan.get("committed_seconds") or 0),
         assumed=tuple(dict.fromkeys(assumed)),
+        gpus_per_node=_per_node(plan),
         error=_error(document),
     )
     _check(job)
@@ -241,9 +243,14 @@ def _restart(plan: Mapping[str, Any], phase: Mapping[str, Any], usual: float) ->
     return float(restart_with_spares(np.asarray(restart), np.asarray(repair), failures, np.asarray(spares)))
 
 
+def _per_node(plan: Mapping[str, Any]) -> int:
+    """Devices of a node."""
+    return max(1, round(figure(plan["gpus"]) / figure(plan["nodes"])))
+
+
 def _prices(plan: Mapping[str, Any], assumed: list[str]) -> dict[str, float | None]:
     """US dollars per node-hour by kind: stated, or from the bill, or on demand three times the spot price."""
-    per_node = max(1, round(figure(plan["gpus"]) / figure(plan["nodes"])))
+    per_node = _per_node(plan)
     billed = {one["kind"]: figure(one["usd_per_gpu_hour"]) * per_node for one in plan["purchases"]}
     stated = plan.get("prices")
     if stated is not None:

@@ -22,7 +22,7 @@ from planner.cli import main
 from planner.explore.answer import answer
 from planner.explore.whatif import Cell, WhatIf, whatif
 from planner.explore.workers import Task, gathered
-from planner.layouts.fastest import best_layouts
+from planner.layouts.fastest import best_layouts_on
 from planner.plans.solution import Status
 from planner.problem.document import with_overrides
 from planner.verify.check import FaultyPlanError, violations
@@ -93,13 +93,13 @@ def test_a_larger_limit_is_never_worse(seed: int) -> None:
 
 def test_each_layout_table_is_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """45 cells over prices and limits evaluate every phase on every machine once."""
-    evaluated = []
+    evaluated: list[tuple[str, object]] = []
 
-    def counted(workload: Any, phase: Any, machine: Any, *others: Any, **options: Any) -> Any:  # noqa: ANN401
-        evaluated.append((phase.name, machine.key))
-        return best_layouts(workload, phase, machine, *others, **options)
+    def counted(workload: Any, phase: Any, space: Any, asked: Any) -> Any:  # noqa: ANN401
+        evaluated.extend((phase.name, one.machine.key) for one in asked)
+        return best_layouts_on(workload, phase, space, asked)
 
-    monkeypatch.setattr("planner.plans.choices.best_layouts", counted)
+    monkeypatch.setattr("planner.plans.choices.best_layouts_on", counted)
     found = whatif(document(3), ["limits.budget=$40..$2000:9", "market.spot_price=×0.5..×2:5"], workers=1)
     assert len(found.flat) == 45
     assert len(evaluated) == len(set(evaluated)) > 0

@@ -227,7 +227,22 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_shades_go_from_least_to_most() -> None:
     """The least value has the first shade, the most the last, and what has none has no shade."""
     cells = tuple(HeatCell("", value) for value in (1.0, None, 2.5, 4.0))
-    assert levels(cells) == [0, None, 3, 6]
+    assert levels(cells) == [0, None, 4, 6]
+
+
+def test_shades_hardly_differ_where_values_hardly_do() -> None:
+    """A few per cent are no step from white to navy."""
+    cells = tuple(HeatCell("", value) for value in (100.0, 101.0, 103.5))
+    assert levels(cells) == [0, 0, 0]
+
+
+def test_columns_go_where_every_row_says_the_same() -> None:
+    """A row without a value does not count; one row alone keeps all."""
+    table = Table(
+        "", ("GPUs", "spot", "where"), (("8", "0%", "a"), ("16", "–", "a")), frozenset({0, 1}), frozenset({2})
+    )
+    found = table.varying("spot", "where")
+    assert (found.headings, found.rows, found.figures) == (("GPUs",), (("8",), ("16",)), frozenset({0}))
     assert levels((HeatCell("", 5.0),)) == [0]
 
 

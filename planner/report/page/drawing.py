@@ -45,6 +45,7 @@ CONFIG: Final[dict[str, Any]] = {
         "rowPadding": 4,
     },
     "text": {"color": "var(--ink)", "fontSize": 12},
+    "title": {"color": "var(--ink)", "anchor": "start", "frame": "group", "fontSize": 13, "fontWeight": 600},
 }
 """What all charts share. Colours are the page's own variables, so that they change with its theme."""
 

@@ -144,7 +144,8 @@ def _points(found: Frontier) -> Table:
     rows = tuple(zip(numbers, *columns.values(), strict=True))
     figures = frozenset(index for index, name in enumerate(columns, 1) if name in FIGURES)
     texts = frozenset({len(columns)})
-    return Table("All points", ("point", *columns), rows, figures, texts, tuple(range(len(rows))))
+    table = Table("All points", ("point", *columns), rows, figures, texts, tuple(range(len(rows))))
+    return table.varying("spot", "accelerator")
 
 
 FIGURES: Final = {"cost", "time", "tokens", "GPUs", "spot"}
@@ -175,7 +176,7 @@ def _rivals(others: Sequence[Rival]) -> Iterator[Table]:
         rows,
         frozenset({1, 2, 3, 4, 5}),
         frozenset({6}),
-    )
+    ).varying("spot")
 
 
 def _notes(found: Frontier) -> Iterator[str]:
@@ -186,4 +187,3 @@ def _notes(found: Frontier) -> Iterator[str]:
     yield f"Times are expected values, with failures and waiting. Prices: catalog of {date} and the problem's offers."
     if "time" in found.axes and found.confidence is not None:
         yield f"The chart shows the {axis_name(found, 'time')}, which is what the deadline bounds."
-    yield "Made by plan frontier; this file needs no network."

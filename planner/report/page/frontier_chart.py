@@ -19,6 +19,10 @@ MANY: Final = 40
 """Points from which on they are drawn smaller."""
 CHARACTER: Final = 7.0
 """Pixels that a character of a name takes."""
+LINE: Final = 13
+"""Pixels from one name to the next below it."""
+ASIDE: Final = (4, 17, -9, 30, -22, 43, -35)
+"""Pixels by which a name stands below the end of its curve: the first at which it covers no other."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ class _Drawing:
                 self._curve(size),
                 *self._knee(size),
                 self._points(size),
+                *self._beyond(size),
             ],
         }
 
@@ -145,8 +150,18 @@ class _Drawing:
             "encoding": {**scales, "text": {"field": "words", "type": "nominal"}},
         }
 
+    def _beyond(self, size: Size) -> Iterator[dict[str, Any]]:
+        """Points that lie beyond the end of the axis to the right, with what they cost or take."""
+        far = [one for one in self.found.points if self.x.of_value(one.x) > self.x.high]
+        values = [{**self._place(one.x, one.y), "words": f"{amount(self.found.axes[0], one.x)} →"} for one in far]
+        if values:
+            mark = {"type": "text", "align": "right", "dx": 4, "dy": -24, "color": "var(--muted)", "aria": False}
+            encoding = {**self._scales(size), "text": {"field": "words", "type": "nominal"}}
+            yield {"data": {"values": values}, "mark": mark, "encoding": encoding}
+
     def _rivals(self, size: Size) -> Iterator[dict[str, Any]]:
         """The curve of each accelerator alone, as far as it lies on the chart; those without a point are named."""
+        taken: list[tuple[float, float, float]] = []
         for rival in self.others:
             places = [self._place(x, y) for x, y in rival.curve if self.x.holds(x) and self.y.holds(y)]
             colour = colour_of(rival.accelerator, self.names)
@@ -156,16 +171,31 @@ class _Drawing:
             mark = line if len(places) > 1 else dot
             yield {"data": {"values": places}, "mark": mark, "encoding": self._scales(size)}
             if colour is None and places and size is WIDE:
-                yield self._name(size, {**places[-1], "name": rival.accelerator})
+                yield self._name(size, {**places[-1], "name": rival.accelerator}, taken)
 
-    def _name(self, size: Size, place: dict[str, Any]) -> dict[str, Any]:
-        """The name of an accelerator at the end of its curve, on the side where there is room."""
-        is_left = self.x.share(place["x"]) + len(place["name"]) * CHARACTER / size.width > 1
+    def _name(self, size: Size, place: dict[str, Any], taken: list[tuple[float, float, float]]) -> dict[str, Any]:
+        """The name of an accelerator at the end of its curve, where there is room and no other name yet."""
+        long = len(place["name"]) * CHARACTER
+        is_left = self.x.share(place["x"]) + long / size.width > 1
+        left = self.x.share(place["x"]) * size.width - (long if is_left else 0)
+        middle = (1 - self.y.share(place["y"])) * size.height
+        down = next(
+            (
+                step
+                for step in ASIDE
+                if all(
+                    abs(middle + step - other) >= LINE or left >= end or left + long <= start
+                    for start, end, other in taken
+                )
+            ),
+            ASIDE[0],
+        )
+        taken.append((left, left + long, middle + down))
         text = {
             "type": "text",
             "align": "right" if is_left else "left",
             "dx": -5 if is_left else 5,
-            "dy": 4,
+            "dy": down,
             "fontSize": 11,
             "color": "var(--muted)",
             "aria": False,

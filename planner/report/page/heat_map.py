@@ -12,8 +12,8 @@ from planner.report.page.parts import Chart
 LEVELS: Final = 7
 """Shades from the least value to the most."""
 NONE: Final = "none"
-WIDE_RANGE: Final = 5.0
-"""Ratio of the most to the least value from which on shades stand at even ratios."""
+DARKEST: Final = 1.5
+"""Ratio to the least value at which the darkest shade begins, where no value is further from it."""
 CELLS: Final = "cells"
 CHARACTER: Final = 7.5
 """Pixels that a character of a cell's text takes."""
@@ -54,24 +54,33 @@ def heat_map_chart(shown: HeatMap) -> Chart:
 
 
 def levels(cells: tuple[HeatCell, ...]) -> list[int | None]:
-    """The shade of each cell, 0 for the least value; None without one."""
+    """The shade of each cell by its ratio to the least value, which has shade 0; None without a value.
+
+    Values that hardly differ have shades that hardly do.
+    """
     known = [cell.value for cell in cells if cell.value is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)
-    is_log = low > 0 and high / low >= WIDE_RANGE
+    if low > 0:
+        span = log(max(high / low, DARKEST))
+        return [None if cell.value is None else _level(log(cell.value / low) / span) for cell in cells]
+    return [None if cell.value is None else _level(cell.value / (high or 1.0)) for cell in cells]
 
-    def level(value: float) -> int:
-        share = log(value / low) / log(high / low) if is_log else (value - low) / ((high - low) or 1.0)
-        return min(int(share * LEVELS), LEVELS - 1)
 
-    return [None if cell.value is None else level(cell.value) for cell in cells]
+def _level(share: float) -> int:
+    return min(int(share * LEVELS), LEVELS - 1)
 
 
 def _key(shown: HeatMap) -> Iterator[tuple[str, str]]:
     """What the shades mean."""
-    known = sorted((cell.value, cell.text) for cell in shown.flat if cell.value is not None)
+    shades = levels(shown.flat)
+    known = [
+        (one.value, one.text, level) for one, level in zip(shown.flat, shades, strict=True) if one.value is not None
+    ]
     if known:
-        yield f"least {shown.value}: {known[0][1]}", "heat-0"
-        yield f"most: {known[-1][1]}", f"heat-{LEVELS - 1}"
+        least, most = min(known), max(known)
+        more = f", {most[0] / least[0] - 1:+.1%}" if least[0] > 0 and most[0] > least[0] else ""
+        yield f"least {shown.value}: {least[1]}", "heat-0"
+        yield f"most: {most[1]}{more}", f"heat-{most[2]}"
     if any(cell.value is None for cell in shown.flat):
         yield "no plan", "heat-none"
 

@@ -1,6 +1,14 @@
 "use strict";
 (() => {
   const main = document.querySelector("main");
+  const scrolled = [...document.querySelectorAll(".scroll")];
+  const open = document.querySelector(".cards");
+  const tellCut = () => {
+    scrolled.forEach((one) => one.classList.toggle("is-cut", one.scrollWidth > one.clientWidth + 4));
+    if (open) open.classList.toggle("is-long", open.scrollHeight > open.clientHeight + 4);
+  };
+  tellCut();
+  window.addEventListener("resize", tellCut);
   const cards = [...main.querySelectorAll(".card")];
   if (cards.length < 2) return;
   const chart = main.querySelector(".chart");
@@ -33,6 +41,7 @@
       const next = chosen + Number(one.dataset.step);
       one.disabled = next < 0 || next >= cards.length;
     });
+    tellCut();
     if (remember && status) status.textContent = `${noun} ${chosen + 1}: ${cards[chosen].dataset.short}`;
     if (remember) history.replaceState(null, "", `#${noun}-${chosen + 1}`);
   }

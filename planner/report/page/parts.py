@@ -53,6 +53,22 @@ class Table:
     cards: tuple[int | None, ...] = ()
     """The card behind each row; empty when no row has one."""
 
+    def varying(self, *headings: str) -> Table:
+        """The table without those of the named columns in which every row has the same."""
+        same = [len({row[index] for row in self.rows} - {"–", ""}) <= 1 for index in range(len(self.headings))]
+        left_out = {
+            index for index, one in enumerate(self.headings) if one in headings and same[index] and len(self.rows) > 1
+        }
+        kept = [index for index in range(len(self.headings)) if index not in left_out]
+        return Table(
+            self.title,
+            tuple(self.headings[index] for index in kept),
+            tuple(tuple(row[index] for index in kept) for row in self.rows),
+            frozenset(place for place, index in enumerate(kept) if index in self.figures),
+            frozenset(place for place, index in enumerate(kept) if index in self.texts),
+            self.cards,
+        )
+
 
 @dataclass(frozen=True)
 class BillLine:

@@ -15,7 +15,7 @@ from planner.units import format_count, format_duration, format_money, format_nu
 NARROWEST: Final = 0.004
 """Share of a bar below which a part is left out."""
 
-TONES: Final = 10
+TONES: Final = 11
 """Colours that a page has for parts."""
 
 

@@ -1,0 +1,74 @@
+"""What no plan with a purchase option stays below, phase by phase: most of them are told hopeless by that alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+
+from planner.market.purchase_options import PurchaseOption
+from planner.performance.symbols import Array
+from planner.plans.choices import Choices, PhaseModes, is_open
+from planner.plans.node_cost import least_node_usd
+from planner.plans.peak_bound import prices_of
+from planner.tolerances import PHASE_CENTS, SUM_ORDER
+
+
+@dataclass(frozen=True)
+class Least:
+    """Seconds and cents that no layout of a phase with a purchase option beats; shape (purchase options, phases).
+
+    Infinite where a phase has no layout.
+    """
+
+    wall: Array
+    cents: Array
+
+    @classmethod
+    def of(cls, choices: Choices) -> Least:
+        """Those of the purchase options in their order."""
+        shape = (len(choices.purchase_options), len(choices.phases))
+        wall, cents = np.full(shape, inf), np.full(shape, inf)
+        for index in range(len(choices.phases)):
+            steps = steps_of(choices, index)
+            for numbers, columns in choices.modes_by_site(index):
+                here = (numbers, index)
+                wall[here] = np.minimum(wall[here], columns.wall_seconds(steps).min())
+                cents[here] = np.minimum(cents[here], least_cents(choices.prices[numbers], columns, steps).min(axis=1))
+        return cls(wall, cents)
+
+
+def affordable(choices: Choices, wall_seconds: float, cents: float) -> tuple[PurchaseOption, ...]:
+    """The purchase options that a plan within so much time and money may use, the cheapest first.
+
+    Of a job that stays, all phases take their least with one of them; of one that may move, the others their least.
+    """
+    least = Least.of(choices)
+    sums = [
+        one.sum(axis=1, keepdims=True) if choices.together else one - one.min(axis=0) + one.min(axis=0).sum()
+        for one in (least.wall, least.cents)
+    ]
+    fits = (sums[0] * (1 - SUM_ORDER) <= wall_seconds) & (sums[1] <= cents)
+    kept = (choices.purchase_options[number] for number in np.flatnonzero(fits.any(axis=1)))
+    return tuple(sorted(kept, key=usd_per_device_hour))
+
+
+def least_cents(prices: Array, columns: PhaseModes, steps: int) -> Array:
+    """Cents below which no bill of so many steps stays, reserved nodes included; shape (purchase options, layouts).
+
+    `prices` are those of `Choices.prices`.
+    """
+    usd = columns.bought * least_node_usd(prices, columns, steps)
+    return np.asarray(np.maximum(np.floor(100 * usd) - PHASE_CENTS, 0.0), dtype=np.float64)
+
+
+def steps_of(choices: Choices, phase: int) -> int:
+    """Steps of a phase; one while its tokens are what is maximised."""
+    work = choices.phases[phase]
+    return 1 if is_open(choices.problem, work.name) else work.steps
+
+
+def usd_per_device_hour(purchase_option: PurchaseOption) -> float:
+    """The lowest price of a purchase option: cheap ones go first, since they show which of the others are of no use."""
+    return min(prices_of(purchase_option).values()) / purchase_option.placement.machine.per_node

@@ -1,0 +1,155 @@
+"""The page of a difference: from one bill to the other, cause by cause, and what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from planner.report.diff import Difference, bill_lines, decided, shown
+from planner.report.page.axes import LABELS
+from planner.report.page.parts import Card, Chart, Fact, Page, Spec, Table
+from planner.report.variance import Variance, variance
+from planner.units import format_count, format_duration, format_money
+
+TOTALS: Final = "totals"
+"""Name of the layer that has the two bills."""
+MEANING: Final = {
+    "price": "price: unit prices",
+    "hours": "hours: paid hours",
+    "quantity": "quantity: GPUs",
+    "scope": "scope: only in one bill",
+}
+"""What each cause is."""
+
+
+def diff_page(old: Mapping[str, Any], new: Mapping[str, Any], asked: tuple[Difference, ...] = ()) -> Page:
+    """The whole page of two plans' documents; `asked`: what their problems ask for differently."""
+    why = variance(old, new)
+    costs = [float(one["cost_usd"]) for one in (old, new)]
+    title = " → ".join(f"{_plan(one)}, {format_money(float(one['cost_usd']))}" for one in (old, new))
+    tables = (_bill(old, new), _changes("What is asked for", asked), _changes("What changes", decided(old, new)))
+    return Page(
+        title=title,
+        lead=tuple(_lead(costs, why)),
+        cards=(_card("before", old), _card("after", new)),
+        noun="plan",
+        chart=Chart("From one bill to the other", _chart(costs, why, 560), _chart(costs, why, 250), TOTALS),
+        tables=tuple(one for one in tables if one.rows),
+        notes=tuple(_notes(old, new)),
+    )
+
+
+def _plan(plan: Mapping[str, Any]) -> str:
+    return f"{plan['gpus']:,} × {plan['accelerator']}"
+
+
+def _lead(costs: list[float], why: Variance) -> Iterator[str]:
+    """By how much, and what for most of it."""
+    change = costs[1] - costs[0]
+    if not change:
+        yield f"Both cost {format_money(costs[0])}."
+        return
+    more = "more" if change > 0 else "less"
+    yield f"{format_money(costs[0])} before, {format_money(costs[1])} after: {format_money(abs(change))} {more}."
+    parts = [f"{cause} {_signed(float(usd))}" for cause, usd in why.usd.items() if usd]
+    yield f"Of that {', '.join(parts)}."
+    if why.prices:
+        yield f"Unit prices: {'; '.join(why.prices)}."
+
+
+def _signed(usd: float) -> str:
+    return f"{'+' if usd > 0 else ''}{format_money(usd)}"
+
+
+def _card(when: str, plan: Mapping[str, Any]) -> Card:
+    """One of the plans."""
+    cost = format_money(float(plan["cost_usd"]))
+    facts = (
+        Fact("cost", cost),
+        Fact("time", format_duration(plan["wall_seconds"])),
+        Fact("GPU-hours", format_count(plan["gpu_hours"])),
+    )
+    rows = tuple(_purchase(one) for one in plan["purchases"])
+    headings = ("phase", "bought", "nodes", "per GPU-hour", "paid hours", "cost")
+    table = Table("Bill", headings, rows, frozenset({2, 3, 4, 5}))
+    return Card(f"{when}: {_plan(plan)}", _place(plan), f"{when}: {cost}", facts=facts, tables=(table,))
+
+
+def _purchase(one: Mapping[str, Any]) -> tuple[str, ...]:
+    """One line of a bill."""
+    names, cost = (one["phase"], one["kind"].replace("_", "-")), format_money(float(one["cost_usd"]))
+    return (*names, f"{one['nodes']:,}", f"${one['usd_per_gpu_hour']}", f"{one['hours']:,.1f}", cost)
+
+
+def _place(plan: Mapping[str, Any]) -> str:
+    place = plan.get("placement") or {}
+    return " ".join(filter(None, (place.get(key) for key in ("cloud", "region", "zone", "instance_type"))))
+
+
+def _chart(costs: list[float], why: Variance, width: int) -> Spec:
+    """The two bills, and between them each cause from where the last one ended."""
+    totals = [{"step": name, "from": 0.0, "to": cost} for name, cost in zip(("before", "after"), costs, strict=True)]
+    causes, reached = [], costs[0]
+    for cause, usd in why.usd.items():
+        if usd:
+            causes.append({"step": cause, "from": reached, "to": reached + float(usd), "words": _signed(float(usd))})
+            reached += float(usd)
+    order = ["before", *(one["step"] for one in causes), "after"]
+    ends = [*costs, *(float(str(one["to"])) for one in causes)]
+    x = {"field": "step", "type": "ordinal", "sort": order, "axis": {"title": None, "labelAngle": 0}}
+    scale = {"domain": [0, max(ends) * HEADROOM], "nice": False}
+    axis = {"title": "US dollars", "labelExpr": LABELS["cost"], "tickCount": 6}
+    low = {"field": "from", "type": "quantitative", "scale": scale, "axis": axis}
+    high = {"field": "to", "type": "quantitative", "scale": scale, "axis": axis}
+    bars = {"x": x, "y": low, "y2": {"field": "to"}}
+    tone = {"condition": {"test": "datum.to > datum.from", "value": "var(--bad)"}, "value": "var(--good)"}
+    words = [*({**one, "words": format_money(float(str(one["to"])))} for one in totals), *causes]
+    text = {"type": "text", "dy": -8, "aria": False, "fontSize": 11 if width > NARROW else 9}
+    return {
+        "width": width,
+        "height": 320,
+        "padding": 4,
+        "layer": [
+            {
+                "name": TOTALS,
+                "data": {"values": totals},
+                "mark": {"type": "bar", "color": "var(--s0)"},
+                "encoding": bars,
+            },
+            {"data": {"values": causes}, "mark": {"type": "bar", "aria": False}, "encoding": {**bars, "color": tone}},
+            {
+                "data": {"values": words},
+                "transform": [{"calculate": "max(datum.from, datum.to)", "as": "to"}],
+                "mark": text,
+                "encoding": {"x": x, "y": high, "text": {"field": "words"}},
+            },
+        ],
+    }
+
+
+HEADROOM: Final = 1.08
+"""Height of the axis in highest bars."""
+NARROW: Final = 300
+"""Width below which the words of a chart are smaller."""
+
+
+def _bill(old: Mapping[str, Any], new: Mapping[str, Any]) -> Table:
+    """Both bills line by line."""
+    rows = tuple(
+        (name, format_money(was), format_money(now), _signed(float(now - was)) if now != was else "–")
+        for name, was, now in bill_lines(old, new)
+    )
+    return Table("Bill", ("line", "before", "after", "change"), rows, frozenset({1, 2, 3}))
+
+
+def _changes(title: str, found: tuple[Difference, ...]) -> Table:
+    """Every key that differs."""
+    rows = tuple((one.key, shown(one.key, one.old), shown(one.key, one.new)) for one in found)
+    return Table(title, ("key", "before", "after"), rows, frozenset({1, 2}))
+
+
+def _notes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """What the causes mean, and of when the prices are."""
+    yield "; ".join(MEANING.values()) + ". Price × hours × GPUs: each factor gets its share, and the causes add up."
+    if dates := [one["catalog_date"] for one in (old, new) if one.get("catalog_date")]:
+        yield f"Prices: catalogs of {' and '.join(dates)}."
