@@ -126,7 +126,8 @@ def job_of(document: Mapping[str, Any]) -> Job:
     if plan is None:
         raise InputError("it holds no plan", fix="solve the problem first; plan solve lists the smallest relaxations")
     if len({(one.get("accelerator"), *(one.get("placement") or {}).values()) for one in plan["phases"]}) > 1:
-        raise InputError("its phases run in several places; a replay stays in one", fix="set market.together: true")
+        message = "its phases run in several places; only a plan that stays in one is replayed or tracked"
+        raise InputError(message, fix="set market.together: true")
     assumed: list[str] = []
     prices = _prices(plan, assumed)
     phases = tuple(_phase(plan, phase, assumed) for phase in plan["phases"][:MAX_PHASES])
