@@ -135,7 +135,7 @@ def affordable_node_seconds(choices: Choices) -> float:
     return max(
         _affordable(choices.prices[numbers], columns, work.steps, budget)
         for index, work in enumerate(choices.phases)
-        for numbers, columns in choices.modes_by_site(index)
+        for numbers, columns in choices.modes_by_site(index, modelled=True)
     )
 
 
@@ -153,4 +153,4 @@ def _affordable(prices: Array, columns: PhaseModes, steps: int, usd: float) -> f
 
 
 def _used(choices: Choices, phase: int) -> list[PhaseModes]:
-    return [choices.columns[phase][site] for site in choices.sites_of(phase)]
+    return [modes for _, modes in choices.options_of(phase)]

@@ -58,6 +58,13 @@ def build(choices: Choices, clock: Clock | None = None) -> Built:
         rule.every_node_is_bought(model, phase)
         rule.reservation_covers_phase(model, phase)
         rule.buys_what_is_sold(model, phase)
+        rule.memory_adds_up(model, phase)
+        rule.leaves_headroom(model, phase)
+        rule.fits_surely(model, phase)
+        rule.leaves_room_to_grow(model, phase)
+        rule.keeps_pins(model, phase, choices.workload.pins)
+        rule.step_adds_up(model, phase)
+        rule.wall_adds_up(model, phase)
         rule.times_are_the_layouts(model, phase)
         rule.purchases_last_the_phase(model, phase)
         rule.phase_costs(model, phase, scale)
@@ -208,7 +215,7 @@ def _phase(built: Built, choices: Choices, found: Search, index: int) -> PhaseDe
     option = next(place for place, chosen in enumerate(phase.options) if found.is_true(chosen))
     site = phase.figures.sites[option]
     return PhaseDecision(
-        columns=choices.columns[index][site],
+        columns=choices.modelled[index][site],
         index=phase.figures.indices[option],
         steps=work.steps,
         on_demand=found.value(phase.on_demand),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from planner.cpsat.fixed_point import LARGEST, FixedPoint
@@ -36,6 +36,12 @@ class PhaseVariables:
     on_demand: IntVar
     spot: IntVar
     reserved: IntVar
+    memory: IntVar
+    """Expected peak of the fullest device, of all parts; in KiB. Bounded where a rule on memory can be broken."""
+    memory_parts: Mapping[str, IntVar]
+    step: IntVar
+    """Time of one step, of all parts, in units divided by the steps of the phase."""
+    step_parts: Mapping[str, IntVar]
     wall: IntVar
     """Expected, from start to end."""
     node_time: IntVar
@@ -154,6 +160,8 @@ def _phase(
     spot = max(min(purchase_option.spot_nodes, bought) for purchase_option in choices.purchase_options)
     reserved = bought if any(purchase_option.reservation for purchase_option in choices.purchase_options) else 0
 
+    memory = figures.memory.parts if figures.memory.rules else {}
+
     def number(name: str, largest: int) -> IntVar:
         return _number(model, f"{figures.name}.{name}", largest)
 
@@ -169,6 +177,10 @@ def _phase(
         on_demand=number("on_demand", bought),
         spot=number("spot", spot),
         reserved=number("reserved", reserved),
+        memory=number("memory", sum(map(max, memory.values()))),
+        memory_parts={part: number(f"memory.{part}", max(values)) for part, values in memory.items()},
+        step=number("step", sum(map(max, figures.step.values()))),
+        step_parts={part: number(f"step.{part}", max(values)) for part, values in figures.step.items()},
         wall=number("wall", figures.most_wall()),
         node_time=number("node_time", node_time),
         paid=number("paid", max(figures.paid)),

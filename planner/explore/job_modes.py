@@ -23,7 +23,7 @@ from planner.explore.job_sums import (
 )
 from planner.explore.journeys import undominated_journeys
 from planner.explore.least import affordable, steps_of
-from planner.layouts.dominance import undominated
+from planner.layouts.dominance import not_beaten, undominated
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices
@@ -41,11 +41,13 @@ class Bounds:
     wall_seconds: float = inf
     cost_usd: float = inf
     gpus: float = inf
+    expected_seconds: float = inf
+    """On the expected wall time alone: `wall_seconds` bounds the one that is kept."""
 
     @property
     def left(self) -> Left:
         """What is left for the whole job."""
-        return Left(self.wall_seconds, self.cents, self.gpus)
+        return Left(min(self.wall_seconds, self.expected_seconds), self.cents, self.gpus, self.wall_seconds)
 
     @property
     def cents(self) -> float:
@@ -54,7 +56,8 @@ class Bounds:
 
     def keeps(self, mode: JobMode) -> bool:
         """Whether a mode is within time and money; modes are made within a number of devices."""
-        return mode.kept_seconds <= self.wall_seconds and mode.cost_usd <= self.cost_usd
+        in_time = mode.kept_seconds <= self.wall_seconds and mode.wall_seconds <= self.expected_seconds
+        return in_time and mode.cost_usd <= self.cost_usd
 
 
 CENT_DIGITS: Final = 3
@@ -144,7 +147,7 @@ def _together(choices: Choices, bounds: Bounds, clock: Clock | None) -> tuple[Jo
 def _may_add(known: Array, goals: Array) -> bool:
     """Whether some goals are not beaten by what is known, which is in order of wall time."""
     if known.shape[1] > 2:
-        return any(not (known <= one).all(axis=1).any() for one in goals)
+        return bool(not_beaten(goals, known).any())
     faster = np.searchsorted(known[:, 0], goals[:, 0], side="right") - 1
     least = np.concatenate((known[:, 1], [np.inf]))[faster]
     return bool((goals[:, 1] < least).any())

@@ -56,7 +56,11 @@ def proven(choices: Choices, plan: Plan | None, clock: Clock) -> Solution:
 
 def _starting_point(choices: Choices, plan: Plan | None) -> Decision | None:
     """The decisions of the best plan: without them, a search was seen to creep through hundreds of better ones."""
-    mode = best_mode(_around(choices, plan), bounds_of(choices.problem)) if plan else None
+    if plan is None:
+        return None
+    longest = plan.wall_seconds * (1 + SUM_ORDER)
+    within = replace(bounds_of(choices.problem), cost_usd=float(plan.cost_usd), expected_seconds=longest)
+    mode = best_mode(_around(choices, plan), within)
     return decision_of(choices, mode) if mode else None
 
 

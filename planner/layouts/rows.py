@@ -51,6 +51,12 @@ class LayoutRows:
         """The columns of degrees by name."""
         return {name: getattr(self, name) for name in COLUMNS}
 
+    def joined(self, other: LayoutRows) -> LayoutRows:
+        """These rows and others."""
+        return LayoutRows(
+            **{f.name: np.concatenate((getattr(self, f.name), getattr(other, f.name))) for f in fields(self)}
+        )
+
     def take(self, index: Index | slice) -> LayoutRows:
         """Some of the rows."""
         taken = LayoutRows(**{f.name: getattr(self, f.name)[index] for f in fields(self)})

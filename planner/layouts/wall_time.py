@@ -88,6 +88,16 @@ class RunTime:
         """The times of some of the layouts."""
         return RunTime(*(Growth(one.start[index], one.each[index]) for one in self.figures))
 
+    def joined(self, other: RunTime) -> RunTime:
+        """The times of these layouts and of others."""
+        pairs = zip(self.figures, other.figures, strict=True)
+        return RunTime(
+            *(
+                Growth(np.concatenate((one.start, more.start)), np.concatenate((one.each, more.each)))
+                for one, more in pairs
+            )
+        )
+
     @property
     def figures(self) -> tuple[Growth, ...]:
         """All of them, in order."""

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from planner.errors import InputError, Place
+from planner.files import readable
 from planner.performance.symbols import Array
 from planner.validation.score import NORMAL_FROM_MAD
 
@@ -206,9 +207,6 @@ def _lines(path: Path) -> Iterator[str]:
 
     A progress bar is written over itself: each of its states is a line.
     """
-    try:
-        with path.open("rb") as stream:
-            while line := stream.readline(LONGEST_LINE):
-                yield from _COLOUR.sub("", line.decode("utf-8", "replace")).split("\r")
-    except OSError as error:
-        raise InputError(f"cannot read it: {error.strerror}", place=Place(str(path)), fix="check the path") from None
+    with readable(Place(str(path)), "give the path of a file"), path.open("rb") as stream:
+        while line := stream.readline(LONGEST_LINE):
+            yield from _COLOUR.sub("", line.decode("utf-8", "replace")).split("\r")

@@ -25,7 +25,7 @@ from planner.report.grants import beyond_lines, grant_line
 from planner.report.memory import headroom_line, memory_legend
 from planner.report.near_optimal import near_optimal_lines
 from planner.report.relaxations import print_relaxations
-from planner.report.sensitivity import worth_lines
+from planner.report.sensitivity import rule_lines, worth_lines
 from planner.report.spend import spend_parts
 from planner.report.spot_break_even import turning_lines
 from planner.report.tables import facts, indented, text_table
@@ -48,7 +48,8 @@ def print_answer(document: PlanDocument) -> None:
     """Prints an answer on stdout, with nothing in it read as markup, and what would change it."""
     console = wide_console()
     console.print(Group(*answer_parts(document)))
-    for line in (*worth_lines(document.sensitivity), *turning_lines(document.spot_turning_point)):
+    worth = (*worth_lines(document.sensitivity), *rule_lines(document.rules))
+    for line in (*worth, *turning_lines(document.spot_turning_point)):
         console.print(Text(line))
     if document.relaxations:
         print_relaxations(document)

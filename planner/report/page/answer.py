@@ -16,7 +16,7 @@ from planner.report.page.parts import Badge, Card, Page, Table
 from planner.report.page.plan_card import plan_card
 from planner.report.plan_text import limit_rows, limits_asked, nearness, runner_up
 from planner.report.relaxations import from_and_to, reason_of, set_arguments
-from planner.report.sensitivity import worth_lines
+from planner.report.sensitivity import rule_lines, worth_lines
 from planner.report.spend import SPEND_HEADINGS, spend_lines, spend_rows
 from planner.report.spot_break_even import turning_lines
 from planner.units import format_combinations, format_money
@@ -45,7 +45,7 @@ def _what_would_change(document: PlanDocument, plan: PlanPart) -> Iterator[str]:
         yield f"{grant.in_words[0].upper()}{grant.in_words[1:]}. {grant_line(grant)}"
     yield from near_optimal_lines(document.near_optimal, plan)
     yield from beyond_lines(document.better_with_grant, plan)
-    yield from filter(None, worth_lines(document.sensitivity))
+    yield from filter(None, (*worth_lines(document.sensitivity), *rule_lines(document.rules)))
 
 
 def _lead(document: PlanDocument) -> Iterator[str]:
