@@ -35,13 +35,13 @@ from planner.plans.document_parts import (
     SolverPart,
     SpotTurningPart,
 )
+from planner.plans.phase_part import PhasePart
 from planner.plans.plan_part import (
     AlternativePart,
     BetterWithGrantPart,
     EstimatePart,
     ExpectedCostPart,
     NearOptimalPart,
-    PhasePart,
     PlanPart,
 )
 from planner.problem.document import parse_document
