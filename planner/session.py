@@ -25,7 +25,8 @@ from planner.plans.document import FORMAT_VERSION, PlanDocument
 from planner.plans.limits import limits_of
 from planner.plans.solution import Status
 from planner.problem.document import Document, parse_document, read_document, with_overrides
-from planner.problem.problem import Lateness, Problem
+from planner.problem.objective import Lateness
+from planner.problem.problem import Problem
 from planner.problem.run import Run
 from planner.problem.written import as_written
 from planner.report.result import Result

@@ -52,7 +52,7 @@ def expected_cost(choices: Choices, plan: Plan) -> ExpectedCost:
         raise ValueError("the problem says nothing of being late")
     shares = (np.arange(POINTS) + 0.5) / POINTS
     times = plan_distribution(plan, choices.problem).seconds.quantile(shares)
-    late = np.outer(times, error_of(choices.workload, plan).factors) - lateness.at
+    late = np.outer(times, error_of(choices.workload, plan).factors) - (lateness.at - plan.idle_seconds)
     seconds = float(np.maximum(late, 0.0).mean())
     return ExpectedCost(plan, float((late > 0).mean()), seconds, seconds / SECONDS_PER_DAY * float(lateness.late))
 

@@ -117,7 +117,7 @@ def _headline(document: PlanDocument, plan: PlanPart) -> Text:
 
 def _journey(plan: PlanFigures) -> str:
     """Where each phase runs, and how long moving takes, on a line each; empty where the job stays in one place."""
-    if len(plan.stays) == 1:
+    if len({(phases[0].accelerator, phases[0].placement.title) for phases in plan.stays}) == 1:
         return ""
     moved = {one.phase: f", after a move of {format_duration(one.wall_seconds)}" for one in plan.moves}
     lines = []

@@ -10,8 +10,11 @@ from planner.simulate.job import SimulatedJob, SimulatedPhase
 
 
 def plan_distribution(plan: Plan, problem: Problem) -> JobDistribution:
-    """How time and cost of a plan are distributed; by closed forms where it moves: a replay stays in one place."""
-    if len(plan.stays) > 1:
+    """How time, without waits and pauses, and cost of a plan are distributed.
+
+    By closed forms where it moves or days matter: a replay stays in one place, at one price.
+    """
+    if len(plan.stays) > 1 or plan.placement.is_dated:
         return JobDistribution(plan.moments.delays, plan.moments.bill, 0)
     return distribution_of(job_of_plan(plan, problem), plan.moments)
 

@@ -44,7 +44,7 @@ def risk_summary(plan: Plan, problem: Problem) -> RiskSummary:
     found, deadline = plan_distribution(plan, problem), problem.limits.deadline
     in_time = both = known = None
     if deadline is not None:
-        workload, bound = workload_of(problem), np.asarray(deadline)
+        workload, bound = workload_of(problem), np.asarray(deadline - plan.idle_seconds)
         in_time = float(found.seconds.within(bound))
         error = error_of(workload, plan)
         both = float(found.seconds.within_uncertain(bound, error))
@@ -52,8 +52,8 @@ def risk_summary(plan: Plan, problem: Problem) -> RiskSummary:
             weight * float(found.seconds.within_uncertain(bound / slower, error))
             for weight, slower in capacity_cases(plan, problem)
         )
-    quantiles = (_quantiles(found.seconds), _quantiles(found.usd))
-    return RiskSummary(*quantiles, in_time, both, problem.risk.counts, known, found.runs)
+    seconds = {name: value + plan.idle_seconds for name, value in _quantiles(found.seconds).items()}
+    return RiskSummary(seconds, _quantiles(found.usd), in_time, both, problem.risk.counts, known, found.runs)
 
 
 def _quantiles(found: Distribution) -> dict[str, float]:
