@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from planner.problem.quantities import DailyCost, Duration, Money, Share
 from planner.problem.schema_base import Rule, SchemaModel
@@ -11,6 +11,14 @@ from planner.problem.schema_base import Rule, SchemaModel
 Objective = Literal["cost", "time", "tokens"]
 EXPECTED_COST: Final = "expected cost"
 """The objective that weighs a bill against the cost of being late."""
+OBJECTIVE_SCHEMA: Final[dict[str, Any]] = {
+    "anyOf": [{"enum": [*get_args(Objective), EXPECTED_COST]}, {"type": "object"}],
+    "examples": ["time", EXPECTED_COST, "{cost, within: 1%, then: time}"],
+}
+DEADLINE_SCHEMA: Final[dict[str, Any]] = {
+    "anyOf": [{"type": "string"}, {"type": "object"}],
+    "examples": ["60d", "{at: 60d, late: $50k/day}"],
+}
 
 
 class Lateness(SchemaModel):
@@ -33,6 +41,13 @@ class Preference(SchemaModel):
     """What a day sooner is worth, such as `$20k`: cost and time are weighed by it; only with objective cost."""
     expected: bool = False
     """Whether the cost of being late counts by expectation: `objective: expected cost`; default no."""
+
+
+def split_deadline(data: object) -> object:
+    """`deadline: {at: 60d, late: $50k/day}` among the limits as a cost of being late."""
+    if isinstance(data, dict) and isinstance(data.get("deadline"), dict):
+        return {key: value for key, value in data.items() if key != "deadline"} | {"lateness": data["deadline"]}
+    return data
 
 
 def split_objective(data: object) -> object:

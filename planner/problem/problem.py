@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     Field,
@@ -24,12 +24,15 @@ from planner.problem.calendar import Schedule
 from planner.problem.document import dotted, read_document
 from planner.problem.json_schema import described
 from planner.problem.objective import (
+    DEADLINE_SCHEMA,
     EXPECTED_COST,
+    OBJECTIVE_SCHEMA,
     Lateness,
     Objective,
     Preference,
     lateness_rules,
     preference_rules,
+    split_deadline,
     split_objective,
 )
 from planner.problem.own_offer import OwnOffer
@@ -166,13 +169,10 @@ LARGEST_CLUSTER: Final = 1_048_576
 """Most devices that `limits.gpus` may state."""
 
 
-_DEADLINE = {"anyOf": [{"type": "string"}, {"type": "object"}], "examples": ["60d", "{at: 60d, late: $50k/day}"]}
-
-
 class Limits(SchemaModel):
     """What the plan must keep to; each is one constraint that can be relaxed, priced and explained."""
 
-    deadline: Annotated[Duration | None, WithJsonSchema(_DEADLINE)] = None
+    deadline: Annotated[Duration | None, WithJsonSchema(DEADLINE_SCHEMA)] = None
     """Longest wall time of all phases together, such as `60d`; default: none.
     `{at: 60d, late: $50k/day}` may be missed at that cost, for `objective: expected cost`."""
     lateness: Lateness | None = None
@@ -191,9 +191,7 @@ class Limits(SchemaModel):
     @model_validator(mode="before")
     @classmethod
     def _deadline_is_split(cls, data: object) -> object:
-        if isinstance(data, dict) and isinstance(data.get("deadline"), dict):
-            return {key: value for key, value in data.items() if key != "deadline"} | {"lateness": data["deadline"]}
-        return data
+        return split_deadline(data)
 
     def broken_rules(self) -> Iterator[Rule]:
         """The rules on single limits that their types do not state."""
@@ -271,12 +269,6 @@ class Risk(SchemaModel):
             yield Rule(("risk", "confidence"), message, "write confidence: 95%")
 
 
-_OBJECTIVE = {
-    "anyOf": [{"enum": [*get_args(Objective), EXPECTED_COST]}, {"type": "object"}],
-    "examples": ["time", EXPECTED_COST, "{cost, within: 1%, then: time}"],
-}
-
-
 class Problem(SchemaFile):
     """One training job, where it may run, and within which limits."""
 
@@ -295,7 +287,7 @@ class Problem(SchemaFile):
     limits: Limits = Limits()
     layout: LayoutPins = LayoutPins()
     risk: Risk = Risk()
-    objective: Annotated[Objective, WithJsonSchema(_OBJECTIVE)] = "cost"
+    objective: Annotated[Objective, WithJsonSchema(OBJECTIVE_SCHEMA)] = "cost"
     """What is best: the lowest cost, the shortest time, or the most tokens of the first phase; default cost.
     `expected cost` adds what being late costs by expectation, with a deadline `{at: 60d, late: $50k/day}`.
     A mapping adds what decides among plans that are about as good: `{cost, within: 1%, then: time}`, or
