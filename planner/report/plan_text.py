@@ -187,7 +187,7 @@ def _layouts(plan: PlanFigures, pins: Mapping[str, object]) -> Table:
     for phase in plan.phases:
         table.add_row(
             phase.name,
-            f"{phase.gpus:,}" + (f"+{phase.spare_nodes * plan.gpus_per_node:,}" if phase.spare_nodes else ""),
+            f"{phase.gpus:,}" + (f" + {phase.spare_nodes * plan.gpus_per_node:,} spare" if phase.spare_nodes else ""),
             f"{phase.tensor}",
             f"{phase.pipeline}" + (f"×{phase.virtual_pipeline}" if phase.virtual_pipeline > 1 else ""),
             f"{phase.context}",
