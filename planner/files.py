@@ -23,6 +23,8 @@ CHUNK: Final = 2**16
 """Bytes that are taken from a pipe at a time."""
 
 
+LARGEST_ANSWER: Final = 16 * 2**20
+"""Bytes of the largest answer that is read."""
 STDIN: Final = "-"
 """The path that means standard input, where a user gives it."""
 
