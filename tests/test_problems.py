@@ -13,7 +13,7 @@ from planner.verify.oracle import agrees, best_value
 
 FOLDER = Path(__file__).resolve().parent.parent / "problems"
 PROBLEMS = sorted(FOLDER.glob("*.yaml"))
-ANYWHERE = {"deepseek_v3_anywhere", "own_cluster", "startup_7b"}
+ANYWHERE = {"deepseek_v3_anywhere", "deepseek_v3_free_places", "own_cluster", "startup_7b"}
 """Problems over the whole catalog: enumerating them takes long, `plan solve --check` does it."""
 
 
