@@ -104,7 +104,7 @@ def _workers(_: click.Context, __: click.Parameter, text: str | None) -> int | s
 
 def html_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--html FILE`; the command receives `html`, and InputError is raised at once when pages cannot be made."""
-    text = "Write a self-contained HTML report."
+    text = "Write a self-contained HTML report (extra html)."
     return click.option("--html", type=click.Path(), metavar="FILE", callback=require_html, help=text)(command)
 
 
@@ -114,6 +114,21 @@ def require_html(_: click.Context, __: click.Parameter, path: str | None) -> str
         from planner.report.page.drawing import require_libraries
 
         require_libraries()
+    return path
+
+
+def xlsx_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--xlsx FILE`; the command receives `xlsx`, and InputError is raised at once when none can be made."""
+    text = "Write a workbook that recomputes (extra xlsx)."
+    return click.option("--xlsx", type=click.Path(), metavar="FILE", callback=_require_xlsx, help=text)(command)
+
+
+def _require_xlsx(_: click.Context, __: click.Parameter, path: str | None) -> str | None:
+    """An option's callback: its path, once what workbooks need is there. Raises InputError."""
+    if path is not None:
+        from planner.report.sheets import require_workbooks
+
+        require_workbooks()
     return path
 
 

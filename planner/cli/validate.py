@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from planner.cli.options import workers_option
+from planner.cli.options import workers_option, working
 from planner.errors import InputError, Issue, Place
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def validate(runs: Path | None, as_json: bool, calibration: Path | None, workers
     from planner.validation.validate import validate as run
 
     record = read_calibration(calibration) if calibration else load_calibration()
-    found = run(runs or builtin_runs(), record, spread_over(workers))
+    with working("comparing with published runs" if runs is None else "comparing with measured runs"):
+        found = run(runs or builtin_runs(), record, spread_over(workers))
     if all(row.predicted is None for row in found.rows):
         _refuse(found, str(runs or builtin_runs()))
     if as_json:

@@ -23,6 +23,7 @@ from planner.explore.job_sums import (
 )
 from planner.explore.journeys import undominated_journeys
 from planner.explore.least import affordable, steps_of
+from planner.explore.timetable import Timed, undominated_timetables
 from planner.layouts.dominance import not_beaten, undominated
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
@@ -88,6 +89,8 @@ class JobMode:
     """What a deadline bounds: the expected wall time, or the time that is kept with `risk.confidence`."""
     cost_usd: float
     """US dollars, in whole cents."""
+    decision: Decision | None = None
+    """What was decided, where offers change in time: when each phase begins too."""
 
     @property
     def purchase_option(self) -> PurchaseOption:
@@ -102,10 +105,18 @@ def undominated_job_modes(choices: Choices, bounds: Bounds, clock: Clock | None 
     `risk.confidence` the time that is kept counts beside the expected one. Under `objective: tokens` the first phase
     has one step.
     """
+    if choices.is_dated:
+        return tuple(_dated(one) for one in undominated_timetables(choices, bounds.left))
     if choices.together:
         return _together(choices, bounds, clock)
     journeys = undominated_journeys(choices, bounds.left)
     return tuple(_mode(choices, stays, sums) for stays, sums in journeys)
+
+
+def _dated(timed: Timed) -> JobMode:
+    """A way to run the job by days."""
+    options = tuple(phase.index for phase in timed.decision.phases)
+    return JobMode(timed.decision.stays, options, timed.seconds, timed.seconds, timed.usd, timed.decision)
 
 
 def _together(choices: Choices, bounds: Bounds, clock: Clock | None) -> tuple[JobMode, ...]:
@@ -171,6 +182,8 @@ def plan_of_mode(choices: Choices, problem: Problem, mode: JobMode) -> Plan:
 
 def decision_of(choices: Choices, mode: JobMode) -> Decision:
     """A mode as what the search would have decided."""
+    if mode.decision is not None:
+        return mode.decision
     of_phases = [(stay, index) for stay in mode.stays for index in stay.phases]
     phases = tuple(_phase(choices, stay, index, mode.options[index]) for stay, index in of_phases)
     return Decision(mode.stays, phases)
