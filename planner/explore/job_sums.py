@@ -18,7 +18,7 @@ import numpy.typing as npt
 from planner.availability.chance_constraint import deviations_of, promised
 from planner.explore.least import least_cents, steps_of
 from planner.layouts.dominance import undominated
-from planner.market.money import line_cents
+from planner.market.money import line_cents, node_hours_usd
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices, PhaseModes, site_of
@@ -71,16 +71,23 @@ class Left:
     wall_seconds: float
     cents: float
     gpus: float
+    kept_seconds: float = inf
+    """Of the time that adds up where the estimate's error counts."""
+    cheapest: bool = False
+    """Whether only the least cost is wanted, and no other way with more cost and less time."""
 
     def beside(self, others: Array) -> Left:
         """The same when other phases, of shape (layouts, columns of `SUMS`), take their least too."""
-        wall, cents = (float(others[:, column].min(initial=inf)) for column in (WALL, CENTS))
-        return self.less(wall, cents)
+        wall, kept, cents = (float(others[:, column].min(initial=inf)) for column in (WALL, KEPT, CENTS))
+        return self.less(wall, cents, kept)
 
-    def less(self, wall_seconds: float, cents: float) -> Left:
+    def less(self, wall_seconds: float, cents: float, kept_seconds: float = 0.0) -> Left:
         """The same when so much is taken elsewhere."""
-        left = self.wall_seconds - wall_seconds + SUM_ORDER * (0.0 if wall_seconds == inf else wall_seconds)
-        return replace(self, wall_seconds=left, cents=self.cents - cents)
+        wall, kept = (
+            left - taken + SUM_ORDER * (0.0 if taken == inf else taken)
+            for left, taken in ((self.wall_seconds, wall_seconds), (self.kept_seconds, kept_seconds))
+        )
+        return replace(self, wall_seconds=wall, cents=self.cents - cents, kept_seconds=kept)
 
     def nodes(self, purchase_option: PurchaseOption) -> float:
         """Most nodes that a purchase option has within them."""
@@ -93,7 +100,8 @@ Seen = Callable[[Array], Array]
 
 def within(values: Array, left: Left, seen: Seen) -> Counts:
     """Index of what is within what is left by expected values and beaten by nothing, fastest first."""
-    fits = np.flatnonzero((values[:, WALL] <= left.wall_seconds) & (values[:, CENTS] <= left.cents))
+    in_time = (values[:, WALL] <= left.wall_seconds) & (values[:, KEPT] <= left.kept_seconds)
+    fits = np.flatnonzero(in_time & (values[:, CENTS] <= left.cents))
     return fits[undominated(seen(values[fits]))]
 
 
@@ -102,10 +110,15 @@ def wall_and_cents(values: Array) -> Array:
     return values[:, [WALL, CENTS]]
 
 
-def seen_so_far(risk: Risk) -> Seen:
-    """What counts while phases are still to come: of luck alone all of it, since the rest decides the shape."""
+def seen_so_far(risk: Risk, paid_by_wall: float | None = None) -> Seen:
+    """What counts while phases are still to come: of luck alone all of it, since the rest decides the shape.
+
+    `paid_by_wall`: where only the least cost is wanted, cents that each second of the expected time costs on top.
+    """
     if counts_error(risk):
-        return lambda values: values[:, [WALL, KEPT, CENTS]]
+        if paid_by_wall is None:
+            return lambda values: values[:, [WALL, KEPT, CENTS]]
+        return lambda values: np.column_stack((values[:, KEPT], values[:, CENTS] + paid_by_wall * values[:, WALL]))
     return wall_and_cents if risk.confidence is None else lambda values: values
 
 
@@ -155,12 +168,22 @@ def sums_of(
     remaining = [left]
     for values in phases[:0:-1]:
         remaining.append(remaining[-1].beside(values))
-    whole = len(span) == len(choices.phases)
-    seen = [seen_so_far(risk)] * (len(phases) - 1) + [(seen_at_last if whole else seen_so_far)(risk)]
+    paid_by_wall = _paid_by_wall(purchase_option, reserved) if left.cheapest else None
+    whole, so_far = len(span) == len(choices.phases), seen_so_far(risk, paid_by_wall)
+    seen = [so_far] * (len(phases) - 1) + [seen_at_last(risk) if whole else so_far]
     for values, room, of_sums in zip(phases, reversed(remaining), seen, strict=True):
-        alone = within(values, room, seen_so_far(risk))
+        alone = within(values, room, so_far)
         sums = sums.joined(Sums(values[alone], alone[:, None]), room, of_sums)
     return sums
+
+
+def _paid_by_wall(purchase_option: PurchaseOption, reserved: int) -> float | None:
+    """Cents that each second of the expected time costs with so many reserved nodes; None where a term decides too."""
+    reservation = purchase_option.reservation
+    if not reserved or reservation is None:
+        return 0.0
+    usd = node_hours_usd(reserved, reservation.usd_per_node_hour, np.asarray(1.0))
+    return None if reservation.committed_seconds else 100 * float(usd)
 
 
 def phase_figures(
@@ -254,7 +277,7 @@ def sums_of_phase(choices: Choices, purchase_option: PurchaseOption, index: int,
     best = np.argmin([values[:, CENTS] for values in bought], axis=0)
     rows = np.arange(len(best))
     values = np.where((nodes <= left.nodes(purchase_option))[:, None], np.stack(bought)[best, rows], inf)
-    kept = within(values, left, seen_so_far(choices.problem.risk))
+    kept = within(values, left, seen_so_far(choices.problem.risk, 0.0 if left.cheapest else None))
     return Sums(values[kept], kept[:, None]), np.stack(counts)[best, rows][kept]
 
 

@@ -31,7 +31,7 @@ from planner.explore.job_sums import (
     with_reservation,
     within,
 )
-from planner.explore.least import Least, usd_per_device_hour
+from planner.explore.least import Least, steps_of, usd_per_device_hour
 from planner.layouts.dominance import undominated
 from planner.layouts.wall_time import interruption_rates
 from planner.market.placements import Placement
@@ -39,6 +39,7 @@ from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices
 from planner.plans.moves import BYTES_PER_GB, Move, carried_bytes, move_between, usd_per_gb
+from planner.plans.plan_error import kept_of_phase
 from planner.plans.solution import Stay
 
 LEAST_SUM: Final = SUMS.index("least")
@@ -63,6 +64,13 @@ def _dearest_move(choices: Choices, phase: int) -> Move:
     restart = max(interruption_rates(one.machine.accelerator.name).restart_seconds for one in placements)
     usd = max(size / BYTES_PER_GB * float(usd_per_gb(choices.problem, one)) for one in placements)
     return Move(restart + size / choices.problem.market.moving.bandwidth, size, ceil(100 * usd))
+
+
+def _least_kept(choices: Choices, phase: int) -> float:
+    """Seconds that a phase keeps at least, where the estimate's error counts; else nothing."""
+    steps = steps_of(choices, phase)
+    on_sites = ((choices.machines[site.machine], choices.columns[phase][site]) for site in choices.sites_of(phase))
+    return min(float(kept_of_phase(choices, machine, modes, steps).min()) for machine, modes in on_sites)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +103,8 @@ class _Journeys:
         self.known: dict[tuple[int, int], Array] = {}
         """Sums of stays by their phases, each with moves to it and from it; unbeaten, in order of wall time."""
         self.dearest = [_dearest_move(choices, phase) for phase in range(len(choices.phases))]
-        self.seen = seen_so_far(choices.problem.risk)
+        self.least_kept = np.asarray([_least_kept(choices, phase) for phase in range(len(choices.phases))])
+        self.seen = seen_so_far(choices.problem.risk, 0.0 if left.cheapest else None)
 
     def ending_with(self, last: int, ended: list[dict[_Place, Sums]]) -> dict[_Place, Sums]:
         """The ways through all phases up to one, by the placement of its stay."""
@@ -174,7 +183,8 @@ class _Journeys:
         """What is left for some phases when all others take their least."""
         others = np.ones(len(self.choices.phases), dtype=np.bool_)
         others[span.start : span.stop] = False
-        return self.left.less(float(self.least_walls[others].sum()), float(self.least_cents[others].sum()))
+        least = (self.least_walls, self.least_cents, self.least_kept)
+        return self.left.less(*(float(one[others].sum()) for one in least))
 
     def _affordable(self, span: range) -> list[PurchaseOption]:
         """The purchase options with which some phases can be within what is left for them, the cheapest first."""

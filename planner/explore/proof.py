@@ -56,7 +56,12 @@ def proven(choices: Choices, plan: Plan | None, clock: Clock) -> Solution:
 
 def _starting_point(choices: Choices, plan: Plan | None) -> Decision | None:
     """The decisions of the best plan: without them, a search was seen to creep through hundreds of better ones."""
-    mode = best_mode(_around(choices, plan), bounds_of(choices.problem)) if plan else None
+    if plan is None:
+        return None
+    bounds = bounds_of(choices.problem)
+    if choices.objective == "cost":
+        bounds = replace(bounds, cost_usd=min(bounds.cost_usd, float(plan.cost_usd)))
+    mode = best_mode(_around(choices, plan), bounds)
     return decision_of(choices, mode) if mode else None
 
 
