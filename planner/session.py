@@ -165,7 +165,7 @@ class Session:
         from planner.simulate.job import job_of
         from planner.simulate.replay import replay as replayed
 
-        job = job_of(self.solve().data())
+        job = job_of(self.solve())
         return replay_result(Replay(job, replayed(job, job.policies(), runs=runs, seed=seed), runs, seed, ()))
 
 

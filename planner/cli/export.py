@@ -51,10 +51,9 @@ def export(
     from planner.launch.export import launch_file
     from planner.launch.job import jobs_of
     from planner.launch.options import Options
-    from planner.plans.document import LARGEST, PlanDocument
-    from planner.problem.document import read_source
+    from planner.plans.document import PlanDocument
 
-    document = PlanDocument.parsed(read_source(answer, LARGEST + 1), Place(answer))
+    document = PlanDocument.given(answer)
     jobs = _chosen(jobs_of(document, answer), phase, answer)
     if out is None and len(jobs) > 1:
         names = ", ".join(job.phase for job in jobs)

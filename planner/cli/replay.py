@@ -38,13 +38,14 @@ def replay(plan_file: str, traces: tuple[str, ...], runs: int, seed: int, svg: s
     recorded traces (`plan trace stats` says which formats), each run from a random time on in one of them.
     """
     from planner.files import write_whole
+    from planner.plans.document import PlanDocument
     from planner.report.replay import Replay
     from planner.report.replay_result import replay_result
-    from planner.simulate.job import load_job
+    from planner.simulate.job import job_of
     from planner.simulate.replay import replay as replayed
     from planner.simulate.traces import read_traces
 
-    job = load_job(plan_file)
+    job = job_of(PlanDocument.given(plan_file), plan_file)
     recorded = read_traces(traces)
     outcomes = replayed(job, job.policies(), runs=runs, seed=seed, traces=recorded, tell=_progress())
     if sys.stderr.isatty():

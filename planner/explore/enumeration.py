@@ -75,12 +75,10 @@ def _figures(choices: Choices, mode: JobMode) -> tuple[float, float]:
 
 
 def _tighter(choices: Choices, bounds: Bounds, best: JobMode) -> Bounds:
-    """The bounds within which something may be as good; a time that is kept surely says nothing of the expected one."""
+    """The bounds within which something may be as good."""
     if choices.objective != "time":
         return replace(bounds, cost_usd=min(bounds.cost_usd, best.cost_usd))
-    if choices.problem.risk.confidence is not None:
-        return bounds
-    return replace(bounds, wall_seconds=min(bounds.wall_seconds, best.wall_seconds))
+    return replace(bounds, expected_seconds=min(bounds.expected_seconds, best.wall_seconds))
 
 
 def best_plan(choices: Choices, clock: Clock | None = None) -> Plan | None:

@@ -16,6 +16,7 @@ from planner.explore.job_sums import (
     columns_of,
     goals_of,
     in_time,
+    keeps_longer,
     reservations,
     spot_nodes_of,
     sums_of,
@@ -23,7 +24,7 @@ from planner.explore.job_sums import (
 )
 from planner.explore.journeys import undominated_journeys
 from planner.explore.least import affordable, steps_of
-from planner.layouts.dominance import undominated
+from planner.layouts.dominance import not_beaten, undominated
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices
@@ -42,11 +43,13 @@ class Bounds:
     wall_seconds: float = inf
     cost_usd: float = inf
     gpus: float = inf
+    expected_seconds: float = inf
+    """On the expected wall time alone: `wall_seconds` bounds the one that is kept."""
 
     @property
     def left(self) -> Left:
         """What is left for the whole job."""
-        return Left(self.wall_seconds, self.cents, self.gpus)
+        return Left(min(self.wall_seconds, self.expected_seconds), self.cents, self.gpus, self.wall_seconds)
 
     @property
     def cents(self) -> float:
@@ -55,7 +58,8 @@ class Bounds:
 
     def keeps(self, mode: JobMode) -> bool:
         """Whether a mode is within time and money; modes are made within a number of devices."""
-        return mode.kept_seconds <= self.wall_seconds and mode.cost_usd <= self.cost_usd
+        in_time = mode.kept_seconds <= self.wall_seconds and mode.wall_seconds <= self.expected_seconds
+        return in_time and mode.cost_usd <= self.cost_usd
 
 
 CENT_DIGITS: Final = 3
@@ -102,9 +106,9 @@ def undominated_job_modes(
     `risk.confidence` the time that is kept counts beside the expected one. Under `objective: tokens` the first phase
     has one step. `cheapest`: the one of the least cost is surely among them, others may be left out.
     """
-    left = replace(bounds.left, cheapest=cheapest)
-    if counts_error(choices.problem.risk):
-        left = replace(left, kept_seconds=bounds.wall_seconds)
+    left = bounds.left
+    if cheapest and counts_error(choices.problem.risk) and bounds.expected_seconds == inf:
+        left = replace(left, cheapest=keeps_longer(choices))
     if choices.together:
         return _together(choices, left, clock)
     journeys = undominated_journeys(choices, left)
@@ -150,7 +154,7 @@ def _together(choices: Choices, left: Left, clock: Clock | None) -> tuple[JobMod
 def _may_add(known: Array, goals: Array) -> bool:
     """Whether some goals are not beaten by what is known, which is in order of wall time."""
     if known.shape[1] > 2:
-        return any(not (known <= one).all(axis=1).any() for one in goals)
+        return bool(not_beaten(goals, known).any())
     faster = np.searchsorted(known[:, 0], goals[:, 0], side="right") - 1
     least = np.concatenate((known[:, 1], [np.inf]))[faster]
     return bool((goals[:, 1] < least).any())

@@ -69,16 +69,17 @@ class Left:
     """What the bounds leave for some phases."""
 
     wall_seconds: float
+    """Expected."""
     cents: float
     gpus: float
-    kept_seconds: float = inf
-    """Of the time that adds up where the estimate's error counts."""
+    kept_seconds: float
+    """What a whole job keeps with the confidence that is asked for; of some phases what adds up of it."""
     cheapest: bool = False
     """Whether only the least cost is wanted, and no other way with more cost and less time."""
 
     def beside(self, others: Array) -> Left:
         """The same when other phases, of shape (layouts, columns of `SUMS`), take their least too."""
-        wall, kept, cents = (float(others[:, column].min(initial=inf)) for column in (WALL, KEPT, CENTS))
+        wall, cents, kept = (float(others[:, column].min(initial=inf)) for column in (WALL, CENTS, KEPT))
         return self.less(wall, cents, kept)
 
     def less(self, wall_seconds: float, cents: float, kept_seconds: float = 0.0) -> Left:
@@ -142,7 +143,7 @@ def in_time(choices: Choices, sums: Sums, left: Left) -> Sums:
     risk = choices.problem.risk
     if risk.confidence is None:
         return sums
-    return sums.take(np.flatnonzero(sums.kept(risk) <= left.wall_seconds))
+    return sums.take(np.flatnonzero(sums.kept(risk) <= left.kept_seconds))
 
 
 def sums_of(
@@ -168,8 +169,7 @@ def sums_of(
     remaining = [left]
     for values in phases[:0:-1]:
         remaining.append(remaining[-1].beside(values))
-    paid_by_wall = _paid_by_wall(purchase_option, reserved) if left.cheapest else None
-    whole, so_far = len(span) == len(choices.phases), seen_so_far(risk, paid_by_wall)
+    whole, so_far = len(span) == len(choices.phases), seen_beside(risk, purchase_option, reserved, left)
     seen = [so_far] * (len(phases) - 1) + [seen_at_last(risk) if whole else so_far]
     for values, room, of_sums in zip(phases, reversed(remaining), seen, strict=True):
         alone = within(values, room, so_far)
@@ -177,13 +177,50 @@ def sums_of(
     return sums
 
 
-def _paid_by_wall(purchase_option: PurchaseOption, reserved: int) -> float | None:
-    """Cents that each second of the expected time costs with so many reserved nodes; None where a term decides too."""
+def seen_beside(risk: Risk, purchase_option: PurchaseOption, reserved: int, left: Left) -> Seen:
+    """What counts of sums beside so many reserved nodes, which are still to be paid: by expected time, or a term."""
     reservation = purchase_option.reservation
-    if not reserved or reservation is None:
-        return 0.0
-    usd = node_hours_usd(reserved, reservation.usd_per_node_hour, np.asarray(1.0))
-    return None if reservation.committed_seconds else 100 * float(usd)
+    if reservation is None or not reserved:
+        return seen_so_far(risk, 0.0 if left.cheapest else None)
+    if not left.cheapest or reservation.committed_seconds:
+        return seen_so_far(risk)
+    return seen_so_far(risk, 100 * float(node_hours_usd(reserved, reservation.usd_per_node_hour, np.asarray(1.0))))
+
+
+def phase_sums(
+    choices: Choices,
+    purchase_option: PurchaseOption,
+    index: int,
+    left: Left,
+    reserved: int,
+    *,
+    arrives: bool,
+    optimistic: bool,
+) -> Sums:
+    """One phase alone with so many reserved nodes, which are not counted; `optimistic`: in the cheapest way."""
+    nodes, values = phase_figures(choices, purchase_option, index, reserved, arrives=arrives, optimistic=optimistic)
+    values = np.where(nodes[:, None] <= left.nodes(purchase_option), values, inf)
+    kept = within(values, left, seen_beside(choices.problem.risk, purchase_option, reserved, left))
+    return Sums(values[kept], kept[:, None])
+
+
+def least_kept(choices: Choices, phase: int) -> float:
+    """Seconds that a phase keeps at least, where the estimate's error counts; else nothing."""
+    return min(float(kept.min()) for _, kept in _walls_and_kept(choices, phase))
+
+
+def keeps_longer(choices: Choices) -> bool:
+    """Whether every layout keeps at least the time that is expected of it, so that who keeps the deadline meets it."""
+    phases = range(len(choices.phases))
+    return all((kept >= wall).all() for phase in phases for wall, kept in _walls_and_kept(choices, phase))
+
+
+def _walls_and_kept(choices: Choices, phase: int) -> Iterator[tuple[Array, Array]]:
+    """Expected time of a phase and what it keeps, on the layouts of each site."""
+    steps = steps_of(choices, phase)
+    for site in choices.sites_of(phase):
+        modes = choices.columns[phase][site]
+        yield modes.wall_seconds(steps), kept_of_phase(choices, choices.machines[site.machine], modes, steps)
 
 
 def phase_figures(

@@ -58,10 +58,9 @@ def _starting_point(choices: Choices, plan: Plan | None) -> Decision | None:
     """The decisions of the best plan: without them, a search was seen to creep through hundreds of better ones."""
     if plan is None:
         return None
-    bounds = bounds_of(choices.problem)
-    if choices.objective == "cost":
-        bounds = replace(bounds, cost_usd=min(bounds.cost_usd, float(plan.cost_usd)))
-    mode = best_mode(_around(choices, plan), bounds)
+    longest = plan.wall_seconds * (1 + SUM_ORDER)
+    within = replace(bounds_of(choices.problem), cost_usd=float(plan.cost_usd), expected_seconds=longest)
+    mode = best_mode(_around(choices, plan), within)
     return decision_of(choices, mode) if mode else None
 
 

@@ -8,7 +8,7 @@ from math import floor, inf, log2, log10
 from typing import Final, Literal
 
 from planner.explore.enumeration import best_mode
-from planner.explore.job_modes import Bounds, bounds_of, cheapest
+from planner.explore.job_modes import Bounds, bounds_of
 from planner.explore.max_tokens import Lengths, most_steps
 from planner.explore.room import Room, within
 from planner.explore.rule_worth import MORE_MEMORY
@@ -135,16 +135,8 @@ NOTICED: Final = 1.0
 
 def _next_point(room: Room, bounds: Bounds, reached: float) -> NextPoint | None:
     """The cheapest way beyond a cost to end sooner than what is reached."""
-    if room.problem.risk.confidence is None:
-        within = replace(bounds, cost_usd=inf, wall_seconds=min(bounds.wall_seconds, reached - NOTICED))
-        mode = best_mode(replace(room.choices(bounds.wall_seconds, bounds.gpus), objective="cost"), within)
-        return NextPoint(mode.cost_usd - bounds.cost_usd, reached - mode.wall_seconds) if mode else None
-    sooner = [
-        mode
-        for mode in room.modes(replace(bounds, cost_usd=inf))
-        if mode.cost_usd > bounds.cost_usd and mode.wall_seconds <= reached - NOTICED
-    ]
-    mode = cheapest(tuple(sooner), Bounds())
+    within = replace(bounds, cost_usd=inf, expected_seconds=reached - NOTICED)
+    mode = best_mode(replace(room.choices(bounds.wall_seconds, bounds.gpus), objective="cost"), within)
     return NextPoint(mode.cost_usd - bounds.cost_usd, reached - mode.wall_seconds) if mode else None
 
 

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from planner.errors import InputError, Place
+from planner.files import readable
 from planner.performance.symbols import Array
 from planner.validation.score import NORMAL_FROM_MAD
 
@@ -198,9 +199,6 @@ def _after_warm_up(program: str, found: _Found) -> StepTimes:
 
 def _lines(path: Path) -> Iterator[str]:
     """The lines of a file, one at a time, without colours; what is longer than a line should be is cut."""
-    try:
-        with path.open("rb") as stream:
-            while line := stream.readline(LONGEST_LINE):
-                yield _COLOUR.sub("", line.decode("utf-8", "replace"))
-    except OSError as error:
-        raise InputError(f"cannot read it: {error.strerror}", place=Place(str(path)), fix="check the path") from None
+    with readable(Place(str(path)), "give the path of a file"), path.open("rb") as stream:
+        while line := stream.readline(LONGEST_LINE):
+            yield _COLOUR.sub("", line.decode("utf-8", "replace"))

@@ -186,7 +186,7 @@ class Track:
 
 def track(document: PlanDocument, source: str, steps: Steps, calibration: Calibration) -> Track:
     """Where a run stands; `calibration` is what its plan was made with. Raises InputError."""
-    launched, job = jobs_of(document, source), job_of(document.data())
+    launched, job = jobs_of(document, source), job_of(document, source)
     plan = document.plan
     if plan is None:
         raise ValueError("jobs_of lets no document without a plan pass")

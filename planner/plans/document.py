@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import ValidationError
 
 from planner.errors import InputError, Place
-from planner.files import read_at_most
+from planner.files import read_given, read_whole
 from planner.plans.document_parts import (
     AssumptionPart,
     CatalogPart,
@@ -91,19 +91,16 @@ class PlanDocument(Part):
     @classmethod
     def read(cls, path: str | Path) -> Self:
         """The document in a file. Raises InputError."""
-        place = Place(str(path))
-        try:
-            content = read_at_most(path, LARGEST + 1)
-        except (OSError, ValueError) as error:
-            reason = (error.strerror or str(error)) if isinstance(error, OSError) else "not a path"
-            raise InputError(f"cannot read it: {reason}", place=place, fix="write one with plan solve --out") from None
-        return cls.parsed(content, place)
+        return cls.parsed(read_whole(path, LARGEST, fix=FIX), Place(str(path)))
+
+    @classmethod
+    def given(cls, path: str) -> Self:
+        """The document in what a user gives a command: a file, or standard input for `-`. Raises InputError."""
+        return cls.parsed(read_given(path, LARGEST, fix=FIX), Place(path))
 
     @classmethod
     def parsed(cls, content: bytes | str, place: Place | None = None) -> Self:
         """The document in JSON text. Raises InputError."""
-        if len(content) > LARGEST:
-            raise InputError("larger than 16 MiB, so not a plan", place=place, fix=FIX)
         try:
             return cls.of(json.loads(content), place)
         except (ValueError, RecursionError) as error:

@@ -14,7 +14,7 @@ from planner.problem.problem import Objective as ObjectiveName
 class Part(BaseModel):
     """Base of every part: immutable; unknown keys are kept."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True, defer_build=True)
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True, defer_build=True, allow_inf_nan=False)
 
 
 Money = Annotated[Decimal, Field(examples=["4539751.06"])]

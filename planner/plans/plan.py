@@ -17,9 +17,8 @@ from planner.layouts.workload import Workload
 from planner.market.money import Payment, Span, rates_per_second, usd_per_second
 from planner.market.placements import Machine, Placement
 from planner.market.purchase_options import PurchaseOption
-from planner.performance.evaluate import evaluate
+from planner.performance.memory import memory
 from planner.performance.memory_account import MemoryAccount
-from planner.performance.step import StepTime
 from planner.performance.work import model_flop_per_token
 from planner.plans.choices import Choices
 from planner.plans.moves import STAY, Move, move_between
@@ -238,18 +237,18 @@ def _move(choices: Choices, before: Stay, stay: Stay, now: float) -> PlannedMove
 
 
 def _phase_plan(choices: Choices, stay: Stay, index: int, decided: PhaseDecision, now: float) -> PhasePlan:
-    """The figures of one phase."""
+    """The figures of one phase; its time is that of the mode, which the verification computes again."""
     purchase_option, begins = stay.purchase_option, stay.begins_with(index)
     machine = purchase_option.placement.machine
     work, workload, space = choices.phases[index], choices.workload, choices.spaces[index]
     columns, rows = decided.columns, decided.columns.rows.take(np.asarray([decided.index]))
     architecture, device, job = workload.architecture, workload.device(machine), workload.job(work)
     layout = layout_of(workload, space.degrees.recompute, rows)
-    found = evaluate(architecture, device, workload.software, job, layout, workload.constants)
-    time, limit_gib = found.time, machine.accelerator.memory_usable_gib
+    held = memory(architecture, workload.software, job, layout, workload.constants)
+    limit_gib = machine.accelerator.memory_usable_gib
     degrees = {name: int(values[0]) for name, values in rows.degrees.items() if name != "recompute"}
     gpus = int(rows.devices[0])
-    step_seconds = _only(time.total)
+    step_seconds = float(columns.step_seconds[decided.index])
     done = float(model_flop_per_token(architecture, job)) * work.tokens_per_step / step_seconds
     nodes = columns.nodes[[decided.index]]
     write, restart = checkpoint_and_restart_seconds(workload, interruption_rates(machine.accelerator.name), nodes)
@@ -277,9 +276,9 @@ def _phase_plan(choices: Choices, stay: Stay, index: int, decided: PhaseDecision
         begins=begins,
         moments=_moments(workload, purchase_option, decided, begins=begins),
         mfu=done / (gpus * float(device.peak_flops_s)),
-        memory=MemoryAccount.of(found.memory, limit_gib, workload.memory_deviations),
+        memory=MemoryAccount.of(held, limit_gib, workload.memory_deviations),
         memory_headroom_gib=workload.headroom * limit_gib,
-        time={part.name: _only(getattr(time, part.name)) for part in fields(StepTime)},
+        time={part: float(seconds[decided.index]) for part, seconds in columns.time.items()},
     )
 
 

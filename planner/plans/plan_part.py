@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from planner.market.money import Payment, Span
+from planner.market.purchase_options import Policy
 from planner.plans.document_parts import Amount, GrantPart, Money, Part, PlacementPart, Share
 from planner.problem.parallelism import DEGREES
 
@@ -279,8 +280,8 @@ class PlanFigures(Part):
 
     accelerator: str
     placement: PlacementPart
-    policy: str
-    """What is done when spot nodes go: `steady` without any, `wait`, `fallback`, `elastic`."""
+    policy: Policy
+    """What is done when spot nodes go."""
     gpus: int
     nodes: int
     gpus_per_node: int

@@ -75,7 +75,6 @@ def replay_document(found: Replay) -> dict[str, Any]:
         "runs": found.runs,
         "seed": found.seed,
         "traces": list(found.traces),
-        "assumed": list(job.assumed),
     }
 
 
@@ -273,5 +272,3 @@ def note_lines(found: Replay) -> Iterator[str]:
         yield "A trace's largest number of nodes stands for all spot nodes; after its end it begins again."
     elif job.spot and not job.spot.traced:
         yield "No public trace covers this device: its spot figures are a proxy device's, of another time."
-    for line in job.assumed:
-        yield f"Assumed: {line}."

@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 from planner.errors import InputError, Place
 from planner.explore.sweep_option import Varied
 from planner.explore.whatif import Cell, Part
-from planner.files import replacing
+from planner.files import readable, replacing
 from planner.report.whatif import headings, row_of
 
 TOGETHER: Final = 10_000
@@ -97,11 +97,8 @@ class _Piece:
     @classmethod
     def read(cls, path: str) -> _Piece:
         """What a file says that it is. Raises InputError."""
-        try:
-            with Path(path).open(encoding="utf-8", newline="") as file:
-                first, head = file.readline(200), file.readline(10_000)
-        except (OSError, ValueError) as error:
-            raise InputError(f"cannot read it: {error}", place=Place(path), fix="give the path of a part") from None
+        with readable(Place(path), "give the path of a part"), Path(path).open(encoding="utf-8", newline="") as file:
+            first, head = file.readline(200), file.readline(10_000)
         found = re.fullmatch(r"# part ([0-9]{1,6}) of ([0-9]{1,6}), ([0-9]{1,7}) cells\n", first)
         if not found:
             fix = "give what plan whatif --part i/N --out wrote"

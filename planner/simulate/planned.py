@@ -27,7 +27,6 @@ def job_of_plan(plan: Plan, problem: Problem) -> Job:
         reserved_usd=float(reservation.usd_per_node_hour) if reservation else 0.0,
         reserved_nodes=sum(one.nodes for one in plan.purchases if one.kind == "reserved"),
         committed_seconds=plan.purchase_option.committed_seconds,
-        assumed=(),
     )
 
 

@@ -36,7 +36,6 @@ def job_of(
         reserved_usd=0.0,
         reserved_nodes=0,
         committed_seconds=0.0,
-        assumed=(),
     )
 
 
