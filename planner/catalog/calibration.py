@@ -54,7 +54,7 @@ class Accuracy(Record):
     """Share of figures inside the printed 80 % range, whose width had not seen their publisher either."""
 
 
-class Reliability(Record):
+class Coverage(Record):
     """How many unseen runs end inside the range of a confidence."""
 
     confidence: Fraction
@@ -103,7 +103,7 @@ class Calibration(SourcedRecord):
     efficiencies: tuple[Efficiency, ...]
     accuracies: tuple[Accuracy, ...]
     spread: Spread
-    reliability: tuple[Reliability, ...]
+    reliability: tuple[Coverage, ...]
     own_runs: tuple[OwnRun, ...] = ()
     """What a team measured of its step times; `plan learn` writes it."""
     own_peaks: tuple[OwnPeak, ...] = ()

@@ -12,7 +12,7 @@ from planner.units import parse_duration
 
 if TYPE_CHECKING:
     from planner.launch.export import LaunchFile
-    from planner.launch.job import Job
+    from planner.launch.job import LaunchJob
 
 TARGETS = ("megatron", "torchtitan", "deepspeed", "accelerate", "maxtext", "axolotl", "skypilot", "slurm", "trainjob")
 FRAMEWORKS = TARGETS[:6]
@@ -81,7 +81,7 @@ def _deliver(files: list[LaunchFile], out: str | None) -> None:
     return None
 
 
-def _chosen(jobs: tuple[Job, ...], phase: str | None, answer: str) -> tuple[Job, ...]:
+def _chosen(jobs: tuple[LaunchJob, ...], phase: str | None, answer: str) -> tuple[LaunchJob, ...]:
     """All phases, or the one of that name. Raises InputError for an unknown one."""
     if phase is None:
         return jobs

@@ -51,6 +51,7 @@ def calibration_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def with_calibration(*arguments: Any, calibration: Path | None, sets: tuple[str, ...], **options: Any) -> Any:  # noqa: ANN401
+        """The command, with the calibration among what is set."""
         stated = () if calibration is None else (f"calibration={calibration.absolute()}",)
         return command(*arguments, sets=(*sets, *stated), **options)
 

@@ -59,8 +59,11 @@ def output_options(*kinds: Kind) -> Callable[[Callable[..., Any]], Callable[...,
     """Adds `--json` and the named options; the command receives `output`, which shows a `Result`."""
 
     def with_output(command: Callable[..., Any]) -> Callable[..., Any]:
+        """The command, given where its result goes."""
+
         @wraps(command)
         def run(*arguments: Any, as_json: bool, **options: Any) -> Any:  # noqa: ANN401
+            """Runs it."""
             found = {name: options.pop(name) for name in map(_name, kinds)}
             if as_json and found.get("as_csv"):
                 raise click.UsageError("--json and --csv exclude each other")

@@ -294,6 +294,7 @@ def progress_line() -> Callable[[str], None] | None:
         return None
 
     def tell(text: str) -> None:
+        """Overwrites the line."""
         click.echo(f"\r\x1b[K{text}", err=True, nl=False)
 
     return tell

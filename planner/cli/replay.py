@@ -65,6 +65,7 @@ def _progress() -> Callable[[str, float], None] | None:
     shown = ""
 
     def tell(policy: str, share: float) -> None:
+        """Draws the bar of a policy anew when it has grown."""
         nonlocal shown
         done = round(BAR * min(max(share, 0.0), 1.0))
         text = f"{policy:<10} {'█' * done}{'░' * (BAR - done)}"

@@ -224,6 +224,7 @@ def _progress() -> Callable[[str], None] | None:
         return None
 
     def tell(text: str) -> None:
+        """Overwrites the line, or takes it away when there is nothing more to say."""
         click.echo(f"\r\x1b[K{text}…" if text else "\r\x1b[K", err=True, nl=False)
 
     return tell

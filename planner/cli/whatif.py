@@ -109,10 +109,10 @@ def whatif(
 
 def _write(document: Document, vary: tuple[str, ...], out: str, part: str | None, workers: int | str | None) -> None:
     """Writes the cells, or a part of them, to a file, row by row."""
-    from planner.explore.whatif import Part, cells_of
+    from planner.explore.whatif import SweepPart, cells_of
     from planner.report.sweep_file import write_sweep
 
-    chosen = Part.parse(part) if part else Part()
+    chosen = SweepPart.parse(part) if part else SweepPart()
     with _progress() as tell:
         axes, numbers, cells = cells_of(document, vary, chosen, workers=workers, progress=tell)
         write_sweep(out, axes, cells, chosen if part else None, len(numbers))
@@ -139,6 +139,7 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
         task = bar.add_task("evaluating layouts", total=None)
 
         def tell(done: int, total: int) -> None:
+            """Moves the bar."""
             bar.update(task, completed=done, total=total, description="cells" if done else None, refresh=True)
 
         yield tell

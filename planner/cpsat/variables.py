@@ -117,7 +117,7 @@ class _Bought:
 
 
 def _bought(model: Model, choices: Choices, index: int, name: str, most: int) -> _Bought:
-    """That of one phase of a job that may move."""
+    """The choice of one phase of a job that may move."""
     begins = model.new_bool_var(f"{name}.begins a stay") if index else None
     return _Bought(_purchase_options(model, choices, index, f"{name}."), begins, _number(model, f"{name}.held", most))
 

@@ -93,7 +93,7 @@ class JobMode:
 
     @property
     def purchase_option(self) -> PurchaseOption:
-        """That of the first stay."""
+        """What the first stay is bought with."""
         return self.stays[0].purchase_option
 
 

@@ -239,7 +239,7 @@ class _Journeys:
         return arriving.joined(Sums(sums.values, picks), self._left_until(stay.last + 1), self.seen)
 
     def _undominated(self, some: list[Sums], phases: int) -> Sums:
-        """Of several sums over so many phases, those that none beats."""
+        """Those of several sums over so many phases that none beats."""
         if not some:
             return Sums(np.empty((0, len(SUMS))), np.empty((0, 2 * phases), dtype=np.int64))
         values = np.concatenate([one.values for one in some])

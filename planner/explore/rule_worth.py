@@ -181,7 +181,7 @@ def _no_worse(problem: Problem, plan: Plan) -> Bounds:
 
 
 def _gain(choices: Choices, plan: Plan, mode: JobMode | None) -> tuple[float, Literal["USD", "s"]]:
-    """By how much a mode is better than a plan, never less than nothing."""
+    """What a mode is better by than a plan, never less than nothing."""
     if choices.objective == "time":
         return max(0.0, plan.wall_seconds - mode.wall_seconds) if mode else 0.0, "s"
     return max(0.0, float(plan.cost_usd) - mode.cost_usd) if mode else 0.0, "USD"

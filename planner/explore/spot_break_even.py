@@ -123,6 +123,7 @@ def _rate(choices: Choices, plan: Plan, limit: float) -> float | None:
     jobs = [_PhasesAlike.of(plan, *key, phases) for key, phases in alike.items()]
 
     def usd_at(rate: Array) -> Array:
+        """Cost of the plan at a rate of preemptions."""
         return np.asarray(sum(usd for job in jobs for usd in job.usd_at(choices, float(rate))))
 
     low, high = (np.asarray(rate) for rate in RATES)

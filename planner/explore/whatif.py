@@ -101,7 +101,7 @@ def limit_cells(sweep: LimitSweep, numbers: range) -> Iterator[Cell]:
 def cells_of(
     document: Document,
     vary: Sequence[str],
-    part: Part,
+    part: SweepPart,
     *,
     workers: Workers | None = None,
     progress: Progress | None = None,
@@ -162,14 +162,14 @@ def _table(axes: tuple[Varied, ...], cells: Sequence[Cell], stopped: Stopped) ->
 
 
 @dataclass(frozen=True)
-class Part:
+class SweepPart:
     """One of several parts of a table, numbered from 1."""
 
     number: int = 1
     parts: int = 1
 
     @classmethod
-    def parse(cls, text: str) -> Part:
+    def parse(cls, text: str) -> SweepPart:
         """The part that `i/N` says. Raises InputError."""
         found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text.strip())
         if not found or not 1 <= int(found[1]) <= int(found[2]):

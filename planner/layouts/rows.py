@@ -80,15 +80,6 @@ def narrow(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return values.astype(np.uint16) if values.max(initial=0) < 1 << 16 else values
 
 
-def on_axes(values: Mapping[str, Sequence[int]]) -> dict[str, npt.NDArray[np.int64]]:
-    """Each list of values on an axis of its own, in the order given."""
-    shape = [1] * len(values)
-    return {
-        name: np.asarray(one, dtype=np.int64).reshape([*shape[:axis], len(one), *shape[axis + 1 :]])
-        for axis, (name, one) in enumerate(values.items())
-    }
-
-
 def symbols(degrees: Mapping[str, npt.NDArray[Any]], layers: float, recompute: tuple[Recompute, ...]) -> Layout:
     """Degrees as the equations take them; shapes as they come."""
     values = {name: np.asarray(one, dtype=np.float64) for name, one in degrees.items() if name != "recompute"}

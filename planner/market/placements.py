@@ -333,6 +333,7 @@ def _own_placement(problem: Problem, offer: OwnOffer, device: Accelerator) -> Pl
     network = device.nic_gbit_s if offer.network is None else offer.network * 8 / 1e9
 
     def per_node_hour(price: Price | None, kind: str) -> Decimal | None:
+        """Price of a node that is sold in this way; None where it is not, or not asked for."""
         return price.usd_per_gpu_hour(per_node) * per_node if price is not None and kind in kinds else None
 
     reserved, spot = per_node_hour(offer.reserved, "reserved"), per_node_hour(offer.spot, "spot")

@@ -138,6 +138,7 @@ def undominated(purchase_options: Iterable[PurchaseOption], *, moves: bool = Fal
     """
 
     def alike(one: PurchaseOption) -> tuple[object, ...]:
+        """What options share that may dominate each other."""
         return (one.group, one.placement.location) if moves else (one.group,)
 
     ordered = sorted(purchase_options, key=lambda one: (alike(one), one.dominance_key, one.placement.key))

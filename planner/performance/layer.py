@@ -89,6 +89,7 @@ def linear(
     rate = device.low_matmul_flops_s if flops_s is None else flops_s
 
     def seconds(m: Array, n: Array, k: Array) -> Array:
+        """Time of so many products of this shape."""
         return count * matmul_seconds(
             m,
             n,

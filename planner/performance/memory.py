@@ -190,6 +190,7 @@ def model_states(arch: Architecture, software: Software, job: Job, layout: Layou
     by_dense, by_expert = state_shards(layout)
 
     def sharded(dense: Array, experts: Array, from_stage: int) -> Array:
+        """Bytes a device, divided among replicas from a ZeRO stage on."""
         is_sharded = layout.zero >= from_stage
         return dense / np.where(is_sharded, by_dense, 1.0) + experts / np.where(is_sharded, by_expert, 1.0)
 

@@ -35,14 +35,8 @@ from planner.plans.document_parts import (
     SolverPart,
     SpotTurningPart,
 )
-from planner.plans.plan_part import (
-    AlternativePart,
-    BetterWithGrantPart,
-    EstimatePart,
-    NearOptimalPart,
-    PhasePart,
-    PlanPart,
-)
+from planner.plans.phase_part import PhasePart
+from planner.plans.plan_part import AlternativePart, BetterWithGrantPart, EstimatePart, NearOptimalPart, PlanPart
 from planner.problem.document import parse_document
 from planner.problem.problem import Problem
 from planner.units import format_duration, format_money

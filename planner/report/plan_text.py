@@ -14,7 +14,8 @@ from rich.tree import Tree
 from planner.market.slices import sold_as
 from planner.plans.document import PlanDocument
 from planner.plans.objective import objective_ratio
-from planner.plans.plan_part import AlternativePart, PhasePart, PlanFigures, PlanPart
+from planner.plans.phase_part import PhasePart
+from planner.plans.plan_part import AlternativePart, PlanFigures, PlanPart
 from planner.report.assumed import assumed_rows
 from planner.report.bars import bar
 from planner.report.bill import printed_bill

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from planner.errors import InputError
 from planner.plans.document import PlanDocument
-from planner.plans.plan_part import PlanFigures, PlanPart, PurchaseLine, SpendPart
+from planner.plans.phase_part import PurchaseLine
+from planner.plans.plan_part import PlanFigures, PlanPart, SpendPart
 from planner.prices.table import is_formula
 from planner.report.assumed import assumed_rows
 from planner.report.bill import printed_bill

@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 
 from planner.errors import InputError, Place
 from planner.explore.sweep_option import Varied
-from planner.explore.whatif import Cell, Part
+from planner.explore.whatif import Cell, SweepPart
 from planner.files import readable, replacing
 from planner.report.whatif import headings, row_of
 
@@ -25,7 +25,7 @@ NUMBERS: Final = {"gpus": int, "wall_seconds": float, "tokens": int, "spot_share
 """Columns of a Parquet file that hold numbers; money and the varied values are text, as in every answer."""
 
 
-def write_sweep(path: str, axes: Sequence[Varied], cells: Iterable[Cell], part: Part | None, count: int) -> None:
+def write_sweep(path: str, axes: Sequence[Varied], cells: Iterable[Cell], part: SweepPart | None, count: int) -> None:
     """Writes a row per cell to a file that ends in `.csv` or `.parquet`, whole or not at all; `count`: of cells.
 
     A part, which only CSV can be, says in its first line which one it is. Raises InputError.

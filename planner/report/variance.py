@@ -18,7 +18,7 @@ CAUSES: Final = ("price", "hours", "quantity", "scope")
 
 
 @dataclass(frozen=True)
-class Line:
+class BillFactors:
     """One purchase of a plan's document."""
 
     usd_per_gpu_hour: Decimal
@@ -67,14 +67,14 @@ def variance(old: PlanFigures, new: PlanFigures) -> Variance:
     return Variance(dict(zip(CAUSES, cents, strict=True)), tuple(_changed_prices(before, after)))
 
 
-Lines = Mapping[tuple[str, str, str], Line]
+Lines = Mapping[tuple[str, str, str], BillFactors]
 """By phase, way to buy and note."""
 
 
 def _lines(plan: PlanFigures) -> Lines:
     """The purchases of a plan by phase, way to buy and note."""
     return {
-        (one.phase, one.kind, one.note): Line(
+        (one.phase, one.kind, one.note): BillFactors(
             one.usd_per_gpu_hour, exact(one.hours), Decimal(one.nodes * one.gpus_per_node)
         )
         for one in plan.purchases
@@ -97,15 +97,15 @@ def _of(lines: Lines, phase: str) -> Lines:
     return {name: line for name, line in lines.items() if name[0] == phase}
 
 
-def _mean(lines: Lines) -> Line:
+def _mean(lines: Lines) -> BillFactors:
     """Several lines as one: their devices, at their mean hours and price; stand-ins are no devices of their own."""
     gpus = sum((line.gpus for name, line in lines.items() if not name[2]), start=Decimal(0))
     gpu_hours = sum((line.gpus * line.hours for line in lines.values()), start=Decimal(0))
     usd = sum((line.usd for line in lines.values()), start=Decimal(0))
-    return Line(usd / gpu_hours if gpu_hours else Decimal(0), gpu_hours / gpus if gpus else Decimal(0), gpus)
+    return BillFactors(usd / gpu_hours if gpu_hours else Decimal(0), gpu_hours / gpus if gpus else Decimal(0), gpus)
 
 
-def _shares(old: Line, new: Line) -> Iterator[tuple[str, Decimal]]:
+def _shares(old: BillFactors, new: BillFactors) -> Iterator[tuple[str, Decimal]]:
     """What each factor of a line changes; together they change it from the old to the new amount."""
     factors = {"price": "usd_per_gpu_hour", "hours": "hours", "quantity": "gpus"}
     for cause, own in factors.items():

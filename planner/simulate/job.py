@@ -15,7 +15,8 @@ from planner.errors import InputError, Place
 from planner.market.spot import SpotFigures
 from planner.performance.predictive import Predictive
 from planner.plans.document import PlanDocument
-from planner.plans.plan_part import PhasePart, PlanPart
+from planner.plans.phase_part import PhasePart
+from planner.plans.plan_part import PlanPart
 from planner.tolerances import SUM_ORDER
 
 Policy = Literal["steady", "wait", "fallback", "elastic", "progress"]
@@ -30,7 +31,7 @@ MAX_PHASES: Final = 100
 
 
 @dataclass(frozen=True)
-class JobPhase:
+class SimulatedPhase:
     """One phase: pure work on nodes of which some are spot nodes."""
 
     name: str
@@ -56,11 +57,11 @@ class JobPhase:
 
 
 @dataclass(frozen=True)
-class Job:
+class SimulatedJob:
     """A plan as it is executed."""
 
     policy: Policy
-    phases: tuple[JobPhase, ...]
+    phases: tuple[SimulatedPhase, ...]
     deadline_seconds: float | None
     confidence: float | None
     planned_seconds: float
@@ -90,7 +91,7 @@ class Job:
         return tuple(dict.fromkeys(found))
 
 
-def job_of(document: PlanDocument, source: str = "the answer") -> Job:
+def job_of(document: PlanDocument, source: str = "the answer") -> SimulatedJob:
     """The job of an answer's plan; `source` is what errors call it. Raises InputError where no run can have it."""
     plan = document.plan
     if plan is None:
@@ -100,7 +101,7 @@ def job_of(document: PlanDocument, source: str = "the answer") -> Job:
         fix = "set market.together: true"
         raise InputError("its phases run in several places; a replay stays in one", place=Place(source), fix=fix)
     phases = tuple(_phase(plan, phase) for phase in plan.phases[:MAX_PHASES])
-    job = Job(
+    job = SimulatedJob(
         policy=plan.policy,
         phases=phases,
         deadline_seconds=plan.deadline_seconds,
@@ -129,7 +130,7 @@ def _usd(price: Decimal | None) -> float | None:
     return None if price is None else float(price)
 
 
-def _check(job: Job) -> None:
+def _check(job: SimulatedJob) -> None:
     """Refuses figures that no run can have."""
     again = "solve the problem again"
     for phase in job.phases:
@@ -151,13 +152,13 @@ LARGEST_LOGARITHM: Final = 3.0
 """Of an estimate's error: a factor of 20."""
 
 
-def _figures(job: Job) -> Iterator[tuple[str, float]]:
+def _figures(job: SimulatedJob) -> Iterator[tuple[str, float]]:
     """Every figure of a job and its phases by name."""
     for part in (job, *job.phases, *([job.spot] if job.spot else [])):
         yield from ((name, value) for name, value in vars(part).items() if isinstance(value, int | float))
 
 
-def _interruptions(job: Job, phase: JobPhase) -> float:
+def _interruptions(job: SimulatedJob, phase: SimulatedPhase) -> float:
     """How many failures and preemptions to expect while a phase works."""
     nodes = np.asarray(float(phase.nodes))
     rate = failures_per_second(nodes, np.asarray(job.failures_per_1000_node_days))
@@ -175,11 +176,11 @@ def _error(document: PlanDocument, plan: PlanPart) -> Predictive | None:
     return Predictive(estimate.log_scale, estimate.log_median or 0.0)
 
 
-def _phase(plan: PlanPart, phase: PhasePart) -> JobPhase:
+def _phase(plan: PlanPart, phase: PhasePart) -> SimulatedPhase:
     """One phase with what it buys."""
     bought = [one for one in plan.purchases if one.of_phase == phase.name and not one.note]
     nodes = {kind: sum(one.nodes for one in bought if one.kind == kind) for kind in ("spot", "on_demand")}
-    return JobPhase(
+    return SimulatedPhase(
         name=phase.name,
         work_seconds=phase.steps * phase.step_seconds,
         nodes=phase.nodes,

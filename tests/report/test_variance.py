@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.plans.document_parts import PlacementPart
-from planner.plans.plan_part import PlanPart, PurchaseLine
+from planner.plans.phase_part import PurchaseLine
+from planner.plans.plan_part import PlanPart
 from planner.report.diff import PLAN_KEYS, Dated, diff_lines
 from planner.report.variance import variance
 

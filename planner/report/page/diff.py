@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from planner.plans.plan_part import PlanFigures, PlanPart, PurchaseLine
+from planner.plans.phase_part import PurchaseLine
+from planner.plans.plan_part import PlanFigures, PlanPart
 from planner.report.diff import Dated, Difference, bill_lines, decided, shown
 from planner.report.page.axes import LABELS
 from planner.report.page.parts import Card, Chart, Fact, Page, Spec, Table
@@ -46,7 +47,7 @@ def _plan(plan: PlanFigures) -> str:
 
 
 def _lead(costs: list[float], why: Variance) -> Iterator[str]:
-    """By how much, and what for most of it."""
+    """How much more or less, and what for."""
     change = costs[1] - costs[0]
     if not change:
         yield f"Both cost {format_money(costs[0])}."

@@ -71,7 +71,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class BillLine:
+class BillRow:
     """One line of a bill, at a depth of 0 for the total, 1 for a phase and 2 for a purchase."""
 
     depth: int
@@ -115,7 +115,7 @@ class Card:
     facts: tuple[Fact, ...] = ()
     change: tuple[str, ...] = ()
     """Sentences on what differs from the card before."""
-    bill: tuple[BillLine, ...] = ()
+    bill: tuple[BillRow, ...] = ()
     tables: tuple[Table, ...] = ()
     bars: tuple[Bar, ...] = ()
 
