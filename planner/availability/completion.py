@@ -54,7 +54,9 @@ class Moments:
     @property
     def bill(self) -> Delays:
         """Distribution of the US dollars."""
-        bare = self.bare_seconds * self.usd / self.seconds
+        spread, usual = self.seconds - self.least_seconds, self.usd / self.seconds
+        rate = np.where(spread > 0, (self.usd - self.least_usd) / np.where(spread > 0, spread, 1.0), usual)
+        bare = self.usd - rate * (self.seconds - self.bare_seconds)
         return Delays(bare, self.losses, self.least_usd, self.usd, self.usd_variance)
 
 
@@ -173,5 +175,6 @@ def with_reservation(total: Moments, usd_per_second: Array, committed_seconds: A
         total,
         least_usd=total.least_usd + usd_per_second * np.maximum(total.least_seconds, committed_seconds),
         usd=total.usd + usd_per_second * np.maximum(total.seconds, committed_seconds),
-        usd_variance=total.usd_variance + usd_per_second**2 * total.seconds_variance,
+        usd_variance=total.usd_variance
+        + np.where(total.seconds > committed_seconds, usd_per_second**2 * total.seconds_variance, 0.0),
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import click
 
-from planner.cli.options import require_html
+from planner.cli.options import require_html, workers_option
 from planner.cli.output import Output, output_options
 
 MAX_RUNS = 1_000_000
@@ -29,14 +29,24 @@ BAR = 30
     show_default=True,
     help="Random seed of the runs.",
 )
+@workers_option
 @click.option("--svg", type=click.Path(), callback=require_html, help="Write a picture to this file.")
 @output_options("csv", "xlsx", "html")
-def replay(plan_file: str, traces: tuple[str, ...], runs: int, seed: int, svg: str | None, output: Output) -> None:
+def replay(
+    plan_file: str,
+    traces: tuple[str, ...],
+    runs: int,
+    seed: int,
+    workers: int | str | None,
+    svg: str | None,
+    output: Output,
+) -> None:
     """Simulate a plan under node failures and spot preemptions, run by run and policy by policy.
 
     PLAN.JSON is what `plan solve --out` writes. Capacity is generated from the plan's own spot figures, or taken from
     recorded traces (`plan trace stats` says which formats), each run from a random time on in one of them.
     """
+    from planner.explore.spread import spread_over
     from planner.files import write_whole
     from planner.plans.document import PlanDocument
     from planner.report.replay import Replay
@@ -47,7 +57,10 @@ def replay(plan_file: str, traces: tuple[str, ...], runs: int, seed: int, svg: s
 
     job = job_of(PlanDocument.given(plan_file), plan_file)
     recorded = read_traces(traces)
-    outcomes = replayed(job, job.policies(), runs=runs, seed=seed, traces=recorded, tell=_progress())
+    tell = _progress() if workers is None else None
+    outcomes = replayed(
+        job, job.policies(), runs=runs, seed=seed, traces=recorded, tell=tell, spread=spread_over(workers)
+    )
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", err=True, nl=False)
     found = Replay(job, outcomes, runs, seed, tuple(one.name for one in recorded))

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from planner.cli.ending import ending_with, stopped_by_interrupts
-from planner.cli.options import cache_option, calibration_option, html_option, quantity, set_option, write_page
+from planner.cli.options import (
+    cache_option,
+    calibration_option,
+    html_option,
+    quantity,
+    set_option,
+    write_page,
+    xlsx_option,
+)
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 from planner.units import parse_duration, parse_share
@@ -50,7 +58,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--out", type=click.Path(), help="Write the JSON document to this file too.")
 @click.option("--csv", "csv_file", type=click.Path(), help="Write the bill to this file as comma-separated values.")
-@click.option("--xlsx", type=click.Path(), help="Write a workbook whose bill recomputes to this file (extra xlsx).")
+@xlsx_option
 @click.option("--markdown", type=click.Path(), help="Write a summary for a mail or a ticket to this file.")
 @click.option(
     "--model",
@@ -235,6 +243,8 @@ def _compare(found: Answer) -> None:
     from planner.plans.choices import stays_together
     from planner.verify.oracle import best_value, confirms
 
+    if found.problem.market.is_dated:
+        return click.echo("check: enumeration knows no days; leave out those of the offers", err=True)
     if not stays_together(found.problem):
         return click.echo("check: enumeration keeps all phases in one place; set market.together=true", err=True)
     expected = best_value(found.problem)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from planner.cli.options import quantity
+from planner.cli.options import quantity, working
 from planner.units import parse_duration
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ def track(
     with document.asked.at("calibration"):
         known = calibration_from(str(calibration) if calibration else document.asked.calibration, Path())
     found = tracked(document, plan_file, steps, known)
-    rest = rest_document(_way_back(found, out, Clock.of(time_limit)))
+    with working("planning what is left"):
+        rest = rest_document(_way_back(found, out, Clock.of(time_limit)))
     if as_json:
         return click.echo(track_document(found, rest).model_dump_json(by_alias=True, indent=2))
     return print_track(found, rest, plan_file)

@@ -245,21 +245,31 @@ def _pays_term(
 
 def moves(model: Model, plan: PlanVariables, choices: Choices, scale: FixedPoint) -> tuple[LinearExpr, LinearExpr]:
     """Time and cost of all moves: a restart in another placement, a transfer and its price in another location."""
-    walls, costs = [LinearExpr.constant(0)], [LinearExpr.constant(0)]
-    for index, (before, phase) in enumerate(pairwise(plan.phases), start=1):
-        if phase.begins is None:
-            continue
-        of = move_costs(choices, scale, index)
-        restarts = model.new_bool_var(f"{phase.figures.name}.restarts elsewhere")
-        for gone in _left(before, phase, lambda one: (one.placement.key, one.placement.machine.key)).values():
-            model.add(restarts >= gone).with_name(f"{phase.figures.name}: leaves its nodes")
-        carried = {}
-        for place, gone in _left(before, phase, lambda one: one.placement.location).items():
-            carried[place] = model.new_bool_var(f"{phase.figures.name}.carried from {' '.join(place)}")
-            model.add(carried[place] >= gone).with_name(f"{phase.figures.name}: leaves a location")
-        walls.append(of.restart * restarts + of.transfer * LinearExpr.sum(list(carried.values())))
-        costs.append(LinearExpr.weighted_sum(list(carried.values()), [of.egress[place] for place in carried]))
-    return LinearExpr.sum(walls), LinearExpr.sum(costs)
+    of_phases = [
+        moves_before(model, *pair, choices, scale, index) for index, pair in enumerate(pairwise(plan.phases), start=1)
+    ]
+    none = LinearExpr.constant(0)
+    return LinearExpr.sum([none, *(wall for wall, _ in of_phases)]), LinearExpr.sum(
+        [none, *(usd for _, usd in of_phases)]
+    )
+
+
+def moves_before(
+    model: Model, before: PhaseVariables, phase: PhaseVariables, choices: Choices, scale: FixedPoint, index: int
+) -> tuple[LinearExpr, LinearExpr]:
+    """Time and cost of a move before one phase."""
+    if phase.begins is None:
+        return LinearExpr.constant(0), LinearExpr.constant(0)
+    of, name = move_costs(choices, scale, index), phase.figures.name
+    restarts = model.new_bool_var(f"{name}.restarts elsewhere")
+    for gone in _left(before, phase, lambda one: (one.placement.key, one.placement.machine.key)).values():
+        model.add(restarts >= gone).with_name(f"{name}: leaves its nodes")
+    carried = {}
+    for place, gone in _left(before, phase, lambda one: one.placement.location).items():
+        carried[place] = model.new_bool_var(f"{name}.carried from {' '.join(place)}")
+        model.add(carried[place] >= gone).with_name(f"{name}: leaves a location")
+    time = of.restart * restarts + of.transfer * LinearExpr.sum(list(carried.values()))
+    return time, LinearExpr.weighted_sum(list(carried.values()), [of.egress[place] for place in carried])
 
 
 Place = TypeVar("Place")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from planner.cpsat.fixed_point import LARGEST, FixedPoint
+from planner.cpsat.fixed_point import LARGEST, FixedPoint, days_units, dearest_of
 from planner.cpsat.mode_columns import ModeColumns, mode_columns_of
 from planner.cpsat.model import IntVar, LinearExpr, Model
 from planner.cpsat.move_costs import most_moves
 from planner.market.purchase_options import PurchaseOption
 from planner.plans.choices import Choices
-from planner.plans.peak_bound import prices_of
 
 
 @dataclass(frozen=True)
@@ -81,19 +80,17 @@ class PlanVariables:
 
 def declare(model: Model, choices: Choices, scale: FixedPoint) -> PlanVariables:
     """All variables of the plan."""
-    dearest = scale.price(
-        max(price for purchase_option in choices.purchase_options for price in prices_of(purchase_option).values())
-    )
+    dearest, days = scale.price(dearest_of(choices)), days_units(choices, scale.seconds)
     figures = [mode_columns_of(choices, scale, index) for index in range(len(choices.phases))]
     most = max(max(one.bought) for one in figures) if any(one.reservation for one in choices.purchase_options) else 0
     together = None
     if choices.together:
         together = _Bought(_purchase_options(model, choices, None, ""), None, _number(model, "reserved", most))
     phases = tuple(
-        _phase(model, choices, one, together or _bought(model, choices, index, one.name, most), scale, dearest)
+        _phase(model, choices, one, together or _bought(model, choices, index, one.name, most), scale, dearest, days)
         for index, one in enumerate(figures)
     )
-    wall = sum(_largest(phase.wall) for phase in phases)
+    wall = sum(_largest(phase.wall) for phase in phases) + days
     committed = max(scale.commitment(purchase_option) for purchase_option in choices.purchase_options)
     reserved_cost = max(_cost(most * wall, dearest, scale), len(phases) * most * committed)
     moves = most_moves(choices, scale)
@@ -153,7 +150,7 @@ def _cost(node_time: int, price: int, scale: FixedPoint) -> int:
 
 
 def _phase(
-    model: Model, choices: Choices, figures: ModeColumns, bought_as: _Bought, scale: FixedPoint, dearest: int
+    model: Model, choices: Choices, figures: ModeColumns, bought_as: _Bought, scale: FixedPoint, dearest: int, days: int
 ) -> PhaseVariables:
     """The variables of one phase."""
     bought, node_time = max(figures.bought), figures.most_node_time()
@@ -188,5 +185,5 @@ def _phase(
         spot_time=number("spot_time", node_time + spot if spot else 0),
         saved_time=number("saved_time", node_time if spot else 0),
         reserved_time=number("reserved_time", node_time if reserved else 0),
-        cost=number("cost", _cost(node_time, dearest, scale)),
+        cost=number("cost", _cost(node_time + bought * days, dearest, scale)),
     )

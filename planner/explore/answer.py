@@ -22,7 +22,8 @@ from planner.plans.limits import Limit
 from planner.plans.objective import objective_value
 from planner.plans.plan import Plan
 from planner.plans.solution import Solution, Status
-from planner.problem.problem import Objective, Problem
+from planner.problem.objective import Objective
+from planner.problem.problem import Problem
 from planner.units import format_duration
 
 Progress = Callable[[str], None]

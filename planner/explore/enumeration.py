@@ -27,6 +27,8 @@ def best_mode(choices: Choices, bounds: Bounds, clock: Clock | None = None) -> J
 
     Purchase option by purchase option, the cheapest first, each within what the best so far takes: that lists fewer.
     """
+    if choices.is_dated:
+        return _best_by_days(choices, bounds, clock)
     if not choices.together:
         return _best_that_may_move(choices, bounds, clock)
     best: JobMode | None = None
@@ -50,6 +52,17 @@ def _best_that_may_move(choices: Choices, bounds: Bounds, clock: Clock | None) -
     found = _better(choices)(undominated_job_modes(choices, within, clock, cheapest=_wants_cheapest(choices)), within)
     both = [one for one in (best, found) if one]
     return min(both, key=lambda one: _figures(choices, one), default=None)
+
+
+def _best_by_days(choices: Choices, bounds: Bounds, clock: Clock | None) -> JobMode | None:
+    """The same where offers change in time: the best without those offers is found first, and bounds what is listed."""
+    steady = choices.keeping(lambda one: not one.placement.is_dated)
+    best = best_mode(steady, bounds, clock)
+    if best and clock and clock.is_over:
+        return best
+    within = bounds if best is None else _tighter(choices, bounds, best)
+    found = _better(choices)(undominated_job_modes(choices, within, clock), within)
+    return min((one for one in (found, best) if one), key=lambda one: _figures(choices, one), default=None)
 
 
 def that_stay(choices: Choices) -> Choices:

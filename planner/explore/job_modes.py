@@ -16,7 +16,6 @@ from planner.explore.job_sums import (
     columns_of,
     goals_of,
     in_time,
-    keeps_longer,
     reservations,
     spot_nodes_of,
     sums_of,
@@ -24,13 +23,13 @@ from planner.explore.job_sums import (
 )
 from planner.explore.journeys import undominated_journeys
 from planner.explore.least import affordable, steps_of
+from planner.explore.timetable import Timed, undominated_timetables
 from planner.layouts.dominance import not_beaten, undominated
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices
 from planner.plans.node_cost import node_cost
 from planner.plans.plan import Plan, plan_of
-from planner.plans.plan_error import counts_error
 from planner.plans.solution import Decision, PhaseDecision, Stay
 from planner.problem.problem import Problem
 from planner.verify.check import FaultyPlanError, violations
@@ -90,6 +89,8 @@ class JobMode:
     """What a deadline bounds: the expected wall time, or the time that is kept with `risk.confidence`."""
     cost_usd: float
     """US dollars, in whole cents."""
+    decision: Decision | None = None
+    """What was decided, where offers change in time: when each phase begins too."""
 
     @property
     def purchase_option(self) -> PurchaseOption:
@@ -106,13 +107,21 @@ def undominated_job_modes(
     `risk.confidence` the time that is kept counts beside the expected one. Under `objective: tokens` the first phase
     has one step. `cheapest`: the one of the least cost is surely among them, others may be left out.
     """
+    if choices.is_dated:
+        return tuple(_dated(one) for one in undominated_timetables(choices, bounds.left))
     left = bounds.left
-    if cheapest and counts_error(choices.problem.risk) and bounds.expected_seconds == inf:
-        left = replace(left, cheapest=keeps_longer(choices))
+    if choices.problem.risk.confidence is not None and bounds.expected_seconds == inf:  # what is kept is never less
+        left = replace(left, cheapest=cheapest)
     if choices.together:
         return _together(choices, left, clock)
     journeys = undominated_journeys(choices, left)
     return tuple(_mode(choices, stays, sums) for stays, sums in journeys)
+
+
+def _dated(timed: Timed) -> JobMode:
+    """A way to run the job by days."""
+    options = tuple(phase.index for phase in timed.decision.phases)
+    return JobMode(timed.decision.stays, options, timed.seconds, timed.seconds, timed.usd, timed.decision)
 
 
 def _together(choices: Choices, left: Left, clock: Clock | None) -> tuple[JobMode, ...]:
@@ -178,6 +187,8 @@ def plan_of_mode(choices: Choices, problem: Problem, mode: JobMode) -> Plan:
 
 def decision_of(choices: Choices, mode: JobMode) -> Decision:
     """A mode as what the search would have decided."""
+    if mode.decision is not None:
+        return mode.decision
     of_phases = [(stay, index) for stay in mode.stays for index in stay.phases]
     phases = tuple(_phase(choices, stay, index, mode.options[index]) for stay, index in of_phases)
     return Decision(mode.stays, phases)

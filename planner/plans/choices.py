@@ -25,7 +25,8 @@ from planner.market.purchase_options import PurchaseOption, SpotPolicy, purchase
 from planner.performance.symbols import Array
 from planner.plans.limits import Limit, limits_of
 from planner.plans.peak_bound import peak_bound
-from planner.problem.problem import Objective, Problem
+from planner.problem.objective import Objective
+from planner.problem.problem import Problem
 from planner.tolerances import SUM_ORDER
 
 MachineKey = tuple[str, int, int, float]
@@ -146,6 +147,17 @@ class Choices:
         """Whether all phases stay in one place, with one accelerator, bought in one way."""
         return stays_together(self.problem)
 
+    @property
+    def is_dated(self) -> bool:
+        """Whether it matters on which days something runs: an offer changes in time."""
+        return any(one.placement.is_dated for one in self.purchase_options)
+
+    @cached_property
+    def most_prices(self) -> int:
+        """Most prices that an offer has in turn: as many lines of a bill each way to buy may take."""
+        timelines = (one.placement.timeline for one in self.purchase_options)
+        return max((len(one.stretches) for one in timelines if one), default=1)
+
     def modes(self, phase: int, purchase_option: PurchaseOption, *, arrives: bool = False) -> PhaseModes | None:
         """The layouts of a phase with a purchase option; None where there is none. `arrives`: a stay begins with it."""
         found = self.columns[phase].get(site_of(purchase_option, arrives=arrives and phase > 0))
@@ -209,7 +221,11 @@ class Choices:
 
     def only(self, *accelerators: str) -> Choices:
         """The choices that some accelerators leave."""
-        kept = [one for one in self.purchase_options if one.placement.machine.accelerator.name in accelerators]
+        return self.keeping(lambda one: one.placement.machine.accelerator.name in accelerators)
+
+    def keeping(self, keeps: Callable[[PurchaseOption], bool]) -> Choices:
+        """The choices with some of the purchase options."""
+        kept = [one for one in self.purchase_options if keeps(one)]
         return replace(self, purchase_options=usable(self.problem, kept, self.columns))
 
     @cached_property

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from planner.market.places import place_title
-from planner.problem.problem import Objective as ObjectiveName
+from planner.problem.objective import Objective as ObjectiveName
 
 
 class Part(BaseModel):

@@ -76,6 +76,18 @@ class CapacityPart(Part):
     """`stated`, `granted`, `assumed` or `unlimited`."""
 
 
+class IdlePart(Part):
+    """Days on which a phase does not run although the one before has ended."""
+
+    phase: str
+    is_pause: bool
+    """Whether it has begun before: its nodes are away. Otherwise it waits for its nodes or a better day."""
+    start: date
+    until: date
+    """The day on which it runs again."""
+    seconds: float
+
+
 class SchedulePart(Part):
     """The days of a plan, as expected; a day counts from its midnight, the last one until the midnight after it."""
 
@@ -91,6 +103,8 @@ class SchedulePart(Part):
     """Which of them that is."""
     other_deadline: date | None
     """What the other one allows, where both are stated."""
+    idle: tuple[IdlePart, ...] = ()
+    """When phases wait or pause."""
 
 
 class MonthPart(Part):

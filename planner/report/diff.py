@@ -10,7 +10,7 @@ from typing import Any, Final
 from planner.market.money import apportioned
 from planner.plans.plan_part import PlanPart
 from planner.report.bill import DOLLAR
-from planner.report.variance import Variance, variance
+from planner.report.variance import variance
 from planner.tolerances import CENT
 from planner.units import MONEY_WITH_CENTS, format_duration, format_money, format_number
 
@@ -127,7 +127,7 @@ def diff_lines(first: Dated, second: Dated) -> Iterator[str]:
     for line, was, now in lines:
         yield _bill_line(line, width, was, now)
     _, was, now = lines[-1]
-    yield from _why(variance(old, new), now - was, _unit(old, new))
+    yield from _why(causes(old, new), now - was)
     yield f"prices: catalogs of {first.catalog_date} and {second.catalog_date}"
 
 
@@ -156,14 +156,30 @@ def _printed(bill: Mapping[str, Decimal], lines: Sequence[str], unit: Decimal) -
     return apportioned([bill.get(line, Decimal(0)) for line in lines], unit)
 
 
-def _why(found: Variance, total: Decimal, unit: Decimal) -> Iterator[str]:
+@dataclass(frozen=True)
+class Causes:
+    """Why two bills differ, as it is printed."""
+
+    usd: Mapping[str, Decimal]
+    """By cause; they add up to the printed difference."""
+    prices: tuple[str, ...]
+    """Each unit price that changed, with what it is of."""
+
+
+def causes(old: PlanPart, new: PlanPart) -> Causes:
+    """Why the bill of a new plan is another than that of an old one."""
+    found, unit = variance(old, new), _unit(old, new)
+    *_, (_, was, now) = bill_lines(old, new)
+    return Causes(found.usd if unit == CENT else found.in_dollars(now - was), found.prices)
+
+
+def _why(found: Causes, total: Decimal) -> Iterator[str]:
     """The causes of a difference, which add up to it."""
     if not total:
         return
     yield from ("", "why the bill differs")
-    amounts = found.usd if unit == CENT else found.in_dollars(total)
     meaning = {"price": "; ".join(found.prices), "hours": "paid hours", "quantity": "GPUs", "scope": "only in one bill"}
-    for cause, usd in amounts.items():
+    for cause, usd in found.usd.items():
         if usd:
             yield f"  {cause:8}  {_signed(usd):>14}  {meaning[cause]}".rstrip()
     yield f"  {'total':8}  {_signed(total):>14}"

@@ -115,7 +115,7 @@ def _headline(document: PlanDocument, plan: PlanPart) -> Text:
 
 def _journey(plan: PlanFigures) -> str:
     """Where each phase runs, and how long moving takes, on a line each; empty where the job stays in one place."""
-    if len(plan.stays) == 1:
+    if len({(phases[0].accelerator, phases[0].placement.title) for phases in plan.stays}) == 1:
         return ""
     moved = {one.phase: f", after a move of {format_duration(one.wall_seconds)}" for one in plan.moves}
     lines = []
@@ -183,7 +183,7 @@ def _layouts(plan: PlanFigures, pins: Mapping[str, object]) -> Table:
     for phase in plan.phases:
         table.add_row(
             phase.name,
-            f"{phase.gpus:,}" + (f"+{phase.spare_nodes * plan.gpus_per_node:,}" if phase.spare_nodes else ""),
+            f"{phase.gpus:,}" + (f" + {phase.spare_nodes * plan.gpus_per_node:,} spare" if phase.spare_nodes else ""),
             f"{phase.tensor}",
             f"{phase.pipeline}" + (f"×{phase.virtual_pipeline}" if phase.virtual_pipeline > 1 else ""),
             f"{phase.context}",

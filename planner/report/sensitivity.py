@@ -59,13 +59,18 @@ def _next_point(worth: MoneyForTimePart, line: str) -> str:
     return f"{following}; {line}" if step.more <= worth.more else f"{line}; {following}"
 
 
+NOTHING_GAINED: Final = ("saves nothing", "no sooner", "no more tokens")
+"""What is gained where it is nothing: of dollars, seconds, tokens."""
+
+
 def gain_words(worth: GainPart) -> str:
     """What is gained, in words."""
     gain = float(worth.gain)
+    no_dollars, no_time, no_tokens = NOTHING_GAINED
     match worth.unit:
         case "USD":
-            return f"{format_money(worth.gain)} less" if gain >= 1 else "saves nothing"
+            return f"{format_money(worth.gain)} less" if gain >= 1 else no_dollars
         case "s":
-            return f"{format_duration(gain)} sooner" if gain >= 1 else "no sooner"
+            return f"{format_duration(gain)} sooner" if gain >= 1 else no_time
         case "tokens":
-            return f"{format_count(gain)} tokens more" if gain >= 1 else "no more tokens"
+            return f"{format_count(gain)} tokens more" if gain >= 1 else no_tokens

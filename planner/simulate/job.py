@@ -97,6 +97,9 @@ def job_of(document: PlanDocument, source: str = "the answer") -> SimulatedJob:
     if plan is None:
         fix = "solve the problem first; plan solve lists the smallest relaxations"
         raise InputError("it holds no plan", place=Place(source), fix=fix)
+    if _depends_on_days(plan):
+        fix = "replay a plan on offers without from, until, closed, blocks and price periods"
+        raise InputError("it waits, pauses or pays by day; a replay knows no days", place=Place(source), fix=fix)
     if len(plan.stays) > 1:
         fix = "set market.together: true"
         raise InputError("its phases run in several places; a replay stays in one", place=Place(source), fix=fix)
@@ -123,6 +126,14 @@ def job_of(document: PlanDocument, source: str = "the answer") -> SimulatedJob:
     except InputError as error:
         raise InputError(error.issues[0].message, place=Place(source), fix=error.issues[0].fix) from None
     return job
+
+
+def _depends_on_days(plan: PlanPart) -> bool:
+    """Whether a plan waits or pauses, or is paid by day."""
+    lines = [(one.phase, one.kind) for one in plan.purchases if not one.note]
+    in_blocks = any(one.kind == "reserved" and one.note for one in plan.purchases)
+    on_demand = [line for line in lines if line[1] == "on_demand"]
+    return bool(plan.schedule and plan.schedule.idle) or in_blocks or len(set(on_demand)) < len(on_demand)
 
 
 def _usd(price: Decimal | None) -> float | None:

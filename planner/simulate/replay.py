@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -28,6 +29,7 @@ from planner.simulate.policies import Setting
 from planner.simulate.recorded import Recorded
 from planner.simulate.simulate import CAUSES, State, Watch, run_phase
 from planner.simulate.traces import Trace
+from planner.tasks import Spread, in_turn
 
 DRAWN_RUNS: Final = 8
 """Runs that are drawn as strips."""
@@ -79,14 +81,18 @@ def replay(
     seed: int,
     traces: tuple[Trace, ...] = (),
     tell: Callable[[str, float], None] | None = None,
+    spread: Spread = in_turn,
 ) -> tuple[PolicyOutcome, ...]:
-    """Every policy on the same capacity: generated, or recorded traces from random offsets; the seed decides all."""
+    """Every policy on the same capacity: generated, or recorded traces from random offsets; the seed decides all.
+
+    `spread` may carry the policies out at once; `tell` is for a replay in this process.
+    """
 
     def told(policy: Policy) -> Callable[[float], None] | None:
-        """Whom a policy tells how far it is."""
+        """Progress of a policy."""
         return None if tell is None else lambda share: tell(policy, share)
 
-    return tuple(_replay(job, policy, runs, seed, traces, told(policy)) for policy in policies)
+    return tuple(spread([partial(_replay, job, one, runs, seed, traces, told(one)) for one in policies]))
 
 
 def _replay(

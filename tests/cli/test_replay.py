@@ -122,6 +122,12 @@ def test_the_same_seed_prints_the_same(tmp_path: Path) -> None:
     assert first != other
 
 
+def test_processes_do_not_change_it(tmp_path: Path) -> None:
+    """Byte for byte the same from two processes as from one."""
+    path = written(tmp_path)
+    assert run(path, "--json", "--workers", "2").stdout == run(path, "--json").stdout
+
+
 def test_text(tmp_path: Path) -> None:
     """The verdict, both tables, waste, and the pictures."""
     shown = run(written(tmp_path)).stdout

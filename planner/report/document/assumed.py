@@ -26,6 +26,7 @@ def assumptions(answer: Answer, plan: Plan) -> tuple[AssumptionPart, ...]:
         *_training(answer, problem),
         *_pins(problem),
         *_operation(problem, plan),
+        *_days(problem),
         *_prices(problem, plan),
         *_moves(problem, plan),
         _assumption("not in the bill", _not_in_the_bill(plan), stated=False),
@@ -91,6 +92,19 @@ def _moves(problem: Problem, plan: Plan) -> Iterator[AssumptionPart]:
         source = f", {known.source} of {known.date}" if known.cloud == cloud else ", whose price is not known"
         where = "own nodes" if cloud == OWN else f"{cloud}{'' if stated is not None else source}"
         yield _assumption(f"egress before {one.phase}", f"{price} leaving {where}", stated is not None)
+
+
+def _days(problem: Problem) -> Iterator[AssumptionPart]:
+    """What is fixed where offers change in time."""
+    if problem.market.is_dated:
+        yield _assumption("days", DAYS, stated=False)
+
+
+DAYS: Final = (
+    "a phase begins at once or at midnight, keeps its layout, and pauses only while its nodes are away; nodes for a "
+    "term or in blocks are not mixed with others; probabilities count no delay into a closed window or another price"
+)
+"""What is fixed in plans with days."""
 
 
 def _prices(problem: Problem, plan: Plan) -> Iterator[AssumptionPart]:

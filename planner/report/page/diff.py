@@ -7,10 +7,9 @@ from typing import Final
 
 from planner.plans.phase_part import PurchaseLine
 from planner.plans.plan_part import PlanFigures, PlanPart
-from planner.report.diff import Dated, Difference, bill_lines, decided, shown
+from planner.report.diff import Causes, Dated, Difference, bill_lines, causes, decided, shown
 from planner.report.page.axes import LABELS
 from planner.report.page.parts import Card, Chart, Fact, Page, Spec, Table
-from planner.report.variance import Variance, variance
 from planner.units import format_count, format_duration, format_money
 
 TOTALS: Final = "totals"
@@ -27,7 +26,7 @@ MEANING: Final = {
 def diff_page(first: Dated, second: Dated, asked: tuple[Difference, ...] = ()) -> Page:
     """The whole page of two plans; `asked`: what their problems ask for differently."""
     old, new = first.plan, second.plan
-    why = variance(old, new)
+    why = causes(old, new)
     costs = [float(one.cost_usd) for one in (old, new)]
     title = " → ".join(f"{_plan(one)}, {format_money(one.cost_usd)}" for one in (old, new))
     tables = (_bill(old, new), _changes("What is asked for", asked), _changes("What changes", decided(old, new)))
@@ -46,7 +45,7 @@ def _plan(plan: PlanFigures) -> str:
     return f"{plan.gpus:,} × {plan.accelerator}"
 
 
-def _lead(costs: list[float], why: Variance) -> Iterator[str]:
+def _lead(costs: list[float], why: Causes) -> Iterator[str]:
     """How much more or less, and what for."""
     change = costs[1] - costs[0]
     if not change:
@@ -73,18 +72,17 @@ def _card(when: str, plan: PlanFigures) -> Card:
         Fact("GPU-hours", format_count(plan.gpu_hours)),
     )
     rows = tuple(_purchase(one) for one in plan.purchases)
-    headings = ("phase", "bought", "nodes", "per GPU-hour", "paid hours", "cost")
-    table = Table("Bill", headings, rows, frozenset({2, 3, 4, 5}))
+    table = Table("Bill", ("line", "nodes", "$/GPU-h", "paid hours", "cost"), rows, frozenset({1, 2, 3, 4}))
     return Card(f"{when}: {_plan(plan)}", plan.placement.title, f"{when}: {cost}", facts=facts, tables=(table,))
 
 
 def _purchase(one: PurchaseLine) -> tuple[str, ...]:
     """One line of a bill."""
-    names, cost = (one.phase, one.kind.replace("_", "-")), format_money(one.cost_usd)
-    return (*names, f"{one.nodes:,}", f"${one.usd_per_gpu_hour}", f"{one.hours:,.1f}", cost)
+    name, cost = f"{one.phase}, {one.kind.replace('_', '-')}", format_money(one.cost_usd)
+    return (name, f"{one.nodes:,}", f"${one.usd_per_gpu_hour}", f"{one.hours:,.1f}", cost)
 
 
-def _chart(costs: list[float], why: Variance, width: int) -> Spec:
+def _chart(costs: list[float], why: Causes, width: int) -> Spec:
     """The two bills, and between them each cause from where the last one ended."""
     totals = [{"step": name, "from": 0.0, "to": cost} for name, cost in zip(("before", "after"), costs, strict=True)]
     causes, reached = [], costs[0]
@@ -95,7 +93,8 @@ def _chart(costs: list[float], why: Variance, width: int) -> Spec:
     order = ["before", *(one["step"] for one in causes), "after"]
     ends = [*costs, *(float(str(one["to"])) for one in causes)]
     x = {"field": "step", "type": "ordinal", "sort": order, "axis": {"title": None, "labelAngle": 0}}
-    scale = {"domain": [0, max(ends) * HEADROOM], "nice": False}
+    lowest, highest = min(0.0, *ends), max(ends)
+    scale = {"domain": [lowest * HEADROOM, highest * HEADROOM], "nice": False}
     axis = {"title": "US dollars", "labelExpr": LABELS["cost"], "tickCount": 6}
     low = {"field": "from", "type": "quantitative", "scale": scale, "axis": axis}
     high = {"field": "to", "type": "quantitative", "scale": scale, "axis": axis}

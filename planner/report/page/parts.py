@@ -135,4 +135,10 @@ class Page:
     columns: int = 1
     """How many cards stand beside each other in the chart: what the arrow keys go up and down by."""
     tables: tuple[Table, ...] = ()
+    beside: int = 1
+    """How many of the tables stand below the chart, beside the cards; the others take the whole width."""
     notes: tuple[str, ...] = ()
+    heading: str = ""
+    """What stands above all, where the title is told in the verdict; default: the title."""
+    verdict: tuple[Fact, ...] = ()
+    """What is recommended, what it costs, when it ends, how sure that is, what would change it first."""
