@@ -194,7 +194,9 @@ def _unseen(subject: Subject, calibration: Calibration) -> Unseen:
         run.cluster.gpus,
         subject.release,
         device_deviation=device_deviation(calibration, subject.accelerator),
-        software_deviation=software_deviation(subject.software.generic, calibration.constants["generic_stack"]),
+        software_deviation=software_deviation(
+            subject.software.generic, calibration.constants["generic_stack"], moe=subject.model.is_moe
+        ),
         has_unmeasured_kernels=subject.model.has_unmeasured_kernels,
     )
     return with_own_runs(unseen, calibration.own_runs, traits_of_subject(subject))

@@ -112,7 +112,9 @@ def _error(case: Case, calibration: Calibration) -> Predictive:
         unseen_of(case),
         release=month_of(case),
         device_deviation=device_deviation(calibration, case.accelerator),
-        software_deviation=software_deviation(case.stack.generic, calibration.constants["generic_stack"]),
+        software_deviation=software_deviation(
+            case.stack.generic, calibration.constants["generic_stack"], moe=float(case.architecture.experts) > 0
+        ),
     )
     return predictive(calibration.spread, with_own_runs(run, calibration.own_runs, traits_of_case(case)))
 
