@@ -25,7 +25,7 @@ from typing import Any
 from planner.catalog.launch_targets import load_targets
 from planner.errors import InputError
 from planner.launch.export import launch_file
-from planner.launch.job import Job, jobs_of
+from planner.launch.job import LaunchJob, jobs_of
 from planner.launch.options import Options
 from planner.problem.problem import load_problem
 from planner.session import Session
@@ -72,9 +72,9 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _exported(folder: Path) -> tuple[dict[str, Job], list[str]]:
+def _exported(folder: Path) -> tuple[dict[str, LaunchJob], list[str]]:
     """Writes every file; the phase of each by file name, and what was refused."""
-    expected: dict[str, Job] = {}
+    expected: dict[str, LaunchJob] = {}
     refused: list[str] = []
     for path in sorted(PROBLEMS.glob("*.yaml")):
         for job in jobs_of(Session(load_problem(path)).solve(), path.stem):
@@ -129,7 +129,7 @@ def _environment(folder: Path, name: str) -> str:
     return str(python)
 
 
-def _shown(check: Check, files: Sequence[Path], expected: dict[str, Job]) -> Iterator[str]:
+def _shown(check: Check, files: Sequence[Path], expected: dict[str, LaunchJob]) -> Iterator[str]:
     """Shows files to a parser and prints how many it took; yields what is wrong."""
     chosen = [file for file in files if file.name.endswith(check.suffixes)]
     title = ", ".join(suffix.split(".")[1] for suffix in check.suffixes)
@@ -147,7 +147,7 @@ def _shown(check: Check, files: Sequence[Path], expected: dict[str, Job]) -> Ite
     return None
 
 
-def _wrong(answer: dict[str, Any], expected: dict[str, Job]) -> Iterator[str]:
+def _wrong(answer: dict[str, Any], expected: dict[str, LaunchJob]) -> Iterator[str]:
     """What a parser refused or read otherwise than it was planned."""
     found, name = answer.get("accepted"), answer["file"]
     if found is None:

@@ -34,7 +34,7 @@ from planner.market.spot import SpotFigures
 from planner.simulate.capacity import Floats
 from planner.simulate.closed_form import spot_of, work_of
 from planner.simulate.distribution import distribution_of
-from planner.simulate.job import Job, Policy
+from planner.simulate.job import Policy, SimulatedJob
 from planner.simulate.replay import PolicyOutcome, replay
 from planner.simulate.statistics import statistics_of
 from planner.simulate.traces import Trace, read_traces
@@ -112,7 +112,7 @@ COST_SHARES = (0.05, 0.5, 0.95)
 PROMISES = (0.5, 0.8, 0.9, 0.95, 0.99)
 
 
-def kept_seconds(job: Job, policy: Policy, share: float) -> float:
+def kept_seconds(job: SimulatedJob, policy: Policy, share: float) -> float:
     """The time that `risk.confidence` promises, as the search counts it."""
     phase = job.phases[0]
     work, spot = work_of(job, phase), spot_of(job, phase)
@@ -183,7 +183,7 @@ def planned_and_realised(traces: Sequence[Trace]) -> Iterator[str]:
             )
 
 
-def half_job(figures: SpotFigures) -> Job:
+def half_job(figures: SpotFigures) -> SimulatedJob:
     """Five days of work on one node, deadline eight."""
     job = job_of(days=5, nodes=1, replicas=1, deadline_days=8)
     return replace(job, spot=figures)

@@ -15,6 +15,7 @@ from planner.explore.capacity import ungranted
 from planner.explore.near_optimal import WITHIN
 from planner.explore.preference import preferred
 from planner.explore.room import Room
+from planner.explore.rule_worth import rule_worths
 from planner.explore.sensitivity import prepared
 from planner.explore.surroundings import Surroundings, surroundings
 from planner.explore.time_budget import TimeBudget
@@ -100,7 +101,13 @@ class Session:
 
     def _answer(self, room: Room) -> Answer:
         """The answer to a room's problem."""
-        return answer(room.problem, clock=self.clock, progress=self._progress, prepare=lambda _: prepared(room))
+        return answer(
+            room.problem,
+            clock=self.clock,
+            progress=self._progress,
+            prepare=lambda _: prepared(room),
+            loosen=partial(rule_worths, room) if self.clock.until is None else None,
+        )
 
     def solve(self) -> PlanDocument:
         """The best plan, proven and verified, or why there is none; what `plan solve --json` prints."""
@@ -125,11 +132,12 @@ class Session:
     def sensitivity(self) -> Result:
         """What a little more of each limit would change."""
         from planner.report.console import print_report
-        from planner.report.sensitivity import worth_lines
+        from planner.report.sensitivity import rule_lines, worth_lines
 
         document = self.solve()
-        data = {"format_version": FORMAT_VERSION, "limits": document.data()["limits"]}
-        return Result(data, partial(print_report, *worth_lines(document.sensitivity)))
+        data = {"format_version": FORMAT_VERSION} | {key: document.data()[key] for key in ("limits", "rules")}
+        lines = (*worth_lines(document.sensitivity), *rule_lines(document.rules))
+        return Result(data, partial(print_report, *lines))
 
     def alternatives(self, within: float = 0.05) -> Result:
         """Plans of another kind within a share of the optimum; what `plan alternatives --json` prints."""
@@ -157,7 +165,7 @@ class Session:
         from planner.simulate.job import job_of
         from planner.simulate.replay import replay as replayed
 
-        job = job_of(self.solve().data())
+        job = job_of(self.solve())
         return replay_result(Replay(job, replayed(job, job.policies(), runs=runs, seed=seed), runs, seed, ()))
 
 

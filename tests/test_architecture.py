@@ -20,7 +20,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 STOREYS = (
     {"errors"},
     {"tolerances"},
-    {"units", "files", "clock"},
+    {"units", "files", "clock", "tasks"},
     {"catalog"},
     {"prices"},
     {"problem"},

@@ -104,6 +104,13 @@ def test_arithmetic_adds_up(name: str) -> None:
     assert failed == 0, "".join(told)
 
 
+def test_the_negotiation_holds_what_a_finance_partner_asks_for() -> None:
+    """The knife-edge with its price, the condition on capacity, and what each cause owes to another bill."""
+    text = text_of("docs/negotiation.md")
+    for told in ("Near the optimum: $", "needs 124 nodes in us-central1: ask nebius first", "why the bill differs"):
+        assert told in text
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_links_lead_somewhere(name: str) -> None:
     """Every relative link of a page leads to a file of the project."""

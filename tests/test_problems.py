@@ -13,7 +13,7 @@ from planner.verify.oracle import agrees, best_value
 
 FOLDER = Path(__file__).resolve().parent.parent / "problems"
 PROBLEMS = sorted(FOLDER.glob("*.yaml"))
-ANYWHERE = {"deepseek_v3_anywhere", "own_cluster", "startup_7b"}
+ANYWHERE = {"deepseek_v3_anywhere", "deepseek_v3_free_places", "own_cluster", "startup_7b"}
 """Problems over the whole catalog: enumerating them takes long, `plan solve --check` does it."""
 
 
@@ -26,5 +26,6 @@ def test_problem_has_its_optimum(path: Path) -> None:
     assert found.value is not None
     assert found.gap is not None
     assert found.gap <= 1e-3
-    if path.stem not in ANYWHERE:
+    knows_days = problem.market.is_dated
+    if path.stem not in ANYWHERE and not knows_days:  # tests/cpsat/test_calendars.py walks days
         assert agrees(found.value, best_value(problem), found.outcome.error + 0.05 / found.value)

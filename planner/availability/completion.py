@@ -26,7 +26,7 @@ from planner.availability.renewal import (
     residual_square,
     sum_over,
 )
-from planner.availability.spot_cycles import Capacity, Rates, Work, pace_up, whole_interval
+from planner.availability.spot_cycles import GangCycle, Rates, WorkLeft, pace_up, whole_interval
 from planner.performance.symbols import Array
 
 
@@ -54,7 +54,9 @@ class Moments:
     @property
     def bill(self) -> Delays:
         """Distribution of the US dollars."""
-        bare = self.bare_seconds * self.usd / self.seconds
+        spread, usual = self.seconds - self.least_seconds, self.usd / self.seconds
+        rate = np.where(spread > 0, (self.usd - self.least_usd) / np.where(spread > 0, spread, 1.0), usual)
+        bare = self.usd - rate * (self.seconds - self.bare_seconds)
         return Delays(bare, self.losses, self.least_usd, self.usd, self.usd_variance)
 
 
@@ -78,7 +80,7 @@ class Delay:
         return begin
 
 
-def steady_moments(work: Work, usd_per_second: Array, interval: Array | None = None) -> Moments:
+def steady_moments(work: WorkLeft, usd_per_second: Array, interval: Array | None = None) -> Moments:
     """Without spot nodes: Daly's expected time, and the variance of a Poisson number of losses.
 
     Each failure costs the restart and what was done since the last checkpoint, uniform over the interval, by default
@@ -95,7 +97,7 @@ def steady_moments(work: Work, usd_per_second: Array, interval: Array | None = N
     )
 
 
-def bare_seconds(work: Work, interval: Array) -> Array:
+def bare_seconds(work: WorkLeft, interval: Array) -> Array:
     """Start-up, work and checkpoints."""
     return work.start_up + work.seconds * (1 + work.checkpoint / interval)
 
@@ -110,7 +112,9 @@ def loss_cube(restart: Array, interval: Array) -> Array:
     return restart**3 + 1.5 * restart**2 * interval + restart * interval**2 + interval**3 / 4
 
 
-def run_moments(work: Work, spot: Capacity, cycle: Cycle, rates: Rates, interval: Array, *, begins: bool) -> Moments:
+def run_moments(
+    work: WorkLeft, spot: GangCycle, cycle: Cycle, rates: Rates, interval: Array, *, begins: bool
+) -> Moments:
     """Mean and variance by renewal: W/E[work of a cycle] cycles, and when it begins, a start at a random time.
 
     E[T] = W·E[L]/E[G] and Var T ≈ W/E[G]·Var(L − E[L]/E[G]·G), likewise for dollars. Source: Cox 1962, Renewal Theory,
@@ -147,7 +151,7 @@ def run_moments(work: Work, spot: Capacity, cycle: Cycle, rates: Rates, interval
     )
 
 
-def start_delay(work: Work, spot: Capacity, cycle: Cycle) -> Delay:
+def start_delay(work: WorkLeft, spot: GangCycle, cycle: Cycle) -> Delay:
     """The delay by a start at a random time, when the gang may be away.
 
     Then the rest of that period passes, and a fresh period up, not a typical one, begins. What is done while it is away
@@ -171,5 +175,6 @@ def with_reservation(total: Moments, usd_per_second: Array, committed_seconds: A
         total,
         least_usd=total.least_usd + usd_per_second * np.maximum(total.least_seconds, committed_seconds),
         usd=total.usd + usd_per_second * np.maximum(total.seconds, committed_seconds),
-        usd_variance=total.usd_variance + usd_per_second**2 * total.seconds_variance,
+        usd_variance=total.usd_variance
+        + np.where(total.seconds > committed_seconds, usd_per_second**2 * total.seconds_variance, 0.0),
     )

@@ -108,17 +108,24 @@ class Delays:
         A single loss is uniform where it spreads no more than evenly from nothing to twice its mean, else a gamma
         variable; the sum of two or more is a gamma variable with the first three cumulants of such a sum.
         """
+        limit, smooth = np.asarray(bound) * (1 + SUM_ORDER), np.asarray(self.losses > MANY)
+        if not smooth.any():
+            return self._of_few(limit)
+        many = probability_within(self.least, self.mean, self.variance, limit)
+        return many if smooth.all() else np.where(smooth, many, self._of_few(limit))
+
+    def _of_few(self, limit: Array) -> Array:
+        """Probability of no more than this by the number of losses: none, one, or more."""
         count, bare = np.clip(self.losses, 1e-12, 700), np.asarray(self.bare)
         none, single = np.exp(-count), count * np.exp(-count)
-        limit = np.asarray(bound) * (1 + SUM_ORDER)
         mean = np.maximum(self.mean - bare, 1e-9) / count
         spread = np.maximum(self.variance / count - mean**2, 1e-6 * mean**2)
         even = (limit - bare - mean) / np.sqrt(12 * spread) + 0.5
         one = np.where(spread <= mean**2 / 3, np.clip(even, 0, 1), probability_within(bare, bare + mean, spread, limit))
         many = probability_within(*self._several(count, mean, spread), limit)
         more = np.maximum(1 - none - single, 0)
-        few = none * (limit >= bare) + single * one * (limit >= bare) + more * many
-        return np.where(count > MANY, probability_within(self.least, self.mean, self.variance, limit), few)
+        found: Array = none * (limit >= bare) + single * one * (limit >= bare) + more * many
+        return found
 
     def within_uncertain(self, bound: Array, error: Predictive) -> Array:
         """The same when all times are only known up to a factor: the mean over its equally probable values."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from planner.availability.renewal import (
     Cycle,
-    Stretch,
+    Periods,
     cycle_seconds,
     cycle_work,
     mean_length,
@@ -52,7 +52,7 @@ def _start_weights(cycle: Cycle, *, begins: bool) -> tuple[Array, Array]:
     return up / by_kind(whole), down / by_kind(whole)
 
 
-def _worth(stretch: Stretch, value: Array, rate: Array, dead: Array) -> Array:
+def _worth(stretch: Periods, value: Array, rate: Array, dead: Array) -> Array:
     """What a period costs less what its work is worth, when it begins with a dead time; shape (…, kinds)."""
     work = stretch.work * stretch.mean * np.exp((stretch.dead - dead) / stretch.mean)
     return value * stretch.mean - by_kind(rate) * work

@@ -15,7 +15,7 @@ from planner.performance.symbols import Array
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Periods:
     """Periods of one state, up or down, by kind; shape (…, kinds)."""
 
     share: Array
@@ -36,8 +36,8 @@ class Stretch:
 class Cycle:
     """One period up and the period down after it."""
 
-    up: Stretch
-    down: Stretch
+    up: Periods
+    down: Periods
 
 
 def over_kinds(values: Array) -> Array:
@@ -71,7 +71,7 @@ def residual_cube(share: Array, mean: Array) -> Array:
     return 6 * over_kinds(share * mean**4) / mean_length(share, mean)
 
 
-def worth_variance(stretch: Stretch, value: Array, worth: Array) -> Array:
+def worth_variance(stretch: Periods, value: Array, worth: Array) -> Array:
     """Variance of v·X − w·G over a mixture of exponentials X, for a value v and a worth w of the work G in each kind.
 
     G grows evenly with (X − δ)⁺, or by steps with ⌊(X − δ)⁺/s⌋; `_shape_moments` has both. The last axis is summed.
@@ -83,7 +83,7 @@ def worth_variance(stretch: Stretch, value: Array, worth: Array) -> Array:
     return over_kinds(stretch.share * total) - over_kinds(stretch.share * (value * mean - unit * first)) ** 2
 
 
-def _shape_moments(stretch: Stretch) -> tuple[Array, Array, Array]:
+def _shape_moments(stretch: Periods) -> tuple[Array, Array, Array]:
     """E[N], E[N²] and E[X·N] of N = (X − δ)⁺ or, with steps, N = ⌊(X − δ)⁺/s⌋, X exponential of mean m.
 
     Even: e^(−δ/m)·(m, 2m², 2m² + δ·m). Steps, with ρ = e^(−s/m): e^(−δ/m)·(ρ/(1 − ρ), ρ·(1 + ρ)/(1 − ρ)²,
@@ -99,7 +99,7 @@ def _shape_moments(stretch: Stretch) -> tuple[Array, Array, Array]:
     return first, square, joint
 
 
-def worth_cubes(stretch: Stretch, worth: Array) -> tuple[Array, Array]:
+def worth_cubes(stretch: Periods, worth: Array) -> tuple[Array, Array]:
     """Third central moment of Z = X − w·G as in `worth_variance`, and covariance of Z and the work G."""
     mean = stretch.mean
     first, square, joint = _shape_moments(stretch)
@@ -113,7 +113,7 @@ def worth_cubes(stretch: Stretch, worth: Array) -> tuple[Array, Array]:
     return cubes - 3 * middle * squares + 2 * middle**3, product - middle * sum_over(stretch, stretch.work)
 
 
-def _shape_cubes(stretch: Stretch) -> tuple[Array, Array, Array]:
+def _shape_cubes(stretch: Periods) -> tuple[Array, Array, Array]:
     """E[N³], E[X·N²] and E[X²·N] of the N of `_shape_moments`.
 
     Beyond δ an exponential X is N whole steps and a rest F that does not depend on N; without steps N is all of it.
@@ -149,7 +149,7 @@ def cycle_usd(cycle: Cycle) -> Array:
     return sum_over(cycle.up, cycle.up.usd) + sum_over(cycle.down, cycle.down.usd)
 
 
-def sum_over(stretch: Stretch, rate: Array) -> Array:
+def sum_over(stretch: Periods, rate: Array) -> Array:
     """Mean of rate · length over a stretch."""
     return over_kinds(stretch.share * stretch.mean * rate)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from planner.availability.checkpointing import checkpoint_interval_seconds, expansion_with_interval
-from planner.availability.renewal import Cycle, Stretch, mean_length, over_kinds, sum_over
+from planner.availability.renewal import Cycle, Periods, mean_length, over_kinds, sum_over
 from planner.performance.symbols import Array
 
 NEVER_PREEMPTED = 1e-11
@@ -22,7 +22,7 @@ SHORTEST_AWAY = 1e-3
 
 
 @dataclass(frozen=True)
-class Work:
+class WorkLeft:
     """What has to be computed, and what interrupts it besides preemptions; shape (…)."""
 
     seconds: Array
@@ -38,7 +38,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Capacity:
+class GangCycle:
     """How a gang of spot nodes comes and goes; shape (…, kinds) of the periods, (…) of the rest."""
 
     up_share: Array
@@ -74,7 +74,7 @@ def capacity(
     kept: Array,
     up: tuple[Array, Array],
     away: tuple[Array, Array],
-) -> Capacity:
+) -> GangCycle:
     """A gang's periods: mean time up U = 1/λ, mean time away U·(1 − a)/a.
 
     `up` and `away` are shares and means of the kinds of period in units of the mean, each of shape (kinds,).
@@ -85,35 +85,35 @@ def capacity(
     mean_away = np.maximum(mean_up * (1 - availability) / availability, SHORTEST_AWAY)
     partial = np.maximum(some - availability, 0) / np.maximum(1 - availability, 1e-12)
     up_mean, away_mean = (np.asarray(mean)[..., None] * kinds[1] for mean, kinds in ((mean_up, up), (mean_away, away)))
-    return Capacity(up[0], up_mean, away[0], away_mean, partial, kept)
+    return GangCycle(up[0], up_mean, away[0], away_mean, partial, kept)
 
 
-def cycle_of_wait(work: Work, spot: Capacity, rates: Rates) -> Cycle:
+def cycle_of_wait(work: WorkLeft, spot: GangCycle, rates: Rates) -> Cycle:
     """`wait`: nothing is done while the gang is away, and of its price nothing paid."""
     nothing = np.zeros_like(spot.away_mean)
-    away = Stretch(spot.away_share, spot.away_mean, nothing, by_kind(rates.fixed) + nothing, nothing, nothing)
+    away = Periods(spot.away_share, spot.away_mean, nothing, by_kind(rates.fixed) + nothing, nothing, nothing)
     return Cycle(_up(work, spot, rates, interval_of_wait(work, spot)), away)
 
 
-def cycle_of_fallback(work: Work, spot: Capacity, rates: Rates) -> Cycle:
+def cycle_of_fallback(work: WorkLeft, spot: GangCycle, rates: Rates) -> Cycle:
     """`fallback`: away, the job computes on on-demand nodes after a restart, and moves back with a checkpoint."""
     interval = interval_of_fallback(work, spot)
     nothing = np.zeros_like(spot.away_mean)
     dead = work.restart + _late(work, spot)
     done = _work_away(work, spot, interval, work.failures, dead)
     usd = by_kind(rates.fixed + rates.on_demand) + nothing
-    away = Stretch(spot.away_share, spot.away_mean, done, usd, by_kind(dead) + nothing, nothing)
+    away = Periods(spot.away_share, spot.away_mean, done, usd, by_kind(dead) + nothing, nothing)
     dearer = rates.on_demand - rates.spot
     return Cycle(_after_move(work, spot, _up(work, spot, rates, interval), np.ones(()), dearer), away)
 
 
-def cycle_of_elastic(work: Work, spot: Capacity, rates: Rates) -> Cycle:
+def cycle_of_elastic(work: WorkLeft, spot: GangCycle, rates: Rates) -> Cycle:
     """`elastic`: where a share of the replicas stays, the job goes on with it after a restart, and moves back later."""
     interval = interval_of_wait(work, spot)
     gone, kept = spot.away_share * by_kind(1 - spot.partial), spot.away_share * by_kind(spot.partial)
     done = by_kind(spot.kept) * _work_away(work, spot, interval, work.failures * spot.kept, work.restart)
     fixed = by_kind(rates.fixed) + 0 * spot.away_mean
-    away = Stretch(
+    away = Periods(
         share=np.concatenate(np.broadcast_arrays(gone, kept), axis=-1),
         mean=np.concatenate((spot.away_mean, spot.away_mean), axis=-1),
         work=np.concatenate((0 * done, done), axis=-1),
@@ -125,7 +125,7 @@ def cycle_of_elastic(work: Work, spot: Capacity, rates: Rates) -> Cycle:
     return Cycle(_after_move(work, spot, _up(work, spot, rates, interval), moves, dearer), away)
 
 
-def _work_away(work: Work, spot: Capacity, interval: Array, failures: Array, dead: Array) -> Array:
+def _work_away(work: WorkLeft, spot: GangCycle, interval: Array, failures: Array, dead: Array) -> Array:
     """Work per second away on nodes that stay: after a dead time δ, a checkpoint each interval, nothing lost.
 
     e^(−δ/m)·(1 − e^(−τ/m))/(1 − e^(−(τ + C)/m)), and less what failures cost.
@@ -138,19 +138,19 @@ def _work_away(work: Work, spot: Capacity, interval: Array, failures: Array, dea
     return np.exp(-by_kind(dead) / mean) * computing / by_kind(failing)
 
 
-def _late(work: Work, spot: Capacity) -> Array:
+def _late(work: WorkLeft, spot: GangCycle) -> Array:
     """Mean time by which a preemption finds the job still writing the checkpoint of its move: E[(C − X)⁺]."""
     checkpoint = by_kind(work.checkpoint)
     late = checkpoint + spot.up_mean * np.expm1(-checkpoint / spot.up_mean)
     return over_kinds(spot.up_share * late) * over_kinds(spot.away_share * _computes(work, spot))
 
 
-def _computes(work: Work, spot: Capacity) -> Array:
+def _computes(work: WorkLeft, spot: GangCycle) -> Array:
     """Probability that a period away lasts longer than a restart: e^(−R/m)."""
     return np.exp(-by_kind(work.restart) / spot.away_mean)
 
 
-def _after_move(work: Work, spot: Capacity, up: Stretch, moves: Array, dearer_usd: Array) -> Stretch:
+def _after_move(work: WorkLeft, spot: GangCycle, up: Periods, moves: Array, dearer_usd: Array) -> Periods:
     """A period up of which a move back takes a checkpoint first, where something was done while away.
 
     `moves`: probability that the nodes which stay can compute at all; `dearer_usd`: what they cost beside spot nodes.
@@ -162,34 +162,34 @@ def _after_move(work: Work, spot: Capacity, up: Stretch, moves: Array, dearer_us
     return replace(up, work=up.work * (1 - lost), usd=up.usd + lost * by_kind(dearer_usd), dead=dead)
 
 
-def _up(work: Work, spot: Capacity, rates: Rates, interval: Array) -> Stretch:
+def _up(work: WorkLeft, spot: GangCycle, rates: Rates, interval: Array) -> Periods:
     """The gang is there: within a kind of period, failures and the preemption at its end are one Poisson process."""
     events = by_kind(work.failures) + 1 / spot.up_mean
     done = 1 / expansion_with_interval(by_kind(work.checkpoint), by_kind(work.restart), events, by_kind(interval))
     nothing = np.zeros_like(spot.up_mean)
     usd = by_kind(rates.spot + rates.fixed) + nothing
     step = by_kind(interval + work.checkpoint)
-    return Stretch(spot.up_share, spot.up_mean, done, usd, by_kind(work.restart) + nothing, step + nothing)
+    return Periods(spot.up_share, spot.up_mean, done, usd, by_kind(work.restart) + nothing, step + nothing)
 
 
-def whole_interval(work: Work, events_per_second: Array) -> Array:
+def whole_interval(work: WorkLeft, events_per_second: Array) -> Array:
     """Daly's interval, a little shorter, so that the work is a whole number of them: W/⌈W/τ⌉."""
     interval = checkpoint_interval_seconds(work.checkpoint, events_per_second)
     return work.seconds / np.ceil(work.seconds / interval)
 
 
-def interval_of_wait(work: Work, spot: Capacity) -> Array:
+def interval_of_wait(work: WorkLeft, spot: GangCycle) -> Array:
     """The interval for failures and preemptions together."""
     return whole_interval(work, work.failures + 1 / mean_length(spot.up_share, spot.up_mean))
 
 
-def interval_of_fallback(work: Work, spot: Capacity) -> Array:
+def interval_of_fallback(work: WorkLeft, spot: GangCycle) -> Array:
     """The interval for failures at all times and preemptions while on spot nodes."""
     cycle = mean_length(spot.up_share, spot.up_mean) + mean_length(spot.away_share, spot.away_mean)
     return whole_interval(work, work.failures + 1 / cycle)
 
 
-def interval_of(policy: str, work: Work, spot: Capacity | None) -> Array:
+def interval_of(policy: str, work: WorkLeft, spot: GangCycle | None) -> Array:
     """Seconds of work between two checkpoints under a policy."""
     if policy == "steady" or spot is None:
         return whole_interval(work, work.failures)

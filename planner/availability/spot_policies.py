@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from planner.availability.completion import Moments, run_moments, steady_moments
 from planner.availability.spot_cycles import (
-    Capacity,
+    GangCycle,
     Rates,
-    Work,
+    WorkLeft,
     cycle_of_elastic,
     cycle_of_fallback,
     cycle_of_wait,
@@ -27,8 +27,8 @@ from planner.performance.symbols import Array
 @np.errstate(invalid="ignore", over="ignore", divide="ignore")
 def moments(
     policy: str,
-    work: Work,
-    spot: Capacity | None,
+    work: WorkLeft,
+    spot: GangCycle | None,
     rates: Rates,
     *,
     begins: bool = True,
@@ -83,7 +83,7 @@ without them 5 points are missing at worst.
 """
 
 
-def growth(policy: str, work: Work, spot: Capacity | None, *, begins: bool) -> RunGrowth:
+def growth(policy: str, work: WorkLeft, spot: GangCycle | None, *, begins: bool) -> RunGrowth:
     """`moments` as they grow with the work, which `Work.seconds` is not asked for; infinite where a run never ends.
 
     Fields of `work` have the shape (runs,), and so have all results. Least times and variances are for `promised`.

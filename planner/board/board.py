@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from planner.board.controls import check, fields_of
 from planner.board.given import UNSTATED, Given
-from planner.board.solver import Question, Shown, Solver
+from planner.board.solver import Request, Shown, Solver
 from planner.board.state import History, Scenario, State, state_of
 from planner.errors import InputError
 
@@ -152,7 +152,7 @@ class Board:
         self.latest = {name: piece for name, piece in self.latest.items() if name in STALE}
         self.relaxations = []
         self._publish("state", json.dumps(self.state_document()))
-        self.solver.submit(Question(self.version, self.state))
+        self.solver.submit(Request(self.version, self.state))
 
     def shown(self) -> Shown:
         """What was found for the present state. Raises InputError while that is not known."""

@@ -16,7 +16,7 @@ from planner.errors import InputError
 from planner.plans.plan_part import PlanFigures
 from planner.report.page.answer import answer_page
 from planner.report.page.render import rendered
-from planner.report.solve_files import as_text
+from planner.report.sheets import as_text
 from planner.units import SECONDS_PER_DAY
 
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

@@ -13,7 +13,8 @@ from typing import Any, Final
 from ruamel.yaml import YAML
 
 from planner.errors import InputError
-from planner.problem.document import MAX_BYTES, Document, document_of, read_source, with_overrides
+from planner.files import read_given
+from planner.problem.document import MAX_BYTES, Document, document_of, with_overrides
 from planner.problem.problem import Problem
 from planner.problem.yaml_tree import KeyPath, Plain
 
@@ -33,7 +34,7 @@ class Given:
     @classmethod
     def read(cls, path: str) -> Given:
         """The file at a path (`-`: standard input). Raises InputError."""
-        content = read_source(path, MAX_BYTES + 1)
+        content = read_given(path, MAX_BYTES)
         document = document_of(content, path)
         Problem.of(document)
         return cls(document, content.decode("utf-8-sig"))

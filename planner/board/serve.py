@@ -26,7 +26,7 @@ INSTALL: Final = "pip install 'plan-training[board]', or from a checkout pip ins
 
 
 @dataclass(frozen=True)
-class Options:
+class ServeOptions:
     """How a board is served."""
 
     port: int = 0
@@ -53,13 +53,13 @@ def require_libraries() -> None:
         raise InputError(MISSING, fix=INSTALL) from None
 
 
-def serve(files: tuple[Given, ...], options: Options, tell: Callable[[Links], None]) -> None:
+def serve(files: tuple[Given, ...], options: ServeOptions, tell: Callable[[Links], None]) -> None:
     """Serves until Ctrl-C; `tell` is given the addresses once they answer. Raises InputError for a port in use."""
     with _listening(options) as listener:
         asyncio.run(_served(files, options, listener, tell))
 
 
-def _listening(options: Options) -> socket.socket:
+def _listening(options: ServeOptions) -> socket.socket:
     """A socket on the port."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -72,7 +72,7 @@ def _listening(options: Options) -> socket.socket:
 
 
 async def _served(
-    files: tuple[Given, ...], options: Options, listener: socket.socket, tell: Callable[[Links], None]
+    files: tuple[Given, ...], options: ServeOptions, listener: socket.socket, tell: Callable[[Links], None]
 ) -> None:
     """Runs the server until it is told to end."""
     import uvicorn  # noqa: PLC0415  (only the board needs it)

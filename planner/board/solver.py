@@ -54,7 +54,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Question:
+class Request:
     """A state to find the plan of."""
 
     version: int
@@ -76,8 +76,8 @@ class Solver:
     _evaluations: Evaluations = field(default_factory=Evaluations)
     _columns: dict[tuple[int, tuple[tuple[str, str], ...]], Document] = field(default_factory=dict)
     _wanted: threading.Condition = field(default_factory=threading.Condition)
-    _newest: Question | None = None
-    _taken: Question | None = None
+    _newest: Request | None = None
+    _taken: Request | None = None
     """The last question that was begun with."""
     _clock: Clock = field(default_factory=Clock)
     _setting: str = ""
@@ -88,7 +88,7 @@ class Solver:
         """Begins to work."""
         threading.Thread(target=self._work, name="solver", daemon=True).start()
 
-    def submit(self, question: Question) -> None:
+    def submit(self, question: Request) -> None:
         """Asks for a state instead of any that was asked for before. Raises InputError."""
         setting = setting_key(self._problem(question))
         with self._wanted:
@@ -103,14 +103,14 @@ class Solver:
             self._is_closed = self._clock.is_interrupted = True
             self._wanted.notify()
 
-    def _problem(self, question: Question) -> Problem:
+    def _problem(self, question: Request) -> Problem:
         return self.files[question.state.scenario.problem].problem(question.sets)
 
     def _work(self) -> None:
         while question := self._next():
             self._answered(question)
 
-    def _next(self) -> Question | None:
+    def _next(self) -> Request | None:
         """Waits for a question that is not answered yet; None when it is time to end."""
         with self._wanted:
             self._wanted.wait_for(lambda: self._is_closed or self._newest is not self._taken)
@@ -120,7 +120,7 @@ class Solver:
             self._setting = setting_key(self._problem(self._taken))
             return self._taken
 
-    def _answered(self, question: Question) -> None:
+    def _answered(self, question: Request) -> None:
         """Finds and publishes all pieces, unless a newer question comes; what goes wrong is a piece too."""
         try:
             for name, piece in self._pieces(question):
@@ -137,13 +137,13 @@ class Solver:
             traceback.print_exc(file=sys.stderr)
             self._failed(question, "a bug: see where the board was started")
 
-    def _failed(self, question: Question, why: str) -> None:
+    def _failed(self, question: Request, why: str) -> None:
         self.publish(question.version, "failure", {"message": why})
 
-    def _is_old(self, question: Question) -> bool:
+    def _is_old(self, question: Request) -> bool:
         return self._newest is not question or self._is_closed
 
-    def _pieces(self, question: Question) -> Iterator[tuple[str, Any]]:
+    def _pieces(self, question: Request) -> Iterator[tuple[str, Any]]:
         """Every piece of the answer, the most wanted first."""
         given, problem = self.files[question.state.scenario.problem], self._problem(question)
         if self._evaluations.known(problem) is None:
@@ -173,7 +173,7 @@ class Solver:
         yield "done", None
 
     def _searched(
-        self, question: Question, given: Given, problem: Problem, evaluated: Evaluated
+        self, question: Request, given: Given, problem: Problem, evaluated: Evaluated
     ) -> Iterator[tuple[str, Any]]:
         """The pieces where no table is made: found by searching, without the frontier and the worth of limits."""
         answer = enumerated(problem, evaluated.choices_for(problem))
@@ -187,13 +187,13 @@ class Solver:
             yield from self._relaxed(question, problem, document)
         yield "done", None
 
-    def _shows(self, question: Question, document: PlanDocument, lookup: Lookup | None) -> PlanDocument:
+    def _shows(self, question: Request, document: PlanDocument, lookup: Lookup | None) -> PlanDocument:
         """Keeps a document for exports."""
         given = self.files[question.state.scenario.problem]
         self.shown = Shown(question.version, given, question.sets, document, lookup)
         return document
 
-    def _relaxed(self, question: Question, problem: Problem, document: PlanDocument) -> Iterator[tuple[str, Any]]:
+    def _relaxed(self, question: Request, problem: Problem, document: PlanDocument) -> Iterator[tuple[str, Any]]:
         """The smallest relaxations, one after another."""
         clock = Clock()
         with self._wanted:

@@ -39,7 +39,7 @@ class Scenario:
 
 
 @dataclass(frozen=True)
-class Pin:
+class PinnedScenario:
     """A scenario that is kept beside the one that is moved."""
 
     name: str
@@ -51,13 +51,13 @@ class State:
     """All of it."""
 
     scenario: Scenario = Scenario()
-    pins: tuple[Pin, ...] = ()
+    pins: tuple[PinnedScenario, ...] = ()
 
     def with_pin(self, name: str) -> State:
         """With the scenario pinned under a name. Raises InputError when there are too many."""
         if len(self.pins) >= MOST_PINS:
             raise InputError(f"{MOST_PINS} scenarios are pinned", fix="remove one of them first")
-        return replace(self, pins=(*self.pins, Pin(name, self.scenario)))
+        return replace(self, pins=(*self.pins, PinnedScenario(name, self.scenario)))
 
     def without_pin(self, index: int) -> State:
         """Without one of the pinned scenarios. Raises InputError."""
@@ -67,7 +67,7 @@ class State:
         """With a pinned scenario as the one that is moved. Raises InputError."""
         return replace(self, scenario=self._pin(index).scenario)
 
-    def _pin(self, index: int) -> Pin:
+    def _pin(self, index: int) -> PinnedScenario:
         if not 0 <= index < len(self.pins):
             raise InputError("there is no such pinned scenario", fix="reload the page")
         return self.pins[index]
@@ -96,7 +96,7 @@ def state_of(fragment: str) -> State:
     pins = [value.partition(SEPARATOR) for key, value in pairs if key == PIN]
     if len(pins) > MOST_PINS:
         raise InputError(f"the address holds more than {MOST_PINS} pinned scenarios", fix="leave some out")
-    kept = tuple(Pin(name_of(name), _scenario(_parsed(query))) for name, _, query in pins)
+    kept = tuple(PinnedScenario(name_of(name), _scenario(_parsed(query))) for name, _, query in pins)
     return State(_scenario([pair for pair in pairs if pair[0] != PIN]), kept)
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from planner.catalog.files import catalog_directory
+from planner.catalog.files import toml_records
 from planner.catalog.records import Accelerator
 from planner.errors import InputError, Issue, Place, did_you_mean
-from planner.files import read_at_most
+from planner.files import read_whole, text_of
 
 MAX_RECORD_BYTES: Final = 1 << 20
 """Largest accelerator file that is read."""
@@ -42,14 +42,11 @@ UPPER_BOUNDS: Final[Mapping[str, float]] = MappingProxyType(
 MAX_PEAK_TFLOPS: Final = 1e6
 """Largest dense peak that a user's record may claim."""
 
-_RECORDS: Final[TypeAdapter[tuple[Accelerator, ...]]] = TypeAdapter(tuple[Accelerator, ...])
-
 
 @cache
 def load_accelerators() -> tuple[Accelerator, ...]:
     """Every device of the catalog, in its order."""
-    text = (catalog_directory() / "accelerators.toml").read_text("utf-8")
-    return _RECORDS.validate_python(tomllib.loads(text)["accelerator"])
+    return toml_records(Accelerator, "accelerators.toml")
 
 
 def spelling_key(spelling: str) -> str:
@@ -121,23 +118,12 @@ def read_accelerator(path: Path, *, shown: str) -> Accelerator:
 
 def _tables(path: Path, shown: str) -> dict[str, Any]:
     """What a TOML file holds; its size and encoding are checked first."""
+    fix = "give an accelerator record"
+    text = text_of(read_whole(path, MAX_RECORD_BYTES, name=shown, fix=fix), shown, fix=fix)
     try:
-        content = read_at_most(path, MAX_RECORD_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a usable path"
-        raise InputError(f"cannot be read: {reason}", place=Place(shown)) from None
-    if len(content) > MAX_RECORD_BYTES:
-        raise InputError(
-            f"larger than {MAX_RECORD_BYTES >> 20} MiB", place=Place(shown), fix="give an accelerator record"
-        )
-    try:
-        return tomllib.loads(content.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise InputError("not UTF-8 text", place=Place(shown), fix="give an accelerator record") from None
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(
-            "not valid TOML", place=_toml_place(shown, str(error)), fix="give an accelerator record"
-        ) from None
+        raise InputError("not valid TOML", place=_toml_place(shown, str(error)), fix=fix) from None
 
 
 def _toml_place(shown: str, message: str) -> Place:

@@ -14,7 +14,7 @@ from planner.catalog.files import catalog_directory
 from planner.catalog.own_runs import OwnPeak, OwnRun
 from planner.catalog.records import Accelerator, Positive, Record, SourcedRecord
 from planner.errors import InputError, Place
-from planner.files import read_at_most
+from planner.files import read_whole, text_of
 
 NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -54,7 +54,7 @@ class Accuracy(Record):
     """Share of figures inside the printed 80 % range, whose width had not seen their publisher either."""
 
 
-class Reliability(Record):
+class Coverage(Record):
     """How many unseen runs end inside the range of a confidence."""
 
     confidence: Fraction
@@ -103,7 +103,7 @@ class Calibration(SourcedRecord):
     efficiencies: tuple[Efficiency, ...]
     accuracies: tuple[Accuracy, ...]
     spread: Spread
-    reliability: tuple[Reliability, ...]
+    reliability: tuple[Coverage, ...]
     own_runs: tuple[OwnRun, ...] = ()
     """What a team measured of its step times; `plan learn` writes it."""
     own_peaks: tuple[OwnPeak, ...] = ()
@@ -129,10 +129,9 @@ class Calibration(SourcedRecord):
 def read_calibration(path: Path) -> Calibration:
     """The calibration in a TOML file. Raises InputError when neither `plan calibrate` nor `plan learn` wrote it."""
     fix = "give a file that plan calibrate or plan learn wrote"
+    text = text_of(read_whole(path, MAX_BYTES, fix=fix), str(path), fix=fix)
     try:
-        record = Calibration.model_validate(tomllib.loads(read_at_most(path, MAX_BYTES).decode("utf-8")))
-    except OSError as error:
-        raise InputError(f"cannot read it: {error.strerror}", place=Place(str(path)), fix=fix) from None
+        record = Calibration.model_validate(tomllib.loads(text))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -12,7 +12,7 @@ from planner.catalog.files import catalog_directory
 from planner.catalog.records import Count, Record, SourcedRecord
 
 
-class Capacity(SourcedRecord):
+class SoldCapacity(SourcedRecord):
     """Most nodes at a time in one zone that can be had without a contract."""
 
     cloud: str
@@ -46,7 +46,7 @@ class PeerToPeer(SourcedRecord):
 class CapacityCatalog(Record):
     """The whole file."""
 
-    capacity: Annotated[tuple[Capacity, ...], Field(min_length=1)]
+    capacity: Annotated[tuple[SoldCapacity, ...], Field(min_length=1)]
     slices: tuple[Slices, ...]
     peer_to_peer: tuple[PeerToPeer, ...]
 
@@ -57,7 +57,7 @@ def load_capacity() -> CapacityCatalog:
     return CapacityCatalog.model_validate(tomllib.loads((catalog_directory() / "capacity.toml").read_text("utf-8")))
 
 
-def capacity_of(cloud: str, accelerator: str, purchase: str = "on_demand") -> Capacity:
+def capacity_of(cloud: str, accelerator: str, purchase: str = "on_demand") -> SoldCapacity:
     """What is known, or assumed, of a cloud's nodes; the first record that fits, the last fits any."""
     return next(one for one in load_capacity().capacity if one.concerns(cloud, accelerator, purchase))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from statistics import median
 from typing import Final
@@ -21,7 +22,7 @@ OfferCheck = Callable[[Sequence[Offer]], list[Issue]]
 
 def tpu_names_count_cores(offers: Sequence[Offer]) -> list[Issue]:
     """Trap 6: TPU names count TensorCores for v2 to v4 and v5p (v5p-64 is 32 chips), chips for v5e and v6e."""
-    issues = []
+    issues: list[Issue] = []
     for offer in offers:
         prefix, _, number = offer.instance_type.rpartition("-")
         for rule in load_traps().slice:
@@ -56,7 +57,7 @@ def single_devices_with_a_fabric(offers: Sequence[Offer]) -> list[Issue]:
 def unpublished_networks(offers: Sequence[Offer]) -> list[Issue]:
     """Trap 10: instance types without a published fabric are marked as assumed; published ones are not altered."""
     published = _published_networks()
-    issues = []
+    issues: list[Issue] = []
     for offer in offers:
         figure = published.get((offer.cloud, offer.instance_type))
         if figure is None and not offer.network_assumed:
@@ -175,7 +176,7 @@ def priced_where_no_zone_offers_it(offers: Sequence[Offer]) -> list[Issue]:
 def listed_everywhere(offers: Sequence[Offer]) -> list[Issue]:
     """A cloud that lists all it has in every region, at one price, says nothing about where capacity is."""
     fewest = load_traps().prices.everywhere_regions
-    issues = []
+    issues: list[Issue] = []
     for group in _grouped(offers, lambda offer: (offer.cloud,)).values():
         regions = {offer.region for offer in group}
         types = _grouped(group, lambda offer: (offer.instance_type,)).values()
@@ -243,9 +244,18 @@ def _months(date: str) -> int:
     return 12 * int(year) + int(rest[:2] or 12)
 
 
-def _priced_wrong(offer: Offer, message: str, fix: str) -> Issue:
+@dataclass(frozen=True, kw_only=True)
+class OfferIssue(Issue):
+    """What is wrong with one offer."""
+
+    offer: Offer
+    fault: str
+    """The message without the offer's name."""
+
+
+def _priced_wrong(offer: Offer, message: str, fix: str) -> OfferIssue:
     """What is wrong with an offer."""
-    return Issue(f"{where(offer)}: {message}", Place(OFFERS), fix)
+    return OfferIssue(f"{where(offer)}: {message}", Place(OFFERS), fix, offer=offer, fault=message)
 
 
 def where(offer: Offer) -> str:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
-from typing import Final
 
-from pydantic import TypeAdapter
-
-from planner.catalog.files import catalog_directory
+from planner.catalog.files import toml_records
 from planner.catalog.records import Accelerator, Count, ModelArchitecture, Positive, SourcedRecord
 from planner.units import HOURS_PER_DAY
 
@@ -38,14 +34,10 @@ class KnownRun(SourcedRecord):
         return self.gpu_hours / self.tokens * 1e12
 
 
-_RECORDS: Final[TypeAdapter[tuple[KnownRun, ...]]] = TypeAdapter(tuple[KnownRun, ...])
-
-
 @cache
 def load_known_runs() -> tuple[KnownRun, ...]:
     """Every record of the catalog."""
-    text = (catalog_directory() / "known_runs.toml").read_text("utf-8")
-    return _RECORDS.validate_python(tomllib.loads(text)["known_run"])
+    return toml_records(KnownRun, "known_runs.toml")
 
 
 def known_runs_of(model: ModelArchitecture, accelerator: Accelerator) -> tuple[KnownRun, ...]:

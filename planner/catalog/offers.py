@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
-from planner.catalog.files import catalog_directory
+from planner.catalog.files import csv_records
 from planner.catalog.records import Count, Offer, SourcedRecord, UsdPerHour
-
-_OFFERS: Final[TypeAdapter[tuple[Offer, ...]]] = TypeAdapter(tuple[Offer, ...])
 
 
 class SpotHistory(SourcedRecord):
@@ -34,19 +30,16 @@ class SpotHistory(SourcedRecord):
     """Number of recorded dates."""
 
 
-_HISTORIES: Final[TypeAdapter[tuple[SpotHistory, ...]]] = TypeAdapter(tuple[SpotHistory, ...])
-
-
 @cache
 def load_offers() -> tuple[Offer, ...]:
     """Every offer of the catalog, suspect ones included and marked."""
-    return _OFFERS.validate_python(_rows(catalog_directory() / "offers.csv"))
+    return csv_records(Offer, "offers.csv")
 
 
 @cache
 def load_spot_history() -> tuple[SpotHistory, ...]:
     """The spot price records, one per instance type and region."""
-    return _HISTORIES.validate_python(_rows(catalog_directory() / "spot_history.csv"))
+    return csv_records(SpotHistory, "spot_history.csv")
 
 
 def usable(offers: Iterable[Offer]) -> tuple[Offer, ...]:
@@ -80,14 +73,3 @@ def spot_history(offer: Offer, histories: Iterable[SpotHistory]) -> SpotHistory 
     """The record of an offer's spot price, or None when nobody kept one."""
     place = (offer.cloud, offer.region, offer.instance_type)
     return next((one for one in histories if (one.cloud, one.region, one.instance_type) == place), None)
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a catalog table, without the cells that are empty (not known)."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{field: cell for field, cell in row.items() if cell} | _always(row) for row in csv.DictReader(file)]
-
-
-def _always(row: dict[str, str]) -> dict[str, str]:
-    """The text fields that are required although they may be empty."""
-    return {"zone": row["zone"]} if "zone" in row else {}

@@ -12,8 +12,6 @@ from planner.catalog.files import catalog_directory
 from planner.catalog.records import SourcedRecord
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-DEFAULT_OPTIMIZER = "adamw"
-"""The optimizer of runs that state none."""
 
 
 class OptimizerRecord(SourcedRecord):

@@ -7,7 +7,7 @@ Quantities carry their unit in the name. Rates are dense, per direction and deci
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -28,6 +28,9 @@ Mixer = Literal[
     "local_attention",
 ]
 """Kinds of layers that mix tokens without softmax over all keys."""
+
+MEASURED_MIXERS: Final[frozenset[Mixer]] = frozenset({"mamba2", "local_attention"})
+"""Kinds of which published runs are in the fit (Nemotron 3), or whose kernels are those of other attention."""
 
 
 class Record(BaseModel):
@@ -223,7 +226,7 @@ class ModelArchitecture(SourcedRecord):
     @property
     def has_unmeasured_kernels(self) -> bool:
         """Whether some layers run kernels of which no published training run was calibrated."""
-        return self.mixer is not None or self.index_heads > 0
+        return (self.mixer is not None and self.mixer not in MEASURED_MIXERS) or self.index_heads > 0
 
     @property
     def is_moe(self) -> bool:

@@ -26,12 +26,18 @@ class AttentionKernel(SourcedRecord):
 
     name: str
     shares: dict[str, Share]
+    narrow_shares: dict[str, Share] = Field(default={"default": 0.8})
+    """Rate with heads of 64 over that with heads of 128, per architecture."""
     skips_window: bool
     """Whether blocks of keys beyond a sliding window are left out, instead of computed and masked."""
 
     def share_on(self, architecture: str) -> float:
         """Share on an accelerator architecture, or the kernel's default where none was published."""
         return self.shares.get(architecture, self.shares["default"])
+
+    def narrow_share_on(self, architecture: str) -> float:
+        """What heads of 64 leave of that share on an accelerator architecture."""
+        return self.narrow_shares.get(architecture, self.narrow_shares["default"])
 
 
 class StackProperties(Record):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
-from planner.catalog.files import catalog_directory
+from planner.catalog.files import toml_records
 from planner.catalog.records import Accelerator, Count, Share, SourcedRecord
 
 ANY: Final = "any"
@@ -41,14 +40,10 @@ class Utilisation(SourcedRecord):
         return f"{self.configurations} published {model} {self.bits}-bit configurations on {where}"
 
 
-_RECORDS: Final[TypeAdapter[tuple[Utilisation, ...]]] = TypeAdapter(tuple[Utilisation, ...])
-
-
 @cache
 def load_utilisation() -> tuple[Utilisation, ...]:
     """Every record of the catalog."""
-    text = (catalog_directory() / "utilisation.toml").read_text("utf-8")
-    return _RECORDS.validate_python(tomllib.loads(text)["utilisation"])
+    return toml_records(Utilisation, "utilisation.toml")
 
 
 def typical_utilisation(accelerator: Accelerator, *, low_precision: bool, moe: bool) -> Utilisation:

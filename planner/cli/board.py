@@ -34,7 +34,7 @@ def board(
     pip install 'plan-training[board]'.
     """
     from planner.board.given import Given, check_count
-    from planner.board.serve import Options, require_libraries, serve
+    from planner.board.serve import ServeOptions, require_libraries, serve
 
     check_count(problem_files)
     if static is not None:
@@ -50,7 +50,7 @@ def board(
         if not no_browser:
             click.launch(links.own)
 
-    return serve(files, Options(port, share, read_only), tell)
+    return serve(files, ServeOptions(port, share, read_only), tell)
 
 
 def _write_static(problem_files: tuple[str, ...], path: str) -> None:

@@ -32,6 +32,7 @@ def calibrate(measuring: bool, device: str, like: str | None, quick: bool, out: 
     from planner.errors import InputError
 
     def progress(message: str) -> None:
+        """Says on stderr what is being measured."""
         click.echo(message, err=True)
 
     if measuring:

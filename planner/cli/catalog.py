@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from planner.cli.options import working
 from planner.errors import ExitCode, InputError, closest
 
 if TYPE_CHECKING:
@@ -122,7 +123,8 @@ def check(ctx: click.Context, as_document: bool) -> None:
     from planner.report.catalog import FORMAT_VERSION, suspicions
     from planner.report.console import print_report
 
-    issues = check_catalogs()
+    with working("checking the catalogs"):
+        issues = check_catalogs()
     checked = {
         "accelerators": len(load_accelerators()),
         "offers": len(load_offers()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,8 +13,9 @@ from planner.cli.output import Output, output_options
 from planner.cli.reading import warn_of_phases
 from planner.errors import ExitCode, InputError, Place
 
-LARGEST = 16 * 2**20
-"""Bytes of the largest plan that is read."""
+if TYPE_CHECKING:
+    from planner.plans.document import PlanDocument
+    from planner.report.diff import Dated
 
 
 @click.command()
@@ -29,20 +30,16 @@ def diff(old: str, new: str, output: Output) -> None:
     they ask for is compared too. Or both are answers that `plan portfolio --out` wrote. Exit code 3: one of them has no
     plan.
     """
-    from planner.problem.document import read_source
+    from planner.files import read_given
+    from planner.plans.document import FIX, LARGEST
 
-    contents = [(path, read_source(path, LARGEST + 1)) for path in (old, new)]
+    contents = [(path, read_given(path, LARGEST, fix=FIX)) for path in (old, new)]
     if portfolios := _portfolios(contents):
         return _diff_portfolios(portfolios[0], portfolios[1], output)
     (before, first), (after, second) = (_plan(*one) for one in contents)
     from planner.report.diff_result import diff_result
 
-    try:
-        found = diff_result(before, after, None if first is None or second is None else (first, second))
-    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError):
-        fix = "give files that plan solve --out wrote, as they were written"
-        raise InputError("a plan with missing or changed figures", place=Place(f"{old}, {new}"), fix=fix) from None
-    return output.show(found)
+    return output.show(diff_result(before, after, None if first is None or second is None else (first, second)))
 
 
 def _portfolios(contents: Sequence[tuple[str, bytes]]) -> list[dict[str, Any]]:
@@ -72,24 +69,21 @@ def _diff_portfolios(before: dict[str, Any], after: dict[str, Any], output: Outp
     output.show(Result(found, lambda: click.echo("\n".join(lines))))
 
 
-def _plan(path: str, content: bytes) -> tuple[dict[str, Any], dict[str, Any] | None]:
+def _plan(path: str, content: bytes) -> tuple[Dated, dict[str, Any] | None]:
     """The plan that a file (`-`: standard input) holds or that a problem file asks for, and what that file says."""
-    is_plan = content.lstrip().startswith(b"{")
-    document, asked = (_written(path, content), None) if is_plan else _solved(path, content)
-    plan = document.get("plan")
-    if plan is None:
+    from planner.plans.document import PlanDocument
+    from planner.report.diff import Dated
+
+    is_answer = content.lstrip().startswith(b"{")
+    document, asked = (PlanDocument.parsed(content, Place(path)), None) if is_answer else _solved(path, content)
+    if document.plan is None:
         click.echo(f"error: {path}: no plan exists; plan solve {path} shows the smallest relaxations", err=True)
         raise click.exceptions.Exit(ExitCode.INFEASIBLE)
-    if not (isinstance(plan, dict) and {"phases", "purchases", "cost_usd"} <= set(plan)):
-        raise InputError("not a plan", place=Place(path), fix="give a file that plan solve --out wrote")
-    catalog = document.get("catalog")
-    return plan | {"catalog_date": catalog.get("date") if isinstance(catalog, dict) else None}, asked
+    return Dated(document.plan, document.catalog.date), asked
 
 
 def _written(path: str, content: bytes) -> dict[str, Any]:
     """A JSON document. Raises InputError."""
-    if len(content) > LARGEST:
-        raise InputError("larger than 16 MiB, so not a plan", place=Place(path), fix="give what plan solve --out wrote")
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -98,7 +92,7 @@ def _written(path: str, content: bytes) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _solved(path: str, content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+def _solved(path: str, content: bytes) -> tuple[PlanDocument, dict[str, Any]]:
     """The answer to a problem file, and what the file says."""
     from planner.problem.document import document_of
 
@@ -110,4 +104,4 @@ def _solved(path: str, content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     problem = named_problem(document)
     warn_of_phases(problem)
     with working(f"solving {path}"):
-        return answer_document(answer(problem)).data(), dict(document.data)
+        return answer_document(answer(problem)), dict(document.data)

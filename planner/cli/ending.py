@@ -55,6 +55,7 @@ def stopped_by_interrupts(clock: Clock) -> Iterator[None]:
     """Inside, Ctrl-C stops the clock, so that the command ends with what is there; once more ends it at once."""
 
     def stop(*_: object) -> None:
+        """Asks for an end at the first signal, and ends at once at the second."""
         if clock.is_interrupted:
             os._exit(ExitCode.INTERRUPTED)
         clock.is_interrupted = True

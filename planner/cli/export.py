@@ -12,7 +12,7 @@ from planner.units import parse_duration
 
 if TYPE_CHECKING:
     from planner.launch.export import LaunchFile
-    from planner.launch.job import Job
+    from planner.launch.job import LaunchJob
 
 TARGETS = ("megatron", "torchtitan", "deepspeed", "accelerate", "maxtext", "axolotl", "skypilot", "slurm", "trainjob")
 FRAMEWORKS = TARGETS[:6]
@@ -51,10 +51,9 @@ def export(
     from planner.launch.export import launch_file
     from planner.launch.job import jobs_of
     from planner.launch.options import Options
-    from planner.plans.document import LARGEST, PlanDocument
-    from planner.problem.document import read_source
+    from planner.plans.document import PlanDocument
 
-    document = PlanDocument.parsed(read_source(answer, LARGEST + 1), Place(answer))
+    document = PlanDocument.given(answer)
     jobs = _chosen(jobs_of(document, answer), phase, answer)
     if out is None and len(jobs) > 1:
         names = ", ".join(job.phase for job in jobs)
@@ -82,7 +81,7 @@ def _deliver(files: list[LaunchFile], out: str | None) -> None:
     return None
 
 
-def _chosen(jobs: tuple[Job, ...], phase: str | None, answer: str) -> tuple[Job, ...]:
+def _chosen(jobs: tuple[LaunchJob, ...], phase: str | None, answer: str) -> tuple[LaunchJob, ...]:
     """All phases, or the one of that name. Raises InputError for an unknown one."""
     if phase is None:
         return jobs

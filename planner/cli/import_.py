@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import click
 
-from planner.errors import InputError, Place
-
 FORMATS = ("megatron", "torchtitan", "deepspeed", "accelerate", "axolotl", "llama-factory", "maxtext", "bridge")
 
 
@@ -40,17 +38,12 @@ def import_(
     YAML of axolotl, LLaMA-Factory, Accelerate or MaxText, a recipe of NeMo or Megatron-Bridge, or what `plan export`
     wrote; - for standard input. Nothing in it is run. What was assumed goes to stderr.
     """
+    from planner.files import read_given, text_of
     from planner.foreign.read import read_launch_file
     from planner.foreign.run_file import run_text
-    from planner.problem.document import MAX_BYTES, read_source
+    from planner.problem.document import MAX_BYTES
 
-    content = read_source(file, MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise InputError("the file is larger than 1 MiB", place=Place(file), fix="give the part that starts the run")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError("not UTF-8 text", place=Place(file), fix="save the file as UTF-8") from None
+    text = text_of(read_given(file, MAX_BYTES, fix="give the part that starts the run, or - for standard input"), file)
     reading = read_launch_file(text, file, kind)
     stated = {"cluster.accelerator": accelerator, "cluster.gpus": gpus, "model": model, "training.tokens": tokens}
     options = {path: str(value) for path, value in stated.items() if value is not None}

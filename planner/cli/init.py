@@ -32,6 +32,9 @@ market:
   # capacity: {aws: 128}        # nodes that a cloud grants you in one zone; default: 64, assumed
   # offers:                     # your own prices and quotas, beside the catalogs'
   #   - {name: ours, accelerator: H100-80GB-SXM5, nodes: 8, on_demand: $2.10/GPU-h}
+  #     # with a schedule also from and until (days), closed: [{from: 2027-02-08, to: 2027-02-14}], prices by period
+  #     # (on_demand: [{price: $2.90/GPU-h}, {from: 2027-03-01, price: $2.30/GPU-h}]) and capacity blocks
+  # committed: {2026 reservation: $310k}               # paid already: told beside the bill, part of no decision
 limits:
   deadline: 30d                 # all phases together, failures and restarts included
   # budget: $500k
@@ -39,7 +42,7 @@ limits:
   memory_headroom: 10%          # of each device, left free of the expected peak
   memory_confidence: 90%        # probability that the real peak fits
 # layout: {tensor: "<=8", recompute: selective}        # pins and bounds on any degree
-objective: cost                 # cost, time or tokens
+objective: cost                 # cost, time or tokens; {cost, value_of_day: $20k} weighs a day's worth
 """
 
 

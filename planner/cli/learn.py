@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from planner.cli.options import working
+
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILES…")
@@ -57,7 +59,8 @@ def learn(
     reading = read_measurements(files, logs, base)
     for issue in reading.issues:
         click.echo(describe(issue).replace("error:", "skipped:", 1), err=True)
-    lesson = learned(reading.measurements, base)
+    with working("learning"):
+        lesson = learned(reading.measurements, base)
     if out:
         day = date or today().isoformat()
         source = f"plan learn, on {len(lesson.calibration.own_runs)} own runs"

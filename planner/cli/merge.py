@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from planner.cli.options import working
+
 
 @click.command()
 @click.argument("parts", metavar="PART.CSV", nargs=-1, required=True)
@@ -15,4 +17,5 @@ def merge(parts: tuple[str, ...], out: str) -> None:
     """
     from planner.report.sweep_file import merge_sweep
 
-    merge_sweep(parts, out)
+    with working("putting parts together"):
+        merge_sweep(parts, out)

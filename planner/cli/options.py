@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -51,6 +52,7 @@ def calibration_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def with_calibration(*arguments: Any, calibration: Path | None, sets: tuple[str, ...], **options: Any) -> Any:  # noqa: ANN401
+        """The command, with the calibration among what is set."""
         stated = () if calibration is None else (f"calibration={calibration.absolute()}",)
         return command(*arguments, sets=(*sets, *stated), **options)
 
@@ -79,9 +81,30 @@ def _restore(value: str | None) -> None:
         os.environ[NO_CACHE] = value
 
 
+def workers_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--workers N|dask://HOST:PORT`; the command receives `workers`, None when it is not given."""
+    text = "Processes, or a Dask scheduler whose workers have plan installed; the results are the same."
+    option = click.option("--workers", callback=_workers, metavar="N|dask://HOST:PORT", help=text)
+    return option(command)
+
+
+MOST_WORKERS = 256
+"""Most processes on this machine."""
+
+
+def _workers(_: click.Context, __: click.Parameter, text: str | None) -> int | str | None:
+    """A number of processes, or the address of a Dask scheduler. Raises InputError."""
+    if text is None or re.fullmatch(r"dask://[A-Za-z0-9.\-]{1,200}:[0-9]{1,5}", text):
+        return text
+    if text.isdecimal() and 1 <= int(text[:4]) <= MOST_WORKERS:
+        return int(text[:4])
+    message = f"{text[:60]!r} is neither 1 to {MOST_WORKERS} processes nor a Dask scheduler"
+    raise InputError(message, place=Place("--workers"), fix="write 4, or dask://localhost:8786")
+
+
 def html_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--html FILE`; the command receives `html`, and InputError is raised at once when pages cannot be made."""
-    text = "Write a self-contained HTML report."
+    text = "Write a self-contained HTML report (extra html)."
     return click.option("--html", type=click.Path(), metavar="FILE", callback=require_html, help=text)(command)
 
 
@@ -91,6 +114,21 @@ def require_html(_: click.Context, __: click.Parameter, path: str | None) -> str
         from planner.report.page.drawing import require_libraries
 
         require_libraries()
+    return path
+
+
+def xlsx_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--xlsx FILE`; the command receives `xlsx`, and InputError is raised at once when none can be made."""
+    text = "Write a workbook that recomputes (extra xlsx)."
+    return click.option("--xlsx", type=click.Path(), metavar="FILE", callback=_require_xlsx, help=text)(command)
+
+
+def _require_xlsx(_: click.Context, __: click.Parameter, path: str | None) -> str | None:
+    """An option's callback: its path, once what workbooks need is there. Raises InputError."""
+    if path is not None:
+        from planner.report.sheets import require_workbooks
+
+        require_workbooks()
     return path
 
 

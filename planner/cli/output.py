@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from planner.cli.ending import ending_with
-from planner.cli.options import require_html, write_page
+from planner.cli.options import html_option, write_page, xlsx_option
 from planner.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -59,8 +59,11 @@ def output_options(*kinds: Kind) -> Callable[[Callable[..., Any]], Callable[...,
     """Adds `--json` and the named options; the command receives `output`, which shows a `Result`."""
 
     def with_output(command: Callable[..., Any]) -> Callable[..., Any]:
+        """The command, given where its result goes."""
+
         @wraps(command)
         def run(*arguments: Any, as_json: bool, **options: Any) -> Any:  # noqa: ANN401
+            """Runs it."""
             found = {name: options.pop(name) for name in map(_name, kinds)}
             if as_json and found.get("as_csv"):
                 raise click.UsageError("--json and --csv exclude each other")
@@ -79,30 +82,9 @@ def _name(kind: Kind) -> str:
     return "as_csv" if kind == "csv" else kind
 
 
-def _require_workbooks(_: click.Context, __: click.Parameter, path: str | None) -> str | None:
-    """An option's callback: its path, once what workbooks need is there. Raises InputError."""
-    if path is not None:
-        from planner.report.sheets import require_workbooks
-
-        require_workbooks()
-    return path
-
-
 _OPTIONS: dict[Kind, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "out": click.option("--out", type=click.Path(), help="Write the JSON document to this file too."),
     "csv": click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values."),
-    "xlsx": click.option(
-        "--xlsx",
-        type=click.Path(),
-        metavar="FILE",
-        callback=_require_workbooks,
-        help="Write a workbook that recomputes (extra xlsx).",
-    ),
-    "html": click.option(
-        "--html",
-        type=click.Path(),
-        metavar="FILE",
-        callback=require_html,
-        help="Write a self-contained HTML report (extra html).",
-    ),
+    "xlsx": xlsx_option,
+    "html": html_option,
 }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from planner.cli.ending import ending_with, stopped_by_interrupts
-from planner.cli.options import cache_option, html_option, quantity, set_option, write_page
+from planner.cli.options import cache_option, html_option, quantity, set_option, workers_option, write_page
 from planner.errors import ExitCode
 from planner.units import parse_duration, parse_share
 
@@ -73,6 +73,7 @@ def portfolio() -> None:
     metavar="DURATION",
     help="With --replay: how late a pool that is yet to come arrives on average.",
 )
+@workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--out", type=click.Path(), help="Write the JSON document to this file too.")
 @html_option
@@ -85,6 +86,7 @@ def solve(
     gap: float | None,
     draws: int | None,
     delay: float,
+    workers: int | str | None,
     *,
     as_json: bool,
     out: str | None,
@@ -106,7 +108,7 @@ def solve(
         found = solved(numbers, clock, gap)
         document = _document(found, clock)
     if draws and found.schedule is not None:
-        document["replay"] = _replayed(found, draws, delay)
+        document["replay"] = _replayed(found, draws, delay, workers)
     for path, text in ((out, _json), (csv_file, csv_text), (ics_file, calendar_text)):
         _write(path, text, document)
     write_page(html, lambda: portfolio_page(document))
@@ -141,14 +143,17 @@ def _document(found: PortfolioAnswer, clock: Clock) -> dict[str, Any]:
     )
 
 
-def _replayed(found: PortfolioAnswer, draws: int, delay: float) -> dict[str, Any]:
+def _replayed(found: PortfolioAnswer, draws: int, delay: float, workers: int | str | None) -> dict[str, Any]:
     """What happens when the plan is carried out."""
+    from planner.explore.spread import spread_over
     from planner.report.portfolio_around import replay_document
     from planner.simulate.portfolio import replayed
     from planner.units import SECONDS_PER_DAY
 
     assert found.schedule is not None  # noqa: S101  (the caller has looked)
-    return replay_document(found.portfolio, replayed(found.portfolio, found.schedule, draws, delay / SECONDS_PER_DAY))
+    days = delay / SECONDS_PER_DAY
+    outcomes = replayed(found.portfolio, found.schedule, draws, days, spread_over(workers))
+    return replay_document(found.portfolio, outcomes)
 
 
 def _show(document: dict[str, Any], *, as_json: bool) -> None:
@@ -294,6 +299,7 @@ def progress_line() -> Callable[[str], None] | None:
         return None
 
     def tell(text: str) -> None:
+        """Overwrites the line."""
         click.echo(f"\r\x1b[K{text}", err=True, nl=False)
 
     return tell

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from planner.cli.ending import ending_with
+from planner.cli.options import working
 from planner.errors import InputError, Place
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ def import_prices(
     from planner.prices.book import book_text, user_book
     from planner.prices.judge import judged
 
-    offers = judged(_quotes(source, path, dict(_column(one) for one in columns), cloud))
+    named = dict(_column(one) for one in columns)
+    with working("judging prices"):
+        offers = judged(_quotes(source, path, named, cloud))
     target = user_book() if to_user else Path(out) if out else None
     if target is not None:
         if to_user:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from planner.cli.options import cache_option, calibration_option, quantity, set_option
+from planner.cli.options import cache_option, calibration_option, quantity, set_option, working
 from planner.cli.reading import problem_of
 from planner.units import parse_duration, parse_money
 
@@ -59,9 +59,10 @@ def probe(
     from planner.report.probe import advice, probe_report
 
     problem = problem_of(problem_file, sets)
-    found = answer(problem, clock=Clock.of(time_limit))
-    jobs = plan_jobs(answer_document(found), problem_file) if found.plan else {}
-    tests = probes(found, jobs, nodes, hours, None if budget is None else float(str(budget)))
+    with working("weighing short runs"):
+        found = answer(problem, clock=Clock.of(time_limit))
+        jobs = plan_jobs(answer_document(found), problem_file) if found.plan else {}
+        tests = probes(found, jobs, nodes, hours, None if budget is None else float(str(budget)))
     if out is not None and tests:
         _write(out, tests[0].runs)
     if as_json:

@@ -61,7 +61,7 @@ LARGEST_STEP = 200_000_000
 
 
 def _too_large(name: str, sequences: int, step: int) -> Iterator[str]:
-    """That a batch was likely meant in tokens."""
+    """A warning that a batch was likely meant in tokens."""
     if step > LARGEST_STEP:
         yield (
             f"{name}: a global batch of {sequences:,} sequences is {step:,} tokens a step; "

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import click
 
-from planner.cli.options import require_html
+from planner.cli.options import require_html, workers_option
 from planner.cli.output import Output, output_options
 
 MAX_RUNS = 1_000_000
@@ -29,24 +29,38 @@ BAR = 30
     show_default=True,
     help="Random seed of the runs.",
 )
+@workers_option
 @click.option("--svg", type=click.Path(), callback=require_html, help="Write a picture to this file.")
 @output_options("csv", "xlsx", "html")
-def replay(plan_file: str, traces: tuple[str, ...], runs: int, seed: int, svg: str | None, output: Output) -> None:
+def replay(
+    plan_file: str,
+    traces: tuple[str, ...],
+    runs: int,
+    seed: int,
+    workers: int | str | None,
+    svg: str | None,
+    output: Output,
+) -> None:
     """Simulate a plan under node failures and spot preemptions, run by run and policy by policy.
 
     PLAN.JSON is what `plan solve --out` writes. Capacity is generated from the plan's own spot figures, or taken from
     recorded traces (`plan trace stats` says which formats), each run from a random time on in one of them.
     """
+    from planner.explore.spread import spread_over
     from planner.files import write_whole
+    from planner.plans.document import PlanDocument
     from planner.report.replay import Replay
     from planner.report.replay_result import replay_result
-    from planner.simulate.job import load_job
+    from planner.simulate.job import job_of
     from planner.simulate.replay import replay as replayed
     from planner.simulate.traces import read_traces
 
-    job = load_job(plan_file)
+    job = job_of(PlanDocument.given(plan_file), plan_file)
     recorded = read_traces(traces)
-    outcomes = replayed(job, job.policies(), runs=runs, seed=seed, traces=recorded, tell=_progress())
+    tell = _progress() if workers is None else None
+    outcomes = replayed(
+        job, job.policies(), runs=runs, seed=seed, traces=recorded, tell=tell, spread=spread_over(workers)
+    )
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", err=True, nl=False)
     found = Replay(job, outcomes, runs, seed, tuple(one.name for one in recorded))
@@ -64,6 +78,7 @@ def _progress() -> Callable[[str, float], None] | None:
     shown = ""
 
     def tell(policy: str, share: float) -> None:
+        """Draws the bar of a policy anew when it has grown."""
         nonlocal shown
         done = round(BAR * min(max(share, 0.0), 1.0))
         text = f"{policy:<10} {'█' * done}{'░' * (BAR - done)}"

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from planner.cli.ending import ending_with, stopped_by_interrupts
-from planner.cli.options import cache_option, calibration_option, html_option, quantity, set_option, write_page
+from planner.cli.options import (
+    cache_option,
+    calibration_option,
+    html_option,
+    quantity,
+    set_option,
+    write_page,
+    xlsx_option,
+)
 from planner.cli.reading import problem_of
 from planner.errors import ExitCode
 from planner.units import parse_duration, parse_share
@@ -50,8 +58,14 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--out", type=click.Path(), help="Write the JSON document to this file too.")
 @click.option("--csv", "csv_file", type=click.Path(), help="Write the bill to this file as comma-separated values.")
-@click.option("--xlsx", type=click.Path(), help="Write a workbook whose bill recomputes to this file (extra xlsx).")
+@xlsx_option
 @click.option("--markdown", type=click.Path(), help="Write a summary for a mail or a ticket to this file.")
+@click.option(
+    "--model",
+    "model_file",
+    type=click.Path(),
+    help="Write the constraint model, with names, to this file: .txt or .textproto as text, .pb as binary.",
+)
 @html_option
 def solve(
     problem_file: str,
@@ -67,6 +81,7 @@ def solve(
     csv_file: str | None,
     xlsx: str | None,
     markdown: str | None,
+    model_file: str | None,
     html: str | None,
 ) -> None:
     """The best accelerator, placement, layout and purchases for a training job, proven and verified.
@@ -78,6 +93,8 @@ def solve(
 
     if minimize and maximize:
         raise click.UsageError("--minimize and --maximize exclude each other")
+    if model_file is not None:
+        _check_model_file(model_file)
     clock, objective = Clock.of(time_limit), minimize or maximize
     problem = problem_of(problem_file, (*sets, *([f"objective={objective}"] if objective else [])))
     with stopped_by_interrupts(clock):
@@ -85,6 +102,8 @@ def solve(
         if check:
             _compare(found.answer)
         _write_files(found, csv_file, xlsx, markdown)
+        if model_file is not None:
+            _write_model(found.answer, model_file)
         _show(found, as_json=as_json, out=out, html=html)
 
 
@@ -122,6 +141,28 @@ def _write_files(found: Answered, csv_file: str | None, xlsx: str | None, markdo
         write_whole(markdown, markdown_text(document, plan))
     if xlsx is not None:
         replace_whole(Path(xlsx), workbook(document, plan))
+
+
+def _check_model_file(name: str) -> None:
+    """Before anything is searched. Raises InputError for a name that says no format."""
+    from planner.cpsat.model_file import format_of
+
+    format_of(name)
+
+
+def _write_model(found: Answer, name: str) -> None:
+    """Writes the model that proves the plan; of tokens, the cheapest plan with as many. Raises InputError."""
+    from planner.cpsat.model_file import format_of, model_file
+    from planner.explore.max_tokens import lasting
+    from planner.files import write_whole
+
+    choices = found.choices
+    if not choices.purchase_options:
+        click.echo(f"no offer has a layout for every phase, so there is no model and {name} was not written", err=True)
+        return
+    if choices.objective == "tokens":
+        choices = lasting(choices, found.plan.phases[0].steps if found.plan else 1)
+    write_whole(name, model_file(choices, format_of(name)))
 
 
 def _show(found: Answered, *, as_json: bool, out: str | None, html: str | None) -> None:
@@ -191,6 +232,7 @@ def _progress() -> Callable[[str], None] | None:
         return None
 
     def tell(text: str) -> None:
+        """Overwrites the line, or takes it away when there is nothing more to say."""
         click.echo(f"\r\x1b[K{text}…" if text else "\r\x1b[K", err=True, nl=False)
 
     return tell
@@ -201,6 +243,8 @@ def _compare(found: Answer) -> None:
     from planner.plans.choices import stays_together
     from planner.verify.oracle import best_value, confirms
 
+    if found.problem.market.is_dated:
+        return click.echo("check: enumeration knows no days; leave out those of the offers", err=True)
     if not stays_together(found.problem):
         return click.echo("check: enumeration keeps all phases in one place; set market.together=true", err=True)
     expected = best_value(found.problem)

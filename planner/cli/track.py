@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from planner.cli.options import quantity
+from planner.cli.options import quantity, working
 from planner.units import parse_duration
 
 if TYPE_CHECKING:
@@ -57,15 +57,13 @@ def track(
     from planner.catalog.calibration import calibration_from
     from planner.cli import describe
     from planner.clock import Clock
-    from planner.errors import Place
     from planner.learning.step_file import read_steps
     from planner.learning.track import track as tracked
     from planner.learning.track_document import track_document
-    from planner.plans.document import LARGEST, PlanDocument
-    from planner.problem.document import read_source
+    from planner.plans.document import PlanDocument
     from planner.report.track import print_track, rest_document
 
-    document = PlanDocument.parsed(read_source(plan_file, LARGEST + 1), Place(plan_file))
+    document = PlanDocument.given(plan_file)
     phases = {one.name: one.steps for one in document.plan.phases} if document.plan else {}
     steps = read_steps(steps_file, phases)
     for issue in steps.issues:
@@ -73,7 +71,8 @@ def track(
     with document.asked.at("calibration"):
         known = calibration_from(str(calibration) if calibration else document.asked.calibration, Path())
     found = tracked(document, plan_file, steps, known)
-    rest = rest_document(_way_back(found, out, Clock.of(time_limit)))
+    with working("planning what is left"):
+        rest = rest_document(_way_back(found, out, Clock.of(time_limit)))
     if as_json:
         return click.echo(track_document(found, rest).model_dump_json(by_alias=True, indent=2))
     return print_track(found, rest, plan_file)

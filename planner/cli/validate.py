@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from planner.cli.options import workers_option, working
 from planner.errors import InputError, Issue, Place
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 @click.argument("runs", required=False, type=click.Path(path_type=Path), metavar="[RUNS.csv]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document: every row, and the summary.")
 @click.option("--calibration", type=click.Path(path_type=Path), help="A calibration.toml instead of the catalog's.")
-def validate(runs: Path | None, as_json: bool, calibration: Path | None) -> None:
+@workers_option
+def validate(runs: Path | None, as_json: bool, calibration: Path | None, workers: int | str | None) -> None:
     """Predict every configuration of a file of published runs and print the errors.
 
     RUNS.csv has one row per metric; rows whose ids share the part before the slash are one configuration. Columns:
@@ -35,12 +37,14 @@ def validate(runs: Path | None, as_json: bool, calibration: Path | None) -> None
     import json
 
     from planner.catalog.calibration import load_calibration, read_calibration
+    from planner.explore.spread import spread_over
     from planner.validation.published import builtin_runs
     from planner.validation.validate import as_document
     from planner.validation.validate import validate as run
 
     record = read_calibration(calibration) if calibration else load_calibration()
-    found = run(runs or builtin_runs(), record)
+    with working("comparing with published runs" if runs is None else "comparing with measured runs"):
+        found = run(runs or builtin_runs(), record, spread_over(workers))
     if all(row.predicted is None for row in found.rows):
         _refuse(found, str(runs or builtin_runs()))
     if as_json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,29 +9,15 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from planner.cli.options import cache_option, calibration_option, set_option
+from planner.cli.options import cache_option, calibration_option, set_option, workers_option
 from planner.cli.output import Output, output_options
 from planner.cli.reading import warn_of_phases
-from planner.errors import ExitCode, InputError, Place
+from planner.errors import ExitCode
 
 if TYPE_CHECKING:
     from planner.explore.whatif import WhatIf
     from planner.problem.document import Document
     from planner.report.whatif import Shown
-
-
-def _workers(_: click.Context, __: click.Parameter, text: str | None) -> int | str | None:
-    """A number of processes, or the address of a Dask scheduler. Raises InputError."""
-    if text is None or re.fullmatch(r"dask://[A-Za-z0-9.\-]{1,200}:[0-9]{1,5}", text):
-        return text
-    if text.isdecimal() and 1 <= int(text[:4]) <= MOST_WORKERS:
-        return int(text[:4])
-    message = f"{text[:60]!r} is neither 1 to {MOST_WORKERS} processes nor a Dask scheduler"
-    raise InputError(message, place=Place("--workers"), fix="write 4, or dask://localhost:8786")
-
-
-MOST_WORKERS = 256
-"""Most processes on this machine."""
 
 
 @click.command()
@@ -54,12 +39,7 @@ MOST_WORKERS = 256
     type=click.Choice(["cost", "time", "tokens", "gpus", "accelerator"]),
     help="What the cells of a table of two quantities show; default the objective.",
 )
-@click.option(
-    "--workers",
-    callback=_workers,
-    metavar="N|dask://HOST:PORT",
-    help="Processes, default as many as there are processors; or a Dask scheduler, whose workers have plan installed.",
-)
+@workers_option
 @click.option(
     "--out",
     type=click.Path(),
@@ -81,7 +61,8 @@ def whatif(
     """The proven best plan for every value of one key of a problem, or every combination of two.
 
     For example --vary limits.budget=1MUSD..5MUSD:9 --vary market.spot_price=×0.5..×2:5: any key that --set can set.
-    Each cell is what `plan solve` answers with its --set, verified; layouts that cells share are evaluated once.
+    Each cell is what `plan solve` answers with its --set, verified; layouts that cells share are evaluated once, and as
+    many processes as there are processors share the work.
     Ctrl-C prints the cells that are done. Exit codes: 0 a table, 2 bad input, 3 no cell has a plan, 130 cells are
     missing.
     """
@@ -109,10 +90,10 @@ def whatif(
 
 def _write(document: Document, vary: tuple[str, ...], out: str, part: str | None, workers: int | str | None) -> None:
     """Writes the cells, or a part of them, to a file, row by row."""
-    from planner.explore.whatif import Part, cells_of
+    from planner.explore.whatif import SweepPart, cells_of
     from planner.report.sweep_file import write_sweep
 
-    chosen = Part.parse(part) if part else Part()
+    chosen = SweepPart.parse(part) if part else SweepPart()
     with _progress() as tell:
         axes, numbers, cells = cells_of(document, vary, chosen, workers=workers, progress=tell)
         write_sweep(out, axes, cells, chosen if part else None, len(numbers))
@@ -139,6 +120,7 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
         task = bar.add_task("evaluating layouts", total=None)
 
         def tell(done: int, total: int) -> None:
+            """Moves the bar."""
             bar.update(task, completed=done, total=total, description="cells" if done else None, refresh=True)
 
         yield tell

@@ -107,8 +107,7 @@ def _with_error(model: Model, plan: PlanVariables, choices: Choices, rule: _Rule
     """With the estimate's error the time that is kept is a column of each phase's layouts, and the columns add up."""
     parts = [plan.wall - LinearExpr.sum([phase.wall for phase in plan.phases])]  # the time of moves
     for index, (phase, work) in enumerate(zip(plan.phases, choices.phases, strict=True)):
-        sites = choices.sites_of(index)
-        on_sites = ((choices.machines[site.machine], choices.columns[index][site]) for site in sites)
+        on_sites = ((choices.machines[site.machine], modes) for site, modes in choices.options_of(index))
         kept = (kept_of_phase(choices, machine, modes, work.steps) for machine, modes in on_sites)
         parts.append(phase.chosen_sum(in_units(kept, scale.seconds)))
     model.add(sum(parts) <= scale.time_bound(rule.seconds)).with_name("risk.confidence")
@@ -117,7 +116,7 @@ def _with_error(model: Model, plan: PlanVariables, choices: Choices, rule: _Rule
 def _single(model: Model, plan: PlanVariables, choices: Choices, rule: _Rule, scale: FixedPoint) -> None:
     """With one phase, the time that is kept is a column of the layout choice like any other."""
     phase, steps = plan.phases[0], choices.phases[0].steps
-    runs = [choices.columns[0][site].run for site in choices.sites_of(0)]
+    runs = [modes.run for _, modes in choices.options_of(0)]
     times = (
         promised(run.least.after(steps), run.wall.after(steps), run.variance.after(steps), rule.deviations)
         for run in runs
@@ -128,7 +127,7 @@ def _single(model: Model, plan: PlanVariables, choices: Choices, rule: _Rule, sc
 
 def _phase(variables: PhaseVariables, choices: Choices, index: int, rule: _Rule) -> _Phase:
     """A phase's figures; a variance that no plan can have within the deadline is capped at twice of it."""
-    steps, runs = choices.phases[index].steps, [choices.columns[index][site].run for site in choices.sites_of(index)]
+    steps, runs = choices.phases[index].steps, [modes.run for _, modes in choices.options_of(index)]
     most = ceil(2 * SPREADS / max(rule.deviations, LEAST_DEVIATIONS)) ** 2
     beyond = in_units((run.beyond.after(steps) for run in runs), rule.seconds / BEYONDS)
     variance = in_units((run.variance.after(steps) for run in runs), (rule.seconds / SPREADS) ** 2)

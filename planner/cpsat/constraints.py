@@ -9,12 +9,15 @@ from itertools import pairwise
 from typing import TypeVar
 
 from planner.cpsat.fixed_point import FixedPoint, budget_of
-from planner.cpsat.model import IntVar, LinearExpr, Literal, Model
+from planner.cpsat.memory_columns import CONFIDENCE, GROWTH, HEADROOM
+from planner.cpsat.model import Domain, Expression, IntVar, LinearExpr, Literal, Model
 from planner.cpsat.move_costs import move_costs
 from planner.cpsat.variables import PhaseVariables, PlanVariables
 from planner.market.purchase_options import PurchaseOption
 from planner.plans.choices import Choices, Site, site_of
 from planner.plans.limits import Limit
+from planner.problem.pins import Pin
+from planner.problem.problem import LayoutPins
 
 
 def chooses_one_purchase_option(model: Model, phase: PhaseVariables) -> None:
@@ -97,12 +100,64 @@ def buys_what_is_sold(model: Model, phase: PhaseVariables) -> None:
                 model.add(nodes <= quota).only_enforce_if(chosen).with_name(f"{phase.figures.name}: quota")
 
 
+def memory_adds_up(model: Model, phase: PhaseVariables) -> None:
+    """The peak is weights + gradients + optimizer + activations + other, each that of the chosen layout."""
+    name, figures = phase.figures.name, phase.figures.memory
+    for part, variable in phase.memory_parts.items():
+        model.add(variable == phase.chosen_sum(figures.parts[part])).with_name(f"{name}.memory.{part}")
+    model.add(phase.memory == LinearExpr.sum(list(phase.memory_parts.values()))).with_name(f"{name}.memory")
+
+
+def leaves_headroom(model: Model, phase: PhaseVariables) -> None:
+    """The expected peak leaves `limits.memory_headroom` of the device free."""
+    _keeps_memory_rule(model, phase, HEADROOM, phase.memory)
+
+
+def fits_surely(model: Model, phase: PhaseVariables) -> None:
+    """The real peak fits the device with probability `limits.memory_confidence`: memory ≤ device · exp(−k·σ)."""
+    _keeps_memory_rule(model, phase, CONFIDENCE, phase.memory)
+
+
+def leaves_room_to_grow(model: Model, phase: PhaseVariables) -> None:
+    """A model `limits.growth` times larger leaves the headroom and fits as surely."""
+    rule = phase.figures.memory.rule(GROWTH)
+    _keeps_memory_rule(model, phase, GROWTH, phase.chosen_sum(rule.used) if rule else phase.memory)
+
+
+def _keeps_memory_rule(model: Model, phase: PhaseVariables, name: str, used: Expression) -> None:
+    """A rule on memory, where a layout breaks it: what is used is no more than it leaves of the chosen device."""
+    rule = phase.figures.memory.rule(name)
+    if rule:
+        model.add(used <= phase.chosen_sum(rule.room)).with_name(f"{phase.figures.name}: {name}")
+
+
+def keeps_pins(model: Model, phase: PhaseVariables, pins: LayoutPins) -> None:
+    """Every pinned degree that a layout breaks has one of the values that its pin allows."""
+    for degree, values in phase.figures.degrees.items():
+        pin: Pin = getattr(pins, degree)
+        allowed = Domain.from_values(sorted({value for value in values if pin.allows(value)}))
+        model.add_in_domain(phase.chosen_sum(values), allowed).with_name(f"{phase.figures.name}: layout.{degree}")
+
+
+def step_adds_up(model: Model, phase: PhaseVariables) -> None:
+    """A step is compute + exposed communication + pipeline bubble + other, each that of the chosen layout."""
+    name = phase.figures.name
+    for part, variable in phase.step_parts.items():
+        model.add(variable == phase.chosen_sum(phase.figures.step[part])).with_name(f"{name}.step.{part}")
+    model.add(phase.step == LinearExpr.sum(list(phase.step_parts.values()))).with_name(f"{name}.step")
+
+
+def wall_adds_up(model: Model, phase: PhaseVariables) -> None:
+    """The wall time is steps · step + interruptions; a step has the smaller unit, so that `steps` needs no factor."""
+    wall = phase.step + phase.chosen_sum(phase.figures.interruptions)
+    model.add(phase.wall == wall).with_name(f"{phase.figures.name}.wall")
+
+
 def times_are_the_layouts(model: Model, phase: PhaseVariables) -> None:
-    """The chosen layout's wall, node_time = bought · wall, and what of it a spot node is paid and saves."""
+    """node_time = bought · wall, and what of the wall time a spot node is paid and saves; the chosen layout's."""
     figures = phase.figures
     node_time = [nodes * wall for nodes, wall in zip(figures.bought, figures.wall, strict=True)]
     for name, variable, values in (
-        ("wall", phase.wall, figures.wall),
         ("node_time", phase.node_time, node_time),
         ("paid", phase.paid, figures.paid),
         ("saved", phase.saved, figures.saved),
@@ -190,21 +245,31 @@ def _pays_term(
 
 def moves(model: Model, plan: PlanVariables, choices: Choices, scale: FixedPoint) -> tuple[LinearExpr, LinearExpr]:
     """Time and cost of all moves: a restart in another placement, a transfer and its price in another location."""
-    walls, costs = [LinearExpr.constant(0)], [LinearExpr.constant(0)]
-    for index, (before, phase) in enumerate(pairwise(plan.phases), start=1):
-        if phase.begins is None:
-            continue
-        of = move_costs(choices, scale, index)
-        restarts = model.new_bool_var(f"{phase.figures.name}.restarts elsewhere")
-        for gone in _left(before, phase, lambda one: (one.placement.key, one.placement.machine.key)).values():
-            model.add(restarts >= gone).with_name(f"{phase.figures.name}: leaves its nodes")
-        carried = {}
-        for place, gone in _left(before, phase, lambda one: one.placement.location).items():
-            carried[place] = model.new_bool_var(f"{phase.figures.name}.carried from {' '.join(place)}")
-            model.add(carried[place] >= gone).with_name(f"{phase.figures.name}: leaves a location")
-        walls.append(of.restart * restarts + of.transfer * LinearExpr.sum(list(carried.values())))
-        costs.append(LinearExpr.weighted_sum(list(carried.values()), [of.egress[place] for place in carried]))
-    return LinearExpr.sum(walls), LinearExpr.sum(costs)
+    of_phases = [
+        moves_before(model, *pair, choices, scale, index) for index, pair in enumerate(pairwise(plan.phases), start=1)
+    ]
+    none = LinearExpr.constant(0)
+    return LinearExpr.sum([none, *(wall for wall, _ in of_phases)]), LinearExpr.sum(
+        [none, *(usd for _, usd in of_phases)]
+    )
+
+
+def moves_before(
+    model: Model, before: PhaseVariables, phase: PhaseVariables, choices: Choices, scale: FixedPoint, index: int
+) -> tuple[LinearExpr, LinearExpr]:
+    """Time and cost of a move before one phase."""
+    if phase.begins is None:
+        return LinearExpr.constant(0), LinearExpr.constant(0)
+    of, name = move_costs(choices, scale, index), phase.figures.name
+    restarts = model.new_bool_var(f"{name}.restarts elsewhere")
+    for gone in _left(before, phase, lambda one: (one.placement.key, one.placement.machine.key)).values():
+        model.add(restarts >= gone).with_name(f"{name}: leaves its nodes")
+    carried = {}
+    for place, gone in _left(before, phase, lambda one: one.placement.location).items():
+        carried[place] = model.new_bool_var(f"{name}.carried from {' '.join(place)}")
+        model.add(carried[place] >= gone).with_name(f"{name}: leaves a location")
+    time = of.restart * restarts + of.transfer * LinearExpr.sum(list(carried.values()))
+    return time, LinearExpr.weighted_sum(list(carried.values()), [of.egress[place] for place in carried])
 
 
 Place = TypeVar("Place")

@@ -98,10 +98,6 @@ class Model(compiled.CpBaseModel):
         """At most one of the decisions is taken."""
         return self._of_literals(compiled.at_most_one, literals)
 
-    def add_any(self, literals: Iterable[Literal]) -> Constraint:
-        """At least one of the decisions is taken."""
-        return self._of_literals(compiled.bool_or, literals)
-
     def _of_literals(self, kind: compiled.BoolArgumentConstraint, literals: Iterable[Literal]) -> Constraint:
         return self._add_bool_argument_constraint(kind, *literals)
 
@@ -118,10 +114,6 @@ class Model(compiled.CpBaseModel):
     ) -> IntervalVar:
         """Start + size = end, where it is present; each is a variable, a number, or a · variable + b."""
         return self._new_interval_var(name, start, size, end, [] if present is None else [present])
-
-    def add_no_overlap(self, intervals: Iterable[IntervalVar]) -> Constraint:
-        """No two of the intervals that are present overlap."""
-        return self._add_no_overlap(list(intervals))
 
     def add_cumulative(
         self, intervals: Iterable[IntervalVar], demands: Iterable[Expression], capacity: Expression

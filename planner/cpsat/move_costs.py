@@ -47,7 +47,7 @@ class MostMoves:
 
 
 def most_moves(choices: Choices, scale: FixedPoint) -> MostMoves:
-    """Of a job that stays together, nothing."""
+    """Nothing where the job stays together."""
     if choices.together:
         return MostMoves(0, 0)
     each = [move_costs(choices, scale, phase) for phase in range(1, len(choices.phases))]

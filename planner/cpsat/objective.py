@@ -8,7 +8,7 @@ from typing import Final
 
 from planner.cpsat.model import Expression
 from planner.cpsat.variables import PlanVariables
-from planner.problem.problem import Objective
+from planner.problem.objective import Objective
 
 Measure = Callable[[PlanVariables], Expression]
 """A figure of the plan that is minimised."""

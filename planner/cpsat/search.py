@@ -16,6 +16,7 @@ from planner.cpsat.chance_constraint import keeps_deadline_surely, loosening
 from planner.cpsat.fixed_point import FixedPoint, fixed_point_of
 from planner.cpsat.model import Model, SatParameters, Search
 from planner.cpsat.objective import measure_of
+from planner.cpsat.timetable import PhaseDays, keeps_days
 from planner.cpsat.variables import PhaseVariables, PlanVariables, declare
 from planner.market.purchase_options import PurchaseOption
 from planner.plans.choices import Choices, site_of
@@ -37,6 +38,8 @@ class Built:
     model: Model
     plan: PlanVariables
     scale: FixedPoint
+    days: tuple[PhaseDays, ...] = ()
+    """By phase, where offers change in time."""
 
 
 def build(choices: Choices, clock: Clock | None = None) -> Built:
@@ -58,17 +61,29 @@ def build(choices: Choices, clock: Clock | None = None) -> Built:
         rule.every_node_is_bought(model, phase)
         rule.reservation_covers_phase(model, phase)
         rule.buys_what_is_sold(model, phase)
+        rule.memory_adds_up(model, phase)
+        rule.leaves_headroom(model, phase)
+        rule.fits_surely(model, phase)
+        rule.leaves_room_to_grow(model, phase)
+        rule.keeps_pins(model, phase, choices.workload.pins)
+        rule.step_adds_up(model, phase)
+        rule.wall_adds_up(model, phase)
         rule.times_are_the_layouts(model, phase)
-        rule.purchases_last_the_phase(model, phase)
-        rule.phase_costs(model, phase, scale)
-    rule.reservation_costs(model, plan, scale)
-    rule.phases_add_up(model, plan, choices, scale)
+    days: tuple[PhaseDays, ...] = ()
+    if choices.is_dated:
+        days = keeps_days(model, plan, choices, scale)
+    else:
+        for phase in plan.phases:
+            rule.purchases_last_the_phase(model, phase)
+            rule.phase_costs(model, phase, scale)
+        rule.reservation_costs(model, plan, scale)
+        rule.phases_add_up(model, plan, choices, scale)
     rule.costs_at_least_the_lowest_price(model, plan, scale)
     for limit in choices.limits.values():
         rule.keeps_limit(model, plan, choices, limit, scale)
     if deadline := choices.limits.get("wall_seconds"):
         keeps_deadline_surely(model, plan, choices, deadline, scale)
-    return Built(model, plan, scale)
+    return Built(model, plan, scale, days)
 
 
 SEED: Final = 1
@@ -143,7 +158,7 @@ def bound_of(choices: Choices, scale: FixedPoint, value: float) -> float:
 
 def _begin_at(built: Built, hint: Decision) -> None:
     """Hints at the decisions; all other figures follow from them."""
-    shared = built.plan.phases[0].purchase_options if len(hint.stays) == 1 else None
+    shared = built.plan.phases[0].purchase_options
     for stay in hint.stays:
         for index in stay.phases:
             phase = built.plan.phases[index]
@@ -183,19 +198,33 @@ def _take_back_interrupts() -> None:
 def decode(built: Built, choices: Choices, found: Search) -> Decision:
     """The decisions of the solver's plan."""
     phases = built.plan.phases
-    first = [index for index, phase in enumerate(phases) if not index or _begins(phase, found)]
+    first = [index for index in range(len(phases)) if not index or _begins(built, index, found)]
     spans = zip(first, [*(index - 1 for index in first[1:]), len(phases) - 1], strict=True)
     return Decision(
         stays=tuple(
-            Stay(_bought(phases[begin], found), begin, end, found.value(phases[begin].held)) for begin, end in spans
+            Stay(_bought(phases[begin], found), begin, end, _held(built, begin, found)) for begin, end in spans
         ),
         phases=tuple(_phase(built, choices, found, index) for index in range(len(phases))),
     )
 
 
-def _begins(phase: PhaseVariables, found: Search) -> bool:
+def _begins(built: Built, index: int, found: Search) -> bool:
     """Whether a stay begins with a later phase."""
-    return phase.begins is not None and found.is_true(phase.begins)
+    phase = built.plan.phases[index]
+    if not built.days:
+        return phase.begins is not None and found.is_true(phase.begins)
+    if found.is_true(built.days[index].goes_on):
+        return False
+    is_reserved = any(_held(built, one, found) for one in (index - 1, index))
+    return is_reserved or (phase.begins is not None and found.is_true(phase.begins))
+
+
+def _held(built: Built, index: int, found: Search) -> int:
+    """Nodes that are reserved for the stay that begins with a phase."""
+    if not built.days:
+        return found.value(built.plan.phases[index].held)
+    days = built.days[index]
+    return found.value(days.held if found.is_true(days.whole) else days.phase.reserved)
 
 
 def _bought(phase: PhaseVariables, found: Search) -> PurchaseOption:
@@ -208,10 +237,18 @@ def _phase(built: Built, choices: Choices, found: Search, index: int) -> PhaseDe
     option = next(place for place, chosen in enumerate(phase.options) if found.is_true(chosen))
     site = phase.figures.sites[option]
     return PhaseDecision(
-        columns=choices.columns[index][site],
+        columns=choices.modelled[index][site],
         index=phase.figures.indices[option],
         steps=work.steps,
         on_demand=found.value(phase.on_demand),
         spot=found.value(phase.spot),
         reserved=found.value(phase.reserved),
+        first_day=_first_day(built, index, found),
     )
+
+
+def _first_day(built: Built, index: int, found: Search) -> int | None:
+    """The day that a phase waits for; None where it begins at once."""
+    if not built.days or not found.is_true(built.days[index].waits):
+        return None
+    return found.value(built.days[index].day)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from planner.cpsat.fixed_point import LARGEST, FixedPoint
+from planner.cpsat.fixed_point import LARGEST, FixedPoint, days_units, dearest_of
 from planner.cpsat.mode_columns import ModeColumns, mode_columns_of
 from planner.cpsat.model import IntVar, LinearExpr, Model
 from planner.cpsat.move_costs import most_moves
 from planner.market.purchase_options import PurchaseOption
 from planner.plans.choices import Choices
-from planner.plans.peak_bound import prices_of
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,12 @@ class PhaseVariables:
     on_demand: IntVar
     spot: IntVar
     reserved: IntVar
+    memory: IntVar
+    """Expected peak of the fullest device, of all parts; in KiB. Bounded where a rule on memory can be broken."""
+    memory_parts: Mapping[str, IntVar]
+    step: IntVar
+    """Time of one step, of all parts, in units divided by the steps of the phase."""
+    step_parts: Mapping[str, IntVar]
     wall: IntVar
     """Expected, from start to end."""
     node_time: IntVar
@@ -75,19 +80,17 @@ class PlanVariables:
 
 def declare(model: Model, choices: Choices, scale: FixedPoint) -> PlanVariables:
     """All variables of the plan."""
-    dearest = scale.price(
-        max(price for purchase_option in choices.purchase_options for price in prices_of(purchase_option).values())
-    )
+    dearest, days = scale.price(dearest_of(choices)), days_units(choices, scale.seconds)
     figures = [mode_columns_of(choices, scale, index) for index in range(len(choices.phases))]
     most = max(max(one.bought) for one in figures) if any(one.reservation for one in choices.purchase_options) else 0
     together = None
     if choices.together:
         together = _Bought(_purchase_options(model, choices, None, ""), None, _number(model, "reserved", most))
     phases = tuple(
-        _phase(model, choices, one, together or _bought(model, choices, index, one.name, most), scale, dearest)
+        _phase(model, choices, one, together or _bought(model, choices, index, one.name, most), scale, dearest, days)
         for index, one in enumerate(figures)
     )
-    wall = sum(_largest(phase.wall) for phase in phases)
+    wall = sum(_largest(phase.wall) for phase in phases) + days
     committed = max(scale.commitment(purchase_option) for purchase_option in choices.purchase_options)
     reserved_cost = max(_cost(most * wall, dearest, scale), len(phases) * most * committed)
     moves = most_moves(choices, scale)
@@ -111,7 +114,7 @@ class _Bought:
 
 
 def _bought(model: Model, choices: Choices, index: int, name: str, most: int) -> _Bought:
-    """That of one phase of a job that may move."""
+    """The choice of one phase of a job that may move."""
     begins = model.new_bool_var(f"{name}.begins a stay") if index else None
     return _Bought(_purchase_options(model, choices, index, f"{name}."), begins, _number(model, f"{name}.held", most))
 
@@ -147,12 +150,14 @@ def _cost(node_time: int, price: int, scale: FixedPoint) -> int:
 
 
 def _phase(
-    model: Model, choices: Choices, figures: ModeColumns, bought_as: _Bought, scale: FixedPoint, dearest: int
+    model: Model, choices: Choices, figures: ModeColumns, bought_as: _Bought, scale: FixedPoint, dearest: int, days: int
 ) -> PhaseVariables:
     """The variables of one phase."""
     bought, node_time = max(figures.bought), figures.most_node_time()
     spot = max(min(purchase_option.spot_nodes, bought) for purchase_option in choices.purchase_options)
     reserved = bought if any(purchase_option.reservation for purchase_option in choices.purchase_options) else 0
+
+    memory = figures.memory.parts if figures.memory.rules else {}
 
     def number(name: str, largest: int) -> IntVar:
         return _number(model, f"{figures.name}.{name}", largest)
@@ -169,6 +174,10 @@ def _phase(
         on_demand=number("on_demand", bought),
         spot=number("spot", spot),
         reserved=number("reserved", reserved),
+        memory=number("memory", sum(map(max, memory.values()))),
+        memory_parts={part: number(f"memory.{part}", max(values)) for part, values in memory.items()},
+        step=number("step", sum(map(max, figures.step.values()))),
+        step_parts={part: number(f"step.{part}", max(values)) for part, values in figures.step.items()},
         wall=number("wall", figures.most_wall()),
         node_time=number("node_time", node_time),
         paid=number("paid", max(figures.paid)),
@@ -176,5 +185,5 @@ def _phase(
         spot_time=number("spot_time", node_time + spot if spot else 0),
         saved_time=number("saved_time", node_time if spot else 0),
         reserved_time=number("reserved_time", node_time if reserved else 0),
-        cost=number("cost", _cost(node_time, dearest, scale)),
+        cost=number("cost", _cost(node_time + bought * days, dearest, scale)),
     )

@@ -37,7 +37,7 @@ from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True)
-class Work:
+class ModelFigures:
     """What the model asks for."""
 
     parameters: float
@@ -55,7 +55,7 @@ class Estimate:
     subject: Subject
     calibration: Calibration
     """That it rests on."""
-    work: Work
+    work: ModelFigures
     time: Mapping[str, float]
     """Seconds of a step by part."""
     memory: MemoryAccount
@@ -194,7 +194,9 @@ def _unseen(subject: Subject, calibration: Calibration) -> Unseen:
         run.cluster.gpus,
         subject.release,
         device_deviation=device_deviation(calibration, subject.accelerator),
-        software_deviation=software_deviation(subject.software.generic, calibration.constants["generic_stack"]),
+        software_deviation=software_deviation(
+            subject.software.generic, calibration.constants["generic_stack"], moe=subject.model.is_moe
+        ),
         has_unmeasured_kernels=subject.model.has_unmeasured_kernels,
     )
     return with_own_runs(unseen, calibration.own_runs, traits_of_subject(subject))
@@ -223,11 +225,11 @@ MARGIN_DEVIATIONS: Final = float(normal_quantile(np.asarray(MEMORY_CONFIDENCE)))
 """Standard deviations that a plan sets aside unless it states another confidence."""
 
 
-def _work(symbols: Symbols) -> Work:
+def _work(symbols: Symbols) -> ModelFigures:
     """Parameters and FLOP per token."""
     architecture = symbols.architecture
     model = float(model_flop_per_token(architecture, symbols.job))
-    return Work(
+    return ModelFigures(
         float(total_parameters(architecture)),
         float(active_parameters(architecture)),
         model,

@@ -10,7 +10,7 @@ from planner.catalog.precisions import find_precision
 from planner.estimator.resolve import Symbols, layout_of
 from planner.performance.job import job_of
 from planner.performance.memory import memory
-from planner.problem.run import Layout, Recompute, Run
+from planner.problem.run import Recompute, Run, RunLayout
 from planner.units import GIB
 
 
@@ -128,5 +128,5 @@ def _recomputing(run: Run, recompute: Recompute) -> Run:
     return _with_layout(run, run.layout.model_copy(update={"recompute": recompute}))
 
 
-def _with_layout(run: Run, layout: Layout) -> Run:
+def _with_layout(run: Run, layout: RunLayout) -> Run:
     return run.model_copy(update={"layout": layout})

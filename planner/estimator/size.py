@@ -42,7 +42,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Work:
+class SizedJob:
     """What the model asks for and what the device offers."""
 
     parameters: float
@@ -97,7 +97,7 @@ class Size:
     """Everything that `plan size` answers."""
 
     question: Question
-    work: Work
+    work: SizedJob
     memory: MemoryFloor
     bound: SizeAnswer
     """No plan is faster: every product at the rate of a large one, no communication, no memory traffic."""
@@ -129,14 +129,14 @@ def size(question: Question, calibration: Calibration, mfu: float | None, price:
     return Size(question, work, floor, bound, tuple(typical), published, measured, price, pace)
 
 
-def work_of(question: Question) -> Work:
+def work_of(question: Question) -> SizedJob:
     """FLOP per token of the model and the peak that they run against."""
     arithmetic, device = question.precision.arithmetic, question.accelerator
     if arithmetic not in device.peak_tflops:
         fix = did_you_mean(arithmetic, device.peak_tflops)
         raise InputError(f"{device.name} has no {arithmetic}", place=Place("--precision"), fix=fix)
     architecture, sequence = Architecture.of(question.model), np.asarray(float(question.sequence_length))
-    return Work(
+    return SizedJob(
         float(total_parameters(architecture)),
         float(active_parameters(architecture)),
         float(matmul_parameters_active(architecture)),
@@ -146,7 +146,7 @@ def work_of(question: Question) -> Work:
     )
 
 
-def memory_floor(work: Work, accelerator: Accelerator) -> MemoryFloor:
+def memory_floor(work: SizedJob, accelerator: Accelerator) -> MemoryFloor:
     """The fewest devices and nodes that hold the training states."""
     devices = sizing.devices_for_states(work.parameters, accelerator.memory_usable_gib * GIB)
     nodes = sizing.whole_nodes(devices, accelerator.accelerators_per_node)
@@ -192,7 +192,7 @@ def _own_pace(question: Question, calibration: Calibration) -> float:
 
 
 def answer_at(
-    utilisation: float, question: Question, work: Work, *, name: str, floor: MemoryFloor, price: HourlyPrice | None
+    utilisation: float, question: Question, work: SizedJob, *, name: str, floor: MemoryFloor, price: HourlyPrice | None
 ) -> SizeAnswer:
     """The job at one utilisation: work over rate, in whole nodes."""
     per_node = question.accelerator.accelerators_per_node
@@ -216,7 +216,7 @@ def answer_at(
     )
 
 
-def _tokens(question: Question, work: Work, utilisation: float) -> float:
+def _tokens(question: Question, work: SizedJob, utilisation: float) -> float:
     """Tokens that the devices train in the time."""
     device_seconds = (question.gpus or 1) * (question.seconds or 0.0)
     return float(sizing.tokens_within(work.flop_per_token, work.peak_flops_s, utilisation, device_seconds))

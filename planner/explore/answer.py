@@ -13,6 +13,7 @@ from planner.clock import Clock
 from planner.explore.enumeration import best_of_each, best_plan
 from planner.explore.memory import holds_any, why_not_held
 from planner.explore.proof import optimistic, proven
+from planner.explore.rule_worth import RuleWorth, with_beyond
 from planner.layouts.degrees import searched_devices
 from planner.layouts.layout_space import LayoutSpace
 from planner.market.placements import Machine
@@ -21,7 +22,8 @@ from planner.plans.limits import Limit
 from planner.plans.objective import objective_value
 from planner.plans.plan import Plan
 from planner.plans.solution import Solution, Status
-from planner.problem.problem import Objective, Problem
+from planner.problem.objective import Objective
+from planner.problem.problem import Problem
 from planner.units import format_duration
 
 Progress = Callable[[str], None]
@@ -52,6 +54,8 @@ class Answer:
     """Accelerators for some of whose offers there was no time."""
     clock: Clock = field(default_factory=Clock)
     """The clock that ended the search, if anything did."""
+    rules: tuple[RuleWorth, ...] | None = None
+    """What rules on layouts and nodes are worth, on which the proof then binds; None where nobody asked."""
     asked: Problem | None = None
     """The problem as it was asked, where another one is answered: more nodes granted, or a second objective."""
 
@@ -89,12 +93,14 @@ def answer(
     clock: Clock | None = None,
     progress: Progress | None = None,
     prepare: Callable[[Problem], Choices] | None = None,
+    loosen: Callable[[Choices, Plan], tuple[RuleWorth, ...]] | None = None,
 ) -> Answer:
     """The best plan for a problem and the best of every other accelerator, each verified.
 
     Enumeration finds them, exactly; the solver, asked once for everything, proves the best one or that there is none.
-    Once the clock is over the answer is the best by then. Raises InputError, KeyboardInterrupt when the clock was
-    stopped before any plan was found, and FaultyPlanError when a plan does not hold or the two methods differ.
+    Once the clock is over the answer is the best by then. `loosen` finds what would be better without a rule of the
+    problem: the solver is shown it too, and has to keep the rule. Raises InputError, KeyboardInterrupt when the clock
+    was stopped before any plan was found, and FaultyPlanError when a plan does not hold or the two methods differ.
     """
     tell, clock = progress or _silent, clock or Clock()
     tell("evaluating layouts")
@@ -105,6 +111,9 @@ def answer(
     best = _with_moves(choices, plans.get(ranked[0]), clock)
     if best is None and clock.is_interrupted:
         raise KeyboardInterrupt
+    tell("loosening rules" if loosen else "")
+    rules = loosen(choices, best) if loosen and best else None
+    choices = with_beyond(choices, rules or ())
     tell("proving the best")
     outcome = _proof(choices, best, clock)
     tell("")
@@ -113,7 +122,7 @@ def answer(
     )
     others = tuple(one for one in alternatives if one.plan is not best)
     unsearched = tuple(sorted(unsearched_of(choices, plans)))
-    return Answer(problem, choices, outcome, best, others, search_space(choices), unsearched, clock)
+    return Answer(problem, choices, outcome, best, others, search_space(choices), unsearched, clock, rules)
 
 
 def enumerated(problem: Problem, choices: Choices) -> Answer:

@@ -27,6 +27,8 @@ def best_mode(choices: Choices, bounds: Bounds, clock: Clock | None = None) -> J
 
     Purchase option by purchase option, the cheapest first, each within what the best so far takes: that lists fewer.
     """
+    if choices.is_dated:
+        return _best_by_days(choices, bounds, clock)
     if not choices.together:
         return _best_that_may_move(choices, bounds, clock)
     best: JobMode | None = None
@@ -53,6 +55,17 @@ def _best_that_may_move(choices: Choices, bounds: Bounds, clock: Clock | None) -
     return min(both, key=lambda one: _figures(choices, one), default=None)
 
 
+def _best_by_days(choices: Choices, bounds: Bounds, clock: Clock | None) -> JobMode | None:
+    """The same where offers change in time: the best without those offers is found first, and bounds what is listed."""
+    steady = choices.keeping(lambda one: not one.placement.is_dated)
+    best = best_mode(steady, bounds, clock)
+    if best and clock and clock.is_over:
+        return best
+    within = bounds if best is None else _tighter(choices, bounds, best)
+    found = _better(choices)(undominated_job_modes(choices, within, clock), within)
+    return min((one for one in (found, best) if one), key=lambda one: _figures(choices, one), default=None)
+
+
 def that_stay(choices: Choices) -> Choices:
     """The choices of the same job when all phases stay together."""
     problem = in_one_place(choices.problem)
@@ -71,12 +84,10 @@ def _figures(choices: Choices, mode: JobMode) -> tuple[float, float]:
 
 
 def _tighter(choices: Choices, bounds: Bounds, best: JobMode) -> Bounds:
-    """The bounds within which something may be as good; a time that is kept surely says nothing of the expected one."""
+    """The bounds within which something may be as good."""
     if choices.objective != "time":
         return replace(bounds, cost_usd=min(bounds.cost_usd, best.cost_usd))
-    if choices.problem.risk.confidence is not None:
-        return bounds
-    return replace(bounds, wall_seconds=min(bounds.wall_seconds, best.wall_seconds))
+    return replace(bounds, expected_seconds=min(bounds.expected_seconds, best.wall_seconds))
 
 
 def best_plan(choices: Choices, clock: Clock | None = None) -> Plan | None:

@@ -19,6 +19,7 @@ from planner.explore.room import Room, with_bounds, within
 from planner.explore.shared import Offers, layout_key, narrowed, shared_choices
 from planner.explore.time_budget import TimeBudget
 from planner.layouts.degrees import searched_devices
+from planner.market.calendar import refuse_days
 from planner.plans.choices import FEWER, Choices, in_one_place, site_of
 from planner.problem.problem import Problem
 
@@ -113,6 +114,7 @@ class Evaluations:
 
     def of(self, problem: Problem, clock: Clock | None = None) -> Evaluated:
         """The setting of a problem. Raises InputError, and OutOfTimeError when the clock is over before it is known."""
+        refuse_days(problem, "the board")
         problem = in_one_place(problem)
         key, found = setting_key(problem), self.known(problem)
         if found is None:

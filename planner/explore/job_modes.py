@@ -23,7 +23,8 @@ from planner.explore.job_sums import (
 )
 from planner.explore.journeys import undominated_journeys
 from planner.explore.least import affordable, steps_of
-from planner.layouts.dominance import undominated
+from planner.explore.timetable import Timed, undominated_timetables
+from planner.layouts.dominance import not_beaten, undominated
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices
@@ -41,11 +42,13 @@ class Bounds:
     wall_seconds: float = inf
     cost_usd: float = inf
     gpus: float = inf
+    expected_seconds: float = inf
+    """On the expected wall time alone: `wall_seconds` bounds the one that is kept."""
 
     @property
     def left(self) -> Left:
         """What is left for the whole job."""
-        return Left(self.wall_seconds, self.cents, self.gpus)
+        return Left(min(self.wall_seconds, self.expected_seconds), self.cents, self.gpus, self.wall_seconds)
 
     @property
     def cents(self) -> float:
@@ -54,7 +57,8 @@ class Bounds:
 
     def keeps(self, mode: JobMode) -> bool:
         """Whether a mode is within time and money; modes are made within a number of devices."""
-        return mode.kept_seconds <= self.wall_seconds and mode.cost_usd <= self.cost_usd
+        in_time = mode.kept_seconds <= self.wall_seconds and mode.wall_seconds <= self.expected_seconds
+        return in_time and mode.cost_usd <= self.cost_usd
 
 
 CENT_DIGITS: Final = 3
@@ -85,10 +89,12 @@ class JobMode:
     """What a deadline bounds: the expected wall time, or the time that is kept with `risk.confidence`."""
     cost_usd: float
     """US dollars, in whole cents."""
+    decision: Decision | None = None
+    """What was decided, where offers change in time: when each phase begins too."""
 
     @property
     def purchase_option(self) -> PurchaseOption:
-        """That of the first stay."""
+        """What the first stay is bought with."""
         return self.stays[0].purchase_option
 
 
@@ -99,10 +105,18 @@ def undominated_job_modes(choices: Choices, bounds: Bounds, clock: Clock | None 
     `risk.confidence` the time that is kept counts beside the expected one. Under `objective: tokens` the first phase
     has one step.
     """
+    if choices.is_dated:
+        return tuple(_dated(one) for one in undominated_timetables(choices, bounds.left))
     if choices.together:
         return _together(choices, bounds, clock)
     journeys = undominated_journeys(choices, bounds.left)
     return tuple(_mode(choices, stays, sums) for stays, sums in journeys)
+
+
+def _dated(timed: Timed) -> JobMode:
+    """A way to run the job by days."""
+    options = tuple(phase.index for phase in timed.decision.phases)
+    return JobMode(timed.decision.stays, options, timed.seconds, timed.seconds, timed.usd, timed.decision)
 
 
 def _together(choices: Choices, bounds: Bounds, clock: Clock | None) -> tuple[JobMode, ...]:
@@ -144,7 +158,7 @@ def _together(choices: Choices, bounds: Bounds, clock: Clock | None) -> tuple[Jo
 def _may_add(known: Array, goals: Array) -> bool:
     """Whether some goals are not beaten by what is known, which is in order of wall time."""
     if known.shape[1] > 2:
-        return any(not (known <= one).all(axis=1).any() for one in goals)
+        return bool(not_beaten(goals, known).any())
     faster = np.searchsorted(known[:, 0], goals[:, 0], side="right") - 1
     least = np.concatenate((known[:, 1], [np.inf]))[faster]
     return bool((goals[:, 1] < least).any())
@@ -168,6 +182,8 @@ def plan_of_mode(choices: Choices, problem: Problem, mode: JobMode) -> Plan:
 
 def decision_of(choices: Choices, mode: JobMode) -> Decision:
     """A mode as what the search would have decided."""
+    if mode.decision is not None:
+        return mode.decision
     of_phases = [(stay, index) for stay in mode.stays for index in stay.phases]
     phases = tuple(_phase(choices, stay, index, mode.options[index]) for stay, index in of_phases)
     return Decision(mode.stays, phases)

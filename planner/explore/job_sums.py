@@ -69,8 +69,11 @@ class Left:
     """What the bounds leave for some phases."""
 
     wall_seconds: float
+    """Expected."""
     cents: float
     gpus: float
+    kept_seconds: float
+    """What a whole job keeps with the confidence that is asked for."""
 
     def beside(self, others: Array) -> Left:
         """The same when other phases, of shape (layouts, columns of `SUMS`), take their least too."""
@@ -129,7 +132,7 @@ def in_time(choices: Choices, sums: Sums, left: Left) -> Sums:
     risk = choices.problem.risk
     if risk.confidence is None:
         return sums
-    return sums.take(np.flatnonzero(sums.kept(risk) <= left.wall_seconds))
+    return sums.take(np.flatnonzero(sums.kept(risk) <= left.kept_seconds))
 
 
 def sums_of(
@@ -161,6 +164,23 @@ def sums_of(
         alone = within(values, room, seen_so_far(risk))
         sums = sums.joined(Sums(values[alone], alone[:, None]), room, of_sums)
     return sums
+
+
+def phase_sums(
+    choices: Choices,
+    purchase_option: PurchaseOption,
+    index: int,
+    left: Left,
+    reserved: int,
+    *,
+    arrives: bool,
+    optimistic: bool,
+) -> Sums:
+    """One phase alone with so many reserved nodes, which are not counted; `optimistic`: in the cheapest way."""
+    nodes, values = phase_figures(choices, purchase_option, index, reserved, arrives=arrives, optimistic=optimistic)
+    values = np.where(nodes[:, None] <= left.nodes(purchase_option), values, inf)
+    kept = within(values, left, seen_so_far(choices.problem.risk))
+    return Sums(values[kept], kept[:, None])
 
 
 def phase_figures(

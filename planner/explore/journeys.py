@@ -24,15 +24,16 @@ from planner.explore.job_sums import (
     Sums,
     goals_of,
     in_time,
+    phase_sums,
     reservations,
+    seen_at_last,
     seen_so_far,
-    sums_of,
     sums_of_phase,
     with_reservation,
     within,
 )
 from planner.explore.least import Least, usd_per_device_hour
-from planner.layouts.dominance import undominated
+from planner.layouts.dominance import not_beaten, undominated
 from planner.layouts.wall_time import interruption_rates
 from planner.market.placements import Placement
 from planner.market.purchase_options import PurchaseOption
@@ -95,7 +96,9 @@ class _Journeys:
         self.known: dict[tuple[int, int], Array] = {}
         """Sums of stays by their phases, each with moves to it and from it; unbeaten, in order of wall time."""
         self.dearest = [_dearest_move(choices, phase) for phase in range(len(choices.phases))]
-        self.seen = seen_so_far(choices.problem.risk)
+        self.seen, self.seen_at_last = seen_so_far(choices.problem.risk), seen_at_last(choices.problem.risk)
+        self.sums: dict[tuple[int, range, int, bool], Sums] = {}
+        """Sums of stays by purchase option, phases, reserved nodes and whether they are bought in the cheapest way."""
 
     def ending_with(self, last: int, ended: list[dict[_Place, Sums]]) -> dict[_Place, Sums]:
         """The ways through all phases up to one, by the placement of its stay."""
@@ -123,7 +126,7 @@ class _Journeys:
         if any(self.choices.modes(index, purchase_option, arrives=index == span.start) is None for index in span):
             return
         left, steady = self._left_beside(span), purchase_option.spot_policy.policy == "steady"
-        if not len(self._useful(span, sums_of(self.choices, purchase_option, span, left, 0, optimistic=True)).values):
+        if not len(self._useful(span, self._sums(purchase_option, span, 0, optimistic=True)).values):
             return
         if len(span) == 1:
             yield from self._pieces_of_phase(purchase_option, span, left)
@@ -131,11 +134,30 @@ class _Journeys:
         for reserved in reservations(self.choices, purchase_option, span, left):
             if steady and not reserved:
                 continue
-            sums = sums_of(self.choices, purchase_option, span, left, reserved)
+            sums = self._sums(purchase_option, span, reserved)
             sums = self._useful(span, with_reservation(purchase_option, reserved, sums, left))
             if len(sums.values):
                 self._learn(span, sums)
                 yield Stay(purchase_option, span.start, span.stop - 1, reserved), sums
+
+    def _sums(self, purchase_option: PurchaseOption, span: range, reserved: int, *, optimistic: bool = False) -> Sums:
+        """A stay with so many reserved nodes, which are not counted: that of the phases before, which is kept, and one.
+
+        `optimistic`: in the cheapest way.
+        """
+        key = (id(purchase_option), span, reserved, optimistic)
+        if key not in self.sums:
+            last, single = span.stop - 1, len(span) == 1
+            left, alone = self._left_beside(span), self._left_beside(range(last, span.stop))
+            sums = phase_sums(
+                self.choices, purchase_option, last, alone, reserved, arrives=single, optimistic=optimistic
+            )
+            if not single:
+                before = self._sums(purchase_option, span[:-1], reserved, optimistic=optimistic)
+                whole = len(span) == len(self.choices.phases)
+                sums = before.joined(sums, left, self.seen_at_last if whole else self.seen)
+            self.sums[key] = sums
+        return self.sums[key]
 
     def _pieces_of_phase(self, purchase_option: PurchaseOption, span: range, left: Left) -> Iterator[tuple[Stay, Sums]]:
         """A stay for one phase: of each layout, with the number of reserved nodes that is best for it."""
@@ -154,7 +176,7 @@ class _Journeys:
         if known is None or not len(seen):
             return sums
         if seen.shape[1] > WALL_AND_CENTS:
-            return sums.take(np.flatnonzero([not (known <= one).all(axis=1).any() for one in seen]))
+            return sums.take(np.flatnonzero(not_beaten(seen, known)))
         faster = np.searchsorted(known[:, 0], seen[:, 0], side="right") - 1
         least = np.concatenate((known[:, 1], [inf]))[faster]
         return sums.take(np.flatnonzero(seen[:, 1] < least))
@@ -211,7 +233,7 @@ class _Journeys:
         return arriving.joined(Sums(sums.values, picks), self._left_until(stay.last + 1), self.seen)
 
     def _undominated(self, some: list[Sums], phases: int) -> Sums:
-        """Of several sums over so many phases, those that none beats."""
+        """Those of several sums over so many phases that none beats."""
         if not some:
             return Sums(np.empty((0, len(SUMS))), np.empty((0, 2 * phases), dtype=np.int64))
         values = np.concatenate([one.values for one in some])

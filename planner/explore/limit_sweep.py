@@ -44,7 +44,8 @@ class LimitSweep:
         if dropped or not {axis.key for axis in axes} <= set(LIMITS) or prod(len(one.values) for one in axes) <= FEW:
             return None
         problems = tuple(tuple(_problems(document, axes, axis)) for axis in axes)
-        if problems[0][0].objective == "tokens":
+        first = problems[0][0]
+        if first.objective == "tokens" or first.market.is_dated:
             return None
         most = max((one for axis in problems for one in axis), key=lambda one: one.limits.gpus or 0)
         evaluated = Evaluations().of(most)

@@ -120,7 +120,7 @@ def _surely(problem: Problem) -> Problem:
 def _surer(room: Room, near: Bounds, best: Plan) -> NearOptimal | None:
     """The best plan that keeps the deadline with a high probability, where the best one does not."""
     problem = room.problem
-    if problem.limits.deadline is None or problem.risk.confidence is not None:
+    if problem.limits.deadline is None or problem.risk.confidence is not None or problem.market.is_dated:
         return None
     plan = best_plan(_sure(room, near), near)
     if plan is None or plan == best:

@@ -14,7 +14,7 @@ from planner.explore.job_modes import Bounds, bounds_of, decision_of
 from planner.explore.max_tokens import lasting
 from planner.market.purchase_options import PurchaseOption
 from planner.plans.choices import Choices, is_open
-from planner.plans.lower_bounds import least_seconds, least_usd, rounded_off
+from planner.plans.lower_bounds import least_of_phases, least_seconds, least_usd, least_with, rounded_off
 from planner.plans.peak_bound import PeakBound, peak_bound
 from planner.plans.plan import Plan, plan_of
 from planner.plans.solution import Decision, Solution, Status
@@ -50,13 +50,38 @@ def proven(choices: Choices, plan: Plan | None, clock: Clock) -> Solution:
         if plan is not None:
             return _no_more_tokens(_Question(choices, plan, clock), plan)
         choices = lasting(choices, 1)
-    question = _Question(choices, plan, clock)
+    question = _Question(_that_may_be_better(choices, plan), plan, clock)
     return _agreed(question, question.search(_starting_point(choices, plan)))
+
+
+def _that_may_be_better(choices: Choices, plan: Plan | None) -> Choices:
+    """Where offers change in time, the purchase options with which some phase may cost or take less than in a plan.
+
+    With any other one the whole job is no better, whatever the other phases take at least.
+    """
+    if plan is None or not choices.is_dated:
+        return choices
+    is_time = choices.objective == "time"
+    least = [one.seconds if is_time else one.cents / 100 for one in least_of_phases(choices)]
+    most = (plan.wall_seconds if is_time else float(plan.cost_usd)) * (1 + SUM_ORDER) - sum(least)
+
+    def may_be_better(option: PurchaseOption) -> bool:
+        found = least_with(choices, option)
+        return any(
+            one is not None and one.of(choices.objective) - of_all <= most
+            for one, of_all in zip(found, least, strict=True)
+        )
+
+    return choices.keeping(may_be_better)
 
 
 def _starting_point(choices: Choices, plan: Plan | None) -> Decision | None:
     """The decisions of the best plan: without them, a search was seen to creep through hundreds of better ones."""
-    mode = best_mode(_around(choices, plan), bounds_of(choices.problem)) if plan else None
+    if plan is None:
+        return None
+    longest = plan.wall_seconds * (1 + SUM_ORDER)
+    within = replace(bounds_of(choices.problem), cost_usd=float(plan.cost_usd), expected_seconds=longest)
+    mode = best_mode(_around(choices, plan), within)
     return decision_of(choices, mode) if mode else None
 
 

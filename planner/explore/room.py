@@ -30,12 +30,16 @@ def with_bounds(problem: Problem, bounds: Bounds) -> Problem:
 def within(choices: Choices, problem: Problem) -> Choices:
     """The choices that tighter limits leave, as if they had been made for that problem."""
     bounds = bounds_of(problem)
-    columns = tuple(
-        {site: _tightened(choices, index, site, one, bounds) for site, one in of_phase.items()}
-        for index, of_phase in enumerate(choices.columns)
+    columns, beyond = (
+        tuple(
+            {site: _tightened(choices, index, site, one, bounds) for site, one in of_phase.items()}
+            for index, of_phase in enumerate(some)
+        )
+        for some in (choices.columns, choices.beyond)
     )
     held = usable(problem, choices.purchase_options, columns)
-    return replace(choices, problem=problem, limits=limits_of(problem), purchase_options=held, columns=columns)
+    limits = limits_of(problem)
+    return replace(choices, problem=problem, limits=limits, purchase_options=held, columns=columns, beyond=beyond)
 
 
 def _tightened(choices: Choices, phase: int, site: Site, columns: PhaseModes, bounds: Bounds) -> PhaseModes:
@@ -76,13 +80,16 @@ class Room:
             raise OutOfTimeError
         return known
 
-    def evaluated(self, wall_seconds: float, gpus: float) -> Choices:
-        """The same, or as much of them as can be evaluated before the time is over."""
+    def evaluated(self, wall_seconds: float, gpus: float, more_memory: float = 0.0) -> Choices:
+        """The same, or as much of them as can be evaluated before the time is over.
+
+        `more_memory`: with what fits only with such a share of memory more, see `choices_of`.
+        """
         if known := self._known(wall_seconds, gpus):
             return known
         gpus = self._searched(gpus)
         wider = replace(Bounds(), wall_seconds=wall_seconds, gpus=gpus)
-        found = choices_of(with_bounds(self.problem, wider), clock=self.time_budget.clock)
+        found = choices_of(with_bounds(self.problem, wider), clock=self.time_budget.clock, more_memory=more_memory)
         if not found.unsearched:
             self.known[wall_seconds, gpus] = found
         return found

@@ -14,6 +14,7 @@ from planner.explore.fixed_gpu_counts import Kind, Trial, Trials
 from planner.explore.gpu_counts import GpuCounts
 from planner.explore.job_modes import bounds_of, plan_of_mode
 from planner.layouts.degrees import searched_devices
+from planner.market.calendar import refuse_days
 from planner.market.placements import Machine, Placement, placements
 from planner.plans.plan import PhasePlan, Plan
 from planner.problem.problem import Phase, Problem
@@ -99,6 +100,7 @@ def scaling(
     default the best fabric of each accelerator, of at most `MOST_CURVES`. `phase`: its name; by default the first.
     Raises InputError, and FaultyPlanError when a point fails its verification.
     """
+    refuse_days(problem, "plan scale")
     chosen = _phase(problem, phase)
     offers = _by_machine(_offered(problem, accelerator))
     asked = [(some, counts.on(_per_node(some)) if counts else _usual(problem, some)) for some in offers]

@@ -8,9 +8,10 @@ from math import floor, inf, log2, log10
 from typing import Final, Literal
 
 from planner.explore.enumeration import best_mode
-from planner.explore.job_modes import Bounds, bounds_of, cheapest
+from planner.explore.job_modes import Bounds, bounds_of
 from planner.explore.max_tokens import Lengths, most_steps
 from planner.explore.room import Room, within
+from planner.explore.rule_worth import MORE_MEMORY
 from planner.plans.choices import Choices
 from planner.plans.limits import limits_of
 from planner.plans.plan import Plan
@@ -74,11 +75,13 @@ def _round_amount(usd: float) -> float:
 def prepared(room: Room) -> Choices:
     """What the limits leave of the layouts for a little more of each, which are evaluated once for both.
 
-    As many of them as can be evaluated before the room's time is over.
+    As many of them as can be evaluated before the room's time is over. Unless that ends, what fits a little more memory
+    is there too.
     """
     bounds = room.bounds
     more_seconds, more_gpus = (step_of(room.problem, one, inf) for one in ("wall_seconds", "gpus"))
-    more = room.evaluated(bounds.wall_seconds + more_seconds, bounds.gpus + more_gpus)
+    memory = MORE_MEMORY if room.time_budget.clock.until is None else 0.0
+    more = room.evaluated(bounds.wall_seconds + more_seconds, bounds.gpus + more_gpus, memory)
     return within(more, room.problem)
 
 
@@ -132,16 +135,8 @@ NOTICED: Final = 1.0
 
 def _next_point(room: Room, bounds: Bounds, reached: float) -> NextPoint | None:
     """The cheapest way beyond a cost to end sooner than what is reached."""
-    if room.problem.risk.confidence is None:
-        within = replace(bounds, cost_usd=inf, wall_seconds=min(bounds.wall_seconds, reached - NOTICED))
-        mode = best_mode(replace(room.choices(bounds.wall_seconds, bounds.gpus), objective="cost"), within)
-        return NextPoint(mode.cost_usd - bounds.cost_usd, reached - mode.wall_seconds) if mode else None
-    sooner = [
-        mode
-        for mode in room.modes(replace(bounds, cost_usd=inf))
-        if mode.cost_usd > bounds.cost_usd and mode.wall_seconds <= reached - NOTICED
-    ]
-    mode = cheapest(tuple(sooner), Bounds())
+    within = replace(bounds, cost_usd=inf, expected_seconds=reached - NOTICED)
+    mode = best_mode(replace(room.choices(bounds.wall_seconds, bounds.gpus), objective="cost"), within)
     return NextPoint(mode.cost_usd - bounds.cost_usd, reached - mode.wall_seconds) if mode else None
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from math import inf
 from typing import Final
@@ -15,7 +16,7 @@ from planner.explore.enumeration import best_mode
 from planner.explore.job_modes import bounds_of, decision_of
 from planner.layouts.wall_time import TimedLayouts, run_moments
 from planner.market.money import rates_per_second
-from planner.market.purchase_options import PurchaseOption
+from planner.market.purchase_options import PurchaseOption, SpotPolicy
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices
 from planner.plans.plan import PhasePlan, Plan, plan_of
@@ -114,23 +115,59 @@ def _rate(choices: Choices, plan: Plan, limit: float) -> float | None:
     """Preemptions per node and day at which a plan costs as much as another; None if never, or without spot nodes."""
     if not _spot_usd(plan):
         return None
+    alike: dict[tuple[str, SpotPolicy, bool], list[PhasePlan]] = {}
+    for phase in plan.phases:
+        option = phase.purchase_option
+        key = (option.placement.machine.accelerator.name, option.spot_policy, phase.begins)
+        alike.setdefault(key, []).append(phase)
+    jobs = [_PhasesAlike.of(plan, *key, phases) for key, phases in alike.items()]
 
     def usd_at(rate: Array) -> Array:
-        return np.asarray(sum(_usd_at(choices, plan, index, float(rate)) for index in range(len(plan.phases))))
+        """Cost of the plan at a rate of preemptions."""
+        return np.asarray(sum(usd for job in jobs for usd in job.usd_at(choices, float(rate))))
 
     low, high = (np.asarray(rate) for rate in RATES)
     found = float(break_even_rate(usd_at, np.asarray(limit), low, high))
     return found if found < ALMOST * RATES[1] else None
 
 
-def _usd_at(choices: Choices, plan: Plan, index: int, rate: float) -> float:
-    """What a phase costs at so many preemptions; reserved nodes are paid as before."""
-    phase = plan.phases[index]
-    spot_policy = replace(phase.purchase_option.spot_policy, preemptions_per_node_day=rate)
-    ran = TimedLayouts(np.asarray([phase.nodes]), np.asarray([phase.degrees["data"]]), np.asarray([phase.step_seconds]))
-    rates, device = _rates(plan, phase), phase.purchase_option.placement.machine.accelerator.name
-    found = run_moments(choices.workload, device, ran, spot_policy, rates, steps=phase.steps, begins=phase.begins)
-    return float(np.ravel(np.asarray(found.usd))[0])
+@dataclass(frozen=True)
+class _PhasesAlike:
+    """Phases on one accelerator that are interrupted alike; evaluated together, which is quicker."""
+
+    device: str
+    spot_policy: SpotPolicy
+    begins: bool
+    ran: TimedLayouts
+    """Layouts with the time of all steps."""
+    rates: Rates
+    """What the nodes of each cost per second; reserved nodes are paid as before."""
+
+    @classmethod
+    def of(
+        cls,
+        plan: Plan,
+        device: str,
+        spot_policy: SpotPolicy,
+        begins: bool,
+        phases: Sequence[PhasePlan],
+    ) -> _PhasesAlike:
+        """Some phases of a plan."""
+        nodes, replicas, seconds = zip(
+            *((one.nodes, one.degrees["data"], one.steps * one.step_seconds) for one in phases), strict=True
+        )
+        each = [_rates(plan, one) for one in phases]
+        rates = Rates(*(np.asarray([getattr(one, name.name) for one in each]) for name in fields(Rates)))
+        ran = TimedLayouts(np.asarray(nodes), np.asarray(replicas), np.asarray(seconds))
+        return cls(device, spot_policy, begins, ran, rates)
+
+    def usd_at(self, choices: Choices, rate: float) -> Array:
+        """What each costs at so many preemptions; shape (phases,)."""
+        spot_policy = replace(self.spot_policy, preemptions_per_node_day=rate)
+        found = run_moments(
+            choices.workload, self.device, self.ran, spot_policy, self.rates, steps=1, begins=self.begins
+        )
+        return np.ravel(np.asarray(found.usd))
 
 
 def _rates(plan: Plan, phase: PhasePlan) -> Rates:

@@ -11,6 +11,7 @@ from planner.explore.capacity import BetterWithGrant, Grant, better_with_grant, 
 from planner.explore.near_optimal import WITHIN, NearOptimal, near_optimal
 from planner.explore.relaxations import Relaxation, relaxations
 from planner.explore.room import Room
+from planner.explore.rule_worth import RuleWorth, rule_worths
 from planner.explore.sensitivity import Sensitivity, sensitivities
 from planner.explore.spot_break_even import SpotBreakEven, spot_break_even
 from planner.plans.solution import Status
@@ -21,6 +22,8 @@ class Surroundings:
     """What was asked around an answer."""
 
     worth: Sequence[Sensitivity] = ()
+    rules: Sequence[RuleWorth] = ()
+    """The worth of rules on layouts and nodes."""
     gives: Sequence[Relaxation] = ()
     turning: SpotBreakEven | None = None
     left_out: Sequence[str] = ()
@@ -50,4 +53,5 @@ def surroundings(room: Room, found: Answer, within: float = WITHIN) -> Surroundi
     beyond = room.time_budget.ask("market.capacity", lambda: better_with_grant(found.problem, plan, room))
     grant = grant_for(found.asked, plan) if found.asked else None
     near = near_optimal(room, plan, within)
-    return Surroundings(worth, turning=turning, left_out=left_out, grant=grant, beyond=beyond, near=near)
+    rules = rule_worths(room, found.choices, plan) if found.rules is None else found.rules
+    return Surroundings(worth, rules=rules, turning=turning, left_out=left_out, grant=grant, beyond=beyond, near=near)

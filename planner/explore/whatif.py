@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -13,12 +12,12 @@ from math import prod
 from typing import Final
 
 from planner.errors import InputError, Issue, Place
-from planner.explore.cluster import gathered_by_dask
 from planner.explore.enumeration import best_plan
 from planner.explore.limit_sweep import LimitSweep
 from planner.explore.shared import Offers, layout_key, market_key, narrowed, shared_choices
+from planner.explore.spread import Workers, gathered_from
 from planner.explore.sweep_option import Varied, naming, varied
-from planner.explore.workers import Stopped, Task, gathered
+from planner.explore.workers import Stopped, Task
 from planner.layouts.workload import workload_of
 from planner.plans.choices import Choices
 from planner.plans.objective import objective_value
@@ -27,8 +26,6 @@ from planner.plans.solution import Status
 from planner.problem.document import Document, with_overrides
 from planner.problem.problem import Problem
 
-Workers = int | str
-"""A number of processes, or `dask://HOST:PORT`."""
 Progress = Callable[[int, int], None]
 """Told how many cells are done, and of how many."""
 
@@ -71,11 +68,6 @@ class WhatIf:
         return tuple(cell for cell in self.flat if cell.status is Status.UNKNOWN)
 
 
-def usual_workers() -> int:
-    """As many processes as there are processors for this one."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def whatif(
     document: Document, vary: Sequence[str], *, workers: Workers | None = None, progress: Progress | None = None
 ) -> WhatIf:
@@ -101,7 +93,7 @@ def limit_cells(sweep: LimitSweep, numbers: range) -> Iterator[Cell]:
 def cells_of(
     document: Document,
     vary: Sequence[str],
-    part: Part,
+    part: SweepPart,
     *,
     workers: Workers | None = None,
     progress: Progress | None = None,
@@ -140,11 +132,7 @@ def _solved(
     cells = _cells(document, axes, numbers or range(prod(len(axis.values) for axis in axes)))
     tell(0, len(cells))
     tasks = _Work.of(document, axes, cells).tasks()
-    heard = partial(_heard, tell, len(cells))
-    if isinstance(workers, str):
-        found, stopped = gathered_by_dask(tasks, workers, heard)
-    else:
-        found, stopped = gathered(tasks, min(workers or usual_workers(), len(tasks)), heard)
+    found, stopped = gathered_from(tasks, workers, partial(_heard, tell, len(cells)))
     if stopped == "interrupted" and not found:
         raise KeyboardInterrupt
     return [Cell(sets, problem, *_result(found, index)) for index, (sets, problem) in enumerate(cells)], stopped
@@ -162,14 +150,14 @@ def _table(axes: tuple[Varied, ...], cells: Sequence[Cell], stopped: Stopped) ->
 
 
 @dataclass(frozen=True)
-class Part:
+class SweepPart:
     """One of several parts of a table, numbered from 1."""
 
     number: int = 1
     parts: int = 1
 
     @classmethod
-    def parse(cls, text: str) -> Part:
+    def parse(cls, text: str) -> SweepPart:
         """The part that `i/N` says. Raises InputError."""
         found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text.strip())
         if not found or not 1 <= int(found[1]) <= int(found[2]):

@@ -7,19 +7,19 @@ from typing import Any, Final
 
 from planner.catalog.launch_targets import Target
 from planner.foreign.yaml_text import Sourced, yaml_text
-from planner.launch.job import Job
+from planner.launch.job import LaunchJob
 
 REQUIRED: Final = {"TRAIN_SCRIPT": "a training script that uses Accelerate"}
 """What a user must set."""
 
 
-def refusals(job: Job, _: Target) -> Iterator[str]:
+def refusals(job: LaunchJob, _: Target) -> Iterator[str]:
     """What Accelerate would refuse."""
     if job.tensor > 1 and job.data == 1:
         yield f"tensor {job.tensor} needs data-parallel replicas beside it"
 
 
-def not_expressed(job: Job) -> Iterator[str]:
+def not_expressed(job: LaunchJob) -> Iterator[str]:
     """What the file does not say."""
     yield (
         f"{job.steps:,} steps of {job.global_batch:,} sequences of {job.sequence_length:,} tokens, {job.micro_batch} "
@@ -27,7 +27,7 @@ def not_expressed(job: Job) -> Iterator[str]:
     )
 
 
-def body(job: Job, _: Target) -> str:
+def body(job: LaunchJob, _: Target) -> str:
     """The file."""
     full = job.recompute_kind == "full"
     data: dict[str, Any] = {
@@ -56,7 +56,7 @@ def body(job: Job, _: Target) -> str:
     return yaml_text(data)
 
 
-def command(job: Job) -> list[str]:
+def command(job: LaunchJob) -> list[str]:
     """Starts the user's training script on one node."""
     del job
     return [

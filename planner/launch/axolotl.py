@@ -7,25 +7,25 @@ from typing import Any
 
 from planner.catalog.launch_targets import Target
 from planner.foreign.yaml_text import Sourced, yaml_text
-from planner.launch.job import Job
+from planner.launch.job import LaunchJob
 
 PLACEHOLDER_RATE = 1.0e-05
 """Learning rate that holds the place of the user's own."""
 PLACEHOLDER_DATA = "your-dataset"
 
 
-def refusals(_: Job, __: Target) -> Iterator[str]:
+def refusals(_: LaunchJob, __: Target) -> Iterator[str]:
     """What axolotl would refuse, beyond the values that it accepts."""
     yield from ()
 
 
-def not_expressed(job: Job) -> Iterator[str]:
+def not_expressed(job: LaunchJob) -> Iterator[str]:
     """What the file does not say."""
     if job.previous_phase is not None:
         yield "that base_model is the checkpoint of the phase before"
 
 
-def body(job: Job, _: Target) -> str:
+def body(job: LaunchJob, _: Target) -> str:
     """The file."""
     data: dict[str, Any] = {
         "base_model": Sourced(job.model.name, "problem.model; write the weights' path or their name on the hub"),
@@ -46,7 +46,7 @@ def body(job: Job, _: Target) -> str:
     return yaml_text(data)
 
 
-def _sharding(job: Job) -> dict[str, Any]:
+def _sharding(job: LaunchJob) -> dict[str, Any]:
     """Degrees; on one device there are none."""
     if job.gpus == 1:
         return {}
@@ -64,7 +64,7 @@ def _sharding(job: Job) -> dict[str, Any]:
     }
 
 
-def _adapter(job: Job) -> dict[str, Any]:
+def _adapter(job: LaunchJob) -> dict[str, Any]:
     if job.training.method != "lora":
         return {}
     return {
@@ -75,13 +75,13 @@ def _adapter(job: Job) -> dict[str, Any]:
     }
 
 
-def _saving(job: Job) -> dict[str, Any]:
+def _saving(job: LaunchJob) -> dict[str, Any]:
     every = job.steps_per_checkpoint
     source = "plan.checkpoint_interval_seconds"
     return {"output_dir": "./outputs", "save_steps": Sourced(every, source)}
 
 
-def command(job: Job) -> list[str]:
+def command(job: LaunchJob) -> list[str]:
     """Starts axolotl on one node."""
     return [
         'exec axolotl train "$CONFIG" --launcher torchrun -- --nnodes="$NNODES" --node-rank="$NODE_RANK" \\',

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from planner.catalog.launch_targets import Target
-from planner.launch.job import Job
+from planner.launch.job import LaunchJob
 from planner.launch.launchers import torchrun
 
 REQUIRED: Final = {"TRAIN_SCRIPT": "a training script that calls deepspeed.initialize"}
 """What a user must set."""
 
 
-def refusals(job: Job, _: Target) -> Iterator[str]:
+def refusals(job: LaunchJob, _: Target) -> Iterator[str]:
     """What DeepSpeed would refuse."""
     if job.tensor > 1 and job.zero > 2:
         yield f"tensor parallelism goes with ZeRO stages up to 2, not {job.zero}"
@@ -22,7 +22,7 @@ def refusals(job: Job, _: Target) -> Iterator[str]:
         yield f"context {job.context} deals out whole heads, and does not divide {job.model.num_attention_heads}"
 
 
-def not_expressed(job: Job) -> Iterator[str]:
+def not_expressed(job: LaunchJob) -> Iterator[str]:
     """What the configuration does not say."""
     yield f"{job.steps:,} steps of sequences of {job.sequence_length:,} tokens: arguments of the training script"
     if job.recompute.kind != "none":
@@ -31,12 +31,12 @@ def not_expressed(job: Job) -> Iterator[str]:
         yield "context is split over heads (Ulysses), where the plan's seconds are those of a ring"
 
 
-def body(job: Job, _: Target) -> str:
+def body(job: LaunchJob, _: Target) -> str:
     """The configuration; JSON has no comments, so a key that DeepSpeed passes over says where its values come from."""
     return json.dumps(config(job), indent=2) + "\n"
 
 
-def config(job: Job) -> dict[str, Any]:
+def config(job: LaunchJob) -> dict[str, Any]:
     """The configuration as plain data."""
     data: dict[str, Any] = {
         "train_batch_size": job.global_batch,
@@ -65,6 +65,6 @@ SOURCES: Final = {
 """Where each value comes from."""
 
 
-def command(job: Job) -> list[str]:
+def command(job: LaunchJob) -> list[str]:
     """Starts the user's training script on one node."""
     return torchrun(job, '"$TRAIN_SCRIPT" --deepspeed --deepspeed_config "$CONFIG" "$@"')

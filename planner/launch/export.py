@@ -14,7 +14,7 @@ from planner.foreign.read import read_launch_file
 from planner.launch import deepspeed, skypilot, slurm, trainjob
 from planner.launch.frameworks import FRAMEWORKS, Framework
 from planner.launch.header import header_lines, summary
-from planner.launch.job import Job
+from planner.launch.job import LaunchJob
 from planner.launch.options import Options
 from planner.launch.run_data import carried, run_data
 from planner.launch.text import one_line
@@ -34,7 +34,7 @@ class LaunchFile:
     """What it does not say, in sentences."""
 
 
-def launch_file(job: Job, target: Target, framework: Target | None, options: Options) -> LaunchFile:
+def launch_file(job: LaunchJob, target: Target, framework: Target | None, options: Options) -> LaunchFile:
     """The file of one phase for a target; a scheduler starts `framework`. Raises InputError when it is refused."""
     runs = target if target.kind == "framework" else framework or default_framework(job)
     _refuse(job, _each_once(runs, target), options)
@@ -52,7 +52,7 @@ def _each_once(runs: Target, target: Target) -> list[Target]:
     return [runs] if runs.name == target.name else [runs, target]
 
 
-def default_framework(job: Job) -> Target:
+def default_framework(job: LaunchJob) -> Target:
     """The framework that the plan's training stack is, or the usual one."""
     return framework_of_stack(job.stack) or find_target(DEFAULT_FRAMEWORK)
 
@@ -61,8 +61,8 @@ def default_framework(job: Job) -> Target:
 class _Scheduler:
     """How a phase is written for one scheduler."""
 
-    refusals: Callable[[Job, Target, Options], Iterator[str]]
-    not_expressed: Callable[[Job], Iterator[str]]
+    refusals: Callable[[LaunchJob, Target, Options], Iterator[str]]
+    not_expressed: Callable[[LaunchJob], Iterator[str]]
     rendezvous: Rendezvous
 
 
@@ -73,7 +73,7 @@ _SCHEDULERS: Final = {
 }
 
 
-def _refuse(job: Job, targets: Iterable[Target], options: Options) -> None:
+def _refuse(job: LaunchJob, targets: Iterable[Target], options: Options) -> None:
     """Raises InputError with everything that a target would refuse of a phase."""
     reasons = [(target, reason) for target in targets for reason in _reasons(job, target, options)]
     if reasons:
@@ -83,7 +83,7 @@ def _refuse(job: Job, targets: Iterable[Target], options: Options) -> None:
         )
 
 
-def _reasons(job: Job, target: Target, options: Options) -> Iterator[str]:
+def _reasons(job: LaunchJob, target: Target, options: Options) -> Iterator[str]:
     """Why a target would refuse a phase."""
     for field, accepted in target.accepts.items():
         value = job.value(field)
@@ -103,7 +103,7 @@ def _listed(values: Iterable[Scalar]) -> str:
 class _Writer:
     """Writes the file of a phase around what it must carry in comments."""
 
-    job: Job
+    job: LaunchJob
     target: Target
     runs: Target
     """The framework that the file starts."""
@@ -160,13 +160,13 @@ _WRITTEN: Final = frozenset({"precision", "optimizer", "method", "rank", "softwa
 """Keys of `training` that files state, or that a target would refuse."""
 
 
-def _of_training(job: Job) -> Iterator[str]:
+def _of_training(job: LaunchJob) -> Iterator[str]:
     """What the problem states of the training and no file says."""
     for key in sorted(job.training.stated() - _WRITTEN):
         yield f"training.{key}: {one_line(str(getattr(job.training, key)))}; set it in the framework yourself"
 
 
-def _of_nodes(job: Job) -> Iterator[str]:
+def _of_nodes(job: LaunchJob) -> Iterator[str]:
     """What no framework's own file says: how nodes are had."""
     yield "how nodes are bought and replaced: export for a scheduler (slurm, skypilot, trainjob) says that"
     if job.spare_nodes:

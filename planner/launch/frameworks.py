@@ -9,21 +9,21 @@ from typing import Final
 
 from planner.catalog.launch_targets import Target
 from planner.launch import accelerate, axolotl, deepspeed, maxtext, megatron, torchtitan
-from planner.launch.job import Job
+from planner.launch.job import LaunchJob
 
 
 @dataclass(frozen=True)
 class Framework:
     """How a phase is written for one framework."""
 
-    refusals: Callable[[Job, Target], Iterator[str]]
+    refusals: Callable[[LaunchJob, Target], Iterator[str]]
     """Why the framework would not run the phase, beyond the values that its target accepts."""
-    body: Callable[[Job, Target], str]
+    body: Callable[[LaunchJob, Target], str]
     """Its file below the header."""
-    command: Callable[[Job], list[str]]
+    command: Callable[[LaunchJob], list[str]]
     """Shell lines that start it on one node, where `$NNODES`, `$NODE_RANK`, `$MASTER_ADDR` and `$MASTER_PORT` are set;
     `$CONFIG` is its file, when that is no script."""
-    not_expressed: Callable[[Job], Iterator[str]]
+    not_expressed: Callable[[LaunchJob], Iterator[str]]
     """What of this phase its file does not say."""
     required: Mapping[str, str] = field(default_factory=dict)
     """Environment variables that the user must set, and to what."""

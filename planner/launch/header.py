@@ -8,13 +8,13 @@ from typing import Any
 from planner import __version__
 from planner.catalog.launch_targets import Target
 from planner.foreign.block import block_lines
-from planner.launch.job import Job
+from planner.launch.job import LaunchJob
 from planner.launch.text import comment_lines, one_line
 from planner.units import counted, format_duration
 
 
 def header_lines(
-    job: Job, targets: Iterable[Target], not_expressed: Iterable[str], carried: Mapping[str, Any]
+    job: LaunchJob, targets: Iterable[Target], not_expressed: Iterable[str], carried: Mapping[str, Any]
 ) -> Iterator[str]:
     """The header as comment lines."""
     named = list(targets)
@@ -34,7 +34,7 @@ def header_lines(
         yield from block_lines(carried)
 
 
-def summary(job: Job) -> str:
+def summary(job: LaunchJob) -> str:
     """The phase in one line."""
     spares = f" and {counted(job.spare_nodes, 'spare node')}" if job.spare_nodes else ""
     kinds = ", ".join(f"{one.nodes:,} {one.kind.replace('_', ' ')}" for one in job.bought)

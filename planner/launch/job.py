@@ -16,7 +16,8 @@ from planner.errors import InputError, Place
 from planner.market.placements import Placement, placements
 from planner.plans.document import PlanDocument
 from planner.plans.document_parts import PlacementPart
-from planner.plans.plan_part import PhasePart, PlanPart
+from planner.plans.phase_part import PhasePart
+from planner.plans.plan_part import PlanPart
 from planner.problem.problem import Problem
 from planner.problem.run import Recompute, parse_recompute
 from planner.problem.training import Training
@@ -36,7 +37,7 @@ class Bought:
 
 
 @dataclass(frozen=True)
-class Job:
+class LaunchJob:
     """One phase of a plan, every name resolved."""
 
     title: str
@@ -116,7 +117,7 @@ class Job:
         return getattr(owner, field)
 
 
-def jobs_of(document: PlanDocument, source: str) -> tuple[Job, ...]:
+def jobs_of(document: PlanDocument, source: str) -> tuple[LaunchJob, ...]:
     """The phases of an answer; `source` is what errors call its file. Raises InputError."""
     plan, estimate = document.plan, document.estimate
     if plan is None or estimate is None:
@@ -143,7 +144,7 @@ class _Asked:
 
     @classmethod
     def of(cls, document: PlanDocument, source: str) -> _Asked:
-        """Of an answer. Raises InputError."""
+        """What an answer asks for. Raises InputError."""
         problem = document.asked
         reference = _reference(document, problem)
         offered = {one.key: one for one in placements(problem)}
@@ -161,12 +162,12 @@ class _Asked:
 
 def _job(
     asked: _Asked, plan: PlanPart, phase: PhasePart, number: int, previous: str | None, slowest_factor: float
-) -> Job:
+) -> LaunchJob:
     """One phase, every name resolved."""
     training, placement = asked.problem.training, asked.placement(phase.placement)
     software = training.software
     stack = find_stack(software.stack if software else DEFAULT_STACK)
-    return Job(
+    return LaunchJob(
         title=asked.problem.name or phase.name,
         phase=phase.name,
         number=number,

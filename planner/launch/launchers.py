@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from planner.launch.job import Job
+from planner.launch.job import LaunchJob
 
 
-def torchrun(job: Job, program: str) -> list[str]:
+def torchrun(job: LaunchJob, program: str) -> list[str]:
     """PyTorch's launcher with a program, as shell lines."""
     return [
         f'exec torchrun --nnodes "$NNODES" --node-rank "$NODE_RANK" --nproc-per-node {job.gpus_per_node} \\',

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from planner.catalog.launch_targets import Target
 from planner.foreign.yaml_text import Sourced, yaml_text
-from planner.launch.job import Job
+from planner.launch.job import LaunchJob
 
 REQUIRED: Final = {"OUTPUT_DIRECTORY": "a folder or bucket for checkpoints"}
 """What a user must set."""
 
 
-def refusals(job: Job, target: Target) -> Iterator[str]:
+def refusals(job: LaunchJob, target: Target) -> Iterator[str]:
     """What MaxText would refuse."""
     if job.model.name not in target.words["model"]:
         yield f"it has no configuration of the model {job.model.name}"
@@ -30,7 +30,7 @@ def refusals(job: Job, target: Target) -> Iterator[str]:
         yield f"its axes do not fill a node's {job.placement.machine.per_node} devices"
 
 
-def not_expressed(job: Job) -> Iterator[str]:
+def not_expressed(job: LaunchJob) -> Iterator[str]:
     """What the file does not say."""
     if job.recompute_kind == "selective":
         yield "selective recompute: the nearest policy of MaxText stands for it"
@@ -38,7 +38,7 @@ def not_expressed(job: Job) -> Iterator[str]:
         yield "the schedule: MaxText runs a circular pipeline where the plan's seconds are those of 1F1B"
 
 
-def axes(job: Job) -> dict[str, int]:
+def axes(job: LaunchJob) -> dict[str, int]:
     """Degrees by axis, those that talk most first; experts take replicas of their own."""
     replicas = job.data // job.expert
     return {
@@ -51,7 +51,7 @@ def axes(job: Job) -> dict[str, int]:
     }
 
 
-def _inside(job: Job) -> dict[str, int] | None:
+def _inside(job: LaunchJob) -> dict[str, int] | None:
     """The part of each axis inside a node, the talkative ones first; None when they cannot fill it."""
     room, inside = job.gpus_per_node, {}
     for axis, degree in axes(job).items():
@@ -60,7 +60,7 @@ def _inside(job: Job) -> dict[str, int] | None:
     return inside if room == 1 else None
 
 
-def body(job: Job, target: Target) -> str:
+def body(job: LaunchJob, target: Target) -> str:
     """The file."""
     inside = _inside(job) or {}
     sources = {"fsdp": "data, zero", "data": "data, zero"}
@@ -95,13 +95,13 @@ def body(job: Job, target: Target) -> str:
     return yaml_text(data)
 
 
-def _per_device(job: Job) -> float:
+def _per_device(job: LaunchJob) -> float:
     """Sequences per device and forward pass; a pipeline takes all micro-batches in one."""
     whole = job.global_batch / job.gpus
     return whole if job.pipeline > 1 else whole / job.microbatches
 
 
-def command(job: Job) -> list[str]:
+def command(job: LaunchJob) -> list[str]:
     """Starts MaxText on one node, one process for all of its devices."""
     return [
         'export JAX_COORDINATOR_IP="$MASTER_ADDR" JAX_COORDINATOR_PORT="$MASTER_PORT" NODE_RANK NNODES',

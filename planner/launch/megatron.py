@@ -7,7 +7,7 @@ from typing import Final
 
 from planner.catalog.launch_targets import Target
 from planner.catalog.records import ModelArchitecture
-from planner.launch.job import Job
+from planner.launch.job import LaunchJob
 from planner.launch.launchers import torchrun
 from planner.launch.text import Argument, array_lines
 
@@ -22,7 +22,7 @@ REQUIRED: Final = {
 """What a user must set."""
 
 
-def refusals(job: Job, _: Target) -> Iterator[str]:
+def refusals(job: LaunchJob, _: Target) -> Iterator[str]:
     """What Megatron's parser, configuration or process groups would refuse."""
     model = job.model
     kv_heads = model.num_attention_heads if model.kv_lora_rank else model.num_key_value_heads
@@ -46,7 +46,7 @@ def refusals(job: Job, _: Target) -> Iterator[str]:
         yield "layers with a sliding window do not alternate in a fixed rhythm"
 
 
-def not_expressed(job: Job) -> Iterator[str]:
+def not_expressed(job: LaunchJob) -> Iterator[str]:
     """What the arguments do not say."""
     if job.stack not in {"megatron", "typical", "primus"}:
         yield f"the schedule of the stack {job.stack}, for which the plan's seconds hold; Megatron runs its own 1F1B"
@@ -58,7 +58,7 @@ def not_expressed(job: Job) -> Iterator[str]:
         yield "the activation of the MLP, which the plan does not need to know: GELU unless you add another"
 
 
-def arguments(job: Job, target: Target) -> Iterator[Argument]:
+def arguments(job: LaunchJob, target: Target) -> Iterator[Argument]:
     """Every argument with its source."""
     yield from _model_arguments(job, target)
     yield from _batch_arguments(job, target)
@@ -67,30 +67,30 @@ def arguments(job: Job, target: Target) -> Iterator[Argument]:
     yield from _running_arguments(job)
 
 
-def body(job: Job, target: Target) -> str:
+def body(job: LaunchJob, target: Target) -> str:
     """The script: its arguments as an array."""
     return "\n".join(array_lines("ARGS", arguments(job, target))) + "\n"
 
 
-def command(job: Job) -> list[str]:
+def command(job: LaunchJob) -> list[str]:
     """Starts the arguments on one node."""
     connections = [] if job.zero >= 2 else ["export CUDA_DEVICE_MAX_CONNECTIONS=1"]
     return [*connections, 'cd "$MEGATRON_DIR"', *torchrun(job, 'pretrain_gpt.py "${ARGS[@]}" "$@"')]
 
 
-def _named(job: Job, target: Target, field: str, source: str) -> Argument:
+def _named(job: LaunchJob, target: Target, field: str, source: str) -> Argument:
     """A field that Megatron takes one to one."""
     return Argument((target.names[field], str(job.value(field))), f"{source}.{field}")
 
 
-def _spelt(job: Job, target: Target, field: str, source: str) -> Iterator[Argument]:
+def _spelt(job: LaunchJob, target: Target, field: str, source: str) -> Iterator[Argument]:
     """A field that has words of its own for each value."""
     words = target.written_for(field, job.value(field))
     if words:
         yield Argument(words, f"{source}.{field}: {job.value(field)}")
 
 
-def _model_arguments(job: Job, target: Target) -> Iterator[Argument]:
+def _model_arguments(job: LaunchJob, target: Target) -> Iterator[Argument]:
     """The architecture."""
     model = job.model
     for field in ("num_hidden_layers", "hidden_size", "num_attention_heads"):
@@ -109,7 +109,7 @@ def _model_arguments(job: Job, target: Target) -> Iterator[Argument]:
         yield from _expert_arguments(job, target)
 
 
-def _attention_arguments(job: Job, target: Target) -> Iterator[Argument]:
+def _attention_arguments(job: LaunchJob, target: Target) -> Iterator[Argument]:
     """Heads, grouped or latent, and windows."""
     model = job.model
     if model.kv_lora_rank:
@@ -138,7 +138,7 @@ def _bias_arguments(model: ModelArchitecture) -> Iterator[Argument]:
             yield Argument(("--add-qkv-bias",), "model.attention_qkv_bias")
 
 
-def _position_arguments(job: Job) -> Iterator[Argument]:
+def _position_arguments(job: LaunchJob) -> Iterator[Argument]:
     """Rotary positions, or a learned table."""
     learned = job.model.learned_positions
     kind = "learned_absolute" if learned else "rope"
@@ -147,7 +147,7 @@ def _position_arguments(job: Job) -> Iterator[Argument]:
     yield Argument(("--max-position-embeddings", str(most)), "model.max_position_embeddings")
 
 
-def _expert_arguments(job: Job, target: Target) -> Iterator[Argument]:
+def _expert_arguments(job: LaunchJob, target: Target) -> Iterator[Argument]:
     """Experts and their router."""
     model = job.model
     for field in ("n_routed_experts", "num_experts_per_tok", "moe_intermediate_size"):
@@ -162,7 +162,7 @@ def _expert_arguments(job: Job, target: Target) -> Iterator[Argument]:
     yield Argument(("--moe-grouped-gemm", "--moe-token-dispatcher-type", "alltoall"), "as the estimate assumes")
 
 
-def _batch_arguments(job: Job, target: Target) -> Iterator[Argument]:
+def _batch_arguments(job: LaunchJob, target: Target) -> Iterator[Argument]:
     """Sequences and steps."""
     yield _named(job, target, "sequence_length", f"phase {job.phase}")
     yield _named(job, target, "global_batch", f"phase {job.phase}")
@@ -170,7 +170,7 @@ def _batch_arguments(job: Job, target: Target) -> Iterator[Argument]:
     yield _named(job, target, "steps", PLAN)
 
 
-def _layout_arguments(job: Job, target: Target) -> Iterator[Argument]:
+def _layout_arguments(job: LaunchJob, target: Target) -> Iterator[Argument]:
     """Degrees, stages, sharding and recompute."""
     for field in ("tensor", "pipeline", "context"):
         yield _named(job, target, field, PLAN)
@@ -191,7 +191,7 @@ def _layout_arguments(job: Job, target: Target) -> Iterator[Argument]:
         yield Argument(("--recompute-num-layers", layers), f"{PLAN}.recompute, layers of a chunk")
 
 
-def _stage_arguments(job: Job) -> Iterator[Argument]:
+def _stage_arguments(job: LaunchJob) -> Iterator[Argument]:
     """How layers are cut into stages: evenly, evenly with embedding and loss counted, or chunk by chunk."""
     layers, chunks = job.model.num_hidden_layers, job.pipeline * job.virtual_pipeline
     if job.pipeline == 1:
@@ -217,13 +217,13 @@ def _uneven_stages(layers: int, stages: int) -> str:
     return "|".join(["E" * (not stage) + "t" * count for stage, count in enumerate(counts)]) + "L"
 
 
-def _precision_arguments(job: Job, target: Target) -> Iterator[Argument]:
+def _precision_arguments(job: LaunchJob, target: Target) -> Iterator[Argument]:
     """Number formats."""
     yield from _spelt(job, target, "precision", "training")
     yield Argument(("--attention-dropout", "0", "--hidden-dropout", "0"), "as the estimate assumes")
 
 
-def _running_arguments(job: Job) -> Iterator[Argument]:
+def _running_arguments(job: LaunchJob) -> Iterator[Argument]:
     """Data, learning rate and checkpoints: mostly the user's own."""
     data = '"$DATA_PATH"'
     yield Argument(("--data-path", data), "yours", quoted=True)

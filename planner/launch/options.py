@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Options:
-    """Of a scheduler; None or empty is not stated."""
+    """Options of a scheduler; None or empty is not stated."""
 
     job_time: float | None = None
     """Seconds that one job may last: longer phases become a chain."""

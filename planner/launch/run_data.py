@@ -10,12 +10,12 @@ from planner.catalog.models import model_from
 from planner.catalog.precisions import find_precision
 from planner.foreign.architecture import same_figures
 from planner.foreign.block import without
-from planner.launch.job import Job
+from planner.launch.job import LaunchJob
 from planner.launch.text import one_line
-from planner.problem.run import Layout, recompute_as_written
+from planner.problem.run import RunLayout, recompute_as_written
 
 
-def run_data(job: Job) -> dict[str, Any]:
+def run_data(job: LaunchJob) -> dict[str, Any]:
     """The phase as a run file; tokens are those of whole steps, and the replicas follow from the devices."""
     return {
         "name": one_line(f"{job.title}, {job.phase}"),
@@ -37,7 +37,7 @@ def run_data(job: Job) -> dict[str, Any]:
 _DEGREES = ("tensor", "pipeline", "context", "expert", "micro_batch", "virtual_pipeline", "zero")
 
 
-def _training(job: Job) -> dict[str, Any]:
+def _training(job: LaunchJob) -> dict[str, Any]:
     """How it is trained: all that the problem states, besides what every run says."""
     written = job.training.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"phases"})
     return {
@@ -49,13 +49,13 @@ def _training(job: Job) -> dict[str, Any]:
     }
 
 
-def _network(job: Job) -> dict[str, str]:
+def _network(job: LaunchJob) -> dict[str, str]:
     """The scale-out bandwidth, where nodes have any."""
     gbit_s = job.placement.machine.network_gbit_s
     return {"network": f"{gbit_s:.12g} Gb/s"} if gbit_s else {}
 
 
-_DEFAULTS = {key: field.default for key, field in Layout.model_fields.items() if key not in {"data", "zero"}} | {
+_DEFAULTS = {key: field.default for key, field in RunLayout.model_fields.items() if key not in {"data", "zero"}} | {
     "recompute": "none"
 }
 """What a run file takes for a degree that it does not state; the ZeRO stage is always stated."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from planner.catalog.launch_targets import Target
 from planner.foreign.yaml_text import Sourced, yaml_text
-from planner.launch.job import Bought, Job
+from planner.launch.job import Bought, LaunchJob
 from planner.launch.options import Options
 from planner.launch.worker import Rendezvous, job_name
 from planner.market.places import OWN
@@ -18,7 +18,7 @@ RESTARTS: Final = 20
 """Times that a job that fails by itself starts again."""
 
 
-def refusals(job: Job, target: Target, _: Options) -> Iterator[str]:
+def refusals(job: LaunchJob, target: Target, _: Options) -> Iterator[str]:
     """What SkyPilot could not start."""
     cloud = job.placement.cloud
     if cloud == OWN:
@@ -31,7 +31,7 @@ def refusals(job: Job, target: Target, _: Options) -> Iterator[str]:
         yield "all nodes are reserved: SkyPilot buys on demand or as spot"
 
 
-def not_expressed(job: Job) -> Iterator[str]:
+def not_expressed(job: LaunchJob) -> Iterator[str]:
     """What the task does not say."""
     kinds = {one.kind: one.nodes for one in job.bought}
     if len(kinds) > 1:
@@ -43,7 +43,7 @@ def not_expressed(job: Job) -> Iterator[str]:
         yield "the policy elastic: a task has all of its nodes or waits"
 
 
-def text(job: Job, target: Target, header: list[str], worker: list[str], required: Mapping[str, str]) -> str:
+def text(job: LaunchJob, target: Target, header: list[str], worker: list[str], required: Mapping[str, str]) -> str:
     """The task."""
     data: dict[str, Any] = {
         "name": Sourced(job_name(job), "phase.name"),
@@ -57,7 +57,7 @@ def text(job: Job, target: Target, header: list[str], worker: list[str], require
     return "\n".join(header) + "\n" + yaml_text(data)
 
 
-def _resources(job: Job, target: Target) -> dict[str, Any]:
+def _resources(job: LaunchJob, target: Target) -> dict[str, Any]:
     """Where and how nodes are bought: one way, or several in the plan's order."""
     ways = sorted({one.kind: one for one in job.bought if one.kind != "reserved"}.values(), key=_spot_last)
     if job.policy == "fallback":
@@ -76,7 +76,7 @@ def _spot_last(way: Bought) -> bool:
     return way.kind == "spot"
 
 
-def _place(job: Job, target: Target, way: Bought) -> dict[str, Any]:
+def _place(job: LaunchJob, target: Target, way: Bought) -> dict[str, Any]:
     """One way to buy."""
     place = job.placement
     infra = "/".join(part for part in (target.written_for("cloud", place.cloud)[0], place.region, place.zone) if part)

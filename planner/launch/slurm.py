@@ -8,7 +8,7 @@ from math import ceil
 from typing import Final
 
 from planner.catalog.launch_targets import Target
-from planner.launch.job import Job
+from planner.launch.job import LaunchJob
 from planner.launch.options import Options
 from planner.launch.worker import Rendezvous, job_name
 from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE, format_duration
@@ -21,13 +21,13 @@ END_OF_WORKER: Final = "END_OF_WORKER"
 LINE: Final = 56
 
 
-def refusals(_: Job, __: Target, options: Options) -> Iterator[str]:
+def refusals(_: LaunchJob, __: Target, options: Options) -> Iterator[str]:
     """What Slurm would refuse, or never start."""
     if options.job_time is not None and options.job_time <= 2 * WARNING_SECONDS:
         yield f"a job of {format_duration(options.job_time)} ends before it has written a checkpoint"
 
 
-def not_expressed(job: Job) -> Iterator[str]:
+def not_expressed(job: LaunchJob) -> Iterator[str]:
     """What the script does not say."""
     if kinds := sorted({one.kind for one in job.bought} - {"on_demand"}):
         yield f"how nodes are bought ({', '.join(kinds)}): Slurm gives what the cluster has"
@@ -35,7 +35,7 @@ def not_expressed(job: Job) -> Iterator[str]:
         yield f"the policy {job.policy} for nodes that go: the job waits for {job.nodes:,} nodes"
 
 
-def text(job: Job, header: list[str], worker: list[str], options: Options) -> str:
+def text(job: LaunchJob, header: list[str], worker: list[str], options: Options) -> str:
     """The script."""
     lines = [
         "#!/usr/bin/env bash",
@@ -58,7 +58,7 @@ def text(job: Job, header: list[str], worker: list[str], options: Options) -> st
     return "\n".join(lines) + "\n"
 
 
-def chain(job: Job, options: Options) -> tuple[float, int]:
+def chain(job: LaunchJob, options: Options) -> tuple[float, int]:
     """Seconds of one job, and how many follow each other until the phase has ended even if it is slow."""
     whole = job.wall_seconds * job.slowest_factor
     limit = options.job_time
@@ -67,7 +67,7 @@ def chain(job: Job, options: Options) -> tuple[float, int]:
     return limit, ceil(whole / (limit - 2 * WARNING_SECONDS))
 
 
-def _directives(job: Job, options: Options) -> Iterator[tuple[str, str]]:
+def _directives(job: LaunchJob, options: Options) -> Iterator[tuple[str, str]]:
     """The lines for sbatch, each with its source."""
     seconds, jobs = chain(job, options)
     spares = f" + {job.spare_nodes} spares" if job.spare_nodes else ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from planner.catalog.launch_targets import Target
-from planner.launch.job import Job
+from planner.launch.job import LaunchJob
 from planner.launch.launchers import torchrun
 from planner.launch.text import one_line
 
@@ -16,7 +16,7 @@ FUNCTION: Final = "planned"
 """The function in the module."""
 
 
-def refusals(job: Job, target: Target) -> Iterator[str]:
+def refusals(job: LaunchJob, target: Target) -> Iterator[str]:
     """What torchtitan would refuse."""
     if job.model.name not in target.words["model"]:
         yield f"its registry has no {job.model.name}"
@@ -24,7 +24,7 @@ def refusals(job: Job, target: Target) -> Iterator[str]:
         yield f"{job.model.num_hidden_layers} layers cannot be dealt evenly to {job.virtual_pipeline} chunks a device"
 
 
-def not_expressed(job: Job) -> Iterator[str]:
+def not_expressed(job: LaunchJob) -> Iterator[str]:
     """What the module does not say."""
     if job.zero == 1:
         yield "ZeRO 1: torchtitan shards weights and gradients too; kept gathered after the forward pass it is nearest"
@@ -34,12 +34,12 @@ def not_expressed(job: Job) -> Iterator[str]:
         yield "CUDA graphs, which torchtitan refuses with a pipeline"
 
 
-def local_batch(job: Job) -> int:
+def local_batch(job: LaunchJob) -> int:
     """Sequences per replica and accumulated step: with a pipeline all micro-batches, else one."""
     return job.micro_batch * job.microbatches if job.pipeline > 1 else job.micro_batch
 
 
-def body(job: Job, target: Target) -> str:
+def body(job: LaunchJob, target: Target) -> str:
     """The module."""
     package, flavor = target.written_for("model", job.model.name)
     lines = [
@@ -69,7 +69,7 @@ def body(job: Job, target: Target) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _policy(job: Job, target: Target) -> str:
+def _policy(job: LaunchJob, target: Target) -> str:
     return target.written_for("recompute_kind", job.recompute_kind)[0]
 
 
@@ -78,7 +78,7 @@ def _plain(text: str) -> str:
     return one_line(text).replace("\\", "/").replace('"', "'")
 
 
-def _imports(package: str, job: Job) -> Iterator[str]:
+def _imports(package: str, job: LaunchJob) -> Iterator[str]:
     yield "import os"
     yield ""
     yield "from torchtitan.components.checkpoint import CheckpointManager"
@@ -93,7 +93,7 @@ def _imports(package: str, job: Job) -> Iterator[str]:
     yield "from torchtitan.trainer import Trainer"
 
 
-def _model_lines(job: Job, target: Target, flavor: str) -> Iterator[str]:
+def _model_lines(job: LaunchJob, target: Target, flavor: str) -> Iterator[str]:
     """The model, with 8-bit linear layers where the plan has them."""
     recipe = target.written_for("precision", job.precision)
     if not recipe:
@@ -109,7 +109,7 @@ Keyword = tuple[str, object, str]
 """A keyword argument: name, value, source."""
 
 
-def _training(job: Job) -> Iterator[Keyword]:
+def _training(job: LaunchJob) -> Iterator[Keyword]:
     yield "local_batch_size", local_batch(job), "plan.micro_batch" + (", microbatches" if job.pipeline > 1 else "")
     yield "global_batch_size", job.global_batch, "phase.global_batch"
     yield "seq_len", job.sequence_length, "phase.sequence_length"
@@ -118,7 +118,7 @@ def _training(job: Job) -> Iterator[Keyword]:
         yield "disable_cuda_graphs", True, "refused with a pipeline or experts"
 
 
-def _parallelism(job: Job, target: Target) -> Iterator[Keyword]:
+def _parallelism(job: LaunchJob, target: Target) -> Iterator[Keyword]:
     yield "data_parallel_shard_degree", job.data, "plan.data"
     yield "data_parallel_replicate_degree", 1, "plan.zero"
     reshard = target.written_for("fsdp_reshard_after_forward", job.zero)[0]
@@ -138,7 +138,7 @@ def _parallelism(job: Job, target: Target) -> Iterator[Keyword]:
             yield "pipeline_parallel_layers_per_stage", layers, "plan.pipeline, virtual_pipeline"
 
 
-def _stages(job: Job) -> tuple[int, int | None]:
+def _stages(job: LaunchJob) -> tuple[int, int | None]:
     """Layers that embedding and loss each count as, and those of a chunk where all chunks have as many."""
     layers, chunks = job.model.num_hidden_layers, job.pipeline * job.virtual_pipeline
     if layers % chunks == 0:
@@ -146,7 +146,7 @@ def _stages(job: Job) -> tuple[int, int | None]:
     return (1, (layers + 2) // chunks) if (layers + 2) % chunks == 0 else (0, None)
 
 
-def _checkpoint_lines(job: Job) -> Iterator[str]:
+def _checkpoint_lines(job: LaunchJob) -> Iterator[str]:
     every = job.steps_per_checkpoint
     source = "plan.checkpoint_interval_seconds"
     yield f"        checkpoint=CheckpointManager.Config(enable=True, interval={every}),  # {source}"
@@ -159,7 +159,7 @@ def _keywords(keywords: Iterator[Keyword]) -> Iterator[str]:
         yield f"            {name}={text},  # {source}"
 
 
-def command(job: Job) -> list[str]:
+def command(job: LaunchJob) -> list[str]:
     """Starts torchtitan on one node with the module under a name of its own."""
     module = f"plan_{job.number:02d}"
     return [

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from planner.catalog.launch_targets import Target
 from planner.foreign.yaml_text import Sourced, yaml_text
-from planner.launch.job import Job
+from planner.launch.job import LaunchJob
 from planner.launch.options import Options
 from planner.launch.worker import Rendezvous, job_name
 
@@ -18,20 +18,20 @@ LONGEST_NAME: Final = 50
 """Characters of a job's name: Kubernetes adds to it."""
 
 
-def refusals(job: Job, target: Target, _: Options) -> Iterator[str]:
+def refusals(job: LaunchJob, target: Target, _: Options) -> Iterator[str]:
     """What the cluster could not start."""
     if job.accelerator.vendor.casefold() not in target.words["vendor"]:
         yield f"no resource name is known for devices of {job.accelerator.vendor}"
 
 
-def not_expressed(job: Job) -> Iterator[str]:
+def not_expressed(job: LaunchJob) -> Iterator[str]:
     """What the job does not say."""
     if job.spare_nodes:
         yield f"{job.spare_nodes} spare nodes: a failed pod starts again on another node of the cluster"
 
 
 def text(
-    job: Job, target: Target, header: list[str], worker: list[str], required: Mapping[str, str], options: Options
+    job: LaunchJob, target: Target, header: list[str], worker: list[str], required: Mapping[str, str], options: Options
 ) -> str:
     """The job."""
     resource = target.written_for("vendor", job.accelerator.vendor.casefold())[0]

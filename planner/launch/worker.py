@@ -8,7 +8,7 @@ from typing import Final
 
 from planner.foreign.read import END_OF_CONFIG
 from planner.launch.frameworks import Framework
-from planner.launch.job import Job
+from planner.launch.job import LaunchJob
 from planner.launch.text import slug
 
 PORT: Final = 29500
@@ -28,12 +28,12 @@ BY_HAND: Final = Rendezvous("", "${NODE_RANK:-0}", "${MASTER_ADDR:-localhost}")
 """Without a scheduler: the environment says it."""
 
 
-def job_name(job: Job) -> str:
+def job_name(job: LaunchJob) -> str:
     """What files and jobs of a phase are called."""
     return f"{job.number:02d}-{slug(job.phase)}"
 
 
-def worker_lines(job: Job, framework: Framework, suffix: str, body: str, rendezvous: Rendezvous) -> Iterator[str]:
+def worker_lines(job: LaunchJob, framework: Framework, suffix: str, body: str, rendezvous: Rendezvous) -> Iterator[str]:
     """The script: environment, the framework's file, whose name ends in `suffix`, and its command."""
     yield "set -euo pipefail"
     for name, meaning in framework.required.items():
@@ -54,7 +54,7 @@ def worker_lines(job: Job, framework: Framework, suffix: str, body: str, rendezv
     yield from framework.command(job)
 
 
-def _checkpoint_lines(job: Job) -> Iterator[str]:
+def _checkpoint_lines(job: LaunchJob) -> Iterator[str]:
     """Where the phase keeps its checkpoints, and where it begins."""
     yield f'CHECKPOINT_DIR="${{CHECKPOINTS:-checkpoints}}/{job_name(job)}"'
     yield 'mkdir -p "$CHECKPOINT_DIR"'

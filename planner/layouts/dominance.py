@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -25,6 +27,8 @@ def undominated(values: Array) -> Index:
     if values.shape[1] <= TWO:
         return order[last < before]
     rest = np.flatnonzero(~_beaten_by_best(ordered))
+    if values.shape[1] == THREE:
+        return order[rest[_below_stairs(ordered[rest, 1].tolist(), ordered[rest, 2].tolist())]]
     if len(rest) > BLOCK:
         rest = rest[~_beaten_by_champions(ordered[rest])]
     return order[rest][_alone(ordered[rest])]
@@ -32,6 +36,28 @@ def undominated(values: Array) -> Index:
 
 TWO: Final = 2
 """Columns up to which a running minimum of the last decides."""
+THREE: Final = 3
+"""Columns up to which the stairs of those before decide."""
+
+
+def _below_stairs(second: list[float], third: list[float]) -> Index:
+    """Places of pairs that no earlier one beats: those below the stairs that the earlier ones make.
+
+    Source: Kung, Luccio and Preparata 1975, Journal of the ACM 22(4), for three dimensions.
+    """
+    seconds, thirds = [-inf], [inf]  # the stairs: the one ascends, the other descends
+    found = list[int]()
+    for place, (one, other) in enumerate(zip(second, third, strict=True)):
+        at = bisect_right(seconds, one)
+        if thirds[at - 1] <= other:
+            continue
+        begin = at - 1 if seconds[at - 1] == one else at
+        end = begin
+        while end < len(seconds) and thirds[end] >= other:
+            end += 1
+        seconds[begin:end], thirds[begin:end] = [one], [other]
+        found.append(place)
+    return np.asarray(found, dtype=np.int64)
 
 
 def _beaten_by_best(ordered: Array) -> npt.NDArray[np.bool_]:
@@ -43,6 +69,14 @@ def _beaten_by_best(ordered: Array) -> npt.NDArray[np.bool_]:
     beaten: npt.NDArray[np.bool_] = np.all(ordered[earlier] <= ordered, axis=1)
     beaten[:1] = False
     return beaten
+
+
+def not_beaten(values: Array, known: Array) -> npt.NDArray[np.bool_]:
+    """Whether no known row is smaller or equal in every column; shapes (rows, columns) and (known rows, columns)."""
+    at_a_time = max(BLOCK * BLOCK // max(len(known), 1), 1)
+    parts = (values[start : start + at_a_time, None] for start in range(0, len(values), at_a_time))
+    found = [~np.all(known <= part, axis=2).any(axis=1) for part in parts]
+    return np.concatenate(found) if found else np.empty(0, dtype=np.bool_)
 
 
 CHAMPIONS: Final = 32

@@ -163,6 +163,7 @@ class Evaluator:
         """The same with the least time of all expert degrees in every cell."""
 
         def least(values: Array) -> Array:
+            """The least over expert degrees, in the shape of all."""
             shape = (len(self.grid.tensor), len(self.grid.expert), len(self.grid.context), *values.shape[1:])
             by_expert = values.reshape(shape)
             return np.broadcast_to(by_expert.min(axis=1, keepdims=True), by_expert.shape).reshape(values.shape)
@@ -304,6 +305,7 @@ def _grids_together(
     cells = (count, len(grid.tensor), len(grid.expert), len(grid.context))
 
     def by_cell(values: Array) -> Array:
+        """Values with one row per cell."""
         return np.broadcast_to(values, (*cells, 1)).reshape(count, -1)
 
     return _Grids(

@@ -32,10 +32,13 @@ def rows_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> LayoutRows:
     return rows.take(held_on(machine, rows, max_nodes))
 
 
-def held_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> Index:
-    """Which rows at most so many nodes can hold: memory, whole nodes (or part of one), tensor groups in the fabric."""
+def held_on(machine: Machine, rows: LayoutRows, max_nodes: int, *, more_memory: float = 0.0) -> Index:
+    """Which rows at most so many nodes can hold: memory, whole nodes (or part of one), tensor groups in the fabric.
+
+    `more_memory`: share of a device's memory that is taken to be there on top.
+    """
     small = rows.devices <= max_nodes * machine.per_node
-    held = np.flatnonzero(small & (rows.needed_bytes <= machine.memory_bytes))
+    held = np.flatnonzero(small & (rows.needed_bytes <= (1 + more_memory) * machine.memory_bytes))
     return held[_is_placeable(machine, rows.devices[held], rows.tensor[held])]
 
 
@@ -80,12 +83,14 @@ def best_layouts(
     max_nodes: int,
     max_step_seconds: float = np.inf,
     loses_replicas: bool = False,
+    more_memory: float = 0.0,
 ) -> BestLayouts:
     """The fastest layout for each number of nodes, among those that take at most so many nodes and seconds a step.
 
-    `loses_replicas`: for each share of the replicas that goes on when nodes are lost, too.
+    `loses_replicas`: for each share of the replicas that goes on when nodes are lost, too. `more_memory`: share of a
+    device's memory that is taken to be there on top.
     """
-    asked = Asked(machine, max_nodes, loses_replicas=loses_replicas)
+    asked = Asked(machine, max_nodes, loses_replicas, more_memory)
     return best_layouts_on(workload, phase, space, [asked])[0].within(max_step_seconds)
 
 
@@ -96,6 +101,7 @@ class Asked:
     machine: Machine
     max_nodes: int
     loses_replicas: bool
+    more_memory: float = 0.0
 
 
 KEPT: Final = 1024
@@ -131,7 +137,8 @@ def _key(workload: Workload, space: LayoutSpace, asked: Asked) -> bytes:
     """All that the fastest layouts on a machine depend on."""
     machine = asked.machine
     kept = kept_of_gang() if asked.loses_replicas else 1.0
-    return digest_of(space.digest, numbers(workload.device(machine)), machine.accelerator.name, asked.max_nodes, kept)
+    of_machine = (numbers(workload.device(machine)), machine.accelerator.name, asked.max_nodes, kept)
+    return digest_of(space.digest, of_machine, asked.more_memory)
 
 
 TOGETHER: Final = 1_000_000
@@ -143,7 +150,7 @@ def _tables(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Seq
     known: dict[Hashable, HeldRows] = {}
     some, families = list[tuple[Machine, HeldRows]](), 0
     for one in asked:
-        key = (one.machine.key[:3], one.machine.memory_bytes, one.max_nodes, one.loses_replicas)
+        key = (one.machine.key[:3], one.machine.memory_bytes, one.max_nodes, one.loses_replicas, one.more_memory)
         held = known.get(key) or known.setdefault(key, _held_rows(space, one))
         if families + len(held.keys) > TOGETHER:
             yield from _tables_together(workload, phase, space, some)
@@ -160,7 +167,7 @@ def _held_rows(space: LayoutSpace, asked: Asked) -> HeldRows:
     """
     rows, machine = space.rows, asked.machine
     few = np.searchsorted(rows.devices, asked.max_nodes * machine.per_node, side="right")
-    held = held_on(machine, rows.take(slice(few)), asked.max_nodes)
+    held = held_on(machine, rows.take(slice(few)), asked.max_nodes, more_memory=asked.more_memory)
     keys = -(-rows.devices[held] // machine.per_node).astype(np.int64)
     if asked.loses_replicas:
         data, first = renumbered(rows.data[held])

@@ -51,6 +51,12 @@ class LayoutRows:
         """The columns of degrees by name."""
         return {name: getattr(self, name) for name in COLUMNS}
 
+    def joined(self, other: LayoutRows) -> LayoutRows:
+        """These rows and others."""
+        return LayoutRows(
+            **{f.name: np.concatenate((getattr(self, f.name), getattr(other, f.name))) for f in fields(self)}
+        )
+
     def take(self, index: Index | slice) -> LayoutRows:
         """Some of the rows."""
         taken = LayoutRows(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
@@ -72,15 +78,6 @@ def joined(parts: Iterable[LayoutRows]) -> LayoutRows:
 def narrow(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Numbers from 0 on in 16 bit where that holds them all, which NumPy sorts many times faster."""
     return values.astype(np.uint16) if values.max(initial=0) < 1 << 16 else values
-
-
-def on_axes(values: Mapping[str, Sequence[int]]) -> dict[str, npt.NDArray[np.int64]]:
-    """Each list of values on an axis of its own, in the order given."""
-    shape = [1] * len(values)
-    return {
-        name: np.asarray(one, dtype=np.int64).reshape([*shape[:axis], len(one), *shape[axis + 1 :]])
-        for axis, (name, one) in enumerate(values.items())
-    }
 
 
 def symbols(degrees: Mapping[str, npt.NDArray[Any]], layers: float, recompute: tuple[Recompute, ...]) -> Layout:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from planner.availability.checkpointing import failures_per_second, transfer_seconds
 from planner.availability.completion import Moments
-from planner.availability.spot_cycles import Capacity, Rates, Work
+from planner.availability.spot_cycles import GangCycle, Rates, WorkLeft
 from planner.availability.spot_policies import Growth, growth, moments
 from planner.catalog.reliability import FailureRate, load_reliability
 from planner.layouts.caching import Kept, numbers
@@ -87,6 +87,16 @@ class RunTime:
     def take(self, index: Ints | slice) -> RunTime:
         """The times of some of the layouts."""
         return RunTime(*(Growth(one.start[index], one.each[index]) for one in self.figures))
+
+    def joined(self, other: RunTime) -> RunTime:
+        """The times of these layouts and of others."""
+        pairs = zip(self.figures, other.figures, strict=True)
+        return RunTime(
+            *(
+                Growth(np.concatenate((one.start, more.start)), np.concatenate((one.each, more.each)))
+                for one, more in pairs
+            )
+        )
 
     @property
     def figures(self) -> tuple[Growth, ...]:
@@ -174,15 +184,15 @@ def run_moments(
     return moments(spot_policy.policy, work, _capacity(spot_policy, layouts), rates, begins=begins)
 
 
-def _work(workload: Workload, figures: InterruptionRates, nodes: Whole) -> Work:
+def _work(workload: Workload, figures: InterruptionRates, nodes: Whole) -> WorkLeft:
     """What interrupts a phase on so many nodes, whatever its length."""
     write, restart = checkpoint_and_restart_seconds(workload, figures, nodes)
     count = np.asarray(nodes, dtype=np.float64)
     failures = failures_per_second(count, np.asarray(figures.failures_per_1000_node_days))
-    return Work(np.zeros(()), np.asarray(figures.startup_seconds), write, restart, failures)
+    return WorkLeft(np.zeros(()), np.asarray(figures.startup_seconds), write, restart, failures)
 
 
-def _capacity(spot_policy: SpotPolicy, layouts: TimedLayouts) -> Capacity | None:
+def _capacity(spot_policy: SpotPolicy, layouts: TimedLayouts) -> GangCycle | None:
     """How the gang of a phase comes and goes; of the nodes that stay, whole replicas go on. None without spot."""
     if spot_policy.policy == "steady":
         return None

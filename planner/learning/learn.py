@@ -117,6 +117,7 @@ def own_run_of(measurement: Measurement, calibration: Calibration) -> OwnRun:
     estimated = measurement.estimated_seconds(calibration, constants)
 
     def sensitivity(names: Iterable[str]) -> float:
+        """Derivative of the log of the estimate by some constants together."""
         more = scaled_constants(constants, dict.fromkeys(names, DERIVATIVE))
         return math.log(measurement.estimated_seconds(calibration, more) / estimated) / DERIVATIVE
 
@@ -175,6 +176,7 @@ def _kinship(runs: Sequence[OwnRun], accelerator: str) -> Array:
     like = next(run for run in runs if run.accelerator == accelerator)
 
     def kin(run: OwnRun) -> float:
+        """The share of one run."""
         if run.accelerator == accelerator:
             return 1.0
         if run.architecture == like.architecture:

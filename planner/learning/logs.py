@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from planner.errors import InputError, Place
+from planner.files import readable
 from planner.performance.symbols import Array
 from planner.validation.score import NORMAL_FROM_MAD
 
@@ -34,7 +35,7 @@ EXAMPLES: Final = (
 
 
 @dataclass(frozen=True)
-class Rates:
+class LogScale:
     """What turns a log's rates into seconds per step."""
 
     tokens_per_step: float
@@ -65,22 +66,21 @@ class _Found:
     last_step: int | None = None
 
 
-Reader = Callable[[str, Rates], tuple[float, int | None] | None]
+Reader = Callable[[str, LogScale], tuple[float, int | None] | None]
 """Seconds of a step and its number from a line; None where it holds none."""
 
 _MEGATRON: Final = re.compile(r"iteration\s+(\d+)\s*/.{0,400}?elapsed time per iteration \(ms\):\s*([\d.eE+]+)")
 _TORCHTITAN: Final = re.compile(r"\bstep:\s*(\d+)\b.{0,400}?\btps:\s*([\d,]+(?:\.\d+)?)")
 _PROGRESS: Final = re.compile(r"(\d+)/\d+ \[[^\]]{0,60}?([\d.]+)(s/it|it/s)")
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]{0,12}m")
-_MLLOG: Final = ":::MLLOG"
 
 
-def _megatron(line: str, _: Rates) -> tuple[float, int | None] | None:
+def _megatron(line: str, _: LogScale) -> tuple[float, int | None] | None:
     found = _MEGATRON.search(line)
     return (_figure(found[2]) / 1e3, int(found[1])) if found else None
 
 
-def _torchtitan(line: str, rates: Rates) -> tuple[float, int | None] | None:
+def _torchtitan(line: str, rates: LogScale) -> tuple[float, int | None] | None:
     found = _TORCHTITAN.search(line)
     if found is None:
         return None
@@ -88,7 +88,7 @@ def _torchtitan(line: str, rates: Rates) -> tuple[float, int | None] | None:
     return (rates.tokens_per_step / (tokens_per_second * rates.gpus) if tokens_per_second else 0.0), int(found[1])
 
 
-def _progress(line: str, _: Rates) -> tuple[float, int | None] | None:
+def _progress(line: str, _: LogScale) -> tuple[float, int | None] | None:
     states = list(_PROGRESS.finditer(line))
     if not states:
         return None
@@ -97,7 +97,7 @@ def _progress(line: str, _: Rates) -> tuple[float, int | None] | None:
     return (value if found[3] == "s/it" else 1 / value if value else 0.0), int(found[1])
 
 
-def _json_line(line: str, rates: Rates) -> tuple[float, int | None] | None:
+def _json_line(line: str, rates: LogScale) -> tuple[float, int | None] | None:
     """A record of the Hugging Face Trainer, of torchtitan's JSON or of MLPerf's logging."""
     start = line.find("{")
     if start < 0 or not any(key in line for key in _JSON_KEYS):
@@ -116,7 +116,7 @@ def _json_line(line: str, rates: Rates) -> tuple[float, int | None] | None:
     return None
 
 
-_JSON_KEYS: Final[dict[str, Callable[[float, Rates], float]]] = {
+_JSON_KEYS: Final[dict[str, Callable[[float, LogScale], float]]] = {
     "step_time": lambda seconds, _: seconds,
     "time_metrics/end_to_end(s)": lambda seconds, _: seconds,
     "train_step_time": lambda seconds, _: seconds,
@@ -155,7 +155,7 @@ READERS: Final[dict[str, Reader]] = {
 """Programs by what their lines look like; a log is the one's whose lines it has most of."""
 
 
-def read_log(path: Path, rates: Rates) -> StepTimes:
+def read_log(path: Path, rates: LogScale) -> StepTimes:
     """The steps of a log. Raises InputError where it cannot be read or holds too few lines of a known program."""
     found = {program: _Found() for program in READERS}
     first = ""
@@ -198,9 +198,6 @@ def _after_warm_up(program: str, found: _Found) -> StepTimes:
 
 def _lines(path: Path) -> Iterator[str]:
     """The lines of a file, one at a time, without colours; what is longer than a line should be is cut."""
-    try:
-        with path.open("rb") as stream:
-            while line := stream.readline(LONGEST_LINE):
-                yield _COLOUR.sub("", line.decode("utf-8", "replace"))
-    except OSError as error:
-        raise InputError(f"cannot read it: {error.strerror}", place=Place(str(path)), fix="check the path") from None
+    with readable(Place(str(path)), "give the path of a file"), path.open("rb") as stream:
+        while line := stream.readline(LONGEST_LINE):
+            yield _COLOUR.sub("", line.decode("utf-8", "replace"))

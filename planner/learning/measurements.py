@@ -12,7 +12,7 @@ from planner.catalog.calibration import Calibration
 from planner.catalog.own_runs import RunTraits
 from planner.errors import InputError, Issue, Place
 from planner.estimator.resolve import resolve, symbols_of, traits_of_subject
-from planner.learning.logs import Rates, StepTimes, read_log
+from planner.learning.logs import LogScale, StepTimes, read_log
 from planner.performance import flops
 from planner.performance.evaluate import constants_of
 from planner.performance.memory import memory
@@ -204,10 +204,10 @@ def measurement_of(
     )
 
 
-def _rates(run: Run) -> Rates:
+def _rates(run: Run) -> LogScale:
     training = run.training
     sequences = float(training.global_batch)
-    return Rates(sequences * training.sequence_length, sequences, run.cluster.gpus)
+    return LogScale(sequences * training.sequence_length, sequences, run.cluster.gpus)
 
 
 def checked(measurement: Measurement) -> Measurement:

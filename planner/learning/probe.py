@@ -12,7 +12,7 @@ import numpy as np
 
 from planner.estimator.certainty import ratio_deviation
 from planner.explore.answer import Answer
-from planner.launch.job import Job
+from planner.launch.job import LaunchJob
 from planner.layouts.workload import Workload
 from planner.learning.short_runs import ShortRun, short_run
 from planner.performance.normal import normal_density, normal_probability, normal_quantile
@@ -73,7 +73,7 @@ class _Gain:
 
 
 def probes(
-    answer: Answer, jobs: Mapping[str, Job], nodes: int, hours: float, budget_usd: float | None
+    answer: Answer, jobs: Mapping[str, LaunchJob], nodes: int, hours: float, budget_usd: float | None
 ) -> tuple[Probe, ...]:
     """Tests on up to so many nodes, in doublings, the most worth first; none without a plan that costs something.
 

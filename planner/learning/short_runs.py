@@ -14,7 +14,7 @@ from planner.catalog.records import ModelArchitecture
 from planner.errors import Place
 from planner.estimator.resolve import resolve, symbols_of
 from planner.foreign.yaml_text import yaml_text
-from planner.launch.job import Job, jobs_of
+from planner.launch.job import LaunchJob, jobs_of
 from planner.launch.run_data import run_data
 from planner.learning.learn import own_run_of
 from planner.learning.measurements import measurement_of
@@ -37,7 +37,7 @@ PER_LAYER: Final = ("attention_blocks", "dense_mlp_blocks", "moe_blocks", "mixer
 class ShortRun:
     """A run to measure: some dozens of steps of a plan's layout on few nodes."""
 
-    job: Job
+    job: LaunchJob
     all_layers: int
     """Of the whole model."""
     like: OwnRun
@@ -45,7 +45,7 @@ class ShortRun:
 
     @property
     def layers(self) -> int:
-        """Of them, those that it has."""
+        """Those of them that it has."""
         return self.job.model.num_hidden_layers
 
     @property
@@ -70,12 +70,12 @@ HEAD: Final = """\
 """
 
 
-def plan_jobs(document: PlanDocument, source: str) -> Mapping[str, Job]:
+def plan_jobs(document: PlanDocument, source: str) -> Mapping[str, LaunchJob]:
     """The longest phase of the plan and of each alternative, by accelerator. Raises InputError."""
     return dict(_plan_jobs(document, source))
 
 
-def _plan_jobs(document: PlanDocument, source: str) -> Iterator[tuple[str, Job]]:
+def _plan_jobs(document: PlanDocument, source: str) -> Iterator[tuple[str, LaunchJob]]:
     others = [{"plan": one.plan, "estimate": one.estimate} for one in document.alternatives if one.plan]
     for update in ({}, *others):
         asked = document.model_copy(update=update)
@@ -83,7 +83,7 @@ def _plan_jobs(document: PlanDocument, source: str) -> Iterator[tuple[str, Job]]
         yield longest.accelerator.name, longest
 
 
-def short_run(job: Job, nodes: int, hours: float, calibration: Calibration) -> ShortRun | None:
+def short_run(job: LaunchJob, nodes: int, hours: float, calibration: Calibration) -> ShortRun | None:
     """A plan's phase on so many nodes at most, for so many hours; None where nothing of the model fits them."""
     cut = _cut(job, min(nodes * job.gpus_per_node, job.gpus))
     fitting = (one for one in _smaller(job, cut) if _fits(_run(one), calibration))
@@ -91,7 +91,7 @@ def short_run(job: Job, nodes: int, hours: float, calibration: Calibration) -> S
     return None if found is None else _timed(found, job.model.num_hidden_layers, hours, calibration)
 
 
-def _smaller(job: Job, cut: Job) -> Iterator[Job]:
+def _smaller(job: LaunchJob, cut: LaunchJob) -> Iterator[LaunchJob]:
     """A cut-down run with as many layers on a stage as the plan has, then with fewer; then of smaller micro-batches."""
     micro_batch = cut.micro_batch
     while micro_batch:
@@ -103,7 +103,7 @@ def _smaller(job: Job, cut: Job) -> Iterator[Job]:
         micro_batch //= 2
 
 
-def _cut(job: Job, gpus: int) -> Job:
+def _cut(job: LaunchJob, gpus: int) -> LaunchJob:
     """The layout on fewer devices: as much of each degree as divides them, the innermost first; batch by replica."""
     tensor = gcd(job.tensor, gpus)
     context = gcd(job.context, gpus // tensor)
@@ -126,7 +126,7 @@ def _cut(job: Job, gpus: int) -> Job:
     )
 
 
-def _of_depth(job: Job, cut: Job, layers: int) -> Job:
+def _of_depth(job: LaunchJob, cut: LaunchJob, layers: int) -> LaunchJob:
     """The cut-down run of a model with so many layers; the whole one keeps its name."""
     if layers == job.model.num_hidden_layers:
         return cut
@@ -160,7 +160,7 @@ def shallower(model: ModelArchitecture, layers: int) -> ModelArchitecture:
     return model.model_copy(update=update)
 
 
-def _run(job: Job) -> Run:
+def _run(job: LaunchJob) -> Run:
     source = f"a short run on {job.accelerator.name}"
     return Run.of(Document(source, {"schema": "run/1", **run_data(job)}, ("",), {}, Path()))
 
@@ -172,7 +172,7 @@ def _fits(run: Run, calibration: Calibration) -> bool:
     return float(peak.fit_probability(subject.accelerator.memory_usable_gib * GIB)) >= MEMORY_CONFIDENCE
 
 
-def _timed(job: Job, all_layers: int, hours: float, calibration: Calibration) -> ShortRun:
+def _timed(job: LaunchJob, all_layers: int, hours: float, calibration: Calibration) -> ShortRun:
     """The run with as many steps as the hours have."""
     run = _run(job)
     measured = measurement_of(run, calibration, "test", Place("test"), seconds=1.0)

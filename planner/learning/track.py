@@ -15,8 +15,7 @@ from planner.availability.checkpointing import failures_per_second
 from planner.availability.distributions import Distribution, Sampled
 from planner.catalog.calibration import Calibration
 from planner.errors import Place
-from planner.launch.job import Job as LaunchJob
-from planner.launch.job import jobs_of
+from planner.launch.job import LaunchJob, jobs_of
 from planner.launch.run_data import run_data
 from planner.learning.learn import learn
 from planner.learning.measurements import Measurement, checked, measurement_of
@@ -25,11 +24,12 @@ from planner.performance.evaluate import constants_of
 from planner.performance.own_runs import posterior_of
 from planner.performance.predictive import CONFIDENCE, NORMAL_80, STUDENT_80, Predictive
 from planner.plans.document import PlanDocument
-from planner.plans.plan_part import PhasePart, PlanPart
+from planner.plans.phase_part import PhasePart
+from planner.plans.plan_part import PlanPart
 from planner.problem.document import Document
 from planner.problem.run import Run
 from planner.simulate.distribution import JobDistribution, distribution_of
-from planner.simulate.job import Job, job_of
+from planner.simulate.job import SimulatedJob, job_of
 from planner.units import SECONDS_PER_HOUR
 
 RATE_SHAPE: Final = 3.5
@@ -106,12 +106,12 @@ class Track:
 
     @property
     def steps_done(self) -> int:
-        """Of all phases."""
+        """Steps of all phases that are done."""
         return sum(one.done for one in self.phases)
 
     @property
     def steps(self) -> int:
-        """Of all phases, in all."""
+        """Steps of all phases together."""
         return sum(one.part.steps for one in self.phases)
 
     @property
@@ -121,7 +121,7 @@ class Track:
 
     @property
     def spent_usd(self) -> float:
-        """By the plan's prices, for the time that has passed."""
+        """What the plan's prices come to for the time that has passed."""
         return self._usd([one.elapsed_seconds for one in self.phases])
 
     @property
@@ -155,12 +155,12 @@ class Track:
 
     @property
     def probability_in_time(self) -> float | None:
-        """Of keeping the plan's deadline, everything counted; None without one."""
+        """Probability of keeping the plan's deadline, everything counted; None without one."""
         return self._probability(self.plan.deadline_seconds, self.elapsed_seconds, self.rest.seconds)
 
     @property
     def probability_within_budget(self) -> float | None:
-        """Of keeping the problem's budget; None without one."""
+        """Probability of keeping the problem's budget; None without one."""
         return self._probability(self.budget_usd, self.spent_usd, self.rest.usd)
 
     def kept_seconds(self, confidence: float) -> float:
@@ -186,7 +186,7 @@ class Track:
 
 def track(document: PlanDocument, source: str, steps: Steps, calibration: Calibration) -> Track:
     """Where a run stands; `calibration` is what its plan was made with. Raises InputError."""
-    launched, job = jobs_of(document, source), job_of(document.data())
+    launched, job = jobs_of(document, source), job_of(document, source)
     plan = document.plan
     if plan is None:
         raise ValueError("jobs_of lets no document without a plan pass")
@@ -261,7 +261,7 @@ def _expected(
     return replace(one, step_seconds=one.part.step_seconds * factor, error=known)
 
 
-def _failure_factor(phases: Sequence[PhaseTrack], job: Job, lost: float) -> float:
+def _failure_factor(phases: Sequence[PhaseTrack], job: SimulatedJob, lost: float) -> float:
     """Failures to expect over those planned: (a + seen)/(a + expected), a the shape of the rate's gamma prior.
 
     Seen are the losses beyond start-up and checkpoints, each as long as a failure's mean loss. 1 where rows are too far
@@ -280,7 +280,7 @@ def _failure_factor(phases: Sequence[PhaseTrack], job: Job, lost: float) -> floa
     return (RATE_SHAPE + max(seen, 0.0) / each) / (RATE_SHAPE + expected)
 
 
-def _rest(phases: Sequence[PhaseTrack], job: Job, factor: float, elapsed: float) -> JobDistribution:
+def _rest(phases: Sequence[PhaseTrack], job: SimulatedJob, factor: float, elapsed: float) -> JobDistribution:
     """How time and cost of what is left are distributed, the run going on as it is planned."""
     left = tuple(
         replace(of, work_seconds=one.left * one.step_seconds, startup_seconds=0.0 if one.done else of.startup_seconds)

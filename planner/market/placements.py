@@ -15,12 +15,14 @@ from planner.catalog.precisions import find_precision
 from planner.catalog.records import Accelerator, Offer
 from planner.catalog.software import Support, load_support
 from planner.errors import InputError, Issue, did_you_mean
+from planner.market.calendar import Reservation, Timeline, own_reservations, timeline_of
 from planner.market.capacity import Basis, Capacities
 from planner.market.filters import check_regions, is_asked_for, named
 from planner.market.places import OWN, by_place, most_exact, place_title
 from planner.market.spot import SpotFigures, spot_figures, spot_price
 from planner.prices.book import USER, offers_with, user_book
-from planner.problem.problem import OwnOffer, Problem
+from planner.problem.own_offer import OwnOffer
+from planner.problem.problem import Problem
 from planner.problem.quantities import UNLIMITED
 from planner.units import SECONDS_PER_YEAR, Price, exact
 
@@ -49,16 +51,6 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Reservation:
-    """Nodes that are paid from the first phase to the last, and at least for a term."""
-
-    term: str
-    """`job`, `block`, `1 year` or `3 years`."""
-    usd_per_node_hour: Decimal
-    committed_seconds: float
-
-
-@dataclass(frozen=True)
 class Placement:
     """Where the job may run and what nodes cost there, US dollars per node-hour; None is not sold."""
 
@@ -79,6 +71,27 @@ class Placement:
     """How spot nodes come and go; None when spot is not sold."""
     source: str
     date: str
+    timeline: Timeline | None = None
+    """When nodes are there and what they cost then, at least `on_demand`; None where that does not change."""
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether it matters on which days it is used."""
+        return self.timeline is not None or any(one.block for one in self.reservations)
+
+    @property
+    def highest_price(self) -> float:
+        """Of an on-demand node at any time, US dollars an hour; where none is sold nothing."""
+        if self.on_demand is None:
+            return 0.0
+        known = [one.on_demand for one in self.timeline.stretches if one.nodes] if self.timeline else []
+        return max(float(one) for one in (self.on_demand, *known) if one is not None)
+
+    @property
+    def last_change(self) -> float:
+        """Seconds from the first day until nothing about it changes any more, the lead of its blocks included."""
+        leads = [one.block.lead or 0.0 for one in self.reservations if one.block]
+        return max([self.timeline.last_change if self.timeline else 0.0, *leads])
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -333,25 +346,31 @@ def _own_placement(problem: Problem, offer: OwnOffer, device: Accelerator) -> Pl
     network = device.nic_gbit_s if offer.network is None else offer.network * 8 / 1e9
 
     def per_node_hour(price: Price | None, kind: str) -> Decimal | None:
+        """Price of a node that is sold in this way; None where it is not, or not asked for."""
         return price.usd_per_gpu_hour(per_node) * per_node if price is not None and kind in kinds else None
 
-    reserved, spot = per_node_hour(offer.reserved, "reserved"), per_node_hour(offer.spot, "spot")
+    spot = per_node_hour(offer.spot, "spot")
     nodes = min(offer.nodes or UNLIMITED, UNLIMITED if network > 0 else 1)
+    timeline = None
+    if problem.schedule:
+        timeline = timeline_of(offer, problem.schedule.start, nodes, lambda price: per_node_hour(price, "on_demand"))
+    one_price = offer.on_demand if isinstance(offer.on_demand, Price) else None
     return Placement(
         cloud=OWN,
         region="",
         zone="",
         instance_type=offer.name,
         machine=machine_of(device, per_node, network),
-        on_demand=per_node_hour(offer.on_demand, "on_demand"),
+        on_demand=timeline.lowest_price if timeline else per_node_hour(one_price, "on_demand"),
         spot=None if spot is None else spot * exact(problem.market.spot_price),
-        reservations=() if reserved is None else (Reservation("job", reserved, offer.minimum_term or 0.0),),
-        nodes=nodes,
+        reservations=tuple(own_reservations(offer, lambda price: per_node_hour(price, "reserved"))),
+        nodes=nodes if timeline is None else timeline.most_nodes,
         spot_nodes=min(offer.spot_nodes or nodes, nodes),
         basis="unlimited" if nodes == UNLIMITED else "stated",
         spot_figures=None if spot is None else _own_spot_figures(offer, device.name),
         source="the problem's own offer",
         date="",
+        timeline=timeline,
     )
 
 

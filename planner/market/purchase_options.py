@@ -11,7 +11,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from planner.market.placements import Placement, Reservation
+from planner.market.calendar import Reservation
+from planner.market.placements import Placement
 from planner.market.spot import SpotFigures
 
 Policy = Literal["steady", "wait", "fallback", "elastic"]
@@ -134,14 +135,17 @@ def undominated(purchase_options: Iterable[PurchaseOption], *, moves: bool = Fal
     """The purchase options that none of the same group beats: as cheap in every way, as large, on as fast a network.
 
     Exact: step time never grows with the network's bandwidth. Among equals the first by name stays. `moves`: a job may
-    come from elsewhere, so that only those in one location are compared.
+    come from elsewhere, so that only those in one location are compared. Those that change in time are all kept.
     """
+    everything = tuple(purchase_options)
+    dated, others = ([one for one in everything if one.placement.is_dated == wanted] for wanted in (True, False))
 
     def alike(one: PurchaseOption) -> tuple[object, ...]:
+        """What options share that may dominate each other."""
         return (one.group, one.placement.location) if moves else (one.group,)
 
-    ordered = sorted(purchase_options, key=lambda one: (alike(one), one.dominance_key, one.placement.key))
-    return tuple(one for _, group in groupby(ordered, key=alike) for one in _undominated(list(group)))
+    ordered = sorted(others, key=lambda one: (alike(one), one.dominance_key, one.placement.key))
+    return (*dated, *(one for _, group in groupby(ordered, key=alike) for one in _undominated(list(group))))
 
 
 def _undominated(group: list[PurchaseOption]) -> Iterator[PurchaseOption]:

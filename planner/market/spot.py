@@ -18,7 +18,7 @@ from planner.availability.gang import (
     least_correlation,
 )
 from planner.availability.renewal import mean_length
-from planner.availability.spot_cycles import Capacity
+from planner.availability.spot_cycles import GangCycle
 from planner.availability.spot_cycles import capacity as periods_of
 from planner.catalog.offers import SpotHistory
 from planner.catalog.records import Offer
@@ -141,7 +141,7 @@ def kept_of_gang() -> float:
     return max(load_reliability().gang, key=lambda one: one.nodes).kept_median
 
 
-def gang_periods(figures: SpotFigures, nodes: Array, kept: Array) -> Capacity:
+def gang_periods(figures: SpotFigures, nodes: Array, kept: Array) -> GangCycle:
     """How gangs of so many spot nodes come and go, by the equations and the catalog's kinds of period.
 
     `kept`: share of the work that goes on while only some nodes are away; shape of `nodes`.

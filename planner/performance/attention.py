@@ -11,6 +11,8 @@ from planner.performance.symbols import Architecture, Array, Constants, Device, 
 
 BACKWARD_ATTENTION = 2.9
 """Backward over forward time of fused attention: five products instead of two, at 0.86 of the rate (measured)."""
+NARROW_HEAD = 64
+"""Size of a head up to which the exponentials of a score take as long as its products, or longer."""
 ATTENTION_BLOCK = 128.0
 """Queries that one block of a fused attention kernel handles."""
 ATTENTION_OCCUPANCY = 1.2
@@ -41,7 +43,7 @@ def attention_core_seconds(
     skipped = mean_keys_per_query(arch, sequence, 0.5)
     keys = np.where(software.skips_window > 0, skipped, 0.5 * sequence)
     head = arch.query_key_head + arch.value_head
-    narrow = np.where(arch.value_head <= 64, 0.8, 1.0)
+    narrow = np.where(arch.value_head <= NARROW_HEAD, device.narrow_attention, 1.0)
     blocks = tokens * heads / ATTENTION_BLOCK
     idle = 1 + ATTENTION_OCCUPANCY * device.compute_units / blocks
     rate = device.matmul_flops_s * device.attention_share * c.attention * narrow / (1 + 128 / keys)

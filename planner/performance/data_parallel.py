@@ -60,10 +60,12 @@ def exchange(
     wire = np.where(job.compressed_gradients > 0, COMPRESSED_BYTES, software.gradient_wire_bytes)
 
     def of_layers(members: Array, stride: Array, parameters: Array, bytes_each: Array | float) -> Array:
+        """Seconds of a collective that is called once a layer."""
         rounds = np.where(parameters > 0, layers, 0.0)
         return one(members, stride, parameters, bytes_each, rounds)
 
     def of_buckets(members: Array, stride: Array, parameters: Array, bytes_each: Array | float) -> Array:
+        """Seconds of a collective that is called once a bucket."""
         buckets = parameters / np.maximum(BUCKET, BUCKET_PER_MEMBER * members)
         rounds = np.where(parameters > 0, np.clip(buckets, 1.0, layers), 0.0)
         return one(members, stride, parameters, bytes_each, rounds)

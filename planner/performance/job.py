@@ -26,7 +26,9 @@ def job_of(training: Training, precision: TrainingPrecision, *, sequence: int, g
     """The numbers of a phase, each of shape ()."""
     optimizer = load_optimizers()[training.optimizer]
     moments = MOMENT_BYTES[training.moments] * optimizer.moments if training.moments else optimizer.moment_bytes
-    copy = 0.0 if training.weights == "bf16" else FORMAT_BYTES[training.weights]
+    is_pure = training.weights == "bf16"
+    copy = 0.0 if is_pure else FORMAT_BYTES[training.weights]
+    gradients = training.gradients or ("bf16" if is_pure else None)
     return Job(
         sequence=_number(sequence),
         global_batch=_number(global_batch),
@@ -36,7 +38,7 @@ def job_of(training: Training, precision: TrainingPrecision, *, sequence: int, g
         adapter_rank=_number(training.adapter_rank),
         state_bytes=_number(copy + moments),
         compressed_gradients=_number(training.gradient_compression != "none"),
-        gradient_bytes=_number(FORMAT_BYTES[training.gradients] if training.gradients else 0.0),
+        gradient_bytes=_number(FORMAT_BYTES[gradients] if gradients else 0.0),
         base_bytes=_number(BASE_BYTES[training.base_format]),
         fused_loss=_number(training.fused_loss),
         offloads_optimizer=_number("optimizer" in training.offload),

@@ -89,6 +89,7 @@ def linear(
     rate = device.low_matmul_flops_s if flops_s is None else flops_s
 
     def seconds(m: Array, n: Array, k: Array) -> Array:
+        """Time of so many products of this shape."""
         return count * matmul_seconds(
             m,
             n,
@@ -257,13 +258,21 @@ def layer_products(
     return always + (routed_experts(arch, device, layout, tokens, c) + router).times(arch.mlps)
 
 
+def fused_experts(arch: Architecture, device: Device) -> Array:
+    """Share of runs whose kernels fuse all that surrounds the experts' products; they are written for gated MLPs only.
+
+    Source: Megatron-Bridge performance summary 26.06: Qwen3 and DeepSeek gained, Nemotron 3 (no gate) did not.
+    """
+    return device.fused_experts * arch.gated
+
+
 def elementwise_seconds(
     arch: Architecture, device: Device, software: Software, job: Job, layout: Layout, c: Constants, *, moe: bool
 ) -> Array:
     """Memory-bound operators of one layer's forward pass; the backward pass takes twice as long."""
     routed = arch.top_k * arch.expert_ffn
     width = arch.mlps * (routed + arch.shared_ffn if moe else arch.dense_ffn) / layout.tensor
-    fused = device.fused_experts
+    fused = fused_experts(arch, device)
     traffic = fused + (1 - fused) * c.moe_traffic * software.moe_traffic
     quantised = width - moe * fused * arch.mlps * routed / layout.tensor
     moved = elementwise_bytes(
@@ -296,7 +305,7 @@ def host_seconds(
     """
     local = arch.experts / layout.expert
     of_experts = software.moe_host_kernels + software.expert_host_kernels * local
-    kernels = (DENSE_KERNELS + of_experts) * (1 - device.fused_experts) if moe else DENSE_KERNELS
+    kernels = (DENSE_KERNELS + of_experts) * (1 - fused_experts(arch, device)) if moe else DENSE_KERNELS
     return np.asarray(device.pace * c.host * software.host_seconds * kernels)
 
 

@@ -37,6 +37,8 @@ class Memory:
     """Logits, gathered layers and communication buffers."""
     reserve: Array
     """What the allocator, the driver context and the communication library take on top, as expected."""
+    context: Array
+    """The part of it that is no cache of the allocator."""
     deviation: Array
     """Standard deviation of log(real peak / expected peak)."""
 
@@ -59,8 +61,11 @@ class Memory:
         return self.expected + self.margin(deviations)
 
     def fit_probability(self, limit: Array | float) -> Array:
-        """Probability that the peak stays within a device's memory."""
-        return normal_probability(np.log(limit / self.expected) / self.deviation)
+        """Probability that a run gets by with a device's memory.
+
+        What the allocator caches it gives back before it fails. Source: PyTorch, CUDA semantics, memory management.
+        """
+        return normal_probability(np.log(limit / (self.allocated + self.context)) / self.deviation)
 
 
 def linear_input_bytes(software: Software, job: Job) -> Array:
@@ -75,11 +80,13 @@ UNFUSED_NORM_BYTES = 4.0
 def residual_bytes(arch: Architecture, software: Software, job: Job, layout: Layout) -> Array:
     """Bytes per token of one norm's input, 2·h, and of its output, which a linear layer keeps.
 
-    Sequence parallelism shards both, unless the stack keeps the gathered output instead of gathering it again.
+    Sequence parallelism shards both, unless the stack keeps the gathered output instead of gathering it again. Copies
+    that separate kernels make are cheap to compute again, as selective recompute does.
     """
     sharded = np.where(software.sequence_parallel > 0, layout.tensor, 1.0)
     kept = np.where(software.keeps_gathered > 0, 1.0, sharded)
-    inputs = (2 + software.unfused_kept * UNFUSED_NORM_BYTES) * arch.hidden / sharded
+    copies = (1 - layout.recompute_selective) * software.unfused_kept * UNFUSED_NORM_BYTES
+    inputs = (2 + copies) * arch.hidden / sharded
     return np.asarray(inputs + linear_input_bytes(software, job) * arch.hidden / kept)
 
 
@@ -112,7 +119,8 @@ def mlp_activation_bytes(arch: Architecture, software: Software, job: Job, layou
     t = layout.tensor
     residual = residual_bytes(arch, software, job, layout)
     stored = linear_input_bytes(software, job)
-    per_width = 2 * (1 + arch.gated) + stored + 2 * arch.gated * software.unfused_kept
+    unfused = (1 - layout.recompute_selective) * software.unfused_kept
+    per_width = 2 * (1 + arch.gated) + stored + 2 * arch.gated * unfused
     if not moe:
         return residual + per_width * arch.dense_ffn / t
     copies = (2 * software.expert_outputs_kept + stored) * expert_hidden(arch) * layout.expert_tensor
@@ -190,6 +198,7 @@ def model_states(arch: Architecture, software: Software, job: Job, layout: Layou
     by_dense, by_expert = state_shards(layout)
 
     def sharded(dense: Array, experts: Array, from_stage: int) -> Array:
+        """Bytes a device, divided among replicas from a ZeRO stage on."""
         is_sharded = layout.zero >= from_stage
         return dense / np.where(is_sharded, by_dense, 1.0) + experts / np.where(is_sharded, by_expert, 1.0)
 
@@ -231,7 +240,9 @@ def peak_memory(states: States, activations: Array, logits: Array, constants: Co
     allocated = states.weights + states.gradients + states.optimizer + activations + other
     reserve = constants.fragmentation * allocated + states.context
     deviation = np.asarray(constants.memory_deviation)
-    return Memory(states.weights, states.gradients, states.optimizer, activations, other, reserve, deviation)
+    return Memory(
+        states.weights, states.gradients, states.optimizer, activations, other, reserve, states.context, deviation
+    )
 
 
 FUSED_LOSS_SHARE = 1 / 16

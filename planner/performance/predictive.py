@@ -21,6 +21,11 @@ UNMEASURED_KERNELS: Final = 0.2
 
 Mixtures of experts, of which runs of few sources were calibrated, have as much.
 """
+EXPERT_EXCHANGE: Final = 0.25
+"""Share of a step that the exchange of experts between nodes takes where no other micro-batch hides it.
+
+As estimated for DeepSeek-V3's published layout, whose own stack hides it (arXiv 2412.19437, section 3.2.1).
+"""
 LARGE: Final = 1000
 """Devices above which runs end further from their estimate."""
 POINTS: Final = 101
@@ -120,12 +125,14 @@ def kind_of(*, moe: bool, adapters: bool) -> Kind:
     return "adapters" if adapters else "moe" if moe else "dense"
 
 
-def software_deviation(generic: float, generic_stack: float) -> float:
-    """Deviation of log(time) where a stack is vendor-tuned or generic, nobody says which: √(g·(1 − g))·log(factor).
+def software_deviation(generic: float, generic_stack: float, *, moe: bool) -> float:
+    """Deviation of log(time) where a stack is not stated: √(g·(1 − g)) times the logarithms of what stacks differ by.
 
-    `generic` is the chance that it is generic, `generic_stack` the factor on its kernels' time then.
+    `generic` is the chance that it is generic, `generic_stack` the factor on its kernels' time then; that it hides the
+    exchange of a mixture's experts under compute is independent of that.
     """
-    return math.sqrt(generic * (1 - generic)) * math.log(generic_stack)
+    differ = math.hypot(math.log(generic_stack), math.log(1 / (1 - EXPERT_EXCHANGE)) * moe)
+    return math.sqrt(generic * (1 - generic)) * differ
 
 
 def years_newer(newest: str, release: str) -> float:

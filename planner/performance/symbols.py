@@ -210,6 +210,8 @@ class Device:
     """Per device and direction to its host's memory, at wire rate."""
     host_memory_bytes_s: Array
     """A device's share of its host's memory bandwidth."""
+    narrow_attention: Array | float = 0.8
+    """The same share with heads of 64 or fewer, over that with heads of 128."""
     pace: Array | float = 1.0
     """Factor on what takes seconds without being a rate: latencies, kernel launches, fixed times of a step."""
 
@@ -251,6 +253,7 @@ class Device:
             "low_matmul_flops_s": sustained[arithmetic] * efficiency * precision.rate,
             "peak_flops_s": record.peak_tflops[arithmetic] * 1e12,
             "attention_share": kernel.share_on(record.architecture) if kernel else 1.0,
+            "narrow_attention": kernel.narrow_share_on(record.architecture) if kernel else 1.0,
             "compute_units": record.compute_units or 0,
             "memory_bytes": record.memory_usable_gib * 2**30,
             "memory_bytes_s": record.memory_bandwidth_gb_s * 1e9,

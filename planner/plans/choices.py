@@ -25,7 +25,8 @@ from planner.market.purchase_options import PurchaseOption, SpotPolicy, purchase
 from planner.performance.symbols import Array
 from planner.plans.limits import Limit, limits_of
 from planner.plans.peak_bound import peak_bound
-from planner.problem.problem import Objective, Problem
+from planner.problem.objective import Objective
+from planner.problem.problem import Problem
 from planner.tolerances import SUM_ORDER
 
 MachineKey = tuple[str, int, int, float]
@@ -81,9 +82,21 @@ class PhaseModes:
         found: Figures = self._known[key]
         return found
 
+    def that_need_more_than(self, memory_bytes: float) -> PhaseModes:
+        """Those that a device with such a memory does not hold."""
+        return self.take(np.flatnonzero(self.rows.needed_bytes > memory_bytes))
+
     def wall_seconds(self, steps: int) -> Array:
         """Expected wall time of so many steps."""
         return self.run.wall.after(steps)
+
+    def joined(self, other: PhaseModes) -> PhaseModes:
+        """These and others."""
+        nodes, bought, step_seconds = (
+            np.concatenate((getattr(self, name), getattr(other, name))) for name in ("nodes", "bought", "step_seconds")
+        )
+        time = {part: np.concatenate((values, other.time[part])) for part, values in self.time.items()}
+        return PhaseModes(self.rows.joined(other.rows), nodes, bought, step_seconds, time, self.run.joined(other.run))
 
     def take(self, index: npt.NDArray[np.int64]) -> PhaseModes:
         """Some of the layouts."""
@@ -114,8 +127,15 @@ class Choices:
     """All valid layouts, by phase."""
     columns: tuple[Mapping[Site, PhaseModes], ...]
     """The layouts that can be best, by phase."""
+    beyond: tuple[Mapping[Site, PhaseModes], ...] = ()
+    """Layouts that a rule of the problem rules out and that would be best without it, by phase: what rules bind on."""
     unsearched: tuple[PurchaseOption, ...] = ()
     """Those whose layouts the time was too short for."""
+
+    @cached_property
+    def modelled(self) -> tuple[Mapping[Site, PhaseModes], ...]:
+        """The layouts among which the rules of the model choose, by phase: those that can be best, and those beyond."""
+        return self.columns if not self.beyond else tuple(map(_joined_sites, self.columns, self.beyond))
 
     @property
     def phases(self) -> tuple[PhaseWork, ...]:
@@ -126,6 +146,17 @@ class Choices:
     def together(self) -> bool:
         """Whether all phases stay in one place, with one accelerator, bought in one way."""
         return stays_together(self.problem)
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether it matters on which days something runs: an offer changes in time."""
+        return any(one.placement.is_dated for one in self.purchase_options)
+
+    @cached_property
+    def most_prices(self) -> int:
+        """Most prices that an offer has in turn: as many lines of a bill each way to buy may take."""
+        timelines = (one.placement.timeline for one in self.purchase_options)
+        return max((len(one.stretches) for one in timelines if one), default=1)
 
     def modes(self, phase: int, purchase_option: PurchaseOption, *, arrives: bool = False) -> PhaseModes | None:
         """The layouts of a phase with a purchase option; None where there is none. `arrives`: a stay begins with it."""
@@ -140,11 +171,15 @@ class Choices:
                 if found is not None and len(found):
                     yield purchase_option, found
 
-    def modes_by_site(self, phase: int) -> Iterator[tuple[Index, PhaseModes]]:
-        """The numbers of the purchase options on every site with its layouts of a phase, arriving there or not."""
+    def modes_by_site(self, phase: int, *, modelled: bool = False) -> Iterator[tuple[Index, PhaseModes]]:
+        """The numbers of the purchase options on every site with its layouts of a phase, arriving there or not.
+
+        `modelled`: with those beyond.
+        """
+        columns = (self.modelled if modelled else self.columns)[phase]
         for site, numbers in self._sold.items():
             for way in site.ways_to_begin:
-                found = self.columns[phase].get(way)
+                found = columns.get(way)
                 if found is not None and len(found):
                     yield numbers, found
 
@@ -169,6 +204,12 @@ class Choices:
         known = ((site, self.columns[phase].get(site)) for one in self.sites for site in one.ways_to_begin)
         return tuple(site for site, columns in known if columns is not None and len(columns))
 
+    def options_of(self, phase: int) -> tuple[tuple[Site, PhaseModes], ...]:
+        """The layouts of a phase among which the rules of the model choose, site by site."""
+        sites = (site for one in self.sites for site in one.ways_to_begin)
+        known = ((site, self.modelled[phase].get(site)) for site in sites)
+        return tuple((site, modes) for site, modes in known if modes is not None and len(modes))
+
     @property
     def accelerators(self) -> tuple[str, ...]:
         """Names of the accelerators that some plan may use."""
@@ -180,13 +221,23 @@ class Choices:
 
     def only(self, *accelerators: str) -> Choices:
         """The choices that some accelerators leave."""
-        kept = [one for one in self.purchase_options if one.placement.machine.accelerator.name in accelerators]
+        return self.keeping(lambda one: one.placement.machine.accelerator.name in accelerators)
+
+    def keeping(self, keeps: Callable[[PurchaseOption], bool]) -> Choices:
+        """The choices with some of the purchase options."""
+        kept = [one for one in self.purchase_options if keeps(one)]
         return replace(self, purchase_options=usable(self.problem, kept, self.columns))
 
     @cached_property
     def sites(self) -> tuple[Site, ...]:
         """The sites of the purchase options, each once, in their order."""
         return tuple(dict.fromkeys(site_of(purchase_option) for purchase_option in self.purchase_options))
+
+
+def _joined_sites(columns: Mapping[Site, PhaseModes], beyond: Mapping[Site, PhaseModes]) -> dict[Site, PhaseModes]:
+    """The layouts of both on each site."""
+    both = {site: one.joined(beyond[site]) if site in beyond else one for site, one in columns.items()}
+    return both | {site: one for site, one in beyond.items() if site not in columns}
 
 
 def site_of(purchase_option: PurchaseOption, *, arrives: bool = False) -> Site:
@@ -200,11 +251,18 @@ def stays_together(problem: Problem) -> bool:
     return problem.market.together or problem.objective == "tokens" or len(problem.training.phases) == 1
 
 
-def choices_of(problem: Problem, among: Sequence[PurchaseOption] | None = None, clock: Clock | None = None) -> Choices:
+def choices_of(
+    problem: Problem,
+    among: Sequence[PurchaseOption] | None = None,
+    clock: Clock | None = None,
+    *,
+    more_memory: float = 0.0,
+) -> Choices:
     """All purchase options and layouts that a problem allows, reduced by exact dominance. Raises InputError.
 
     A layout that alone misses the deadline is left out; one that fits no memory too. Nothing else is lost. `among`:
-    what is on offer instead of the problem's market, each of them kept. Machines are evaluated one after another, the
+    what is on offer instead of the problem's market, each of them kept. `more_memory`: those that fit only with such a
+    share of each device's memory on top are named too, as `beyond`. Machines are evaluated one after another, the
     most promising first; those for which no time is left on the clock are named. Raises KeyboardInterrupt when the
     clock is stopped before the first.
     """
@@ -213,14 +271,17 @@ def choices_of(problem: Problem, among: Sequence[PurchaseOption] | None = None, 
     purchase_options = undominated(offered, moves=not stays_together(problem)) if among is None else offered
     by_machine = _by_machine(purchase_options)
     machines = {key: some[0].placement.machine for key, some in by_machine.items()}
-    spaces = tuple(_spaces(problem, workload, list(machines.values()), clock))
+    spaces = tuple(_spaces(problem, workload, list(machines.values()), clock, more_memory))
     columns: tuple[dict[Site, PhaseModes], ...] = tuple({} for _ in spaces)
+    beyond: tuple[dict[Site, PhaseModes], ...] = tuple({} for _ in spaces if more_memory)
     unsearched = sorted(by_machine.values(), key=lambda some: _promise(problem, workload, some), reverse=True)
     at_a_time = len(unsearched) if clock.until is None else 1  # together is quicker, one by one can be ended in between
     while unsearched and not (clock.is_over and columns[0]):
         _stop_with_nothing(clock)
         now = [unsearched.pop() for _ in range(at_a_time)]
         _evaluate(problem, workload, spaces, now, columns)
+        if more_memory:
+            _evaluate(problem, workload, spaces, now, beyond, more_memory)
     return Choices(
         problem=problem,
         workload=workload,
@@ -231,6 +292,7 @@ def choices_of(problem: Problem, among: Sequence[PurchaseOption] | None = None, 
         purchase_options=usable(problem, purchase_options, columns),
         spaces=spaces,
         columns=columns,
+        beyond=beyond,
         unsearched=tuple(one for some in unsearched for one in some),
     )
 
@@ -272,9 +334,12 @@ def usable(
     return tuple(one for one, phases in has if any(phases)) if complete else ()
 
 
-def _spaces(problem: Problem, workload: Workload, machines: Sequence[Machine], clock: Clock) -> Iterator[LayoutSpace]:
-    """All valid layouts of each phase on any of the machines."""
-    memories, widest = [one.memory_bytes for one in machines], max(one.domain for one in machines)
+def _spaces(
+    problem: Problem, workload: Workload, machines: Sequence[Machine], clock: Clock, more_memory: float
+) -> Iterator[LayoutSpace]:
+    """All valid layouts of each phase on any of the machines, those too that fit only with a share of memory more."""
+    widest = max(one.domain for one in machines)
+    memories = [(1 + more) * one.memory_bytes for more in dict.fromkeys((0.0, more_memory)) for one in machines]
     for phase in workload.phases:
         _stop_with_nothing(clock)
         degrees = degrees_of(workload, phase, widest)
@@ -294,11 +359,11 @@ def _promise(problem: Problem, workload: Workload, purchase_options: Sequence[Pu
     return late, least.seconds if problem.objective == "time" else least.usd
 
 
-def _asked(problem: Problem, purchase_options: Sequence[PurchaseOption]) -> Asked:
+def _asked(problem: Problem, purchase_options: Sequence[PurchaseOption], more_memory: float) -> Asked:
     """What is asked of the layouts of one machine."""
     machine = purchase_options[0].placement.machine
     loses_replicas = any(one.spot_policy.policy == "elastic" for one in purchase_options)
-    return Asked(machine, most_nodes(problem, purchase_options, machine), loses_replicas=loses_replicas)
+    return Asked(machine, most_nodes(problem, purchase_options, machine), loses_replicas, more_memory)
 
 
 def _evaluate(
@@ -307,12 +372,15 @@ def _evaluate(
     spaces: Sequence[LayoutSpace],
     machines: Sequence[Sequence[PurchaseOption]],
     columns: Sequence[dict[Site, PhaseModes]],
+    more_memory: float = 0.0,
 ) -> None:
     """Adds the layouts of machines that can be best, phase by phase; of a job that stays while each has one.
 
-    `machines`: the purchase options of each.
+    `machines`: the purchase options of each. With more memory only the layouts that need it.
     """
-    moves, offered = not stays_together(problem), [(_asked(problem, some), list(some)) for some in machines]
+    moves = not stays_together(problem)
+    offered = [(_asked(problem, some, more_memory), list(some)) for some in machines]
+    memory = {asked.machine.key: asked.machine.memory_bytes for asked, _ in offered}
     for index, (phase, space, found) in enumerate(zip(workload.phases, spaces, columns, strict=True)):
         longest = (problem.limits.deadline or inf) / (1 if is_open(problem, phase.name) else phase.steps)
         tables = best_layouts_on(workload, phase, space, [asked for asked, _ in offered])
@@ -323,8 +391,9 @@ def _evaluate(
             for way in (site.ways_to_begin if index and moves else (site,))
         }
         for site, run in _runs(workload, best, starts=index == 0):
-            found[site] = _that_can_be_best(problem, phase, best[site], run)
-        if not moves:
+            modes = _that_can_be_best(problem, phase, best[site], run)
+            found[site] = modes.that_need_more_than(memory[site.machine]) if more_memory else modes
+        if not moves and not more_memory:
             offered = [(asked, [one for one in some if len(found[site_of(one)])]) for asked, some in offered]
             offered = [(asked, some) for asked, some in offered if some]
 

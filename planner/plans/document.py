@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import ValidationError
 
 from planner.errors import InputError, Place
-from planner.files import read_at_most
+from planner.files import read_given, read_whole
 from planner.plans.document_parts import (
     AssumptionPart,
     CatalogPart,
@@ -29,19 +29,14 @@ from planner.plans.document_parts import (
     PinBlamePart,
     RelaxationPart,
     RuledOutPart,
+    RulePart,
     SensitivityPart,
     SoftwarePart,
     SolverPart,
     SpotTurningPart,
 )
-from planner.plans.plan_part import (
-    AlternativePart,
-    BetterWithGrantPart,
-    EstimatePart,
-    NearOptimalPart,
-    PhasePart,
-    PlanPart,
-)
+from planner.plans.phase_part import PhasePart
+from planner.plans.plan_part import AlternativePart, BetterWithGrantPart, EstimatePart, NearOptimalPart, PlanPart
 from planner.problem.document import parse_document
 from planner.problem.problem import Problem
 from planner.units import format_duration, format_money
@@ -71,6 +66,8 @@ class PlanDocument(Part):
     assumed: tuple[AssumptionPart, ...] = ()
     sensitivity: tuple[SensitivityPart, ...] = ()
     """What a little more of each limit brings; `worth` of a stated limit is the same."""
+    rules: tuple[RulePart, ...] = ()
+    """What loosening memory, growth, a pin, or the nodes of an own offer would bring."""
     ruled_out: tuple[RuledOutPart, ...] = ()
     """Every accelerator and why it has no plan, where none has."""
     pins_to_blame: tuple[PinBlamePart, ...] = ()
@@ -88,19 +85,16 @@ class PlanDocument(Part):
     @classmethod
     def read(cls, path: str | Path) -> Self:
         """The document in a file. Raises InputError."""
-        place = Place(str(path))
-        try:
-            content = read_at_most(path, LARGEST + 1)
-        except (OSError, ValueError) as error:
-            reason = (error.strerror or str(error)) if isinstance(error, OSError) else "not a path"
-            raise InputError(f"cannot read it: {reason}", place=place, fix="write one with plan solve --out") from None
-        return cls.parsed(content, place)
+        return cls.parsed(read_whole(path, LARGEST, fix=FIX), Place(str(path)))
+
+    @classmethod
+    def given(cls, path: str) -> Self:
+        """The document in what a user gives a command: a file, or standard input for `-`. Raises InputError."""
+        return cls.parsed(read_given(path, LARGEST, fix=FIX), Place(path))
 
     @classmethod
     def parsed(cls, content: bytes | str, place: Place | None = None) -> Self:
         """The document in JSON text. Raises InputError."""
-        if len(content) > LARGEST:
-            raise InputError("larger than 16 MiB, so not a plan", place=place, fix=FIX)
         try:
             return cls.of(json.loads(content), place)
         except (ValueError, RecursionError) as error:

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from planner.market.places import place_title
-from planner.problem.problem import Objective as ObjectiveName
+from planner.problem.objective import Objective as ObjectiveName
 
 
 class Part(BaseModel):
     """Base of every part: immutable; unknown keys are kept."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True, defer_build=True)
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True, defer_build=True, allow_inf_nan=False)
 
 
 Money = Annotated[Decimal, Field(examples=["4539751.06"])]
@@ -105,6 +105,14 @@ class PinBlamePart(Part):
         return f"layout.{self.pin} {self.value} rules out every layout of {self.phase}: {self.why}{fix}"
 
 
+class GainPart(Part):
+    """What a better plan brings; never negative."""
+
+    gain: Quantity
+    unit: Literal["USD", "s", "tokens"]
+    """Dollars saved, seconds sooner, or tokens more."""
+
+
 class NextPointPart(Part):
     """The next plan on the frontier: the least more money that ends the job sooner."""
 
@@ -113,13 +121,10 @@ class NextPointPart(Part):
     unit: Literal["s"]
 
 
-class WorthPart(Part):
+class WorthPart(GainPart):
     """What a little more of a limit, or of what is spent, brings."""
 
     more: Quantity
-    gain: Quantity
-    unit: Literal["USD", "s", "tokens"]
-    """Dollars saved, seconds sooner, or tokens more."""
 
 
 class MoneyForTimePart(WorthPart):
@@ -137,6 +142,19 @@ class SensitivityPart(Part):
 
     limit: str
     worth: Worth
+
+
+class RulePart(Part):
+    """What loosening a rule on layouts or nodes would bring."""
+
+    rule: str
+    """The user's key, or keys."""
+    before: Annotated[str, Field(alias="from")]
+    after: Annotated[str, Field(alias="to")]
+    worth: GainPart
+    more_gib: float | None
+    """Memory of each device that the better plan takes on top; null for rules that are not on memory."""
+    sets: Annotated[tuple[str, ...], Field(alias="set")]
 
 
 class LimitPart(Part):

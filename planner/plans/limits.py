@@ -30,7 +30,7 @@ class Limit:
 
     @property
     def unit_seconds(self) -> int:
-        """In which steps a time is stated: whole days or whole hours."""
+        """Steps in which a time is stated: whole days or whole hours."""
         return SECONDS_PER_DAY if self.is_day else SECONDS_PER_HOUR
 
     @property

@@ -37,7 +37,7 @@ def least_node_usd(prices: Array, columns: PhaseModes, steps: int) -> Array:
 
 
 def _node_cost(prices: Array, columns: PhaseModes, steps: int) -> NodeCost:
-    """By prices on demand, as spot and reserved on the first axis.
+    """Costs on demand, as spot and reserved along the first axis.
 
     A spot node is paid while it is there, and so is the on-demand node that replaces it.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final, Protocol
 
-from planner.problem.problem import Objective
+from planner.problem.objective import Objective
 
 LEAST: Final = 1e-9
 """What stands for an objective of nothing, such as the cost of nodes that are free."""

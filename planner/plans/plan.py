@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from decimal import Decimal
 
@@ -14,19 +14,20 @@ from planner.catalog.precisions import used_precision
 from planner.layouts.evaluator import layout_of
 from planner.layouts.wall_time import TimedLayouts, checkpoint_and_restart_seconds, interruption_rates, run_moments
 from planner.layouts.workload import Workload
+from planner.market.calendar import reserved_span
 from planner.market.money import Payment, Span, rates_per_second, usd_per_second
 from planner.market.placements import Machine, Placement
 from planner.market.purchase_options import PurchaseOption
-from planner.performance.evaluate import evaluate
+from planner.performance.memory import memory
 from planner.performance.memory_account import MemoryAccount
-from planner.performance.step import StepTime
 from planner.performance.work import model_flop_per_token
 from planner.plans.choices import Choices
 from planner.plans.moves import STAY, Move, move_between
-from planner.plans.purchases import Purchase, bill_of
+from planner.plans.purchases import Purchase, bill_of, stay_span
 from planner.plans.solution import Decision, PhaseDecision, Stay
+from planner.plans.timetable import length, paid_on_demand, spans_of
 from planner.problem.run import Recompute
-from planner.units import SECONDS_PER_HOUR
+from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,7 @@ class PlannedMove:
     @property
     def moments(self) -> Moments:
         """Without any spread."""
-        seconds, usd, none = np.asarray(self.move.seconds), np.asarray(self.move.cents / 100), np.asarray(0.0)
-        return Moments(seconds, seconds, none, usd, usd, none, seconds, none)
+        return constant_moments(self.move.seconds, self.move.cents / 100)
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ class PhasePlan:
     """Whether the job begins with it, or a stay on spot nodes, which have to be waited for."""
     spans: tuple[Span, ...]
     """From when to when it runs, in order, in seconds from the first day."""
+    ready_seconds: float
+    """From the first day until it could begin: the phase before has ended, and what is moved has arrived."""
     nodes: int
     """Compute nodes, excluding spares."""
     spare_nodes: int
@@ -87,6 +89,7 @@ class PhasePlan:
     tokens: int
     step_seconds: float
     wall_seconds: float
+    """In which it runs, the checkpoints and restarts of its pauses included."""
     checkpoint_seconds: float
     """To write one checkpoint."""
     restart_seconds: float
@@ -104,6 +107,12 @@ class PhasePlan:
     """What `limits.memory_headroom` keeps free of the expected peak."""
     time: Mapping[str, float]
     """Seconds of a step by part."""
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long it waits for its begin and pauses."""
+        ready = (self.ready_seconds, *(ends for _, ends in self.spans))
+        return sum(begins - before for before, (begins, _) in zip(ready, self.spans, strict=False))
 
     @property
     def bought_gpus(self) -> int:
@@ -171,8 +180,14 @@ class Plan:
 
     @property
     def wall_seconds(self) -> float:
-        """Expected wall time of all phases, one after another, with the moves between them."""
-        return sum(phase.wall_seconds for phase in self.phases) + sum(move.wall_seconds for move in self.moves)
+        """Expected time from the first day to the end: phases one after another, moves, waits and pauses."""
+        running = sum(phase.wall_seconds for phase in self.phases) + sum(move.wall_seconds for move in self.moves)
+        return running + self.idle_seconds
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long the job waits for begins and pauses."""
+        return sum(phase.idle_seconds for phase in self.phases)
 
     @property
     def gpu_hours(self) -> float:
@@ -192,7 +207,7 @@ class Plan:
 
     @property
     def moments(self) -> Moments:
-        """Mean and spread of the whole job's wall time and cost, each of shape ()."""
+        """Mean and spread of the job's wall time, without what it waits and pauses, and of its cost; of shape ()."""
         return _summed([*(self._stay_moments(stay) for stay in self.stays), *(move.moments for move in self.moves)])
 
     def _stay_moments(self, stay: Stay) -> Moments:
@@ -202,12 +217,22 @@ class Plan:
         if reservation is None or not stay.reserved:
             return total
         rate = usd_per_second(stay.reserved, reservation.usd_per_node_hour)
-        return with_reservation(total, rate, np.asarray(reservation.committed_seconds))
+        paid = with_reservation(total, rate, np.asarray(reservation.committed_seconds))
+        wall = sum(self.phases[index].wall_seconds for index in stay.phases)
+        begins, ends = reserved_span(reservation, stay_span(stay, self.phases, wall))
+        unused = max(ends - begins - max(wall, reservation.committed_seconds), 0.0)
+        return _summed([paid, constant_moments(0.0, float(rate) * unused)]) if unused else paid
 
     @property
     def tokens(self) -> int:
         """Tokens of the first phase."""
         return self.phases[0].tokens
+
+
+def constant_moments(seconds: float, usd: float) -> Moments:
+    """A time and a cost without any spread."""
+    time, cost, none = np.asarray(seconds), np.asarray(usd), np.asarray(0.0)
+    return Moments(time, time, none, cost, cost, none, time, none)
 
 
 def _summed(parts: Sequence[Moments]) -> Moments:
@@ -223,7 +248,9 @@ def plan_of(choices: Choices, decision: Decision) -> Plan:
             moves.append(move)
             now += move.wall_seconds
         for index in stay.phases:
-            phases.append(_phase_plan(choices, stay, index, decision.phases[index], now))
+            decided, ready = decision.phases[index], now
+            now = ready if decided.first_day is None else max(ready, float(decided.first_day * SECONDS_PER_DAY))
+            phases.append(replace(_phase_plan(choices, stay, index, decided, now), ready_seconds=ready))
             now = phases[-1].spans[-1][1]
     schedule = choices.problem.schedule
     bill = tuple(bill_of(decision, phases))
@@ -238,26 +265,29 @@ def _move(choices: Choices, before: Stay, stay: Stay, now: float) -> PlannedMove
 
 
 def _phase_plan(choices: Choices, stay: Stay, index: int, decided: PhaseDecision, now: float) -> PhasePlan:
-    """The figures of one phase."""
+    """The figures of one phase; its time is that of the mode, which the verification computes again."""
     purchase_option, begins = stay.purchase_option, stay.begins_with(index)
     machine = purchase_option.placement.machine
     work, workload, space = choices.phases[index], choices.workload, choices.spaces[index]
     columns, rows = decided.columns, decided.columns.rows.take(np.asarray([decided.index]))
     architecture, device, job = workload.architecture, workload.device(machine), workload.job(work)
     layout = layout_of(workload, space.degrees.recompute, rows)
-    found = evaluate(architecture, device, workload.software, job, layout, workload.constants)
-    time, limit_gib = found.time, machine.accelerator.memory_usable_gib
+    held = memory(architecture, workload.software, job, layout, workload.constants)
+    limit_gib = machine.accelerator.memory_usable_gib
     degrees = {name: int(values[0]) for name, values in rows.degrees.items() if name != "recompute"}
     gpus = int(rows.devices[0])
-    step_seconds = _only(time.total)
+    step_seconds = float(columns.step_seconds[decided.index])
     done = float(model_flop_per_token(architecture, job)) * work.tokens_per_step / step_seconds
     nodes = columns.nodes[[decided.index]]
     write, restart = checkpoint_and_restart_seconds(workload, interruption_rates(machine.accelerator.name), nodes)
     run = columns.run.take(np.asarray([decided.index]))
-    wall_seconds = _only(run.wall.after(decided.steps))
+    bought, pause = int(columns.bought[decided.index]), _only(write) + _only(restart)
+    spans = spans_of(purchase_option.placement.timeline, bought, now, _only(run.wall.after(decided.steps)), pause)
+    overhead = pause * (len(spans) - 1)
     return PhasePlan(
         name=work.name,
-        spans=((now, now + wall_seconds),),
+        spans=spans,
+        ready_seconds=now,
         nodes=int(columns.nodes[decided.index]),
         spare_nodes=int(columns.bought[decided.index] - columns.nodes[decided.index]),
         gpus=gpus,
@@ -268,25 +298,29 @@ def _phase_plan(choices: Choices, stay: Stay, index: int, decided: PhaseDecision
         steps=decided.steps,
         tokens=work.tokens if decided.steps == work.steps else decided.steps * work.tokens_per_step,
         step_seconds=step_seconds,
-        wall_seconds=wall_seconds,
+        wall_seconds=_only(run.wall.after(decided.steps)) + overhead,
         checkpoint_seconds=_only(write),
         restart_seconds=_only(restart),
-        spot_seconds=_only(run.spot.after(decided.steps)),
+        spot_seconds=_only(run.spot.after(decided.steps)) + overhead,
         replaced_seconds=_only(run.replaced.after(decided.steps)),
         purchase_option=purchase_option,
         begins=begins,
-        moments=_moments(workload, purchase_option, decided, begins=begins),
+        moments=_moments(workload, purchase_option, decided, spans, begins=begins),
         mfu=done / (gpus * float(device.peak_flops_s)),
-        memory=MemoryAccount.of(found.memory, limit_gib, workload.memory_deviations),
+        memory=MemoryAccount.of(held, limit_gib, workload.memory_deviations),
         memory_headroom_gib=workload.headroom * limit_gib,
-        time={part.name: _only(getattr(time, part.name)) for part in fields(StepTime)},
+        time={part: float(seconds[decided.index]) for part, seconds in columns.time.items()},
     )
 
 
-def _moments(workload: Workload, purchase_option: PurchaseOption, decided: PhaseDecision, *, begins: bool) -> Moments:
-    """Mean and spread of one phase with what it buys on demand and as spot."""
+def _moments(
+    workload: Workload, purchase_option: PurchaseOption, decided: PhaseDecision, spans: Sequence[Span], *, begins: bool
+) -> Moments:
+    """Mean and spread of one phase with what it buys on demand and as spot, at the mean price of its time."""
     columns, placement = decided.columns.take(np.asarray([decided.index])), purchase_option.placement
-    rates = rates_per_second(decided.spot, decided.on_demand, placement.spot, placement.on_demand)
+    paid = [(float(price), length(some)) for price, some in paid_on_demand(placement, spans)]
+    price = sum(usd * time for usd, time in paid) / sum(time for _, time in paid) if paid else None
+    rates = rates_per_second(decided.spot, decided.on_demand, placement.spot, price)
     ran = TimedLayouts(columns.nodes, columns.rows.data, columns.step_seconds)
     device = placement.machine.accelerator.name
     found = run_moments(workload, device, ran, purchase_option.spot_policy, rates, steps=decided.steps, begins=begins)

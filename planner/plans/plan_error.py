@@ -56,7 +56,9 @@ def _unseen_on_each(workload: Workload, accelerator: Accelerator, gpus: Iterable
         0.0,
         workload.release,
         device_deviation=device_deviation(workload.calibration, accelerator),
-        software_deviation=software_deviation(workload.stack.generic, workload.constants.generic_stack),
+        software_deviation=software_deviation(
+            workload.stack.generic, workload.constants.generic_stack, moe=workload.model.is_moe
+        ),
         has_unmeasured_kernels=workload.model.has_unmeasured_kernels,
         is_searched=True,
     )

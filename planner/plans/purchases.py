@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from planner.market.calendar import reserved_span
 from planner.market.money import Payment, Span, line_usd
 from planner.market.placements import Placement
 from planner.plans.solution import Decision, PhaseDecision, Stay
+from planner.plans.timetable import length, paid_on_demand
 from planner.problem.problem import Purchase as Kind
-from planner.units import SECONDS_PER_HOUR, round_usd
+from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, counted, round_usd
 
 if TYPE_CHECKING:
     from planner.plans.plan import PhasePlan
@@ -63,13 +65,22 @@ def bill_of(decision: Decision, phases: Sequence[PhasePlan]) -> Iterator[Purchas
         purchase_option = stay.purchase_option
         if stay.reserved and purchase_option.reservation:
             wall = sum(phases[index].wall_seconds for index in stay.phases)
-            paid = max(wall, purchase_option.committed_seconds)
-            price = purchase_option.reservation.usd_per_node_hour
-            begins, used = phases[stay.first].spans[0][0], _used(stay, decision, phases) / (stay.reserved * paid)
+            span = reserved_span(purchase_option.reservation, stay_span(stay, phases, wall))
+            paid, price = span[1] - span[0], purchase_option.reservation.usd_per_node_hour
             line = _purchase(purchase_option.placement, None, "reserved", stay.reserved, price, (paid, wall))
-            yield replace(line, spans=((begins, begins + paid),), used=used)
+            block = purchase_option.reservation.block
+            note = f"{block.name}, {counted(round(paid / SECONDS_PER_DAY), 'day')}" if block else ""
+            yield replace(line, spans=(span,), used=_used(stay, decision, phases) / (stay.reserved * paid), note=note)
         for index in stay.phases:
             yield from _phase_bill(purchase_option.placement, phases[index], decision.phases[index])
+
+
+def stay_span(stay: Stay, phases: Sequence[PhasePlan], running: float) -> Span:
+    """From the begin of a stay to its end; of one without a break as long as its phases run."""
+    begins, ends = phases[stay.first].spans[0][0], phases[stay.last].spans[-1][1]
+    has_break = any(len(phases[index].spans) > 1 for index in stay.phases)
+    has_break |= any(phases[index].idle_seconds for index in range(stay.first + 1, stay.last + 1))
+    return (begins, ends if has_break else begins + running)
 
 
 def _used(stay: Stay, decision: Decision, phases: Sequence[PhasePlan]) -> float:
@@ -80,16 +91,21 @@ def _used(stay: Stay, decision: Decision, phases: Sequence[PhasePlan]) -> float:
 def _phase_bill(placement: Placement, phase: PhasePlan, decided: PhaseDecision) -> Iterator[Purchase]:
     """What one phase buys on top of the reservation."""
     wall, name = phase.wall_seconds, phase.name
-    lines: list[Purchase] = []
-    if decided.on_demand and placement.on_demand is not None:
-        lines.append(_purchase(placement, name, "on_demand", decided.on_demand, placement.on_demand, (wall, wall)))
+    if decided.on_demand:
+        for price, spans in paid_on_demand(placement, phase.spans):
+            paid = wall if spans == phase.spans else length(spans)
+            line = _purchase(placement, name, "on_demand", decided.on_demand, price, (paid, wall))
+            yield replace(line, spans=spans)
     if decided.spot and placement.spot is not None:
-        lines.append(_purchase(placement, name, "spot", decided.spot, placement.spot, (phase.spot_seconds, wall)))
-        if phase.replaced_seconds and placement.on_demand is not None:
-            away = (phase.replaced_seconds, wall)
-            line = _purchase(placement, name, "on_demand", decided.spot, placement.on_demand, away)
-            lines.append(replace(line, note=WHILE_AWAY))
-    yield from (replace(line, spans=phase.spans) for line in lines)
+        line = _purchase(placement, name, "spot", decided.spot, placement.spot, (phase.spot_seconds, wall))
+        yield replace(line, spans=phase.spans)
+        if not phase.replaced_seconds:
+            return
+        for price, spans in paid_on_demand(placement, phase.spans):
+            share = 1.0 if spans == phase.spans else length(spans) / length(phase.spans)
+            away = (phase.replaced_seconds * share, wall)
+            line = _purchase(placement, name, "on_demand", decided.spot, price, away)
+            yield replace(line, spans=spans, note=WHILE_AWAY)
 
 
 WHILE_AWAY: Final = "while spot is away"

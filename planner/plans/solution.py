@@ -31,6 +31,8 @@ class PhaseDecision:
     on_demand: int
     spot: int
     reserved: int
+    first_day: int | None = None
+    """Days after the first one until whose end the phase waits; None: it begins at once."""
 
 
 @dataclass(frozen=True)

@@ -197,7 +197,7 @@ def _used_hours(portfolio: Portfolio, runs: Iterable[PlacedRun]) -> Array:
 
 
 def _used_shares(portfolio: Portfolio, runs: list[PlacedRun], bought: list[Purchase]) -> list[float]:
-    """Of each purchase of a pool, the share of its hours that jobs use, all committed nodes of a day alike."""
+    """The share of the hours of each purchase of a pool that jobs use, all committed nodes of a day alike."""
     nodes, _ = _committed(portfolio, bought)
     used = _used_hours(portfolio, runs)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -10,12 +10,11 @@ from functools import cache
 from statistics import median
 from typing import Final
 
-from planner.catalog.check_offers import OFFER_CHECKS, unpublished_networks, where
+from planner.catalog.check_offers import OFFER_CHECKS, OfferIssue, unpublished_networks, where
 from planner.catalog.offers import load_offers, usable
 from planner.catalog.records import Offer
 from planner.catalog.traps import load_traps
 from planner.clock import today
-from planner.errors import Issue
 from planner.prices.devices import device_named, devices_of
 from planner.prices.quote import Quote, price_sources
 
@@ -27,8 +26,8 @@ def judged(quotes: Iterable[Quote]) -> tuple[Offer, ...]:
     hosts = {offer: quote.host_usd for offer, quote in read if quote.host_usd is not None}
     faults = {id(offer): fault for offer, fault in _faults(offers, hosts)}
     believed = [offer for offer in offers if not offer.suspect and id(offer) not in faults]
-    named = {issue.message.partition(": ")[0]: issue.message.partition(": ")[2] for issue in _catalog_issues(believed)}
-    return tuple(_marked(offer, faults.get(id(offer)) or named.get(where(offer), "")) for offer in _once(offers))
+    caught = {where(issue.offer): issue.fault for issue in _catalog_issues(believed)}
+    return tuple(_marked(offer, faults.get(id(offer)) or caught.get(where(offer), "")) for offer in _once(offers))
 
 
 def _marked(offer: Offer, fault: str) -> Offer:
@@ -195,8 +194,8 @@ CONFIRMED: Final = 0.05
 """Share by which a price may differ from the catalog's and still be the same product's."""
 
 
-def _catalog_issues(offers: Sequence[Offer]) -> Iterator[Issue]:
-    """What the catalog's own checks find."""
+def _catalog_issues(offers: Sequence[Offer]) -> Iterator[OfferIssue]:
+    """What the catalog's own checks find of single offers."""
     for check in OFFER_CHECKS:
         if check is not unpublished_networks:  # a contract states its own
-            yield from check(offers)
+            yield from (issue for issue in check(offers) if isinstance(issue, OfferIssue))

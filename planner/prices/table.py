@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from planner.errors import InputError, Place
-from planner.files import read_at_most
+from planner.files import read_whole, text_of
 
 LARGEST: Final = 64 * 2**20
 """Bytes of the largest file that is read."""
@@ -21,22 +21,12 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 def content_of(path: str | Path, what: str = "a price list", cut: str = "the regions or instance types") -> bytes:
     """All of a file. Raises InputError when it cannot be read or is too large: `what` is meant, `cut` is to be kept."""
-    try:
-        content = read_at_most(path, LARGEST + 1)
-    except (OSError, ValueError) as error:
-        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "not a path"
-        raise InputError(f"cannot read it: {reason}", place=Place(str(path)), fix=f"give {what}") from None
-    if len(content) > LARGEST:
-        raise InputError("larger than 64 MiB", place=Place(str(path)), fix=f"cut it to {cut} that matter")
-    return content
+    return read_whole(path, LARGEST, fix=f"give {what}; cut a large one to {cut} that matter")
 
 
 def rows_of_csv(path: str | Path, content: bytes) -> Iterator[tuple[Place, dict[str, str]]]:
     """Each row by heading, with its line. Raises InputError."""
-    try:
-        lines = content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise InputError("not UTF-8 text", place=Place(str(path)), fix="save it as CSV in UTF-8") from None
+    lines = text_of(content, str(path), fix="save it as CSV in UTF-8").splitlines()
     reader = csv.DictReader(lines, restkey=None, strict=False)
     try:
         for number, row in enumerate(reader):

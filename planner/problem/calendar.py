@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Annotated, Final
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import Discriminator, Field, PlainSerializer, PlainValidator, Tag, WithJsonSchema
 
 from planner.problem.quantities import Count, Day, Duration, Name, Price
 from planner.problem.schema_base import Rule, SchemaModel
@@ -43,6 +43,11 @@ class Schedule(SchemaModel):
         if self.deadline is not None and self.deadline < self.start:
             message = f"schedule.deadline {self.deadline} is before schedule.start {self.start}"
             yield Rule(("schedule", "deadline"), message, "write a later day")
+
+
+def seconds_before(start: date, day: date) -> int:
+    """From the midnight that begins one day to the midnight that begins another."""
+    return (day - start).days * SECONDS_PER_DAY
 
 
 def seconds_until(start: date, last: date) -> int:
@@ -112,6 +117,14 @@ def period_rules(periods: Sequence[PricePeriod]) -> Iterator[Rule]:
         elif (before.first and period.first <= before.first) or (before.last and period.first <= before.last):
             message = f"price periods overlap: one begins on {period.first}, the one before goes on"
             yield Rule((*place, "from"), message, "let each begin after the one before, in order")
+
+
+PriceOrPeriods = Annotated[
+    Annotated[Price, Tag("price")]
+    | Annotated[tuple[PricePeriod, ...], Field(min_length=1, max_length=400), Tag("periods")],
+    Discriminator(lambda stated: "periods" if isinstance(stated, list | tuple) else "price"),
+]
+"""One price, or prices by period."""
 
 
 def _block_days(value: object) -> tuple[int, int]:

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 from planner.errors import InputError, Place
-from planner.files import read_at_most
+from planner.files import STDIN, at_most, read_given, text_of
 from planner.problem.yaml_tree import MAX_DEPTH, KeyPath, Mark, Plain, place_at, plain_scalar, plain_tree
 
 MAX_BYTES = 2**20
 """Largest file that is read."""
-STDIN = "-"
-"""The path that means standard input."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +54,15 @@ class Document:
 def read_document(path: str | Path, sets: Iterable[str] = (), *, most_bytes: int = MAX_BYTES) -> Document:
     """Reads a YAML file, or standard input for `-`, and applies `--set` overrides. Raises InputError."""
     source = str(path)
-    content = read_source(source, most_bytes + 1)
-    return with_overrides(document_of(content, source, most_bytes=most_bytes), sets)
+    return with_overrides(document_of(read_given(source, most_bytes), source), sets)
 
 
-def document_of(content: bytes, source: str, *, most_bytes: int = MAX_BYTES) -> Document:
+def document_of(content: bytes, source: str) -> Document:
     """The document in the bytes of a file (`-`: standard input). Raises InputError."""
-    text = _decoded(content, source, most_bytes)
+    text = text_of(at_most(content, MAX_BYTES, Place(source), "give one problem a file"), source)
+    if not text.strip():
+        fix = "start with `schema: plan/1` or `schema: run/1`"
+        raise InputError("the file is empty", place=Place(source), fix=fix)
     found = parse_document(text, *(("<stdin>", Path()) if source == STDIN else (source, Path(source).parent)))
     return _asked(found) if "format_version" in found.data else found
 
@@ -83,34 +82,6 @@ def parse_document(text: str, source: str, base_directory: Path) -> Document:
     lines = tuple(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
     data, marks = plain_tree(source, lines)
     return Document(source, data, lines, marks, base_directory)
-
-
-def read_source(source: str, count: int) -> bytes:
-    """Up to so many bytes of a file, or of standard input. Raises InputError."""
-    if source == STDIN:
-        return sys.stdin.buffer.read(count)
-    try:
-        return read_at_most(source, count)
-    except (OSError, ValueError) as error:
-        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "not a path"
-        fix = "give the path of a file, or - for standard input"
-        raise InputError(f"cannot read it: {reason}", place=Place(source), fix=fix) from None
-
-
-def _decoded(content: bytes, source: str, most_bytes: int) -> str:
-    """The text of a file that is UTF-8 and neither too large nor empty."""
-    if len(content) > most_bytes:
-        message = f"the file is larger than {most_bytes // 2**20} MiB"
-        raise InputError(message, place=Place(source), fix="give one problem a file")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        column = error.start - content.rfind(b"\n", 0, error.start)
-        raise InputError("not UTF-8 text", place=Place(source, line, column), fix="save the file as UTF-8") from None
-    if not text.strip():
-        raise InputError("the file is empty", place=Place(source), fix="start with `schema: plan/1` or `schema: run/1`")
-    return text
 
 
 _STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([^\[\]]{1,200})\]")

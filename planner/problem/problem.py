@@ -22,6 +22,8 @@ from pydantic import (
 from planner.problem.calendar import Schedule
 from planner.problem.document import dotted, read_document
 from planner.problem.json_schema import described
+from planner.problem.objective import Objective, Preference, preference_rules, split_objective
+from planner.problem.own_offer import OwnOffer
 from planner.problem.pins import DegreePin, ZeroPin
 from planner.problem.quantities import (
     AcceleratorReference,
@@ -36,8 +38,6 @@ from planner.problem.quantities import (
     Money,
     Name,
     Percentile,
-    Price,
-    Rate,
     Reference,
     Share,
     Tokens,
@@ -49,7 +49,6 @@ from planner.problem.schema_base import Rule, RulesBrokenError, SchemaFile, Sche
 from planner.problem.training import MEMORY_CONFIDENCE, Training
 
 Purchase = Literal["on_demand", "spot", "reserved"]
-Objective = Literal["cost", "time", "tokens"]
 
 
 class Phase(SchemaModel):
@@ -78,49 +77,6 @@ class ProblemTraining(Training):
 
     phases: Annotated[tuple[Phase, ...], Field(min_length=1, max_length=50, examples=[_PHASES])]
     """The phases, one after another; each may get its own layout and node count."""
-
-
-class OwnOffer(SchemaModel):
-    """Devices that the user can have, with their own price and quota."""
-
-    name: Name
-    """What the offer is called."""
-    accelerator: AcceleratorReference
-    """A name in the accelerator catalog, or the path of an accelerator record."""
-    gpus_per_node: Annotated[int, Field(ge=1, le=10_000, strict=True, examples=[8])] | None = None
-    """Devices per node; default: what is usual for the accelerator."""
-    network: Bandwidth | None = None
-    """Scale-out bandwidth per device, such as `400 Gb/s`; default: what is usual for the accelerator."""
-    on_demand: Price | None = None
-    """Price, such as `$2.00/GPU-h` or `$16/node-h`; default: not sold this way."""
-    spot: Price | None = None
-    """Price of devices that may be taken away; default: not sold this way."""
-    reserved: Price | None = None
-    """Price of devices reserved for the job; default: not sold this way."""
-    minimum_term: Duration | None = None
-    """Shortest time for which reserved devices are paid, such as `90d`; default: the job's."""
-    nodes: Count | None = None
-    """Most nodes that can be had; default: as many as are asked for."""
-    spot_nodes: Count | None = None
-    """Most spot nodes that can be had; default: `nodes`."""
-    availability: Share = 1.0
-    """Share of the time in which one spot node can be had; default 100%. All nodes of a gang are there less often."""
-    preemptions_per_node_day: Rate | None = None
-    """How often a spot node is taken away per day that it is there; default: what is typical in the catalogs.
-    Nodes that are not always there go once a day where this says 0."""
-
-    def broken_rules(self) -> Iterator[Rule]:
-        """The rules between these keys that do not hold."""
-        if not (self.on_demand or self.spot or self.reserved):
-            yield Rule((), f"offer {self.name} has no price", "add for example on_demand: $2.00/GPU-h")
-        stated = self.stated() & {"spot_nodes", "availability", "preemptions_per_node_day"}
-        if not self.spot:
-            for key in sorted(stated):
-                yield Rule((key,), f"{key} requires a spot price", "add spot: $1.00/GPU-h")
-        if self.minimum_term is not None and not self.reserved:
-            yield Rule(("minimum_term",), "minimum_term requires a reserved price", "add reserved: $1.80/GPU-h")
-        if self.availability == 0:
-            yield Rule(("availability",), "availability must be more than zero", "leave out the spot price instead")
 
 
 class Moving(SchemaModel):
@@ -179,6 +135,11 @@ class Market(SchemaModel):
     capacity: Grants | None = None
     """Nodes that the catalogs' clouds grant at a time in one zone, such as `{aws: 256, gcp/B200-SXM: 512, any: 64}`, or
     `unlimited`; default: what clouds are known or assumed to sell without a contract."""
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether it matters on which days something runs: an own offer changes in time."""
+        return any(offer.is_dated for offer in self.offers)
 
     def broken_rules(self) -> Iterator[Rule]:
         """The rules between these keys that do not hold."""
@@ -294,28 +255,6 @@ _OBJECTIVE = {
 }
 
 
-class Preference(SchemaModel):
-    """What decides among plans that are about as good by the objective."""
-
-    within: Share = 0.0
-    """Share by which the objective may be worse than its optimum, such as `1%`."""
-    then: Literal["time", "cost"] | None = None
-    """What is best among those plans."""
-    value_of_day: Money | None = None
-    """What a day sooner is worth, such as `$20k`: cost and time are weighed by it; only with objective cost."""
-
-
-def _split_objective(data: object) -> object:
-    """`objective: {cost, within: 1%, then: time}` as an objective and a preference."""
-    stated = data.get("objective") if isinstance(data, dict) else None
-    if not isinstance(data, dict) or not isinstance(stated, dict):
-        return data
-    names = [name for name in get_args(Objective) if name in stated]
-    preference = {key: value for key, value in stated.items() if key not in names}
-    name = names[0] if len(names) == 1 else stated if names or set(stated) - set(Preference.model_fields) else "cost"
-    return data | {"objective": name, "preference": preference}
-
-
 class Problem(SchemaFile):
     """One training job, where it may run, and within which limits."""
 
@@ -347,7 +286,7 @@ class Problem(SchemaFile):
     @model_validator(mode="before")
     @classmethod
     def _objective_is_split(cls, data: object) -> object:
-        return _split_objective(data)
+        return split_objective(data)
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -409,9 +348,25 @@ def _broken_rules(problem: Problem) -> Iterator[Rule]:
     if problem.risk.confidence is not None and not is_limited:
         yield Rule(("risk", "confidence"), "risk.confidence requires limits.deadline", "add limits.deadline")
     if problem.preference is not None:
-        yield from _preference_rules(problem.objective, problem.preference)
+        yield from preference_rules(problem.objective, problem.preference)
+    yield from _calendar_rules(problem)
     if problem.objective == "tokens" and limits.budget is None and not is_limited:
         yield Rule(("objective",), "the most tokens without budget or deadline are endless", "add limits.budget")
+
+
+def _calendar_rules(problem: Problem) -> Iterator[Rule]:
+    """What offers that change in time need, and what is not known of plans with them."""
+    dated = [(index, one) for index, one in enumerate(problem.market.offers) if one.is_dated]
+    for index, offer in dated:
+        if problem.schedule is None:
+            message = f"offer {offer.name} has days, and the problem has no first day"
+            yield Rule(("market", "offers", index), message, "add schedule: {start: 2027-01-04}")
+    if dated and problem.risk.confidence is not None:
+        message = "risk.confidence does not know how delays meet the windows and prices of offers with days"
+        yield Rule(("risk", "confidence"), message, "leave out confidence, or the days of the offers")
+    if dated and problem.objective == "tokens":
+        message = "the most tokens are not searched among offers with days"
+        yield Rule(("objective",), message, "state the tokens and write objective: cost or time")
 
 
 def _repeated(path: tuple[str, ...], names: list[str]) -> Iterator[Rule]:
@@ -420,15 +375,3 @@ def _repeated(path: tuple[str, ...], names: list[str]) -> Iterator[Rule]:
     for index, name in enumerate(names):
         if counts[name] > 1 and names.index(name) < index:
             yield Rule((*path, index), f"{dotted(path)} has {name!r} twice", "give each a name of its own")
-
-
-def _preference_rules(objective: Objective, preference: Preference) -> Iterator[Rule]:
-    """The rules of a preference that do not hold."""
-    example = "write objective: {cost, within: 1%, then: time}"
-    weighs, ranks = preference.value_of_day is not None, preference.then is not None
-    if weighs == ranks:
-        yield Rule(("objective",), "a preference needs then or value_of_day, and not both", example)
-    elif weighs and objective != "cost":
-        yield Rule(("objective",), "value_of_day requires objective cost", "write {cost, value_of_day: $20k}")
-    elif ranks and objective in {"tokens", preference.then}:
-        yield Rule(("objective",), f"then must be the other one of cost and time, not {preference.then}", example)

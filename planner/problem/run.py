@@ -103,7 +103,7 @@ RecomputeChoice = Annotated[
 ]
 
 
-class Layout(SchemaModel):
+class RunLayout(SchemaModel):
     """How the model is cut over the devices."""
 
     tensor: Degree = 1
@@ -162,7 +162,7 @@ class Run(SchemaFile):
     """A name in the model catalog, the path of a Hugging Face `config.json`, or the architecture inline."""
     training: RunTraining
     cluster: Cluster
-    layout: Layout = Layout()
+    layout: RunLayout = RunLayout()
     calibration: CalibrationFile | None = None
     """A file that `plan learn` or `plan calibrate` wrote, such as `ours.toml`; default: the catalog's calibration."""
     measured: Measured | None = None
@@ -268,7 +268,7 @@ def _model_rules(run: Run, model: ModelArchitecture) -> Iterator[Rule]:
         yield Rule(("training", "rank"), message, "use a rank such as 16")
 
 
-def _stage_rules(layout: Layout, model: ModelArchitecture, slots: int) -> Iterator[Rule]:
+def _stage_rules(layout: RunLayout, model: ModelArchitecture, slots: int) -> Iterator[Rule]:
     """Layers against stages, virtual stages and recomputed layers; `slots` is what a stack may deal to the chunks."""
     layers, stages = model.num_hidden_layers, layout.pipeline * layout.virtual_pipeline
     if layout.pipeline > layers:

@@ -54,7 +54,7 @@ class Training(SchemaModel):
     weights: Format = "fp32"
     """Precision of the copy that the optimizer updates: fp32, or bf16 (pure bf16, no second copy); default fp32."""
     gradients: Format | None = None
-    """Precision of the gradient buffer: fp32 or bf16; default: what the stack does."""
+    """Precision of the gradient buffer: fp32 or bf16; default: what the stack does, and bf16 under `weights: bf16`."""
     moments: Moments | None = None
     """Precision of the optimizer's states: fp32, bf16 or int8; default: what the optimizer does."""
     method: Method = "full"

@@ -13,6 +13,7 @@ from planner.problem.problem import Problem
 from planner.report.console import wide_console
 from planner.report.dates import dated
 from planner.report.document.plan import plan_document
+from planner.report.frontier import gpus_text
 from planner.report.tables import text_table
 from planner.units import format_money
 
@@ -40,8 +41,8 @@ def print_alternatives(problem: Problem, plans: Sequence[Plan]) -> None:
     words = ("accelerator", "bought", "where")
     table = text_table("worse", "cost", "time", "GPUs", *words, left=words, wrap=words)
     for plan in plans:
-        figures = format_money(plan.cost_usd), dated(plan.wall_seconds, plan.start), f"{plan.gpus:,}"
+        figures = format_money(plan.cost_usd), dated(plan.wall_seconds, plan.start), gpus_text(plan)
         bought = ", ".join(one.replace("_", "-") for one in kind_of(plan).purchases)
         share = f"{worse(problem, plans, plan):+.1%}"
         table.add_row(share, *figures, plan.accelerator, bought, plan.placement.title)
-    console.print(table)
+    console.print(table.said_once("accelerator", "bought", "where"))

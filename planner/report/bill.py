@@ -9,7 +9,8 @@ from typing import Final, Protocol
 
 from planner.market.money import apportioned
 from planner.market.slices import sold_as
-from planner.plans.plan_part import MovePart, PlanFigures, PurchaseLine
+from planner.plans.phase_part import MovePart, PurchaseLine
+from planner.plans.plan_part import PlanFigures
 from planner.tolerances import CENT
 from planner.units import MONEY_WITH_CENTS, counted, format_duration, price_text
 
@@ -75,7 +76,7 @@ def printed_bill(plan: PlanFigures) -> PrintedBill:
     return PrintedBill(unit, {name: lines for name, lines in phases.items() if lines})
 
 
-class Bought(Protocol):
+class Purchased(Protocol):
     """What a share of spot nodes counts of a purchase."""
 
     @property
@@ -91,7 +92,7 @@ class Bought(Protocol):
         """Hours for which each is paid."""
 
 
-def spot_share(purchases: Sequence[Bought]) -> float:
+def spot_share(purchases: Sequence[Purchased]) -> float:
     """The part of the bought node-hours that is spot."""
     spot = sum(one.nodes * one.hours for one in purchases if one.kind == "spot")
     return spot / max(sum(one.nodes * one.hours for one in purchases), 1e-12)

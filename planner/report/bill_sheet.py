@@ -29,7 +29,18 @@ def _lines(number: int, plan: Mapping[str, Any]) -> Iterator[tuple[Cell, ...]]:
         yield (*names, one["nodes"], one["gpus_per_node"], price, one["hours"], one["wall_hours"], AMOUNT)
     for one in plan.get("moves", ()):
         if float(one["cost_usd"]):
-            yield (number, one["phase"], "moving", "", None, None, None, None, None, float(one["cost_usd"]))
+            amount = moved(one["bytes"], one["usd_per_gb"])
+            yield (number, one["phase"], "moving", in_gigabytes(one["bytes"]), *[None] * 5, amount)
+
+
+def in_gigabytes(count: float) -> str:
+    """Bytes that are moved, in words."""
+    return f"{count / 1e9:,.1f} GB"
+
+
+def moved(count: float, usd_per_gb: object) -> Formula:
+    """What so many bytes cost that leave a place at a price."""
+    return Formula(f"=ROUND({count / 1e9!r}*{usd_per_gb},2)")
 
 
 def cost_of(number: str) -> Formula:

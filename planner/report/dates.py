@@ -36,10 +36,10 @@ def schedule_lines(schedule: SchedulePart | None) -> Iterator[str]:
     if schedule is None:
         return
     line = f"runs {day_range(schedule.begin, schedule.end)}"
-    if schedule.deadline is None:
-        yield line
-        return
-    yield f"{line}; {schedule.deadline_by} allows until {schedule.deadline}"
+    yield line + (f"; {schedule.deadline_by} allows until {schedule.deadline}" if schedule.deadline else "")
+    for one in schedule.idle:
+        waits = "pauses while its nodes are away" if one.is_pause else "waits"
+        yield f"{one.phase} {waits}, {one.start} until {one.until} ({format_duration(one.seconds)})"
     if schedule.other_deadline is None:
         return
     other = "limits.deadline" if schedule.deadline_by == "schedule.deadline" else "schedule.deadline"

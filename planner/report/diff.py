@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import Any, Final
 
 from planner.market.money import apportioned
+from planner.plans.plan_part import PlanPart
 from planner.report.bill import DOLLAR
-from planner.report.variance import Variance, variance
+from planner.report.variance import variance
 from planner.tolerances import CENT
 from planner.units import MONEY_WITH_CENTS, format_duration, format_money, format_number
 
@@ -68,23 +69,33 @@ def flattened(tree: object, path: str = "") -> dict[str, Plain]:
     return {key: leaf for name, value in named.items() for key, leaf in flattened(value, name).items()}
 
 
-def mode_columns_of(plan: Mapping[str, Any]) -> dict[str, Plain]:
+@dataclass(frozen=True)
+class Dated:
+    """A plan, and of which day the catalog's prices are."""
+
+    plan: PlanPart
+    catalog_date: str
+
+
+def mode_columns_of(plan: PlanPart) -> dict[str, Plain]:
     """What a plan decides and what follows, by dotted path."""
-    phases = {f"phases[{one['name']}]": {key: one.get(key) for key in PHASE_KEYS} for one in plan["phases"]}
-    return flattened({key: plan.get(key) for key in PLAN_KEYS}) | flattened(phases)
+    phases = {f"phases[{one.name}]": {key: getattr(one, key) for key in PHASE_KEYS} for one in plan.phases}
+    place = {"placement": plan.placement.model_dump()}
+    return flattened({key: getattr(plan, key) for key in PLAN_KEYS} | place) | flattened(phases)
 
 
-def bill_of(plan: Mapping[str, Any]) -> dict[str, Decimal]:
+def bill_of(plan: PlanPart) -> dict[str, Decimal]:
     """Dollars by phase and kind of purchase."""
     bill: dict[str, Decimal] = {}
-    for one in plan["purchases"]:
-        line = f"{one['phase']}, {one['kind'].replace('_', '-')}"
-        bill[line] = bill.get(line, Decimal(0)) + Decimal(one["cost_usd"])
+    for one in plan.purchases:
+        line = f"{one.phase}, {one.kind.replace('_', '-')}"
+        bill[line] = bill.get(line, Decimal(0)) + one.cost_usd
     return bill
 
 
-def diff_document(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def diff_document(first: Dated, second: Dated) -> dict[str, Any]:
     """The document of `--json`; money is decimal strings."""
+    old, new = first.plan, second.plan
     changed = decided(old, new)
     before, after, why = bill_of(old), bill_of(new), variance(old, new)
     return {
@@ -94,18 +105,19 @@ def diff_document(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, A
             for line in dict.fromkeys((*after, *before))
         ],
         "cost_usd": {
-            "from": old["cost_usd"],
-            "to": new["cost_usd"],
-            "delta": str(Decimal(new["cost_usd"]) - Decimal(old["cost_usd"])),
+            "from": str(old.cost_usd),
+            "to": str(new.cost_usd),
+            "delta": str(new.cost_usd - old.cost_usd),
         },
         "variance": {cause: str(usd) for cause, usd in why.usd.items()},
         "prices": list(why.prices),
-        "catalog_dates": {"from": old.get("catalog_date"), "to": new.get("catalog_date")},
+        "catalog_dates": {"from": first.catalog_date, "to": second.catalog_date},
     }
 
 
-def diff_lines(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+def diff_lines(first: Dated, second: Dated) -> Iterator[str]:
     """The differences for people: decisions first, then the bill with its total, and why that differs."""
+    old, new = first.plan, second.plan
     changed = decided(old, new)
     yield from _lines(changed)
     same = "the same nodes and layout, another bill" if bill_of(old) != bill_of(new) else "the same plan"
@@ -115,17 +127,16 @@ def diff_lines(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     for line, was, now in lines:
         yield _bill_line(line, width, was, now)
     _, was, now = lines[-1]
-    yield from _why(variance(old, new), now - was, _unit(old, new))
-    if dates := [one["catalog_date"] for one in (old, new) if one.get("catalog_date")]:
-        yield f"prices: catalogs of {' and '.join(dates)}"
+    yield from _why(causes(old, new), now - was)
+    yield f"prices: catalogs of {first.catalog_date} and {second.catalog_date}"
 
 
-def decided(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Difference, ...]:
+def decided(old: PlanPart, new: PlanPart) -> tuple[Difference, ...]:
     """What the plans decide differently, and what follows."""
     return differences(mode_columns_of(old), mode_columns_of(new))
 
 
-def bill_lines(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, Decimal, Decimal]]:
+def bill_lines(old: PlanPart, new: PlanPart) -> Iterator[tuple[str, Decimal, Decimal]]:
     """Each line of either bill with both amounts as they are printed, then the totals, which they add up to."""
     before, after = bill_of(old), bill_of(new)
     lines = list(dict.fromkeys((*after, *before)))
@@ -134,7 +145,7 @@ def bill_lines(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple
     yield "total", sum(was, start=Decimal(0)), sum(now, start=Decimal(0))
 
 
-def _unit(old: Mapping[str, Any], new: Mapping[str, Any]) -> Decimal:
+def _unit(old: PlanPart, new: PlanPart) -> Decimal:
     """A dollar, or a cent where both bills are small."""
     most = max(sum(bill_of(one).values(), start=Decimal(0)) for one in (old, new))
     return CENT if most < MONEY_WITH_CENTS else DOLLAR
@@ -145,14 +156,30 @@ def _printed(bill: Mapping[str, Decimal], lines: Sequence[str], unit: Decimal) -
     return apportioned([bill.get(line, Decimal(0)) for line in lines], unit)
 
 
-def _why(found: Variance, total: Decimal, unit: Decimal) -> Iterator[str]:
+@dataclass(frozen=True)
+class Causes:
+    """Why two bills differ, as it is printed."""
+
+    usd: Mapping[str, Decimal]
+    """By cause; they add up to the printed difference."""
+    prices: tuple[str, ...]
+    """Each unit price that changed, with what it is of."""
+
+
+def causes(old: PlanPart, new: PlanPart) -> Causes:
+    """Why the bill of a new plan is another than that of an old one."""
+    found, unit = variance(old, new), _unit(old, new)
+    *_, (_, was, now) = bill_lines(old, new)
+    return Causes(found.usd if unit == CENT else found.in_dollars(now - was), found.prices)
+
+
+def _why(found: Causes, total: Decimal) -> Iterator[str]:
     """The causes of a difference, which add up to it."""
     if not total:
         return
     yield from ("", "why the bill differs")
-    amounts = found.usd if unit == CENT else found.in_dollars(total)
     meaning = {"price": "; ".join(found.prices), "hours": "paid hours", "quantity": "GPUs", "scope": "only in one bill"}
-    for cause, usd in amounts.items():
+    for cause, usd in found.usd.items():
         if usd:
             yield f"  {cause:8}  {_signed(usd):>14}  {meaning[cause]}".rstrip()
     yield f"  {'total':8}  {_signed(total):>14}"

@@ -7,7 +7,15 @@ from functools import partial
 from typing import Any
 
 from planner.report.console import print_lines
-from planner.report.diff import asked_document, asked_lines, diff_document, diff_lines, differences, flattened
+from planner.report.diff import (
+    Dated,
+    asked_document,
+    asked_lines,
+    diff_document,
+    diff_lines,
+    differences,
+    flattened,
+)
 from planner.report.page.diff import diff_page
 from planner.report.result import Result
 
@@ -15,8 +23,8 @@ Asked = tuple[Mapping[str, Any], Mapping[str, Any]]
 """What two problem files say."""
 
 
-def diff_result(old: Mapping[str, Any], new: Mapping[str, Any], asked: Asked | None) -> Result:
-    """What `plan diff` answers. Raises LookupError, TypeError and the like for documents that are no plans."""
+def diff_result(old: Dated, new: Dated, asked: Asked | None) -> Result:
+    """What `plan diff` answers."""
     document, lines = diff_document(old, new), list(diff_lines(old, new))
     if asked is not None:
         document, lines = asked_document(*asked) | document, [*asked_lines(*asked), *lines]

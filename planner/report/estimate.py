@@ -76,6 +76,7 @@ def _summary(estimate: Estimate) -> Table:
     low, high = estimate.interval
 
     def add(name: str, value: Figure, exact: Shown, rough: Shown, with_failures: Figure | None) -> None:
+        """A row with the figure, its range, and the figure with failures."""
         ends = f"{rough(float(value) * low)} – {rough(float(value) * high)}"
         table.add_row(name, exact(value), ends, "" if with_failures is None else exact(with_failures))
 
@@ -229,6 +230,7 @@ def _comparison(run: KnownRun, estimate: Estimate) -> Table:
     table = text_table("", "published", "here", "difference")
 
     def compare(name: str, published: float, here: float, shown: Callable[[Figure], str]) -> None:
+        """A row with the published figure beside the one here."""
         table.add_row(name, shown(published), shown(here), f"{here / published - 1:+.1%}")
 
     same_length = math.isclose(run.tokens, estimate.subject.run.training.tokens, rel_tol=0.01)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import log
 from typing import Any, Final
 
-from rich.table import Table
+from rich.console import Group
 
 from planner.explore.frontier import Axis, Frontier, Point
 from planner.plans.document import FORMAT_VERSION
@@ -152,7 +152,7 @@ def extent(found: Frontier) -> str:
     return f"{shown} {found.total:,} points of the exact frontier"
 
 
-def _table(found: Frontier) -> Table:
+def _table(found: Frontier) -> Group:
     sure, is_timed = found.problem.risk.confidence, "time" in found.axes
     kept = [f"kept with {format_share(sure)}"] if sure is not None and is_timed else []
     headings = ["", *(["tokens"] if found.most_is_best else []), "cost", "time", *kept, "GPUs"]
@@ -165,7 +165,7 @@ def _table(found: Frontier) -> Table:
         figures = [format_money(plan.cost_usd), *(dated(one, plan.start) for one in times), gpus_text(plan)]
         figures = [format_count(plan.tokens), *figures] if found.most_is_best else figures
         table.add_row(mark, *figures, plan.accelerator, change)
-    return table
+    return table.said_once("accelerator")
 
 
 def amount(axis: Axis, value: float) -> str:

@@ -107,26 +107,19 @@ def _values(table: LayoutTable) -> Iterator[tuple[object, ...]]:
 
 
 def print_table(tables: Iterable[LayoutTable]) -> int:
-    """Layouts for people; how many. What all of them have in common stands above them, once."""
-    rows = [row for table in tables for row in _rows(table)]
-    if not rows:
-        return 0
-    common = [len(rows) > 1 and len({row[index] for row in rows}) == 1 for index in range(len(HEADINGS))]
-    shared = [index for index in WORDS if common[index]]
-    kept = [index for index in range(len(HEADINGS)) if index not in shared]
-    shown = text_table(
-        *(HEADINGS[index] for index in kept), left={HEADINGS[index] for index in WORDS}, wrap=("placement",)
-    )
-    for row in rows:
-        shown.add_row(*(row[index] for index in kept))
-    above = [f"{HEADINGS[index]}: {rows[0][index]}" for index in shared if rows[0][index]]
-    wide_console().print(*above, shown, LETTERS_LINE, sep="\n")
-    return len(rows)
+    """Layouts for people; how many. What all of them have in common stands below them, once."""
+    shown = text_table(*HEADINGS, left=WORDS, wrap=("placement",))
+    for table in tables:
+        for row in _rows(table):
+            shown.add_row(*row)
+    if shown.row_count:
+        wide_console().print(shown.said_once(*WORDS), LETTERS_LINE, sep="\n")
+    return shown.row_count
 
 
 _DEGREES: Final = ("GPUs", "nodes", *LETTERS.values(), "b", "recompute", "ZeRO")
 HEADINGS: Final = ("phase", "accelerator", *_DEGREES, "step", "GiB", "wall", "cost", "placement")
-WORDS: Final = (0, 1, len(HEADINGS) - 1)
+WORDS: Final = ("phase", "accelerator", "placement")
 """Columns of words, which go where every row has the same."""
 
 

@@ -14,7 +14,8 @@ from rich.tree import Tree
 from planner.market.slices import sold_as
 from planner.plans.document import PlanDocument
 from planner.plans.objective import objective_ratio
-from planner.plans.plan_part import AlternativePart, PhasePart, PlanFigures, PlanPart
+from planner.plans.phase_part import PhasePart
+from planner.plans.plan_part import AlternativePart, PlanFigures, PlanPart
 from planner.report.assumed import assumed_rows
 from planner.report.bars import bar
 from planner.report.bill import printed_bill
@@ -24,7 +25,7 @@ from planner.report.grants import beyond_lines, grant_line
 from planner.report.memory import headroom_line, memory_legend
 from planner.report.near_optimal import near_optimal_lines
 from planner.report.relaxations import print_relaxations
-from planner.report.sensitivity import worth_lines
+from planner.report.sensitivity import rule_lines, worth_lines
 from planner.report.spend import spend_parts
 from planner.report.spot_break_even import turning_lines
 from planner.report.tables import facts, indented, text_table
@@ -47,7 +48,8 @@ def print_answer(document: PlanDocument) -> None:
     """Prints an answer on stdout, with nothing in it read as markup, and what would change it."""
     console = wide_console()
     console.print(Group(*answer_parts(document)))
-    for line in (*worth_lines(document.sensitivity), *turning_lines(document.spot_turning_point)):
+    worth = (*worth_lines(document.sensitivity), *rule_lines(document.rules))
+    for line in (*worth, *turning_lines(document.spot_turning_point)):
         console.print(Text(line))
     if document.relaxations:
         print_relaxations(document)
@@ -113,7 +115,7 @@ def _headline(document: PlanDocument, plan: PlanPart) -> Text:
 
 def _journey(plan: PlanFigures) -> str:
     """Where each phase runs, and how long moving takes, on a line each; empty where the job stays in one place."""
-    if len(plan.stays) == 1:
+    if len({(phases[0].accelerator, phases[0].placement.title) for phases in plan.stays}) == 1:
         return ""
     moved = {one.phase: f", after a move of {format_duration(one.wall_seconds)}" for one in plan.moves}
     lines = []
@@ -181,7 +183,7 @@ def _layouts(plan: PlanFigures, pins: Mapping[str, object]) -> Table:
     for phase in plan.phases:
         table.add_row(
             phase.name,
-            f"{phase.gpus:,}" + (f"+{phase.spare_nodes * plan.gpus_per_node:,}" if phase.spare_nodes else ""),
+            f"{phase.gpus:,}" + (f" + {phase.spare_nodes * plan.gpus_per_node:,} spare" if phase.spare_nodes else ""),
             f"{phase.tensor}",
             f"{phase.pipeline}" + (f"×{phase.virtual_pipeline}" if phase.virtual_pipeline > 1 else ""),
             f"{phase.context}",

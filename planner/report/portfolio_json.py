@@ -192,6 +192,7 @@ def _bill(portfolio: Portfolio, bill: Bill) -> dict[str, Any]:
     cells, pools = bill.by("team", "quarter"), bill.by("pool")
 
     def row(team: str) -> dict[str, str]:
+        """One team by quarter and in all."""
         by_quarter = [cells.get((team, number), Decimal(0)) for number in range(len(names))]
         figures = {name: usd_text(usd) for name, usd in zip(names, by_quarter, strict=True)}
         return figures | {"total": usd_text(sum(by_quarter, Decimal(0)))}

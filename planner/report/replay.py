@@ -17,7 +17,7 @@ from planner.report.console import print_report
 from planner.report.policies import POLICIES
 from planner.report.tables import text_table
 from planner.simulate.closed_form import QUANTILES, Expectation, expected
-from planner.simulate.job import Job
+from planner.simulate.job import SimulatedJob
 from planner.simulate.replay import PolicyOutcome, figures
 from planner.simulate.timelines import STATES, progress_over_time, sampled, strips
 from planner.units import (
@@ -43,7 +43,7 @@ MARKS: Final = "·▒█▓×"
 class Replay:
     """What was replayed, and how."""
 
-    job: Job
+    job: SimulatedJob
     outcomes: tuple[PolicyOutcome, ...]
     """The plan's own policy first."""
     runs: int
@@ -51,7 +51,7 @@ class Replay:
     traces: tuple[str, ...]
 
 
-def state_names(job: Job) -> tuple[str, ...]:
+def state_names(job: SimulatedJob) -> tuple[str, ...]:
     """What a run does, in the order of `STATES`; nodes that stay are named by how they are bought."""
     buys_on_demand = any(phase.on_demand_nodes for phase in job.phases)
     steady = "on demand" if not job.reserved_nodes else "reserved and on demand" if buys_on_demand else "reserved"
@@ -75,7 +75,6 @@ def replay_document(found: Replay) -> dict[str, Any]:
         "runs": found.runs,
         "seed": found.seed,
         "traces": list(found.traces),
-        "assumed": list(job.assumed),
     }
 
 
@@ -105,7 +104,7 @@ def _expectation(one: Expectation | None) -> dict[str, Any] | None:
     }
 
 
-def _break_even(job: Job) -> str | None:
+def _break_even(job: SimulatedJob) -> str | None:
     """Spot price per node-hour above which on-demand nodes are cheaper than the plan's policy; None without spot."""
     if job.policy in WITHOUT_BREAK_EVEN or job.spot_usd is None or job.on_demand_usd is None:
         return None
@@ -116,7 +115,7 @@ def _break_even(job: Job) -> str | None:
     return usd_text(float(break_even_price(np.asarray(other), np.asarray(fixed), np.asarray(spot_hours))))
 
 
-def _break_even_rate(job: Job) -> float | None:
+def _break_even_rate(job: SimulatedJob) -> float | None:
     """Preemptions per node and day, at the same availability, above which on-demand nodes are cheaper; None if none."""
     spot = job.spot
     if job.policy in WITHOUT_BREAK_EVEN or spot is None or job.on_demand_usd is None:
@@ -138,7 +137,7 @@ RATES: Final = (1e-3, 500.0)
 ALMOST: Final = 0.999
 
 
-def _spot_hours(job: Job, cost: float) -> float:
+def _spot_hours(job: SimulatedJob, cost: float) -> float:
     """Node-hours on spot: what a dollar more per hour would add to the cost, which is linear in the price."""
     dearer = replace(job, spot_usd=(job.spot_usd or 0) + 1)
     return float(expected(dearer, job.policy).moments.usd) - cost
@@ -246,7 +245,7 @@ def _mark(low: float, median: float, high: float, bottom: float, top: float, *, 
     return "|" if at_limit else " "
 
 
-def _strips(job: Job, own: PolicyOutcome) -> Iterator[RenderableType]:
+def _strips(job: SimulatedJob, own: PolicyOutcome) -> Iterator[RenderableType]:
     """Some runs, each a line of what it did over time."""
     legend = "  ".join(f"{mark} {name}" for mark, name in zip(MARKS, state_names(job), strict=True))
     yield Text(f"single runs: {legend}")
@@ -273,5 +272,3 @@ def note_lines(found: Replay) -> Iterator[str]:
         yield "A trace's largest number of nodes stands for all spot nodes; after its end it begins again."
     elif job.spot and not job.spot.traced:
         yield "No public trace covers this device: its spot figures are a proxy device's, of another time."
-    for line in job.assumed:
-        yield f"Assumed: {line}."

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import Final
 
-from planner.plans.document_parts import MoneyForTimePart, SensitivityPart, Worth
+from planner.plans.document_parts import GainPart, MoneyForTimePart, RulePart, SensitivityPart
 from planner.units import (
     SECONDS_PER_DAY,
     SECONDS_PER_HOUR,
@@ -24,6 +25,13 @@ def worth_lines(found: Sequence[SensitivityPart]) -> Iterator[str]:
     for one in found:
         line = f"{step_in_words(one)} more: {gain_words(one.worth)}"
         yield _next_point(one.worth, line) if isinstance(one.worth, MoneyForTimePart) else line
+
+
+def rule_lines(found: Sequence[RulePart]) -> Iterator[str]:
+    """A line for every rule on layouts and nodes."""
+    for one in found:
+        more = "" if one.more_gib is None else f" ({ceil(10 * one.more_gib) / 10:.1f} GiB more a device)"
+        yield f"{one.rule} {one.before} → {one.after}{more}: {gain_words(one.worth)}"
 
 
 def step_in_words(found: SensitivityPart) -> str:
@@ -51,13 +59,18 @@ def _next_point(worth: MoneyForTimePart, line: str) -> str:
     return f"{following}; {line}" if step.more <= worth.more else f"{line}; {following}"
 
 
-def gain_words(worth: Worth) -> str:
+NOTHING_GAINED: Final = ("saves nothing", "no sooner", "no more tokens")
+"""What is gained where it is nothing: of dollars, seconds, tokens."""
+
+
+def gain_words(worth: GainPart) -> str:
     """What is gained, in words."""
     gain = float(worth.gain)
+    no_dollars, no_time, no_tokens = NOTHING_GAINED
     match worth.unit:
         case "USD":
-            return f"{format_money(worth.gain)} less" if gain >= 1 else "saves nothing"
+            return f"{format_money(worth.gain)} less" if gain >= 1 else no_dollars
         case "s":
-            return f"{format_duration(gain)} sooner" if gain >= 1 else "no sooner"
+            return f"{format_duration(gain)} sooner" if gain >= 1 else no_time
         case "tokens":
-            return f"{format_count(gain)} tokens more" if gain >= 1 else "no more tokens"
+            return f"{format_count(gain)} tokens more" if gain >= 1 else no_tokens

@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from importlib.util import find_spec
 from io import BytesIO, StringIO
@@ -31,7 +32,7 @@ class Formula:
         return NUMBER
 
 
-Cell = str | int | float | Decimal | Formula | None
+Cell = str | int | float | Decimal | date | Formula | None
 
 
 @dataclass(frozen=True)

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
-from io import BytesIO, StringIO
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import Final
 
-from planner.errors import InputError
 from planner.plans.document import PlanDocument
-from planner.plans.plan_part import PlanFigures, PlanPart, PurchaseLine, SpendPart
-from planner.prices.table import is_formula
+from planner.plans.phase_part import PurchaseLine
+from planner.plans.plan_part import PlanFigures, PlanPart, SpendPart
+from planner.report import sheets
 from planner.report.assumed import assumed_rows
 from planner.report.bill import printed_bill
+from planner.report.bill_sheet import AMOUNT, in_gigabytes, moved
 from planner.report.dates import dated, schedule_lines
 from planner.report.grants import grant_line
 from planner.report.near_optimal import near_optimal_lines
 from planner.report.plan_text import limit_rows
+from planner.report.sheets import MONEY, NUMBER, PER_CENT, Cell, Formula, Sheet
 from planner.report.spend import quarter_of, spend_lines, spend_rows
 from planner.units import SECONDS_PER_DAY, format_money, price_text, usd_text
 
-if TYPE_CHECKING:
-    from openpyxl.worksheet.worksheet import Worksheet
-
-BILL: Final = (
+HEADINGS: Final = (
     *("phase", "bought", "offer", "nodes", "GPUs per node"),
     *("USD per GPU-hour", "paid hours", "wall hours", "USD"),
 )
@@ -31,74 +28,55 @@ BILL: Final = (
 
 
 def csv_text(plan: PlanFigures) -> str:
-    """The bill, a row per purchase; amounts recompute from the figures beside them."""
-    stream = StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow((*BILL, "note", "begin", "end"))
+    """The bill, a row per purchase and per move; amounts recompute from the figures beside them."""
+    rows: list[tuple[object, ...]] = [(*HEADINGS, "note", "begin", "end")]
     for one in plan.purchases:
         figures = (price_text(one.usd_per_gpu_hour), repr(one.hours), repr(one.wall_hours), usd_text(one.cost_usd))
-        nodes, days = (one.nodes, one.gpus_per_node), (one.start, one.end)
-        writer.writerow((*map(as_text, _names(one)), *nodes, *figures, one.note, *days))
-    return stream.getvalue()
+        rows.append((*_names(one), one.nodes, one.gpus_per_node, *figures, one.note, one.start, one.end))
+    for move in plan.moves:
+        if move.cost_usd:
+            names = (move.phase, "moving", f"{in_gigabytes(move.bytes)} at ${move.usd_per_gb}/GB")
+            rows.append((*names, *[None] * 5, usd_text(move.cost_usd), "", None, None))
+    return sheets.csv_text(rows)
 
 
 def _names(one: PurchaseLine) -> tuple[str, str, str]:
     return one.of_phase or "all phases", one.kind.replace("_", "-"), one.offer
 
 
-def as_text(value: str) -> str:
-    """A text as a cell holds it; what a spreadsheet would take for a formula is kept a text."""
-    shown = "".join(one for one in value if one.isprintable())
-    return f"'{shown}" if is_formula(shown) else shown
-
-
 def workbook(document: PlanDocument, plan: PlanPart) -> bytes:
     """A workbook: the bill in live formulas, phases, runners-up, assumptions. Raises InputError without openpyxl."""
-    try:
-        from openpyxl import Workbook  # noqa: PLC0415  (only workbooks need it)
-    except ImportError:
-        fix = "pip install openpyxl, or from a checkout pip install '.[xlsx]'"
-        raise InputError("workbooks need openpyxl, which is not installed", fix=fix) from None
-    book = Workbook()
-    sheet: Any = book.active
-    sheet.title = "Bill"
-    _bill_sheet(sheet, plan)
-    if plan.start:
-        _spend_sheet(book.create_sheet("Spend"), plan.spend)
-    for title, rows in _tables(document, plan):
-        _filled(book.create_sheet(title), rows)
-    content = BytesIO()
-    book.save(content)
-    return content.getvalue()
+    spend = (_spend_sheet(plan.spend),) if plan.start else ()
+    return sheets.workbook((_bill_sheet(plan), *spend, *_sheets(document, plan)))
 
 
-def _bill_sheet(sheet: Worksheet, plan: PlanFigures) -> None:
-    """Every purchase with its amount as a formula, and the total as their sum."""
-    _filled(sheet, [BILL])
-    for row, one in enumerate(plan.purchases, start=2):
+def _bill_sheet(plan: PlanFigures) -> Sheet:
+    """Every purchase with its amount as a formula, what moves cost, and the total as their sum."""
+    rows: list[tuple[Cell, ...]] = []
+    for one in plan.purchases:
         figures = (one.nodes, one.gpus_per_node, float(price_text(one.usd_per_gpu_hour)), one.hours, one.wall_hours)
-        sheet.append([*map(as_text, _names(one)), *figures, f"=ROUND(D{row}*E{row}*F{row}*G{row},2)"])
-    last = len(plan.purchases) + 1
-    sheet.append(["total", *[None] * 7, f"=SUM(I2:I{last})"])
-    for row in range(2, last + 2):
-        sheet.cell(row, len(BILL)).number_format = "#,##0.00"
+        rows.append((*_names(one), *figures, AMOUNT))
+    for move in plan.moves:
+        if move.cost_usd:
+            amount = moved(move.bytes, move.usd_per_gb)
+            rows.append((move.phase, "moving", in_gigabytes(move.bytes), *[None] * 5, amount))
+    rows.append(("total", *[None] * 7, Formula(f"=SUM(I2:I{len(rows) + 1})")))
+    return Sheet("Bill", HEADINGS, rows, {"USD": MONEY})
 
 
-def _spend_sheet(sheet: Worksheet, spend: SpendPart) -> None:
+def _spend_sheet(spend: SpendPart) -> Sheet:
     """What is due by month, and each quarter and the total as formulas over the months."""
-    _filled(sheet, [("month", "USD", "quarter", "USD of the quarter")])
     quarters = [quarter_of(one.month) for one in spend.months]
+    rows: list[tuple[Cell, ...]] = []
     for row, (month, quarter) in enumerate(zip(spend.months, quarters, strict=True), start=2):
         first = quarters.index(quarter) + 2
         is_last = row - 1 == len(quarters) or quarters[row - 1] != quarter
-        of_quarter = (quarter, f"=SUM(B{first}:B{row})") if is_last else (None, None)
-        sheet.append((month.month, float(month.usd), *of_quarter))
-    sheet.append(("total", f"=SUM(B2:B{len(quarters) + 1})"))
-    for cell in (*sheet["B"], *sheet["D"]):
-        cell.number_format = "#,##0.00"
-    sheet.append(())
-    for line in spend_lines(spend):
-        sheet.append((as_text(line),))
+        of_quarter = (quarter, Formula(f"=SUM(B{first}:B{row})")) if is_last else (None, None)
+        rows.append((month.month, float(month.usd), *of_quarter))
+    rows.append(("total", Formula(f"=SUM(B2:B{len(quarters) + 1})"), None, None))
+    rows += [(None,) * 4, *((line, None, None, None) for line in spend_lines(spend))]
+    headings = ("month", "USD", "quarter", "USD of the quarter")
+    return Sheet("Spend", headings, rows, {"USD": MONEY, "USD of the quarter": MONEY})
 
 
 def _spend_markdown(spend: SpendPart) -> Iterator[str]:
@@ -110,33 +88,23 @@ def _spend_markdown(spend: SpendPart) -> Iterator[str]:
     yield from (f"\n{_plain(line)}" for line in spend_lines(spend))
 
 
-def _tables(document: PlanDocument, plan: PlanPart) -> Iterator[tuple[str, Sequence[Sequence[object]]]]:
-    """The other sheets by title."""
-    degrees = list(plan.phases[0].degrees)
+def _sheets(document: PlanDocument, plan: PlanPart) -> Iterator[Sheet]:
+    """Phases, the best plan of every accelerator, and what is assumed."""
+    degrees = tuple(plan.phases[0].degrees)
     phases = [
         (one.name, one.gpus, *(one.degrees[name] for name in degrees), one.step_seconds, one.steps,
          one.wall_seconds / SECONDS_PER_DAY, one.start, one.end, one.mfu)
         for one in plan.phases
     ]  # fmt: skip
-    yield "Phases", [("phase", "GPUs", *degrees, "seconds a step", "steps", "days", "begin", "end", "MFU"), *phases]
+    last = ("seconds a step", "steps", "days", "begin", "end", "MFU")
+    yield Sheet("Phases", ("phase", "GPUs", *degrees, *last), phases, {"days": NUMBER, "MFU": PER_CENT})
     found: list[PlanFigures] = [plan, *(one.plan for one in document.alternatives if one.plan)]
     others = [
-        (one.accelerator, one.placement.title, one.gpus, one.wall_seconds / SECONDS_PER_DAY, float(one.cost_usd))
+        (one.accelerator, one.placement.title, one.gpus, one.wall_seconds / SECONDS_PER_DAY, one.cost_usd)
         for one in found
     ]
-    yield "Accelerators", [("accelerator", "place", "GPUs", "days", "USD"), *others]
-    yield "Assumed", [("what", "figure"), *assumed_rows(document.assumed)]
-
-
-def _filled(sheet: Worksheet, rows: Sequence[Sequence[object]]) -> None:
-    """Rows under bold headings that stay in sight."""
-    from openpyxl.styles import Font  # noqa: PLC0415  (only workbooks need it)
-
-    for row in rows:
-        sheet.append([as_text(one) if isinstance(one, str) else one for one in row])
-    for cell in sheet[1]:
-        cell.font = Font(bold=True)
-    sheet.freeze_panes = "A2"
+    yield Sheet("Accelerators", ("accelerator", "place", "GPUs", "days", "USD"), others, {"days": NUMBER, "USD": MONEY})
+    yield Sheet("Assumed", ("what", "figure"), list(assumed_rows(document.assumed)), {})
 
 
 def markdown_text(document: PlanDocument, plan: PlanPart) -> str:

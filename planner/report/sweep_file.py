@@ -14,8 +14,8 @@ from typing import BinaryIO, Final
 
 from planner.errors import InputError, Place
 from planner.explore.sweep_option import Varied
-from planner.explore.whatif import Cell, Part
-from planner.files import replacing
+from planner.explore.whatif import Cell, SweepPart
+from planner.files import readable, replacing
 from planner.report.whatif import headings, row_of
 
 TOGETHER: Final = 10_000
@@ -25,7 +25,7 @@ NUMBERS: Final = {"gpus": int, "wall_seconds": float, "tokens": int, "spot_share
 """Columns of a Parquet file that hold numbers; money and the varied values are text, as in every answer."""
 
 
-def write_sweep(path: str, axes: Sequence[Varied], cells: Iterable[Cell], part: Part | None, count: int) -> None:
+def write_sweep(path: str, axes: Sequence[Varied], cells: Iterable[Cell], part: SweepPart | None, count: int) -> None:
     """Writes a row per cell to a file that ends in `.csv` or `.parquet`, whole or not at all; `count`: of cells.
 
     A part, which only CSV can be, says in its first line which one it is. Raises InputError.
@@ -97,11 +97,8 @@ class _Piece:
     @classmethod
     def read(cls, path: str) -> _Piece:
         """What a file says that it is. Raises InputError."""
-        try:
-            with Path(path).open(encoding="utf-8", newline="") as file:
-                first, head = file.readline(200), file.readline(10_000)
-        except (OSError, ValueError) as error:
-            raise InputError(f"cannot read it: {error}", place=Place(path), fix="give the path of a part") from None
+        with readable(Place(path), "give the path of a part"), Path(path).open(encoding="utf-8", newline="") as file:
+            first, head = file.readline(200), file.readline(10_000)
         found = re.fullmatch(r"# part ([0-9]{1,6}) of ([0-9]{1,6}), ([0-9]{1,7}) cells\n", first)
         if not found:
             fix = "give what plan whatif --part i/N --out wrote"

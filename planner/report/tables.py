@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Column, Table
 
+NO_VALUES: Final = frozenset({"", "–", "?"})
+"""What stands in a cell without a value."""
 WRAPPED: Final = 24
 """Least characters of a column whose text may take several lines."""
 
@@ -47,9 +49,20 @@ class StackedTable(Table):
         longest = max((cell_len(str(one)) for one in texts), default=0)
         return (longest if column.no_wrap else min(longest, WRAPPED)) + self.padding[1]
 
-    def _only(self, columns: list[Column], *, titled: bool) -> Table:
+    def said_once(self, *headings: str) -> Group:
+        """The table without those of the named columns in which every row has the same, and what that is below it."""
+        if len(self.rows) < 2:
+            return Group(self)
+        named = [one for one in self.columns if one.header in headings]
+        values = {str(one.header): {str(cell) for cell in one.cells} - NO_VALUES for one in named}
+        shared = {name: found for name, found in values.items() if len(found) == 1}
+        kept = [one for one in self.columns if one.header not in shared]
+        told = [f"{name} {next(iter(found))}" for name, found in shared.items()]
+        return Group(self._only(kept, titled=True), *([f"In every row: {', '.join(told)}."] if told else []))
+
+    def _only(self, columns: list[Column], *, titled: bool) -> StackedTable:
         """A table of some of the columns."""
-        part = Table(
+        part = StackedTable(
             *(one.copy() for one in columns),
             title=self.title if titled else None,
             title_justify=self.title_justify,
@@ -71,7 +84,7 @@ def text_table(
     title: str | None = None,
     header: bool = True,
     gap: int = 2,
-) -> Table:
+) -> StackedTable:
     """An empty table with these columns.
 
     `left` names the columns of words, which by default is the first only; all others hold figures and are set to the

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from planner.market.money import apportioned
+from planner.plans.plan_part import PlanFigures
 from planner.report.bill import DOLLAR
 from planner.tolerances import CENT
 from planner.units import exact, format_number, price_text
@@ -17,7 +18,7 @@ CAUSES: Final = ("price", "hours", "quantity", "scope")
 
 
 @dataclass(frozen=True)
-class Line:
+class BillFactors:
     """One purchase of a plan's document."""
 
     usd_per_gpu_hour: Decimal
@@ -45,8 +46,8 @@ class Variance:
         return dict(zip(CAUSES, apportioned([moved[cause] for cause in CAUSES], DOLLAR), strict=True))
 
 
-def variance(old: Mapping[str, Any], new: Mapping[str, Any]) -> Variance:
-    """Why the bill of a new plan's document is another than that of an old one.
+def variance(old: PlanFigures, new: PlanFigures) -> Variance:
+    """Why the bill of a new plan is another than that of an old one.
 
     Of a line that both have, each factor gets its Shapley share: its change times the mean of the other two over every
     order in which they may change.
@@ -59,26 +60,25 @@ def variance(old: Mapping[str, Any], new: Mapping[str, Any]) -> Variance:
                 parts[cause] += usd
         else:
             parts["scope"] += after[name].usd if name in after else -before[name].usd
-    total = Decimal(new["cost_usd"]) - Decimal(old["cost_usd"])
+    total = new.cost_usd - old.cost_usd
     largest = max(CAUSES, key=lambda cause: abs(parts[cause]))
     parts[largest] += total - sum(parts.values(), start=Decimal(0))
     cents = apportioned([parts[cause] for cause in CAUSES], CENT)
     return Variance(dict(zip(CAUSES, cents, strict=True)), tuple(_changed_prices(before, after)))
 
 
-Lines = Mapping[tuple[str, str, str], Line]
+Lines = Mapping[tuple[str, str, str], BillFactors]
 """By phase, way to buy and note."""
 
 
-def _lines(plan: Mapping[str, Any]) -> Lines:
+def _lines(plan: PlanFigures) -> Lines:
     """The purchases of a plan by phase, way to buy and note."""
-    per_node = Decimal(plan["gpus"]) / Decimal(plan["nodes"])
-    return {(one["phase"], one["kind"], one.get("note", "")): _line(one, per_node) for one in plan["purchases"]}
-
-
-def _line(one: Mapping[str, Any], per_node: Decimal) -> Line:
-    gpus = one["nodes"] * Decimal(one.get("gpus_per_node", per_node))
-    return Line(Decimal(one["usd_per_gpu_hour"]), exact(one["hours"]), gpus)
+    return {
+        (one.phase, one.kind, one.note): BillFactors(
+            one.usd_per_gpu_hour, exact(one.hours), Decimal(one.nodes * one.gpus_per_node)
+        )
+        for one in plan.purchases
+    }
 
 
 def _comparable(before: Lines, after: Lines) -> tuple[Lines, Lines]:
@@ -97,15 +97,15 @@ def _of(lines: Lines, phase: str) -> Lines:
     return {name: line for name, line in lines.items() if name[0] == phase}
 
 
-def _mean(lines: Lines) -> Line:
+def _mean(lines: Lines) -> BillFactors:
     """Several lines as one: their devices, at their mean hours and price; stand-ins are no devices of their own."""
     gpus = sum((line.gpus for name, line in lines.items() if not name[2]), start=Decimal(0))
     gpu_hours = sum((line.gpus * line.hours for line in lines.values()), start=Decimal(0))
     usd = sum((line.usd for line in lines.values()), start=Decimal(0))
-    return Line(usd / gpu_hours if gpu_hours else Decimal(0), gpu_hours / gpus if gpus else Decimal(0), gpus)
+    return BillFactors(usd / gpu_hours if gpu_hours else Decimal(0), gpu_hours / gpus if gpus else Decimal(0), gpus)
 
 
-def _shares(old: Line, new: Line) -> Iterator[tuple[str, Decimal]]:
+def _shares(old: BillFactors, new: BillFactors) -> Iterator[tuple[str, Decimal]]:
     """What each factor of a line changes; together they change it from the old to the new amount."""
     factors = {"price": "usd_per_gpu_hour", "hours": "hours", "quantity": "gpus"}
     for cause, own in factors.items():

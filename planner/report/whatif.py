@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Final, Literal
 
+from rich.console import Group
 from rich.measure import Measurement
 from rich.table import Table
 
@@ -18,7 +19,7 @@ from planner.report.bill import spot_share
 from planner.report.console import wide_console
 from planner.report.dates import dated
 from planner.report.document.plan import bill_document, place_document, totals_document
-from planner.report.frontier import differences
+from planner.report.frontier import differences, gpus_text
 from planner.report.tables import text_table
 from planner.units import figure_in_document, format_count, format_duration, format_money, format_share
 
@@ -144,7 +145,7 @@ def _legend(found: WhatIf) -> Iterator[str]:
         yield f"{NOT_REACHED} not reached ({len(found.missing)} of {len(found.flat)} cells)"
 
 
-def _lines(found: WhatIf) -> Table:
+def _lines(found: WhatIf) -> Group:
     """One quantity: a line per value, with what changes from the plan before."""
     counted = any(cell.problem.objective == "tokens" for cell in found.flat)
     figures = [found.axes[0].key, "cost", "time", *(["tokens"] if counted else []), "GPUs"]
@@ -158,10 +159,9 @@ def _lines(found: WhatIf) -> Table:
             continue
         figures = [format_money(plan.cost_usd), dated(plan.wall_seconds, plan.start)]
         figures += [format_count(plan.tokens)] if counted else []
-        table.add_row(
-            value, *figures, f"{plan.gpus:,}", plan.accelerator, format_share(spot_share(plan.purchases)), change
-        )
-    return table
+        share = format_share(spot_share(plan.purchases))
+        table.add_row(value, *figures, gpus_text(plan), plan.accelerator, share, change)
+    return table.said_once("accelerator", "spot")
 
 
 def changes_of(found: WhatIf) -> Iterator[str]:

@@ -13,7 +13,7 @@ from planner.availability.distributions import Distribution, Sampled
 from planner.availability.renewal import mean_length
 from planner.availability.spot_cycles import whole_interval
 from planner.simulate.closed_form import expected, spot_of, work_of
-from planner.simulate.job import Job, JobPhase
+from planner.simulate.job import SimulatedJob, SimulatedPhase
 from planner.simulate.replay import replay
 
 FEW: Final = 20.0
@@ -43,7 +43,7 @@ class JobDistribution:
     """Number of replayed runs; 0 with closed forms."""
 
 
-def distribution_of(job: Job, moments: Moments | None = None) -> JobDistribution:
+def distribution_of(job: SimulatedJob, moments: Moments | None = None) -> JobDistribution:
     """The distribution of a job under its own policy; `moments`: those of its plan, where they are known."""
     if is_replayed(job):
         return _replayed(job)
@@ -51,7 +51,7 @@ def distribution_of(job: Job, moments: Moments | None = None) -> JobDistribution
     return JobDistribution(found.delays, found.bill, 0)
 
 
-def is_replayed(job: Job) -> bool:
+def is_replayed(job: SimulatedJob) -> bool:
     """Whether the closed forms of a job are not near enough."""
     if job.policy == "progress":
         return True
@@ -63,7 +63,7 @@ def is_replayed(job: Job) -> bool:
     return expected_preemptions < FEW
 
 
-def _loses_much(job: Job) -> bool:
+def _loses_much(job: SimulatedJob) -> bool:
     """Whether few failures are expected, but some, and each may cost a large part of the job."""
     works = [work_of(job, phase) for phase in job.phases]
     whole = sum(float(work.seconds) for work in works)
@@ -72,14 +72,14 @@ def _loses_much(job: Job) -> bool:
     return SOME < failures < FEW and loss > LARGE_LOSS * whole
 
 
-def _moves_long(job: Job, phase: JobPhase) -> bool:
+def _moves_long(job: SimulatedJob, phase: SimulatedPhase) -> bool:
     """Whether a move to other nodes takes a large part of the time for which spot nodes stay."""
     spot = spot_of(job, phase)
     standstill = phase.checkpoint_seconds + phase.restart_seconds
     return spot is not None and standstill > LONG_MOVE * float(mean_length(spot.up_share, spot.up_mean))
 
 
-def _preemptions(job: Job, phase: JobPhase) -> float:
+def _preemptions(job: SimulatedJob, phase: SimulatedPhase) -> float:
     """How often the spot nodes of a phase are expected to go, at least."""
     spot = spot_of(job, phase)
     if spot is None:
@@ -91,7 +91,7 @@ def _preemptions(job: Job, phase: JobPhase) -> float:
 
 
 @lru_cache(KEPT)
-def _replayed(job: Job) -> JobDistribution:
+def _replayed(job: SimulatedJob) -> JobDistribution:
     """The simulated distribution, the same for the same job."""
     (outcome,) = replay(job, [job.policy], runs=RUNS, seed=SEED)
     return JobDistribution(Sampled(np.sort(outcome.seconds)), Sampled(np.sort(outcome.usd)), RUNS)

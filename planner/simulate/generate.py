@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from planner.availability.renewal import mean_length
-from planner.availability.spot_cycles import Capacity as Periods
+from planner.availability.spot_cycles import GangCycle
 from planner.performance.symbols import Array
 from planner.simulate.capacity import Floats, Runs
 
@@ -15,7 +15,7 @@ from planner.simulate.capacity import Floats, Runs
 class Generated:
     """Capacity of many runs, each in a zone of its own, met at a random time."""
 
-    def __init__(self, phases: Sequence[Periods], runs: int, generator: np.random.Generator) -> None:
+    def __init__(self, phases: Sequence[GangCycle], runs: int, generator: np.random.Generator) -> None:
         self._phases = phases
         self._periods = phases[0]
         self._generator = generator

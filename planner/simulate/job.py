@@ -1,31 +1,25 @@
-"""What a replay takes from a plan's JSON document: phases, prices, deadline and spot figures."""
+"""What a replay takes from a plan's document: phases, prices, deadline and spot figures."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from decimal import Decimal
 from math import floor
-from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 
 from planner.availability.checkpointing import failures_per_second, gang_preemptions_per_second
-from planner.availability.spot_policies import restart_with_spares
-from planner.catalog.reliability import load_reliability
 from planner.errors import InputError, Place
-from planner.files import read_at_most
-from planner.market.spot import SpotFigures, spot_figures
+from planner.market.spot import SpotFigures
 from planner.performance.predictive import Predictive
+from planner.plans.document import PlanDocument
+from planner.plans.phase_part import PhasePart
+from planner.plans.plan_part import PlanPart
 from planner.tolerances import SUM_ORDER
 
 Policy = Literal["steady", "wait", "fallback", "elastic", "progress"]
-POLICIES: Final = ("steady", "wait", "fallback", "elastic", "progress")
-LARGEST_PLAN: Final = 16 * 2**20
-"""Bytes of the largest plan that is read."""
-USUAL_CHECKPOINT: Final = 60.0
-"""Seconds to write a checkpoint where a plan does not say."""
 LARGEST_FIGURE: Final = 1e12
 """Largest figure in any unit: a price as well as 30,000 years in seconds."""
 LEAST_SHARE: Final = 1e-9
@@ -37,7 +31,7 @@ MAX_PHASES: Final = 100
 
 
 @dataclass(frozen=True)
-class JobPhase:
+class SimulatedPhase:
     """One phase: pure work on nodes of which some are spot nodes."""
 
     name: str
@@ -63,11 +57,11 @@ class JobPhase:
 
 
 @dataclass(frozen=True)
-class Job:
+class SimulatedJob:
     """A plan as it is executed."""
 
     policy: Policy
-    phases: tuple[JobPhase, ...]
+    phases: tuple[SimulatedPhase, ...]
     deadline_seconds: float | None
     confidence: float | None
     planned_seconds: float
@@ -80,8 +74,6 @@ class Job:
     reserved_usd: float
     reserved_nodes: int
     committed_seconds: float
-    assumed: tuple[str, ...]
-    """What the plan does not say and was taken from the catalogs or guessed, in words."""
     gpus_per_node: int = 1
     error: Predictive | None = None
     """Of real over estimated time, which runs draw; None where the estimate counts as right."""
@@ -99,89 +91,85 @@ class Job:
         return tuple(dict.fromkeys(found))
 
 
-def load_job(path: str | Path) -> Job:
-    """Reads the document that `plan solve --out` writes. Raises InputError."""
-    place = Place(str(path))
-    try:
-        text = read_at_most(path, LARGEST_PLAN + 1)
-    except OSError as error:
-        raise InputError(
-            f"cannot read it: {error.strerror}", place=place, fix="write one with plan solve --out"
-        ) from None
-    if len(text) > LARGEST_PLAN:
-        raise InputError("larger than 16 MiB, so not a plan", place=place, fix="give what plan solve --out wrote")
-    try:
-        document = json.loads(text)
-        return job_of(document)
-    except InputError as error:
-        raise InputError(error.issues[0].message, place=place, fix=error.issues[0].fix) from None
-    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-        message = f"not a plan: {type(error).__name__} {error}"[:200]
-        raise InputError(message, place=place, fix="give what plan solve --out wrote") from None
-
-
-def job_of(document: Mapping[str, Any]) -> Job:
-    """The job of a plan's document. Raises InputError when there is no plan, KeyError and the like when it is none."""
-    plan = document["plan"]
+def job_of(document: PlanDocument, source: str = "the answer") -> SimulatedJob:
+    """The job of an answer's plan; `source` is what errors call it. Raises InputError where no run can have it."""
+    plan = document.plan
     if plan is None:
-        raise InputError("it holds no plan", fix="solve the problem first; plan solve lists the smallest relaxations")
-    if len({(one.get("accelerator"), *(one.get("placement") or {}).values()) for one in plan["phases"]}) > 1:
-        raise InputError("its phases run in several places; a replay stays in one", fix="set market.together: true")
-    assumed: list[str] = []
-    prices = _prices(plan, assumed)
-    phases = tuple(_phase(plan, phase, assumed) for phase in plan["phases"][:MAX_PHASES])
-    buys_spot = any(phase.spot_nodes for phase in phases)
-    reserved = [one for one in plan["purchases"] if one["kind"] == "reserved"]
-    rate = plan.get("failures_per_1000_node_days")
-    job = Job(
-        policy=plan.get("policy") or ("wait" if buys_spot else "steady"),
+        fix = "solve the problem first; plan solve lists the smallest relaxations"
+        raise InputError("it holds no plan", place=Place(source), fix=fix)
+    if _depends_on_days(plan):
+        fix = "replay a plan on offers without from, until, closed, blocks and price periods"
+        raise InputError("it waits, pauses or pays by day; a replay knows no days", place=Place(source), fix=fix)
+    if len(plan.stays) > 1:
+        fix = "set market.together: true"
+        raise InputError("its phases run in several places; a replay stays in one", place=Place(source), fix=fix)
+    phases = tuple(_phase(plan, phase) for phase in plan.phases[:MAX_PHASES])
+    job = SimulatedJob(
+        policy=plan.policy,
         phases=phases,
-        deadline_seconds=figure(plan.get("deadline_seconds") or 0) or _deadline(document),
-        confidence=None if plan.get("confidence") is None else figure(plan["confidence"], most=1),
-        planned_seconds=figure(plan["wall_seconds"]),
-        planned_usd=figure(plan["cost_usd"]),
-        failures_per_1000_node_days=(
-            load_reliability().usual_failure_rate.failures_per_1000_node_days if rate is None else figure(rate)
-        ),
-        spot=_spot(plan, assumed) if buys_spot else None,
-        spot_usd=prices["spot"],
-        on_demand_usd=prices["on_demand"],
-        reserved_usd=prices["reserved"] or 0.0,
-        reserved_nodes=sum(int(figure(one["nodes"])) for one in reserved),
-        committed_seconds=figure(plan.get("committed_seconds") or 0),
-        assumed=tuple(dict.fromkeys(assumed)),
-        gpus_per_node=_per_node(plan),
-        error=_error(document),
+        deadline_seconds=plan.deadline_seconds,
+        confidence=plan.confidence,
+        planned_seconds=plan.wall_seconds,
+        planned_usd=float(plan.cost_usd),
+        failures_per_1000_node_days=plan.failures_per_1000_node_days,
+        spot=_spot(plan) if any(phase.spot_nodes for phase in phases) else None,
+        spot_usd=_usd(plan.prices.spot),
+        on_demand_usd=_usd(plan.prices.on_demand),
+        reserved_usd=_usd(plan.prices.reserved) or 0.0,
+        reserved_nodes=sum(one.nodes for one in plan.purchases if one.kind == "reserved"),
+        committed_seconds=plan.committed_seconds,
+        gpus_per_node=plan.gpus_per_node,
+        error=_error(document, plan),
     )
-    _check(job)
+    try:
+        _check(job)
+    except InputError as error:
+        raise InputError(error.issues[0].message, place=Place(source), fix=error.issues[0].fix) from None
     return job
 
 
-def figure(stated: float | str, *, least: float = 0.0, most: float = LARGEST_FIGURE) -> float:
-    """A number of a plan, which may be written as text. Raises ValueError when it is none or out of bounds."""
-    if not least <= (value := float(stated)) <= most:
-        raise ValueError(f"{value:g} is not from {least:g} to {most:g}")
-    return value
+def _depends_on_days(plan: PlanPart) -> bool:
+    """Whether a plan waits or pauses, or is paid by day."""
+    lines = [(one.phase, one.kind) for one in plan.purchases if not one.note]
+    in_blocks = any(one.kind == "reserved" and one.note for one in plan.purchases)
+    on_demand = [line for line in lines if line[1] == "on_demand"]
+    return bool(plan.schedule and plan.schedule.idle) or in_blocks or len(set(on_demand)) < len(on_demand)
 
 
-def _check(job: Job) -> None:
+def _usd(price: Decimal | None) -> float | None:
+    """US dollars per node-hour."""
+    return None if price is None else float(price)
+
+
+def _check(job: SimulatedJob) -> None:
     """Refuses figures that no run can have."""
-    if job.policy not in POLICIES:
-        raise InputError(f"unknown policy {str(job.policy)[:40]!r}", fix=f"known: {', '.join(POLICIES)}")
-    if job.policy == "progress" and job.deadline_seconds is None:
-        raise InputError("the policy progress needs a deadline", fix="add limits.deadline to the problem")
+    again = "solve the problem again"
     for phase in job.phases:
         if min(phase.work_seconds / LEAST_WORK, phase.nodes, phase.replicas) < 1:
-            raise InputError(
-                f"phase {phase.name!r} has no work, no nodes or no replicas", fix="solve the problem again"
-            )
+            raise InputError(f"phase {phase.name!r} has no work, no nodes or no replicas", fix=again)
     if not job.phases:
-        raise InputError("the plan has no phases", fix="solve the problem again")
+        raise InputError("the plan has no phases", fix=again)
+    if odd := next((name for name, value in _figures(job) if not 0 <= value <= LARGEST_FIGURE), None):
+        raise InputError(f"not a plan: {odd} is not from 0 to {LARGEST_FIGURE:g}", fix=again)
+    if job.spot and min(job.spot.availability, job.spot.together, job.spot.correlation) < LEAST_SHARE:
+        raise InputError("not a plan: spot nodes that are never there", fix=again)
+    if job.error and max(job.error.scale, abs(job.error.middle)) > LARGEST_LOGARITHM:
+        raise InputError("not a plan: an estimate that is off by more than a factor of 20", fix=again)
     if (interruptions := sum(_interruptions(job, phase) for phase in job.phases)) > MOST_INTERRUPTIONS:
-        raise InputError(f"{interruptions:.1e} interruptions are too many to replay", fix="solve the problem again")
+        raise InputError(f"{interruptions:.1e} interruptions are too many to replay", fix=again)
 
 
-def _interruptions(job: Job, phase: JobPhase) -> float:
+LARGEST_LOGARITHM: Final = 3.0
+"""Of an estimate's error: a factor of 20."""
+
+
+def _figures(job: SimulatedJob) -> Iterator[tuple[str, float]]:
+    """Every figure of a job and its phases by name."""
+    for part in (job, *job.phases, *([job.spot] if job.spot else [])):
+        yield from ((name, value) for name, value in vars(part).items() if isinstance(value, int | float))
+
+
+def _interruptions(job: SimulatedJob, phase: SimulatedPhase) -> float:
     """How many failures and preemptions to expect while a phase works."""
     nodes = np.asarray(float(phase.nodes))
     rate = failures_per_second(nodes, np.asarray(job.failures_per_1000_node_days))
@@ -191,92 +179,34 @@ def _interruptions(job: Job, phase: JobPhase) -> float:
     return phase.work_seconds * float(rate)
 
 
-def _error(document: Mapping[str, Any]) -> Predictive | None:
+def _error(document: PlanDocument, plan: PlanPart) -> Predictive | None:
     """The estimate's own error, where the plan's probabilities count it."""
-    stated = document.get("estimate") or {}
-    if document["plan"].get("counts") != "everything" or stated.get("log_scale") is None:
+    estimate = document.estimate
+    if plan.counts != "everything" or estimate is None or estimate.log_scale is None:
         return None
-    return Predictive(
-        figure(stated["log_scale"], most=LARGEST_LOGARITHM),
-        figure(stated.get("log_median") or 0, least=-LARGEST_LOGARITHM, most=LARGEST_LOGARITHM),
-    )
+    return Predictive(estimate.log_scale, estimate.log_median or 0.0)
 
 
-LARGEST_LOGARITHM: Final = 3.0
-"""Of an estimate's error: a factor of 20."""
-
-
-def _deadline(document: Mapping[str, Any]) -> float | None:
-    """The bound of the deadline, where the document lists it."""
-    found = [one["bound"] for one in document.get("limits", ()) if one["name"].endswith(".deadline")]
-    return figure(found[0]) if found else None
-
-
-def _phase(plan: Mapping[str, Any], phase: Mapping[str, Any], assumed: list[str]) -> JobPhase:
+def _phase(plan: PlanPart, phase: PhasePart) -> SimulatedPhase:
     """One phase with what it buys."""
-    bought = [one for one in plan["purchases"] if one["phase"] == phase["name"] and not one.get("note")]
-    nodes = {
-        kind: sum(int(figure(one["nodes"])) for one in bought if one["kind"] == kind) for kind in ("spot", "on_demand")
-    }
-    seconds = {one.name: one.seconds for one in load_reliability().restart}
-    if "checkpoint_seconds" not in phase:
-        assumed.append("a checkpoint takes 60 s and a restart what is usual: the plan does not say")
-    return JobPhase(
-        name=str(phase["name"]),
-        work_seconds=figure(phase["steps"]) * figure(phase["step_seconds"]),
-        nodes=int(figure(phase["nodes"])),
+    bought = [one for one in plan.purchases if one.of_phase == phase.name and not one.note]
+    nodes = {kind: sum(one.nodes for one in bought if one.kind == kind) for kind in ("spot", "on_demand")}
+    return SimulatedPhase(
+        name=phase.name,
+        work_seconds=phase.steps * phase.step_seconds,
+        nodes=phase.nodes,
         spot_nodes=nodes["spot"],
         on_demand_nodes=nodes["on_demand"],
-        replicas=int(figure(phase["data"])),
-        checkpoint_seconds=figure(phase.get("checkpoint_seconds", USUAL_CHECKPOINT)),
-        restart_seconds=_restart(plan, phase, seconds["synchronous-job"]),
-        startup_seconds=figure(phase.get("startup_seconds", seconds["start-up"])),
+        replicas=phase.data,
+        checkpoint_seconds=phase.checkpoint_seconds,
+        restart_seconds=phase.restart_seconds,
+        startup_seconds=phase.startup_seconds,
     )
 
 
-def _restart(plan: Mapping[str, Any], phase: Mapping[str, Any], usual: float) -> float:
-    """From an interruption to computing again; with `repair_seconds` the spare nodes may be out when one fails."""
-    rate = figure(plan.get("failures_per_1000_node_days") or 0)
-    restart = figure(phase.get("restart_seconds", usual))
-    failures = failures_per_second(np.asarray(figure(phase["nodes"])), np.asarray(rate))
-    repair, spares = figure(plan.get("repair_seconds") or 0), int(figure(phase.get("spare_nodes") or 0))
-    return float(restart_with_spares(np.asarray(restart), np.asarray(repair), failures, np.asarray(spares)))
+def _spot(plan: PlanPart) -> SpotFigures | None:
+    """How the plan's spot nodes come and go."""
+    return None if plan.spot is None else SpotFigures(**plan.spot.model_dump(include=SPOT_KEYS))
 
 
-def _per_node(plan: Mapping[str, Any]) -> int:
-    """Devices of a node."""
-    return max(1, round(figure(plan["gpus"]) / figure(plan["nodes"])))
-
-
-def _prices(plan: Mapping[str, Any], assumed: list[str]) -> dict[str, float | None]:
-    """US dollars per node-hour by kind: stated, or from the bill, or on demand three times the spot price."""
-    per_node = _per_node(plan)
-    billed = {one["kind"]: figure(one["usd_per_gpu_hour"]) * per_node for one in plan["purchases"]}
-    stated = plan.get("prices")
-    if stated is not None:
-        return {kind: None if stated.get(kind) is None else figure(stated[kind]) for kind in KINDS}
-    prices = {kind: billed.get(kind) for kind in KINDS}
-    spot = prices["spot"]
-    if spot is not None and prices["on_demand"] is None:
-        prices["on_demand"] = ON_DEMAND_OVER_SPOT * spot
-        assumed.append("on demand costs three times the spot price: the plan does not say")
-    return prices
-
-
-KINDS: Final = ("on_demand", "spot", "reserved")
-ON_DEMAND_OVER_SPOT: Final = 3.0
-
-
-def _spot(plan: Mapping[str, Any], assumed: list[str]) -> SpotFigures:
-    """The plan's own spot figures, or the catalog's of its accelerator."""
-    stated = plan.get("spot")
-    if stated is None:
-        assumed.append("spot nodes come and go as in the catalog: the plan does not say")
-        return spot_figures(plan["accelerator"], None)
-    return SpotFigures(
-        availability=figure(stated["availability"], least=LEAST_SHARE, most=1),
-        preemptions_per_node_day=figure(stated["preemptions_per_node_day"]),
-        together=figure(stated["together"], least=LEAST_SHARE, most=1),
-        correlation=figure(stated["correlation"], least=LEAST_SHARE, most=1),
-        traced=bool(stated.get("traced", False)),
-    )
+SPOT_KEYS: Final = {one.name for one in fields(SpotFigures)}

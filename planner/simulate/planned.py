@@ -5,15 +5,15 @@ from __future__ import annotations
 from planner.layouts.wall_time import interruption_rates
 from planner.plans.plan import PhasePlan, Plan
 from planner.problem.problem import Problem
-from planner.simulate.job import Job, JobPhase
+from planner.simulate.job import SimulatedJob, SimulatedPhase
 
 
-def job_of_plan(plan: Plan, problem: Problem) -> Job:
+def job_of_plan(plan: Plan, problem: Problem) -> SimulatedJob:
     """A plan as it is executed, under its own policy."""
     placement, reservation = plan.placement, plan.purchase_option.reservation
     spot_policy = plan.purchase_option.spot_policy
     has_spot = spot_policy.policy != "steady"
-    return Job(
+    return SimulatedJob(
         policy=spot_policy.policy,
         phases=tuple(_phase(plan, phase) for phase in plan.phases),
         deadline_seconds=problem.limits.deadline,
@@ -27,15 +27,14 @@ def job_of_plan(plan: Plan, problem: Problem) -> Job:
         reserved_usd=float(reservation.usd_per_node_hour) if reservation else 0.0,
         reserved_nodes=sum(one.nodes for one in plan.purchases if one.kind == "reserved"),
         committed_seconds=plan.purchase_option.committed_seconds,
-        assumed=(),
     )
 
 
-def _phase(plan: Plan, phase: PhasePlan) -> JobPhase:
+def _phase(plan: Plan, phase: PhasePlan) -> SimulatedPhase:
     """One phase with what it buys."""
     bought = [one for one in plan.purchases if one.phase == phase.name and not one.note]
     nodes = {kind: sum(one.nodes for one in bought if one.kind == kind) for kind in ("spot", "on_demand")}
-    return JobPhase(
+    return SimulatedPhase(
         name=phase.name,
         work_seconds=phase.steps * phase.step_seconds,
         nodes=phase.nodes,

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
+from itertools import chain
 from math import ceil, exp, sqrt
 from typing import Final
 
@@ -17,11 +19,14 @@ import numpy as np
 
 from planner.portfolio.instance import Array, Ints, Mode, Portfolio
 from planner.portfolio.schedule import PlacedRun, Schedule, placed_runs
+from planner.tasks import Spread, in_turn
 from planner.units import HOURS_PER_DAY
 
 SHARED: Final = 0.5
 """Share of the variance of estimate errors that all jobs have in common: see `planner.estimator.certainty`."""
 SEED: Final = 1
+DRAWS_AT_ONCE: Final = 50
+"""Draws that one process carries out at a time."""
 SLACK_DAYS: Final = 365
 """Days after the calendar that late jobs may take in a simulation."""
 
@@ -57,11 +62,15 @@ class _Draw:
     """On-demand dollars by job."""
 
 
-def replayed(portfolio: Portfolio, schedule: Schedule, draws: int, mean_delay_days: float) -> Outcomes:
-    """Carries the plan out so many times; pools that are not there at first arrive late by an exponential time."""
-    random = np.random.default_rng(SEED)
-    runs = sorted(placed_runs(portfolio, schedule), key=lambda one: (one.run.start, one.job, one.phase))
-    found = [_carried_out(portfolio, schedule, runs, random, mean_delay_days) for _ in range(draws)]
+def replayed(
+    portfolio: Portfolio, schedule: Schedule, draws: int, mean_delay_days: float, spread: Spread = in_turn
+) -> Outcomes:
+    """Carries the plan out so many times; pools that are not there at first arrive late by an exponential time.
+
+    Each draw has a seed of its own, so that `spread` may carry them out anywhere.
+    """
+    parts = [range(first, min(first + DRAWS_AT_ONCE, draws)) for first in range(0, draws, DRAWS_AT_ONCE)]
+    found = list(chain(*spread([partial(_drawn, portfolio, schedule, part, mean_delay_days) for part in parts])))
     money = [_usd_by_day(portfolio, schedule, draw) for draw in found]
     jobs = range(len(portfolio.jobs))
     return Outcomes(
@@ -72,6 +81,13 @@ def replayed(portfolio: Portfolio, schedule: Schedule, draws: int, mean_delay_da
         budgets=tuple(_budgets(portfolio, found, money)),
         money=_quantiles([float(usd.sum()) for usd in money]),
     )
+
+
+def _drawn(portfolio: Portfolio, schedule: Schedule, draws: range, mean_delay_days: float) -> list[_Draw]:
+    """Some of the draws."""
+    runs = sorted(placed_runs(portfolio, schedule), key=lambda one: (one.run.start, one.job, one.phase))
+    seeds = (np.random.default_rng([SEED, draw]) for draw in draws)
+    return [_carried_out(portfolio, schedule, runs, random, mean_delay_days) for random in seeds]
 
 
 def _quantiles(values: Sequence[float]) -> tuple[float, float, float]:

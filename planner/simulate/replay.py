@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -23,11 +24,12 @@ from planner.simulate.closed_form import (
     work_of,
 )
 from planner.simulate.generate import Generated
-from planner.simulate.job import Job, Policy
+from planner.simulate.job import Policy, SimulatedJob
 from planner.simulate.policies import Setting
 from planner.simulate.recorded import Recorded
 from planner.simulate.simulate import CAUSES, State, Watch, run_phase
 from planner.simulate.traces import Trace
+from planner.tasks import Spread, in_turn
 
 DRAWN_RUNS: Final = 8
 """Runs that are drawn as strips."""
@@ -72,24 +74,34 @@ def figures(values: Floats) -> dict[str, float]:
 
 
 def replay(
-    job: Job,
+    job: SimulatedJob,
     policies: Iterable[Policy],
     *,
     runs: int,
     seed: int,
     traces: tuple[Trace, ...] = (),
     tell: Callable[[str, float], None] | None = None,
+    spread: Spread = in_turn,
 ) -> tuple[PolicyOutcome, ...]:
-    """Every policy on the same capacity: generated, or recorded traces from random offsets; the seed decides all."""
+    """Every policy on the same capacity: generated, or recorded traces from random offsets; the seed decides all.
+
+    `spread` may carry the policies out at once; `tell` is for a replay in this process.
+    """
 
     def told(policy: Policy) -> Callable[[float], None] | None:
+        """Progress of a policy."""
         return None if tell is None else lambda share: tell(policy, share)
 
-    return tuple(_replay(job, policy, runs, seed, traces, told(policy)) for policy in policies)
+    return tuple(spread([partial(_replay, job, one, runs, seed, traces, told(one)) for one in policies]))
 
 
 def _replay(
-    job: Job, policy: Policy, runs: int, seed: int, traces: tuple[Trace, ...], tell: Callable[[float], None] | None
+    job: SimulatedJob,
+    policy: Policy,
+    runs: int,
+    seed: int,
+    traces: tuple[Trace, ...],
+    tell: Callable[[float], None] | None,
 ) -> PolicyOutcome:
     """One policy."""
     zones, events, errors = (np.random.default_rng(one) for one in np.random.SeedSequence(seed).spawn(3))
@@ -106,7 +118,7 @@ def _replay(
     return PolicyOutcome(policy, state.seconds, usd, state, job.deadline_seconds, expectation)
 
 
-def _paces(job: Job, runs: int, generator: np.random.Generator) -> Floats:
+def _paces(job: SimulatedJob, runs: int, generator: np.random.Generator) -> Floats:
     """Real over estimated time of each run's work: drawn, or 1 where the estimate counts as right."""
     if job.error is None:
         return np.ones(runs)
@@ -120,7 +132,7 @@ def _part(tell: Callable[[float], None] | None, setting: Setting) -> Callable[[f
 
 
 def _capacity(
-    job: Job, policy: Policy, runs: int, traces: tuple[Trace, ...], generator: np.random.Generator
+    job: SimulatedJob, policy: Policy, runs: int, traces: tuple[Trace, ...], generator: np.random.Generator
 ) -> Capacity:
     """The zones of all runs: recorded where there are traces, generated where not; always there without spot nodes."""
     if policy == "steady" or job.spot is None:
@@ -145,7 +157,7 @@ class Always:
         """Nothing changes with a phase."""
 
 
-def setting_of(job: Job, policy: Policy, index: int) -> Setting:
+def setting_of(job: SimulatedJob, policy: Policy, index: int) -> Setting:
     """One phase under a policy, in the figures that the simulation needs."""
     phase = job.phases[index]
     work, rates = work_of(job, phase), rates_of(job, phase)

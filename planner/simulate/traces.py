@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.errors import InputError, Place
-from planner.files import read_at_most
+from planner.files import read_whole, text_of
 from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 LARGEST_TRACE: Final = 64 * 2**20
@@ -85,18 +85,8 @@ def read_trace(path: str | Path) -> Trace:
 
 def _text(path: Path) -> str:
     """The whole file, when it is not too large to be one."""
-    place = Place(str(path))
-    try:
-        content = read_at_most(path, LARGEST_TRACE + 1)
-    except OSError as error:
-        raise InputError(f"cannot read it: {error.strerror}", place=place, fix="check the path") from None
-    if len(content) > LARGEST_TRACE:
-        fix = "cut it, or sample it with a longer gap_seconds"
-        raise InputError(f"larger than {LARGEST_TRACE // 2**20} MiB, too large for a trace", place=place, fix=fix)
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 at byte {error.start}", place=place, fix="save it as UTF-8") from None
+    fix = "give the path of a trace; cut a large one, or sample it with a longer gap_seconds"
+    return text_of(read_whole(path, LARGEST_TRACE, fix=fix), str(path))
 
 
 def _from_json(name: str, text: str) -> Trace:

@@ -10,7 +10,7 @@ import numpy as np
 from planner.performance.symbols import Array, Constants
 from planner.validation.cases import Case
 from planner.validation.metrics import MEMORIES
-from planner.validation.predict import Labels, Mask, Table, memories, settle, table_of
+from planner.validation.predict import Labels, Mask, SymbolTable, memories, settle, table_of
 from planner.validation.priors import MEMORY_PRIORS
 from planner.validation.robust_fit import robust, root_weights, solve
 
@@ -19,7 +19,7 @@ from planner.validation.robust_fit import robust, root_weights, solve
 class MemoryData:
     """Published peaks of memory: arrays of shape (rows,)."""
 
-    table: Table
+    table: SymbolTable
     measured: Array
     kinds: Labels
     """`allocated` by the framework, `reserved` by its allocator, or `device` as the driver shows it."""

@@ -25,7 +25,7 @@ FITS_WITHIN = 1.3
 
 
 @dataclass(frozen=True)
-class Table:
+class SymbolTable:
     """Cases as arrays of shape (rows,), one layout each."""
 
     architecture: Architecture
@@ -34,9 +34,9 @@ class Table:
     job: Job
     layout: Layout
 
-    def rows(self, index: Index | Mask) -> Table:
+    def rows(self, index: Index | Mask) -> SymbolTable:
         """The rows of an index or mask."""
-        return Table(
+        return SymbolTable(
             take(self.architecture, index),
             take(self.device, index),
             take(self.software, index),
@@ -44,7 +44,7 @@ class Table:
             take(self.layout, index),
         )
 
-    def scaled(self, efficiency: Array) -> Table:
+    def scaled(self, efficiency: Array) -> SymbolTable:
         """The same with matrix products faster by a factor per row."""
         faster = replace(
             self.device,
@@ -54,9 +54,9 @@ class Table:
         return replace(self, device=faster)
 
 
-def table_of(cases: Sequence[Case]) -> Table:
+def table_of(cases: Sequence[Case]) -> SymbolTable:
     """The cases' first layouts as a table."""
-    return Table(
+    return SymbolTable(
         stack([case.architecture for case in cases]),
         stack([case.device for case in cases]),
         stack([case.software for case in cases]),
@@ -65,12 +65,12 @@ def table_of(cases: Sequence[Case]) -> Table:
     )
 
 
-def times(table: Table, constants: Constants) -> StepTime:
+def times(table: SymbolTable, constants: Constants) -> StepTime:
     """Step times of all rows."""
     return step_time(table.architecture, table.device, table.software, table.job, table.layout, constants)
 
 
-def memories(table: Table, constants: Constants) -> Memory:
+def memories(table: SymbolTable, constants: Constants) -> Memory:
     """Peak memory of all rows."""
     return memory(table.architecture, table.software, table.job, table.layout, constants)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from planner.catalog.files import catalog_directory
 from planner.errors import InputError, Issue, Place
-from planner.files import read_at_most
+from planner.files import read_whole, text_of
 
 MAX_BYTES = 64 * 2**20
 MAX_CELL = 20_000
@@ -103,17 +103,7 @@ def read_published(path: Path) -> list[PublishedRow]:
 
 def published_text(path: Path) -> str:
     """The text of a CSV. Raises InputError when it cannot be read, is not UTF-8 or over 64 MiB."""
-    try:
-        content = read_at_most(path, MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise InputError(f"{path} is larger than {MAX_BYTES // 2**20} MiB", fix="split the file")
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"byte {error.start} is not UTF-8", place=Place(str(path)), fix="save the file as UTF-8"
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}", fix="check the path") from None
+    return text_of(read_whole(path, MAX_BYTES, fix="give the path of a file; split a large one"), str(path))
 
 
 def parse_published(text: str, name: str) -> list[PublishedRow]:

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from planner.catalog.calibration import Kind, Reliability, Spread
+from planner.catalog.calibration import Coverage, Kind, Spread
 from planner.performance.predictive import CONFIDENCE, LARGE, NORMAL_80, Predictive, Unseen, predictive
 from planner.performance.symbols import Array
 from planner.validation.cases import Case
@@ -174,9 +174,9 @@ def unseen_spreads(data: TimeData, views: Sequence[Array], drift: tuple[float, f
     return [found[label] for label in labels]
 
 
-def reliability_of(data: TimeData, errors: Array, spreads: Sequence[Spread]) -> tuple[Reliability, ...]:
+def reliability_of(data: TimeData, errors: Array, spreads: Sequence[Spread]) -> tuple[Coverage, ...]:
     """Coverage of unseen runs at each confidence, one vote per configuration."""
     return tuple(
-        Reliability(confidence=one, coverage=float(np.mean(held(data, errors, spreads, one)[data.scored])))
+        Coverage(confidence=one, coverage=float(np.mean(held(data, errors, spreads, one)[data.scored])))
         for one in CONFIDENCES
     )

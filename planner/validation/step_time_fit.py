@@ -10,7 +10,7 @@ import numpy as np
 from planner.performance.symbols import Array, Constants
 from planner.validation.cases import Case
 from planner.validation.metrics import measured_seconds
-from planner.validation.predict import Index, Mask, Table, settle, table_of, times
+from planner.validation.predict import Index, Mask, SymbolTable, settle, table_of, times
 from planner.validation.priors import DEVICE_SD, TIME_PRIORS, VENDOR_MEAN, VENDOR_SD, hand_set
 from planner.validation.robust_fit import robust, root_weights, solve
 
@@ -20,7 +20,7 @@ class TimeData:
     """Cases with a measured step time, as the fit needs them; arrays have shape (cases,)."""
 
     cases: tuple[Case, ...]
-    tables: tuple[tuple[Index, Table], ...]
+    tables: tuple[tuple[Index, SymbolTable], ...]
     """Row numbers and table of the dense and of the mixture-of-experts cases, so that dense ones skip experts."""
     measured: Array
     sources: tuple[str, ...]
@@ -66,7 +66,7 @@ def subset(data: TimeData, mask: Mask) -> TimeData:
     """The cases of a mask; device and vendor numbers stay those of the whole."""
     chosen = np.flatnonzero(mask)
     position = {int(row): new for new, row in enumerate(chosen)}
-    tables: list[tuple[Index, Table]] = []
+    tables: list[tuple[Index, SymbolTable]] = []
     for rows, table in data.tables:
         inside = np.asarray([int(row) in position for row in rows], dtype=bool)
         if inside.any():

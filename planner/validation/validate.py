@@ -6,8 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from planner.performance.evaluate import constants_of
 from planner.performance.own_runs import paced, traits_of, with_own_runs
 from planner.performance.predictive import NORMAL_80, Predictive, predictive, software_deviation
 from planner.performance.symbols import Constants
+from planner.tasks import Spread, in_turn
 from planner.validation.cases import Case, case_of, group
 from planner.validation.imputation import Skipped
 from planner.validation.memory_fit import memory_kind
@@ -109,7 +112,9 @@ def _error(case: Case, calibration: Calibration) -> Predictive:
         unseen_of(case),
         release=month_of(case),
         device_deviation=device_deviation(calibration, case.accelerator),
-        software_deviation=software_deviation(case.stack.generic, calibration.constants["generic_stack"]),
+        software_deviation=software_deviation(
+            case.stack.generic, calibration.constants["generic_stack"], moe=float(case.architecture.experts) > 0
+        ),
     )
     return predictive(calibration.spread, with_own_runs(run, calibration.own_runs, traits_of_case(case)))
 
@@ -151,14 +156,19 @@ def _efficient(case: Case, calibration: Calibration) -> Case:
     return replace(case, device=paced(device, calibration.own_runs, traits_of_case(case)))
 
 
-def validate(path: Path, calibration: Calibration) -> Validation:
+CASES_AT_ONCE: Final = 500
+"""Cases that are predicted in one table: the same number in one process as in many, so that the last digits agree."""
+
+
+def validate(path: Path, calibration: Calibration, spread: Spread = in_turn) -> Validation:
     """Predicts every row of a file of published runs. Raises InputError when the file cannot be read."""
     groups = group(read_published(path))
     cases, reasons = _cases_of(groups)
     dense = [case for case in cases.values() if not _is_moe(case)]
     moe = [case for case in cases.values() if _is_moe(case)]
     constants = constants_of(calibration)
-    found = [one for kind in (dense, moe) for one in predict_cases(kind, constants, calibration)]
+    parts = [part for kind in (dense, moe) for part in _parts(kind)]
+    found = list(chain(*spread([partial(predict_cases, part, constants, calibration) for part in parts])))
     reasons |= {p.case.configuration: CONTRADICTION for p in found if not _is_possible(p)}
     predictions = {p.case.configuration: p for p in found if _is_possible(p)}
     rows = [row for members in groups for row in _predicted_rows(members, predictions, reasons)]
@@ -167,6 +177,11 @@ def validate(path: Path, calibration: Calibration) -> Validation:
 
 
 CONTRADICTION = "the row's figures contradict each other"
+
+
+def _parts(cases: Sequence[Case]) -> list[Sequence[Case]]:
+    """The cases in parts of a fixed size."""
+    return [cases[first : first + CASES_AT_ONCE] for first in range(0, len(cases), CASES_AT_ONCE)]
 
 
 def _cases_of(groups: Sequence[tuple[PublishedRow, ...]]) -> tuple[dict[str, Case], dict[str, str]]:

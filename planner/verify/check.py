@@ -5,7 +5,7 @@ Nothing of the search is used here: no columns, no grids, no dominance, no fixed
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -26,9 +26,11 @@ from planner.performance.symbols import Array, Layout
 from planner.plans.moves import BYTES_PER_GB, BYTES_PER_TOKEN, usd_per_gb
 from planner.plans.plan import PhasePlan, Plan
 from planner.plans.plan_error import counts_error, kept_with_error
+from planner.plans.purchases import Purchase
 from planner.problem.problem import Problem, Risk
 from planner.tolerances import CENT, SUM_ORDER
 from planner.units import GIB
+from planner.verify.calendar import calendar_faults, on_demand_usd, reserved_seconds
 from planner.verify.validity import layout_rules, machine_rules
 
 
@@ -60,7 +62,8 @@ def violations(problem: Problem, plan: Plan) -> tuple[str, ...]:
         ),
         *_stays(problem, plan),
         *_moves(problem, workload, plan),
-        *_cost(plan),
+        *calendar_faults(problem, plan),
+        *_cost(problem, plan),
         *_spares(problem, plan),
         *limits_broken(problem, plan),
     )
@@ -109,7 +112,8 @@ def _stays(problem: Problem, plan: Plan) -> Iterator[str]:
             phase = plan.phases[index]
             if phase.purchase_option != stay.purchase_option or phase.begins != stay.begins_with(index):
                 yield f"{phase.name}: it is not bought with its stay"
-    if len(plan.stays) > 1 and (problem.market.together or problem.objective == "tokens"):
+    ways = {id(stay.purchase_option) for stay in plan.stays}
+    if len(ways) > 1 and (problem.market.together or problem.objective == "tokens"):
         yield "the job moves, and must stay together"
 
 
@@ -178,12 +182,12 @@ def _purchases(plan: Plan, index: int) -> Iterator[str]:
     phase = plan.phases[index]
     placement, reserved = phase.purchase_option.placement, _reserved_nodes(plan, index)
     of_phase = [one for one in plan.purchases if one.phase == phase.name and not one.note]
-    bought, needed = sum(one.nodes for one in of_phase), phase.nodes + phase.spare_nodes
+    bought, needed = sum(_nodes_of(of_phase, kind) for kind in ("on_demand", "spot")), phase.nodes + phase.spare_nodes
     if not bought <= needed <= bought + reserved:
         yield f"{phase.name}: {bought} nodes bought and {reserved} reserved for {needed}"
     if needed > placement.nodes or reserved > placement.nodes:
         yield f"{phase.name}: more nodes than the {placement.nodes} that there are"
-    spot = sum(one.nodes for one in of_phase if one.kind == "spot")
+    spot = _nodes_of(of_phase, "spot")
     if spot > placement.spot_nodes:
         yield f"{phase.name}: more spot nodes than the {placement.spot_nodes} that there are"
 
@@ -210,8 +214,9 @@ def _figures(workload: Workload, work: PhaseWork, phase: PhasePlan) -> Iterator[
 
 def _times(workload: Workload, phase: PhasePlan) -> Iterator[str]:
     """Wall time and what is paid of it are what the equations give."""
-    run = _run(workload, phase)
-    claimed = (phase.wall_seconds, phase.spot_seconds, phase.replaced_seconds)
+    run, pauses = _run(workload, phase), len(phase.spans) - 1
+    overhead = pauses * (phase.checkpoint_seconds + phase.restart_seconds)
+    claimed = (phase.wall_seconds - overhead, phase.spot_seconds - overhead, phase.replaced_seconds)
     for what, growth, value in zip(
         ("wall", "spot", "stand-in"), (run.wall, run.spot, run.replaced), claimed, strict=True
     ):
@@ -241,23 +246,26 @@ def _symbols(workload: Workload, phase: PhasePlan) -> Layout:
     )
 
 
-def _cost(plan: Plan) -> Iterator[str]:
+def _cost(problem: Problem, plan: Plan) -> Iterator[str]:
     """The bill is what the nodes cost for the time of each phase, at the placement's own prices."""
-    expected = sum((expected_usd(plan, phase) for phase in plan.phases), start=_reservation_usd(plan))
+    expected = sum((expected_usd(problem, plan, phase) for phase in plan.phases), start=_reservation_usd(plan))
     expected += sum(float(move.cost_usd) for move in plan.moves)
     if abs(expected - float(plan.cost_usd)) > float(CENT / 2 * len(plan.purchases)) + SUM_ORDER * expected:
         yield f"the bill is ${expected:.2f}, not ${plan.cost_usd}"
 
 
-def expected_usd(plan: Plan, phase: PhasePlan) -> float:
+def expected_usd(problem: Problem, plan: Plan, phase: PhasePlan) -> float:
     """What a phase's on-demand and spot nodes cost for the times that they are paid."""
     bought = [one for one in plan.purchases if one.phase == phase.name and not one.note]
-    nodes = {kind: sum(one.nodes for one in bought if one.kind == kind) for kind in ("on_demand", "spot")}
+    nodes = {kind: _nodes_of(bought, kind) for kind in ("on_demand", "spot")}
     on_demand_time = nodes["on_demand"] * phase.wall_seconds + nodes["spot"] * phase.replaced_seconds
-    spot_time = nodes["spot"] * phase.spot_seconds
-    placement = phase.purchase_option.placement
-    on_demand, spot = placement.on_demand, placement.spot
-    return float(node_hours_usd(1, on_demand, on_demand_time) + node_hours_usd(1, spot, spot_time))
+    spot_time, spot = nodes["spot"] * phase.spot_seconds, phase.purchase_option.placement.spot
+    return on_demand_usd(problem, phase, on_demand_time) + float(node_hours_usd(1, spot, spot_time))
+
+
+def _nodes_of(bought: Iterable[Purchase], kind: str) -> int:
+    """Nodes of one kind that a phase buys; a line for each price of its time has the same ones."""
+    return max((one.nodes for one in bought if one.kind == kind), default=0)
 
 
 def _reservation_usd(plan: Plan) -> float:
@@ -266,8 +274,7 @@ def _reservation_usd(plan: Plan) -> float:
     for stay in plan.stays:
         reservation = stay.purchase_option.reservation
         if reservation is not None and stay.reserved:
-            wall = sum(plan.phases[index].wall_seconds for index in stay.phases)
-            paid = max(wall, reservation.committed_seconds)
+            paid = reserved_seconds(plan, stay)
             total += float(node_hours_usd(stay.reserved, reservation.usd_per_node_hour, paid))
     return total
 
@@ -309,7 +316,8 @@ def kept_seconds(workload: Workload, plan: Plan, risk: Risk) -> float:
     """The wall time that a plan keeps as surely as is asked for, by the equations alone; else the expected one."""
     if risk.confidence is None:
         return plan.wall_seconds
-    runs, moving = [_run(workload, phase) for phase in plan.phases], sum(move.wall_seconds for move in plan.moves)
+    runs = [_run(workload, phase) for phase in plan.phases]
+    moving = sum(move.wall_seconds for move in plan.moves) + plan.idle_seconds
     pairs = list(zip(runs, plan.phases, strict=True))
     if counts_error(risk):
         return moving + float(sum((_kept(workload, *pair, risk.confidence) for pair in pairs), np.zeros(1))[0])

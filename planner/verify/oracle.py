@@ -92,6 +92,7 @@ def best_value(problem: Problem, fastest: FastestLayouts | None = None) -> float
     runs: dict[Site, list[Candidates]] = {}
 
     def candidates(purchase_option: PurchaseOption) -> list[Candidates]:
+        """The layouts of each phase on the site of an option, evaluated once."""
         site = site_of(purchase_option)
         if site not in runs:
             here = [of_phase[site.machine] for of_phase in layouts]

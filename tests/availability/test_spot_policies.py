@@ -16,14 +16,14 @@ from planner.availability.completion import steady_moments
 from planner.availability.distributions import Delays, probability_within, quantile_beyond
 from planner.availability.renewal import (
     Cycle,
-    Stretch,
+    Periods,
     cycle_cubes,
     extra_preemptions,
     residual_length,
     squared_variation,
     worth_cubes,
 )
-from planner.availability.spot_cycles import Capacity, Rates, Work, capacity
+from planner.availability.spot_cycles import GangCycle, Rates, WorkLeft, capacity
 from planner.performance.normal import normal_quantile
 from planner.performance.predictive import Predictive
 from planner.performance.symbols import Array
@@ -34,13 +34,13 @@ TWO: tuple[Array, Array] = (np.asarray([0.75, 0.25]), np.asarray([0.3, 3.1]))
 RATES = Rates(spot=np.asarray(1.0), on_demand=np.asarray(3.0), fixed=np.asarray(0.0))
 
 
-def work(days: float = 30, failures: float = 1e-6) -> Work:
+def work(days: float = 30, failures: float = 1e-6) -> WorkLeft:
     """A long job with a checkpoint of a minute and a restart of ten."""
     figures = (days * DAY, 900.0, 60.0, 600.0, failures)
-    return Work(*(np.asarray(figure) for figure in figures))
+    return WorkLeft(*(np.asarray(figure) for figure in figures))
 
 
-def gang(availability: float = 0.7, hours: float = 5.0, kinds: tuple[Array, Array] = TWO) -> Capacity:
+def gang(availability: float = 0.7, hours: float = 5.0, kinds: tuple[Array, Array] = TWO) -> GangCycle:
     """Spot nodes that are there for so many hours on average."""
     rate, share = np.asarray(1 / (hours * 3600)), np.asarray(availability)
     return capacity(rate, share, np.minimum(1, share / 0.94), np.asarray(0.5), kinds, kinds)
@@ -112,7 +112,7 @@ def test_few_failures_keep_what_is_promised() -> None:
     size = 2000
     seconds, expected = draw.uniform(1, 90, size) * DAY, 10 ** draw.uniform(-3, 1.5, size)
     pauses = (10 ** draw.uniform(0, 3, size), draw.uniform(200, 2000, size))
-    job = Work(seconds, np.full(size, 900.0), *pauses, expected / seconds)
+    job = WorkLeft(seconds, np.full(size, 900.0), *pauses, expected / seconds)
     grown, found = risk.growth("steady", job, None, begins=True), steady_moments(job, np.ones(()))
     least, mean, variance = (one.start + seconds * one.each for one in (grown.least, grown.wall, grown.variance))
     for confidence in CONFIDENCES:
@@ -147,7 +147,7 @@ def test_time_and_cost_grow_evenly_with_the_work(policy: str) -> None:
 
 def test_runs_that_never_end_take_for_ever() -> None:
     """Where nodes go faster than a job restarts, the wall time is infinite and nothing is undefined."""
-    hopeless = Work(*(np.asarray([value]) for value in (0.0, 900.0, 600.0, 86400.0, 1 / 60)))
+    hopeless = WorkLeft(*(np.asarray([value]) for value in (0.0, 900.0, 600.0, 86400.0, 1 / 60)))
     grown = risk.growth("wait", hopeless, gang(), begins=True)
     assert np.isinf(grown.wall.after(1e6)).all()
     assert np.isfinite(grown.spot.after(1e6)).all()
@@ -155,7 +155,7 @@ def test_runs_that_never_end_take_for_ever() -> None:
 
 def test_nodes_that_are_hardly_ever_there_never_end_a_run() -> None:
     """Where nodes are away millions of times as long as a job works, it counts as one that never ends."""
-    job = Work(*(np.asarray([value]) for value in (0.0, 900.0, 60.0, 600.0, 1e-7)))
+    job = WorkLeft(*(np.asarray([value]) for value in (0.0, 900.0, 60.0, 600.0, 1e-7)))
     seldom = replace(gang(), away_mean=gang().away_mean * 1e9)
     assert np.isinf(risk.growth("wait", job, seldom, begins=True).wall.after(1e6)).all()
 
@@ -234,7 +234,7 @@ def test_the_quantile_of_few_losses() -> None:
 def test_third_moments_of_a_period(step: float, dead: float) -> None:
     """Those of drawn periods in which work grows evenly or by steps after a dead time."""
     share, mean = TWO
-    period = Stretch(share, mean, np.asarray([0.6, 0.8]), np.zeros(2), np.full(2, dead), np.full(2, step))
+    period = Periods(share, mean, np.asarray([0.6, 0.8]), np.zeros(2), np.full(2, dead), np.full(2, step))
     generator = np.random.default_rng(1)
     kind = (generator.random(2_000_000) < 0.25).astype(np.int64)
     length = mean[kind] * generator.standard_exponential(len(kind))
@@ -251,8 +251,8 @@ def test_third_moments_of_a_period(step: float, dead: float) -> None:
 def test_independent_periods_add_their_skewness() -> None:
     """A period of nothing but waiting adds its third central moment: with one kind twice the cube of its mean."""
     one, nothing = np.ones(1), np.zeros(1)
-    work_only = Stretch(one, 5 * one, one, nothing, nothing, nothing)
-    waiting = Stretch(one, 2 * one, nothing, nothing, nothing, nothing)
+    work_only = Periods(one, 5 * one, one, nothing, nothing, nothing)
+    waiting = Periods(one, 2 * one, nothing, nothing, nothing, nothing)
     cycle = Cycle(work_only, waiting)
     assert float(cycle_cubes(cycle, np.asarray(1.0))) == pytest.approx(2 * 2**3)
 

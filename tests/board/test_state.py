@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from planner.board.state import MOST_PINS, History, Pin, Scenario, State, name_of, state_of
+from planner.board.state import MOST_PINS, History, PinnedScenario, Scenario, State, name_of, state_of
 from planner.errors import InputError
 
 SCENARIO = Scenario(1, (("limits.deadline", "60d"), ("market.accelerators", "[H100-80GB-SXM5, B200-SXM]")))
@@ -12,7 +12,7 @@ SCENARIO = Scenario(1, (("limits.deadline", "60d"), ("market.accelerators", "[H1
 
 def test_an_address_holds_the_state() -> None:
     """Reading the address of a state gives the state, with odd characters in names and values."""
-    state = State(SCENARIO, (Pin("a & b = ü #1", SCENARIO), Pin("file", Scenario())))
+    state = State(SCENARIO, (PinnedScenario("a & b = ü #1", SCENARIO), PinnedScenario("file", Scenario())))
     assert state_of(state.fragment) == state
     assert state_of("") == State()
 

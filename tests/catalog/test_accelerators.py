@@ -125,7 +125,7 @@ def test_a_file_holds_a_record_of_ones_own(tmp_path: Path) -> None:
 
 
 BAD_FILES = {
-    "cannot be read": None,
+    "cannot read it": None,
     "not UTF-8 text": b"\xff\xfe\x00secret",
     "not valid TOML": b"secret secret",
     "larger than 1 MiB": b"#" * (1 << 21),

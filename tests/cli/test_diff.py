@@ -62,7 +62,7 @@ def test_what_is_no_file_is_told(tmp_path: Path) -> None:
     """Endless, deep and missing files end in one line and exit code 2."""
     deep = tmp_path / "deep.json"
     deep.write_text('{"plan": ' + "[" * 100_000)
-    told_of = {"/dev/zero": "larger than 1 MiB", str(deep): "not a plan in JSON", "no.json": "No such file"}
+    told_of = {"/dev/zero": "larger than 16 MiB", str(deep): "not a plan in JSON", "no.json": "No such file"}
     for path, told in told_of.items():
         result = run("diff", path, DEEPSEEK)
         assert result.exit_code == 2

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from planner.catalog.calibration import load_calibration
 from planner.catalog.known_runs import known_runs_of
 from planner.cli import main
-from planner.estimator.estimate import Estimate, Work
+from planner.estimator.estimate import Estimate, ModelFigures
 from planner.estimator.failures import Failures
 from planner.estimator.price import HourlyPrice
 from planner.estimator.remedies import Remedy
@@ -59,7 +59,7 @@ def example(path: Path) -> Estimate:
     return Estimate(
         subject=subject,
         calibration=load_calibration(),
-        work=Work(671.03e9, 37.55e9, 250.45e9, 257.6e9),
+        work=ModelFigures(671.03e9, 37.55e9, 250.45e9, 257.6e9),
         time={"compute": 15.5, "recompute": 0.25, "tensor": 0.0, "expert": 0.5, "pipeline_bubble": 1.0, "data": 0.03},
         memory=MemoryAccount(
             weights=4.8,

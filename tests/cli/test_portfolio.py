@@ -165,6 +165,13 @@ def test_a_replay_says_how_often_deadlines_hold(two: str, tmp_path: Path) -> Non
     assert holds["first"] == 1.0
 
 
+def test_processes_do_not_change_a_replay(two: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draws are the same wherever they are made."""
+    monkeypatch.setattr("planner.simulate.portfolio.DRAWS_AT_ONCE", 4)
+    alone = solved(two, tmp_path / "a.json", "--replay", "10")["replay"]
+    assert solved(two, tmp_path / "b.json", "--replay", "10", "--workers", "2")["replay"] == alone
+
+
 def test_relaxations_give_a_plan_that_holds(two: str) -> None:
     """Where nothing fits, each smallest change alone gives a plan, and one step less does not."""
     hard = [

@@ -402,11 +402,13 @@ def test_init_writes_a_problem_that_is_right(tmp_path: Path) -> None:
 
 def test_interrupt_ends_with_130() -> None:
     """Ctrl-C before any plan ends with 130 and no traceback."""
-    command = [sys.executable, "-c", "from planner.cli import main; main()", "solve", "-"]
+    start = "from planner.cli import main; print('ready', flush=True); main()"
+    command = [sys.executable, "-c", start, "solve", "-"]
     with subprocess.Popen(  # noqa: S603
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
     ) as process:
-        assert process.stdin
+        assert process.stdout
+        process.stdout.readline()
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=20)

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from planner.cli import main
-from planner.problem.problem import OwnOffer
+from planner.problem.own_offer import OwnOffer
 
 
 def run(*arguments: str) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from planner.catalog.calibration import load_calibration
 from planner.errors import InputError
 from planner.estimator.estimate import Estimate, estimate
-from planner.problem.run import Run
+from planner.problem.run import Run, load_run
 
 QWEN_8B: dict[str, Any] = {
     "model": "qwen3-8b",
@@ -57,6 +58,17 @@ def test_reported_steps_lie_in_their_range(run: dict[str, Any], release: str, se
     found = answer(run, "megatron", release)
     low, high = (found.step_seconds * factor for factor in found.interval)
     assert low <= seconds <= high
+
+
+def test_deepseek_v3_ends_inside_the_range_of_an_unstated_stack() -> None:
+    """Its authors took 180,000 H800-hours for 10¹² tokens (arXiv 2412.19437, section 1), on a stack of their own."""
+    for stack in ("dualpipe", "typical"):
+        run = load_run(
+            Path(__file__).parents[2] / "problems/runs/deepseek-v3.yaml", [f"training.software.stack={stack}"]
+        )
+        found = estimate(run, load_calibration())
+        low, high = (found.gpu_hours_per_trillion_tokens * factor for factor in found.interval)
+        assert low <= 180_000 <= high
 
 
 def test_a_release_changes_what_its_notes_say() -> None:

@@ -54,6 +54,15 @@ def test_optimizer_states(training: dict[str, Any], bytes_each: float) -> None:
     assert part(of(training), "optimizer") == pytest.approx(bytes_each / 12 * part(of(), "optimizer"), rel=1e-6)
 
 
+def test_pure_16_bit_training_keeps_16_bit_gradients() -> None:
+    """PyTorch's gradients have their parameter's format; a stated one counts more."""
+    stack = {"software": {"stack": "pytorch-fsdp"}}
+    whole, pure = of(stack), of({"weights": "bf16", **stack})
+    assert part(pure, "gradients") == pytest.approx(part(whole, "gradients") / 2)
+    stated = of({"weights": "bf16", "gradients": "fp32", **stack})
+    assert part(stated, "gradients") == pytest.approx(part(whole, "gradients"))
+
+
 def test_every_optimizer_of_the_catalog_can_be_written() -> None:
     """The schema names what the catalog has."""
     assert set(load_optimizers()) == set(get_args(Optimizer))
@@ -139,11 +148,11 @@ def test_levers_that_do_not_go_together(training: dict[str, Any], layout: dict[s
 def test_hybrids_have_a_wider_range(tmp_path: Path) -> None:
     """Layers of which nobody published a training run: the range says so, and so does the answer."""
     config = tmp_path / "config.json"
-    kinds = ", ".join(['"mamba"', '"attention"'] * 4)
+    kinds = ", ".join(['"linear_attention"', '"full_attention"'] * 4)
     config.write_text(
-        '{"model_type": "granitemoehybrid", "hidden_size": 2048, "num_hidden_layers": 8, "num_attention_heads": 16,'
-        '"num_key_value_heads": 8, "num_local_experts": 0, "shared_intermediate_size": 8192, "vocab_size": 100352,'
-        '"mamba_n_heads": 64, "mamba_d_head": 64, "mamba_d_state": 128, "mamba_n_groups": 1, "hidden_act": "silu",'
+        '{"model_type": "olmo_hybrid", "hidden_size": 2048, "num_hidden_layers": 8, "num_attention_heads": 16,'
+        '"num_key_value_heads": 8, "intermediate_size": 8192, "vocab_size": 100352, "linear_num_value_heads": 16,'
+        '"linear_num_key_heads": 16, "linear_value_head_dim": 128, "linear_key_head_dim": 64, "hidden_act": "silu",'
         f'"layer_types": [{kinds}]}}'
     )
     hybrid, plain = of(model=str(config)), of()

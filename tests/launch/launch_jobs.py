@@ -15,7 +15,7 @@ from planner.catalog.models import find_model
 from planner.catalog.software import find_stack
 from planner.errors import InputError
 from planner.launch.export import launch_file
-from planner.launch.job import Bought, Job
+from planner.launch.job import Bought, LaunchJob
 from planner.launch.options import Options
 from planner.market.placements import Machine, Placement
 from planner.problem.run import Recompute
@@ -47,10 +47,10 @@ def place(cloud: str = "nebius", accelerator: str = "H100-80GB-SXM5", **changes:
     return replace(found, **changes)
 
 
-def job(model: str = "llama3.1-405b", training: dict[str, Any] | None = None, **changes: Any) -> Job:  # noqa: ANN401
+def job(model: str = "llama3.1-405b", training: dict[str, Any] | None = None, **changes: Any) -> LaunchJob:  # noqa: ANN401
     """A phase; unless changed, Llama 3.1 405B on 16,384 H100."""
     stack, trained = find_stack("megatron"), Training.model_validate(training or {})
-    found = Job(
+    found = LaunchJob(
         title="Llama 3 405B",
         phase="pretrain",
         number=1,

@@ -22,7 +22,7 @@ from planner.errors import InputError
 from planner.foreign.read import read_launch_file
 from planner.foreign.run_file import run_text
 from planner.launch.export import launch_file
-from planner.launch.job import Bought, Job
+from planner.launch.job import Bought, LaunchJob
 from planner.launch.options import Options
 from planner.launch.slurm import slurm_time
 from planner.problem.document import parse_document
@@ -34,13 +34,13 @@ HOSTILE = (
 )
 
 
-def written(phase: Job, target: str, framework: str | None = None, options: Options | None = None) -> str:
+def written(phase: LaunchJob, target: str, framework: str | None = None, options: Options | None = None) -> str:
     """The text of a phase's file."""
     runs = find_target(framework) if framework else None
     return launch_file(phase, find_target(target), runs, options or Options()).text
 
 
-def refusal(phase: Job, target: str) -> str:
+def refusal(phase: LaunchJob, target: str) -> str:
     """Why a target refuses a phase."""
     with pytest.raises(InputError) as error:
         written(phase, target)
@@ -114,7 +114,7 @@ def test_files_name_the_release_they_are_written_for() -> None:
         assert target.release.split()[0] in written(phase, target.name)
 
 
-def _accepts(phase: Job, target: str) -> bool:
+def _accepts(phase: LaunchJob, target: str) -> bool:
     try:
         written(phase, target)
     except InputError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from planner.layouts.dominance import undominated
+from planner.layouts.dominance import not_beaten, undominated
 from planner.performance.symbols import Array
 
 
@@ -36,8 +36,18 @@ def test_undominated_rows_are_those_of_loops(rows: int, columns: int) -> None:
     assert sorted(found.tolist(), key=lambda one: tuple(values[one])) == found.tolist()
 
 
-def test_blocks_do_not_matter() -> None:
+@pytest.mark.parametrize("columns", [1, 2])
+def test_blocks_do_not_matter(columns: int) -> None:
     """More rows than are compared at a time, none of which beats another."""
     up = np.linspace(0, 1, 700)
-    values = np.column_stack([up, 1 - up, np.random.default_rng(1).random(700)])
+    values = np.column_stack([up, 1 - up, np.random.default_rng(1).random((700, columns))])
     assert len(undominated(values)) == 700
+
+
+@pytest.mark.parametrize("known", [0, 1, 400])
+def test_rows_that_no_known_one_beats(known: int) -> None:
+    """Whether any known row is as small in every column, block by block."""
+    draw = np.random.default_rng(known)
+    values, others = draw.integers(0, 9, (700, 3)).astype(float), draw.integers(3, 9, (known, 3)).astype(float)
+    expected = [not any((other <= one).all() for other in others) for one in values]
+    assert not_beaten(values, others).tolist() == expected

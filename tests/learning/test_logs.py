@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from planner.errors import InputError
-from planner.learning.logs import Rates, StepTimes, read_log
+from planner.learning.logs import LogScale, StepTimes, read_log
 
-RATES = Rates(tokens_per_step=2**20, sequences_per_step=256, gpus=64)
+RATES = LogScale(tokens_per_step=2**20, sequences_per_step=256, gpus=64)
 MEGATRON = " iteration {step:8d}/  100 | consumed samples: 10 | elapsed time per iteration (ms): {ms:.1f} | loss: 2.1 |"
 
 

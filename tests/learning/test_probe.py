@@ -16,7 +16,7 @@ from planner.catalog.models import find_model
 from planner.cli import main
 from planner.estimator.resolve import resolve
 from planner.explore.answer import Answer, answer
-from planner.launch.job import Job
+from planner.launch.job import LaunchJob
 from planner.learning.probe import _deviation, _gain, probes
 from planner.learning.short_runs import plan_jobs, shallower, short_run
 from planner.problem.problem import Problem, load_problem
@@ -62,7 +62,7 @@ def fixture_tied(tmp_path: Path) -> Answer:
     return answer(problem(tmp_path, "$2.65"))
 
 
-def jobs(found: Answer) -> Mapping[str, Job]:
+def jobs(found: Answer) -> Mapping[str, LaunchJob]:
     """The longest phase on each accelerator."""
     return plan_jobs(answer_document(found), "the problem")
 

@@ -363,7 +363,10 @@ def test_a_pass_is_no_shorter_than_its_launches() -> None:
 
 
 def test_experts_are_launched_one_by_one() -> None:
-    """Sixteen experts on one device cost four times the launches of four, unless fused products take them all."""
+    """Sixteen experts on one device cost four times the launches of four, unless fused products take them all.
+
+    Those are written for gated experts.
+    """
     few, many = (
         of_layer(
             toy.toy(toy.mixture()).with_software(host_seconds=1e-3, expert_host_kernels=8.0),
@@ -375,13 +378,17 @@ def test_experts_are_launched_one_by_one() -> None:
     )
     assert few == pytest.approx((equations.DENSE_KERNELS + 4 * 8) * 1e-3, rel=1e-2)
     assert many == pytest.approx((equations.DENSE_KERNELS + 16 * 8) * 1e-3, rel=1e-2)
-    fused = toy.toy(toy.mixture()).with_software(host_seconds=1e-3, expert_host_kernels=8.0)
-    assert of_layer(fused.with_device(fused_experts=1.0), moe=True).compute_forward < 0.1 * few
+    gated, plain = (
+        toy.toy(toy.mixture(gated=gate)).with_software(host_seconds=1e-3, expert_host_kernels=8.0)
+        for gate in (1.0, 0.0)
+    )
+    assert of_layer(gated.with_device(fused_experts=1.0), moe=True).compute_forward < 0.1 * few
+    assert of_layer(plain.with_device(fused_experts=1.0), moe=True).compute_forward == pytest.approx(many)
 
 
 def test_fused_experts_move_less() -> None:
     """Kernels that permute and quantise inside the product leave the copies' own bytes, and no casts of experts."""
-    apart = toy.toy(toy.mixture(), moe_traffic=3.0).with_software(moe_traffic=1.0, elementwise_traffic=1.0)
+    apart = toy.toy(toy.mixture(gated=1.0), moe_traffic=3.0).with_software(moe_traffic=1.0, elementwise_traffic=1.0)
     fused = apart.with_device(fused_experts=1.0)
     saved = of_layer(apart, moe=True).compute_forward - of_layer(fused, moe=True).compute_forward
     assert saved == pytest.approx(2048 * 2 * 12 * 4 * 1024 / (BANDWIDTH_SHARE * 1e12))

@@ -68,8 +68,9 @@ def test_what_is_not_known_widens_the_range() -> None:
 
 def test_an_unstated_stack_may_be_either() -> None:
     """Half the logarithm of what lies between a tuned and a generic stack, and nothing where it is known which."""
-    assert software_deviation(0.5, 1.2) == pytest.approx(np.log(1.2) / 2)
-    assert software_deviation(0.0, 1.2) == software_deviation(1.0, 1.2) == 0
+    assert software_deviation(0.5, 1.2, moe=False) == pytest.approx(np.log(1.2) / 2)
+    assert software_deviation(0.5, 1.0, moe=True) == pytest.approx(np.log(4 / 3) / 2)
+    assert software_deviation(0.0, 1.2, moe=True) == software_deviation(1.0, 1.2, moe=True) == 0
     plain = Unseen("dense", 8)
     assert predictive(SPREAD, replace(plain, software_deviation=0.1)).scale > predictive(SPREAD, plain).scale
 

@@ -9,19 +9,38 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.report.diff import diff_lines
+from planner.plans.document_parts import PlacementPart
+from planner.plans.phase_part import PurchaseLine
+from planner.plans.plan_part import PlanPart
+from planner.report.diff import PLAN_KEYS, Dated, diff_lines
 from planner.report.variance import variance
 
+PLACE = PlacementPart(cloud="own", region="", zone="", instance_type="ours")
 
-def plan(*lines: tuple[str, str, int, str, float]) -> dict[str, Any]:
-    """A plan's document with these purchases: phase, way to buy, nodes of 8, price per GPU-hour, hours."""
-    purchases: list[dict[str, Any]] = [
-        {"phase": phase, "kind": kind, "nodes": nodes, "gpus_per_node": 8, "usd_per_gpu_hour": price, "hours": hours,
-         "cost_usd": str(round(8 * nodes * Decimal(price) * Decimal(repr(hours)), 2)), "note": ""}
-        for phase, kind, nodes, price, hours in lines
-    ]  # fmt: skip
-    total = sum((Decimal(one["cost_usd"]) for one in purchases), start=Decimal(0))
-    return {"gpus": 8, "nodes": 1, "phases": [], "purchases": purchases, "cost_usd": str(total)}
+
+def plan(*lines: tuple[str, str, int, str, float]) -> PlanPart:
+    """A plan with these purchases: phase, way to buy, nodes of 8, price per GPU-hour, hours."""
+    purchases = tuple(purchase(*line) for line in lines)
+    total = sum((one.cost_usd for one in purchases), start=Decimal(0))
+    figures: dict[str, Any] = dict.fromkeys(PLAN_KEYS) | {
+        "placement": PLACE,
+        "phases": (),
+        "purchases": purchases,
+        "cost_usd": total,
+    }
+    return PlanPart.model_construct(**figures)
+
+
+def purchase(phase: str, kind: Any, nodes: int, price: str, hours: float) -> PurchaseLine:  # noqa: ANN401  (a literal)
+    """One of them."""
+    usd = round(8 * nodes * Decimal(price) * Decimal(repr(hours)), 2)
+    figures = {"phase": phase, "kind": kind, "nodes": nodes, "gpus_per_node": 8, "hours": hours, "note": ""}
+    return PurchaseLine.model_construct(**figures, usd_per_gpu_hour=Decimal(price), cost_usd=usd)
+
+
+def lines_of(old: PlanPart, new: PlanPart) -> list[str]:
+    """What `plan diff` prints of two plans."""
+    return list(diff_lines(Dated(old, "2026-01-01"), Dated(new, "2026-02-01")))
 
 
 def amount(text: str) -> Decimal:
@@ -48,13 +67,13 @@ def test_causes_add_up_to_the_difference(old: list[Any], new: list[Any]) -> None
     """Price, hours, quantity and scope make up the whole difference, to the cent."""
     before, after = plan(*old), plan(*new)
     found = variance(before, after)
-    assert sum(found.usd.values()) == Decimal(after["cost_usd"]) - Decimal(before["cost_usd"])
+    assert sum(found.usd.values()) == after.cost_usd - before.cost_usd
 
 
 @given(LINES, LINES)
 def test_printed_causes_add_up_to_the_printed_difference(old: list[Any], new: list[Any]) -> None:
     """What is printed adds up too: causes to the total, and the total is what the printed bills differ by."""
-    text = list(diff_lines(plan(*old), plan(*new)))
+    text = lines_of(plan(*old), plan(*new))
     total = next(line for line in text if re.match(r"[~+ -] total .*→", line))
     was, now = map(amount, re.findall(r"\$[\d,.]+", total)[:2])
     causes = [re.match(r"  (price|hours|quantity|scope|total) +([+−]?\$[\d,.]+)", line) for line in text]
@@ -67,13 +86,13 @@ def test_printed_causes_add_up_to_the_printed_difference(old: list[Any], new: li
 def test_another_price_is_not_the_same_plan() -> None:
     """A price change names both unit prices and is all of the difference."""
     old, new = plan(("a", "on_demand", 128, "9.80", 1000.0)), plan(("a", "on_demand", 128, "12.29", 1000.0))
-    text = "\n".join(diff_lines(old, new))
+    text = "\n".join(lines_of(old, new))
     assert "the same plan" not in text
     assert "on-demand: $9.80 → $12.29 per GPU-hour" in text
     assert variance(old, new).usd == {
         "price": Decimal("2549760.00"), "hours": Decimal(0), "quantity": Decimal(0), "scope": Decimal(0)
     }  # fmt: skip
-    assert "the same plan" in "\n".join(diff_lines(old, old))
+    assert "the same plan" in "\n".join(lines_of(old, old))
 
 
 def test_another_way_to_buy_is_price_and_hours() -> None:

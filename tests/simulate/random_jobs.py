@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from planner.market.spot import SpotFigures
 from planner.simulate.closed_form import expected
-from planner.simulate.job import Job, JobPhase
+from planner.simulate.job import SimulatedJob, SimulatedPhase
 
 
 def job_of(
@@ -19,10 +19,10 @@ def job_of(
     preemptions: float = 4.0,
     phases: int = 1,
     deadline_days: float | None = None,
-) -> Job:
+) -> SimulatedJob:
     """A job on spot nodes at $8 a node and hour, $24 on demand."""
-    part = JobPhase("train", days * 86400 / phases, nodes, nodes, 0, replicas, 60.0, 600.0, 900.0)
-    return Job(
+    part = SimulatedPhase("train", days * 86400 / phases, nodes, nodes, 0, replicas, 60.0, 600.0, 900.0)
+    return SimulatedJob(
         policy="wait",
         phases=tuple(replace(part, name=f"phase {index}") for index in range(phases)),
         deadline_seconds=None if deadline_days is None else deadline_days * 86400,
@@ -36,11 +36,10 @@ def job_of(
         reserved_usd=0.0,
         reserved_nodes=0,
         committed_seconds=0.0,
-        assumed=(),
     )
 
 
-def generated(seed: int) -> Job:
+def generated(seed: int) -> SimulatedJob:
     """A job with a deadline 1.1 to 2.2 times what on-demand nodes take."""
     draw = random.Random(seed)  # noqa: S311  (a test's dice)
     nodes = draw.choice([4, 8, 16, 32, 64, 128, 256])
@@ -69,7 +68,7 @@ def generated(seed: int) -> Job:
     return replace(job, deadline_seconds=steady * draw.uniform(1.1, 2.2))
 
 
-def corner(seed: int) -> Job:
+def corner(seed: int) -> SimulatedJob:
     """A short job whose checkpoints and restarts are long beside the time for which its spot nodes stay."""
     draw = random.Random(seed)  # noqa: S311  (a test's dice)
     job = job_of(

@@ -13,7 +13,7 @@ from planner.availability.completion import Moments
 from planner.availability.spot_policies import growth
 from planner.simulate.closed_form import spot_of, work_of
 from planner.simulate.distribution import distribution_of
-from planner.simulate.job import Job, Policy
+from planner.simulate.job import Policy, SimulatedJob
 from planner.simulate.replay import PolicyOutcome, replay
 
 RUNS = 400
@@ -137,7 +137,7 @@ def test_promises_in_corners(policy: Policy) -> None:
             assert (found.seconds <= promised_seconds(job, policy, share)).mean() >= share - 0.045
 
 
-def promised_seconds(job: Job, policy: Policy, share: float) -> float:
+def promised_seconds(job: SimulatedJob, policy: Policy, share: float) -> float:
     """The time that a plan of the job keeps with a probability, as the search counts it."""
     (phase,) = job.phases
     work = work_of(job, phase)

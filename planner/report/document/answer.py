@@ -19,7 +19,8 @@ from planner.plans.limits import Limit
 from planner.plans.objective import objective_value
 from planner.plans.plan import Plan
 from planner.plans.solution import Status
-from planner.problem.problem import Objective, Problem
+from planner.problem.objective import Objective
+from planner.problem.problem import Problem
 from planner.problem.written import as_written
 from planner.report.document.around import around_document, grant_document, sensitivity_part
 from planner.report.document.assumed import assumptions

@@ -8,6 +8,7 @@ from typing import Any
 from planner.explore.capacity import Grant
 from planner.explore.near_optimal import SURE, NearOptimal
 from planner.explore.relaxations import Relaxation
+from planner.explore.rule_worth import RuleWorth
 from planner.explore.sensitivity import NAMES, Sensitivity
 from planner.explore.spot_break_even import SpotBreakEven
 from planner.explore.surroundings import Surroundings
@@ -15,12 +16,13 @@ from planner.plans.document_parts import RelaxationPart, SensitivityPart
 from planner.plans.plan import Plan
 from planner.report.document.plan import place_document
 from planner.report.summary import in_words
-from planner.units import figure_in_document, usd_text
+from planner.units import GIB, figure_in_document, usd_text
 
 
 def around_document(around: Surroundings) -> dict[str, Any]:
     """The keys of a document that say what was asked around its plan."""
     return {
+        "rules": [_rule(one) for one in around.rules],
         "needs_grant": grant_document(around.grant),
         "near_optimal": [_near_optimal(one) for one in around.near],
         "relaxations": relaxation_parts(around.gives),
@@ -88,6 +90,18 @@ def sensitivity_part(found: Sensitivity) -> SensitivityPart:
         step = found.next_point
         worth["next"] = step and {"more": usd_text(step.more_usd), "gain": step.seconds_sooner, "unit": "s"}
     return SensitivityPart.model_validate({"limit": NAMES[found.quantity], "worth": worth})
+
+
+def _rule(found: RuleWorth) -> dict[str, Any]:
+    """What loosening a rule on layouts or nodes brings."""
+    return {
+        "rule": found.rule,
+        "from": found.before,
+        "to": found.after,
+        "worth": {"gain": figure_in_document(found.gain, is_usd=found.unit == "USD"), "unit": found.unit},
+        "more_gib": None if found.more_bytes is None else found.more_bytes / GIB,
+        "set": found.sets,
+    }
 
 
 def _turning_point(found: SpotBreakEven | None) -> dict[str, Any] | None:

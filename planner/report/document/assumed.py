@@ -24,6 +24,7 @@ def assumptions(answer: Answer, plan: Plan) -> tuple[AssumptionPart, ...]:
         *_training(answer, problem),
         *_pins(problem),
         *_operation(problem, plan),
+        *_days(problem),
         *_prices(problem, plan),
         _assumption("not in the bill", NOT_IN_THE_BILL, stated=False),
     )
@@ -70,6 +71,19 @@ def _operation(problem: Problem, plan: Plan) -> Iterator[AssumptionPart]:
     yield _assumption("hardware failures", failures, stated=False)
     spares = f"{format_share(problem.risk.spare_nodes)} of the nodes"
     yield _assumption("spare nodes", spares, bool(problem.risk.spare_nodes))
+
+
+def _days(problem: Problem) -> Iterator[AssumptionPart]:
+    """What is fixed where offers change in time."""
+    if problem.market.is_dated:
+        yield _assumption("days", DAYS, stated=False)
+
+
+DAYS: Final = (
+    "a phase begins at once or at midnight, keeps its layout, and pauses only while its nodes are away; nodes for a "
+    "term or in blocks are not mixed with others; probabilities count no delay into a closed window or another price"
+)
+"""What is fixed in plans with days."""
 
 
 def _prices(problem: Problem, plan: Plan) -> Iterator[AssumptionPart]:

@@ -45,7 +45,7 @@ def risk_summary(plan: Plan, problem: Problem) -> RiskSummary:
     found, deadline = plan_distribution(plan, problem), problem.limits.deadline
     in_time = both = known = None
     if deadline is not None:
-        workload, bound = workload_of(problem), np.asarray(deadline)
+        workload, bound = workload_of(problem), np.asarray(deadline - plan.idle_seconds)
         in_time = float(found.seconds.within(bound))
         error = error_of(workload, plan)
         both = float(found.seconds.within_uncertain(bound, error))
@@ -53,13 +53,16 @@ def risk_summary(plan: Plan, problem: Problem) -> RiskSummary:
             weight * float(found.seconds.within_uncertain(bound / slower, error))
             for weight, slower in capacity_cases(plan, problem)
         )
-    quantiles = (_quantiles(found.seconds), _quantiles(found.usd))
-    return RiskSummary(*quantiles, in_time, both, problem.risk.counts, known, found.runs)
+    seconds = {name: value + plan.idle_seconds for name, value in _quantiles(found.seconds).items()}
+    return RiskSummary(seconds, _quantiles(found.usd), in_time, both, problem.risk.counts, known, found.runs)
 
 
 def plan_distribution(plan: Plan, problem: Problem) -> JobDistribution:
-    """How time and cost of a plan are distributed; by closed forms where it moves: a replay stays in one place."""
-    if len(plan.stays) > 1:
+    """How time, without waits and pauses, and cost of a plan are distributed.
+
+    By closed forms where it moves or days matter: a replay stays in one place, at one price.
+    """
+    if len(plan.stays) > 1 or plan.placement.is_dated:
         return JobDistribution(plan.moments.delays, plan.moments.bill, 0)
     return distribution_of(job_of_plan(plan, problem), plan.moments)
 

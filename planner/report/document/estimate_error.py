@@ -68,7 +68,7 @@ def _real_range(answer: Answer, plan: Plan) -> tuple[float, float]:
     error, rest = error_of(answer.choices.workload, plan), (1 - CONFIDENCE) / 2
     seconds = plan_distribution(plan, answer.problem).seconds
     low, high = seconds.quantile_uncertain(np.asarray([rest, 1 - rest]), error).tolist()
-    return low, high
+    return low + plan.idle_seconds, high + plan.idle_seconds
 
 
 def within_error(answer: Answer, best: Plan, other: Plan) -> bool:

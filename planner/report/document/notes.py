@@ -32,7 +32,8 @@ def notes(answer: Answer, plan: Plan, part: PlanPart, estimate: dict[str, Any]) 
     if used is not workload.precision:
         yield f"Precision: {substitution(workload.precision, used, [device.name])}."
     yield from estimate_error_lines(answer, plan, estimate["wall_seconds"])
-    overhead = part.wall_seconds - sum(phase.steps * phase.step_seconds for phase in part.phases)
+    idle = sum(one.seconds for one in part.schedule.idle) if part.schedule else 0.0
+    overhead = part.wall_seconds - idle - sum(phase.steps * phase.step_seconds for phase in part.phases)
     yield (
         f"Start-up, checkpoints, failures and waiting take {format_duration(overhead)} "
         f"({format_share(overhead / part.wall_seconds)} of the wall time)."

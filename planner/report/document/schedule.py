@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -24,8 +24,23 @@ def schedule_document(plan: Plan, problem: Problem) -> dict[str, Any] | None:
         "start": plan.start,
         "begin": day_of(plan.start, plan.phases[0].spans[0][0]),
         "end": last_day(plan.start, plan.wall_seconds),
+        "idle": list(_idle(plan, plan.start)),
     }
     return document | _deadlines(problem, plan.start)
+
+
+def _idle(plan: Plan, start: date) -> Iterator[dict[str, Any]]:
+    """When phases wait for their begin, and when they pause."""
+    for phase in plan.phases:
+        ready = (phase.ready_seconds, *(ends for _, ends in phase.spans))
+        for number, (before, (begins, _)) in enumerate(zip(ready, phase.spans, strict=False)):
+            if begins - before >= NOTICED:
+                days = {"start": day_of(start, before), "until": day_of(start, begins), "seconds": begins - before}
+                yield {"phase": phase.name, "is_pause": number > 0, **days}
+
+
+NOTICED: Final = 1.0
+"""Seconds from which on a wait is told."""
 
 
 def _deadlines(problem: Problem, start: date) -> dict[str, Any]:

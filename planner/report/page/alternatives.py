@@ -10,7 +10,7 @@ from planner.plans.plan import Plan
 from planner.problem.problem import Problem
 from planner.report.alternatives import worse
 from planner.report.document.plan import plan_figures
-from planner.report.frontier import differences, name_of
+from planner.report.frontier import differences, gpus_text, name_of
 from planner.report.page.axes import Ruler
 from planner.report.page.marks import POINTS, kinds, points_layer
 from planner.report.page.parts import Badge, Card, Chart, Page, Table
@@ -84,7 +84,7 @@ def _table(problem: Problem, plans: Sequence[Plan]) -> Table:
             f"{worse(problem, plans, one):+.1%}",
             format_money(one.cost_usd),
             format_duration(one.wall_seconds),
-            f"{one.gpus:,}",
+            gpus_text(one),
             ", ".join(kind.replace("_", "-") for kind in kind_of(one).purchases),
             one.placement.title,
         )

@@ -12,14 +12,14 @@ from planner.report.assumed import assumed_rows
 from planner.report.dates import dated, schedule_lines
 from planner.report.grants import beyond_lines, grant_line
 from planner.report.near_optimal import near_optimal_lines
-from planner.report.page.parts import Badge, Card, Page, Table
+from planner.report.page.parts import Badge, Card, Fact, Page, Table
 from planner.report.page.plan_card import plan_card
-from planner.report.plan_text import limit_rows, limits_asked, nearness, runner_up
+from planner.report.plan_text import limit_rows, limits_asked, nearness, nodes_of, runner_up
 from planner.report.relaxations import from_and_to, reason_of, set_arguments
-from planner.report.sensitivity import worth_lines
+from planner.report.sensitivity import NOTHING_GAINED, rule_lines, worth_lines
 from planner.report.spend import SPEND_HEADINGS, spend_lines, spend_rows
 from planner.report.spot_break_even import turning_lines
-from planner.units import format_combinations, format_money
+from planner.units import format_combinations, format_money, format_probability, format_range, format_share
 
 
 def answer_page(document: PlanDocument) -> Page:
@@ -29,32 +29,66 @@ def answer_page(document: PlanDocument) -> Page:
         return _without_plan(document)
     figures = f"{dated(plan.wall_seconds, plan.start)}, {format_money(plan.cost_usd)}"
     others = [(one, one.plan) for one in document.alternatives if one.plan]
+    first, *others_first = _what_would_change(document, plan)
     return Page(
         title=f"{document.name}: {plan.gpus:,} × {plan.accelerator} for {figures}",
-        lead=(*_lead(document), *_when(plan), *_what_would_change(document, plan)),
+        heading=document.name,
+        verdict=tuple(_verdict(document, plan, first)),
+        lead=(*_when(plan), *others_first),
         cards=(plan_card(plan, badges=_proof(document, plan)), *(_other(document, plan, *one) for one in others)),
         noun="plan",
         tables=tuple(table for table in _tables(document, plan) if table.rows),
-        notes=(*turning_lines(document.spot_turning_point), *document.notes),
+        notes=document.notes,
     )
 
 
-def _what_would_change(document: PlanDocument, plan: PlanPart) -> Iterator[str]:
-    """What must be granted first, what is nearly as good and better otherwise, and what a little more would buy."""
+def _verdict(document: PlanDocument, plan: PlanPart, change: str) -> Iterator[Fact]:
+    """What is recommended, what it costs, when it ends, how sure that is, and what would change it first."""
+    place = f"{plan.placement.title}, {nodes_of(plan)}"
+    yield Fact("recommended", f"{plan.gpus:,} × {plan.accelerator} ({place})")
+    yield Fact("costs", format_money(plan.cost_usd))
+    yield Fact("ends", f"after {dated(plan.wall_seconds, plan.start)}{_interval(document, plan)}")
     if grant := document.needs_grant:
-        yield f"{grant.in_words[0].upper()}{grant.in_words[1:]}. {grant_line(grant)}"
-    yield from near_optimal_lines(document.near_optimal, plan)
-    yield from beyond_lines(document.better_with_grant, plan)
-    yield from filter(None, worth_lines(document.sensitivity))
+        yield Fact("on the condition", f"{grant.in_words}. {grant_line(grant)}")
+    yield Fact("how sure", "; ".join((*_in_time(plan), _proven(document))))
+    yield Fact("what would change it", change)
 
 
-def _lead(document: PlanDocument) -> Iterator[str]:
-    """What is proven."""
+def _interval(document: PlanDocument, plan: PlanPart) -> str:
+    """The range in which most runs end."""
+    if document.estimate is None:
+        return ""
+    ends = format_range(*(dated(one, plan.start) for one in document.estimate.wall_seconds))
+    return f"; {format_share(document.estimate.confidence)} of runs take {ends}, and cost scales with time"
+
+
+def _in_time(plan: PlanPart) -> Iterator[str]:
+    """The probability of meeting the deadline, with everything that is known to be uncertain."""
+    known = (plan.probability_in_time_with_spot_uncertainty, plan.probability_in_time_with_estimate_error)
+    counted = next((one for one in known if one is not None), None)
+    if counted is not None and plan.deadline_seconds is not None:
+        yield f"{format_probability(counted)} to meet the deadline of {dated(plan.deadline_seconds, plan.start)}"
+
+
+def _proven(document: PlanDocument) -> str:
+    """Whether nothing better exists."""
     count, objective = format_combinations(document.solver.search_space), document.objective.name
     if document.status == "optimal":
-        yield f"The proven best of {count} combinations, by {objective}; verified by the equations alone."
-    else:
-        yield f"The best that was found of {count} combinations, {nearness(document)} by {objective}."
+        return f"proven best of {count} combinations by {objective}, verified by the equations alone"
+    return f"the best that was found of {count} combinations, {nearness(document)} by {objective}"
+
+
+def _what_would_change(document: PlanDocument, plan: PlanPart) -> list[str]:
+    """What is nearly as good and better otherwise, where the plan turns, and what a little more would buy."""
+    found = [*near_optimal_lines(document.near_optimal, plan), *beyond_lines(document.better_with_grant, plan)]
+    worth = [one for one in (*worth_lines(document.sensitivity), *rule_lines(document.rules)) if one]
+    found += [*(one for one in worth if not _buys_nothing(one)), *turning_lines(document.spot_turning_point)]
+    return [*found, *filter(_buys_nothing, worth)] or ["nothing that was looked at"]
+
+
+def _buys_nothing(line: str) -> bool:
+    """Whether a little more of a limit changes nothing."""
+    return line.endswith(NOTHING_GAINED)
 
 
 def _when(plan: PlanPart) -> Iterator[str]:
@@ -68,7 +102,8 @@ def _tables(document: PlanDocument, plan: PlanPart) -> Iterator[Table]:
     """The bill by month and quarter, the limits, every accelerator, and what the figures rest on."""
     yield Table("Spend", tuple(SPEND_HEADINGS), tuple(spend_rows(plan.spend)), frozenset({1, 3}))
     yield _limits(document)
-    yield _others(document, plan)
+    if document.alternatives:
+        yield _others(document, plan)
     yield Table("Assumed", ("what", "figure"), tuple(assumed_rows(document.assumed)), texts=frozenset({1}))
 
 

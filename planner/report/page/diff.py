@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
-from planner.report.diff import Difference, bill_lines, decided, shown
+from planner.plans.phase_part import PurchaseLine
+from planner.plans.plan_part import PlanFigures, PlanPart
+from planner.report.diff import Causes, Dated, Difference, bill_lines, causes, decided, shown
 from planner.report.page.axes import LABELS
 from planner.report.page.parts import Card, Chart, Fact, Page, Spec, Table
-from planner.report.variance import Variance, variance
 from planner.units import format_count, format_duration, format_money
 
 TOTALS: Final = "totals"
@@ -22,11 +23,12 @@ MEANING: Final = {
 """What each cause is."""
 
 
-def diff_page(old: Mapping[str, Any], new: Mapping[str, Any], asked: tuple[Difference, ...] = ()) -> Page:
-    """The whole page of two plans' documents; `asked`: what their problems ask for differently."""
-    why = variance(old, new)
-    costs = [float(one["cost_usd"]) for one in (old, new)]
-    title = " → ".join(f"{_plan(one)}, {format_money(float(one['cost_usd']))}" for one in (old, new))
+def diff_page(first: Dated, second: Dated, asked: tuple[Difference, ...] = ()) -> Page:
+    """The whole page of two plans; `asked`: what their problems ask for differently."""
+    old, new = first.plan, second.plan
+    why = causes(old, new)
+    costs = [float(one.cost_usd) for one in (old, new)]
+    title = " → ".join(f"{_plan(one)}, {format_money(one.cost_usd)}" for one in (old, new))
     tables = (_bill(old, new), _changes("What is asked for", asked), _changes("What changes", decided(old, new)))
     return Page(
         title=title,
@@ -35,16 +37,16 @@ def diff_page(old: Mapping[str, Any], new: Mapping[str, Any], asked: tuple[Diffe
         noun="plan",
         chart=Chart("From one bill to the other", _chart(costs, why, 560), _chart(costs, why, 250), TOTALS),
         tables=tuple(one for one in tables if one.rows),
-        notes=tuple(_notes(old, new)),
+        notes=tuple(_notes(first, second)),
     )
 
 
-def _plan(plan: Mapping[str, Any]) -> str:
-    return f"{plan['gpus']:,} × {plan['accelerator']}"
+def _plan(plan: PlanFigures) -> str:
+    return f"{plan.gpus:,} × {plan.accelerator}"
 
 
-def _lead(costs: list[float], why: Variance) -> Iterator[str]:
-    """By how much, and what for most of it."""
+def _lead(costs: list[float], why: Causes) -> Iterator[str]:
+    """How much more or less, and what for."""
     change = costs[1] - costs[0]
     if not change:
         yield f"Both cost {format_money(costs[0])}."
@@ -61,32 +63,26 @@ def _signed(usd: float) -> str:
     return f"{'+' if usd > 0 else ''}{format_money(usd)}"
 
 
-def _card(when: str, plan: Mapping[str, Any]) -> Card:
+def _card(when: str, plan: PlanFigures) -> Card:
     """One of the plans."""
-    cost = format_money(float(plan["cost_usd"]))
+    cost = format_money(plan.cost_usd)
     facts = (
         Fact("cost", cost),
-        Fact("time", format_duration(plan["wall_seconds"])),
-        Fact("GPU-hours", format_count(plan["gpu_hours"])),
+        Fact("time", format_duration(plan.wall_seconds)),
+        Fact("GPU-hours", format_count(plan.gpu_hours)),
     )
-    rows = tuple(_purchase(one) for one in plan["purchases"])
-    headings = ("phase", "bought", "nodes", "per GPU-hour", "paid hours", "cost")
-    table = Table("Bill", headings, rows, frozenset({2, 3, 4, 5}))
-    return Card(f"{when}: {_plan(plan)}", _place(plan), f"{when}: {cost}", facts=facts, tables=(table,))
+    rows = tuple(_purchase(one) for one in plan.purchases)
+    table = Table("Bill", ("line", "nodes", "$/GPU-h", "paid hours", "cost"), rows, frozenset({1, 2, 3, 4}))
+    return Card(f"{when}: {_plan(plan)}", plan.placement.title, f"{when}: {cost}", facts=facts, tables=(table,))
 
 
-def _purchase(one: Mapping[str, Any]) -> tuple[str, ...]:
+def _purchase(one: PurchaseLine) -> tuple[str, ...]:
     """One line of a bill."""
-    names, cost = (one["phase"], one["kind"].replace("_", "-")), format_money(float(one["cost_usd"]))
-    return (*names, f"{one['nodes']:,}", f"${one['usd_per_gpu_hour']}", f"{one['hours']:,.1f}", cost)
+    name, cost = f"{one.phase}, {one.kind.replace('_', '-')}", format_money(one.cost_usd)
+    return (name, f"{one.nodes:,}", f"${one.usd_per_gpu_hour}", f"{one.hours:,.1f}", cost)
 
 
-def _place(plan: Mapping[str, Any]) -> str:
-    place = plan.get("placement") or {}
-    return " ".join(filter(None, (place.get(key) for key in ("cloud", "region", "zone", "instance_type"))))
-
-
-def _chart(costs: list[float], why: Variance, width: int) -> Spec:
+def _chart(costs: list[float], why: Causes, width: int) -> Spec:
     """The two bills, and between them each cause from where the last one ended."""
     totals = [{"step": name, "from": 0.0, "to": cost} for name, cost in zip(("before", "after"), costs, strict=True)]
     causes, reached = [], costs[0]
@@ -97,7 +93,8 @@ def _chart(costs: list[float], why: Variance, width: int) -> Spec:
     order = ["before", *(one["step"] for one in causes), "after"]
     ends = [*costs, *(float(str(one["to"])) for one in causes)]
     x = {"field": "step", "type": "ordinal", "sort": order, "axis": {"title": None, "labelAngle": 0}}
-    scale = {"domain": [0, max(ends) * HEADROOM], "nice": False}
+    lowest, highest = min(0.0, *ends), max(ends)
+    scale = {"domain": [lowest * HEADROOM, highest * HEADROOM], "nice": False}
     axis = {"title": "US dollars", "labelExpr": LABELS["cost"], "tickCount": 6}
     low = {"field": "from", "type": "quantitative", "scale": scale, "axis": axis}
     high = {"field": "to", "type": "quantitative", "scale": scale, "axis": axis}
@@ -133,7 +130,7 @@ NARROW: Final = 300
 """Width below which the words of a chart are smaller."""
 
 
-def _bill(old: Mapping[str, Any], new: Mapping[str, Any]) -> Table:
+def _bill(old: PlanPart, new: PlanPart) -> Table:
     """Both bills line by line."""
     rows = tuple(
         (name, format_money(was), format_money(now), _signed(float(now - was)) if now != was else "–")
@@ -148,8 +145,7 @@ def _changes(title: str, found: tuple[Difference, ...]) -> Table:
     return Table(title, ("key", "before", "after"), rows, frozenset({1, 2}))
 
 
-def _notes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+def _notes(first: Dated, second: Dated) -> Iterator[str]:
     """What the causes mean, and of when the prices are."""
     yield "; ".join(MEANING.values()) + ". Price × hours × GPUs: each factor gets its share, and the causes add up."
-    if dates := [one["catalog_date"] for one in (old, new) if one.get("catalog_date")]:
-        yield f"Prices: catalogs of {' and '.join(dates)}."
+    yield f"Prices: catalogs of {first.catalog_date} and {second.catalog_date}."

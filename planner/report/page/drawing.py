@@ -38,7 +38,7 @@ CONFIG: Final[dict[str, Any]] = {
         "labelFontSize": 12,
         "titleFontSize": 12,
         "titleFontWeight": 400,
-        "labelLimit": 260,
+        "labelLimit": 420,
         "symbolSize": 90,
         "symbolOpacity": 1,
         "columnPadding": 18,

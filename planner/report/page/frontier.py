@@ -16,6 +16,7 @@ from planner.report.frontier import (
     axis_name,
     changes,
     extent,
+    gpus_text,
     is_within_request,
     name_of,
     request_parts,
@@ -45,6 +46,7 @@ def frontier_page(found: Frontier, others: Sequence[Rival]) -> Page:
         chosen=_chosen(found),
         chart=frontier_chart(found, others, title),
         tables=(_points(found), *_rivals(others)),
+        beside=0,
         notes=tuple(_notes(found)),
     )
 
@@ -134,7 +136,7 @@ def _points(found: Frontier) -> Table:
         "cost": [format_money(one.plan.cost_usd) for one in found.points],
         "time": [dated(one.plan.wall_seconds, one.plan.start) for one in found.points],
         **({"tokens": [format_count(one.plan.tokens) for one in found.points]} if found.most_is_best else {}),
-        "GPUs": [f"{one.plan.gpus:,}" for one in found.points],
+        "GPUs": [gpus_text(one.plan) for one in found.points],
         "spot": [format_share(spot_share(one.plan.purchases)) for one in found.points],
         "accelerator": [one.plan.accelerator for one in found.points],
         **({"kept": ["✓" if is_within_request(found, one) else "–" for one in found.points]} if asked else {}),
@@ -163,7 +165,7 @@ def _rivals(others: Sequence[Rival]) -> Iterator[Table]:
             format_money(one.cost_usd),
             f"{float(one.cost_usd) / max(float(best.cost_usd), 0.01) - 1:+.1%}",
             dated(one.wall_seconds, one.start),
-            f"{one.gpus:,}",
+            gpus_text(one),
             format_share(spot_share(one.purchases)),
             one.placement.title,
         )

@@ -26,7 +26,7 @@ ASIDE: Final = (4, 17, -9, 30, -22, 43, -35)
 
 
 @dataclass(frozen=True)
-class Size:
+class ChartSize:
     """One width of a chart, pixels."""
 
     width: int
@@ -38,8 +38,8 @@ class Size:
     """Area of a point."""
 
 
-WIDE: Final = Size(640, 430, 7, 7, 3, 130)
-NARROW: Final = Size(290, 320, 4, 6, 1, 110)
+WIDE: Final = ChartSize(640, 430, 7, 7, 3, 130)
+NARROW: Final = ChartSize(290, 320, 4, 6, 1, 110)
 
 
 def frontier_chart(found: Frontier, others: Sequence[Rival], title: str) -> Chart:
@@ -69,7 +69,7 @@ class _Drawing:
         near = [one for one in seen if one.accelerator not in names and one.best]
         return cls(found, (*own, *near[:MOST_RIVALS]), x, y, names)
 
-    def spec(self, size: Size) -> dict[str, Any]:
+    def spec(self, size: ChartSize) -> dict[str, Any]:
         """The specification in one width."""
         return {
             "width": size.width,
@@ -107,7 +107,7 @@ class _Drawing:
     def _place(self, x: float, y: float) -> dict[str, float]:
         return {"x": self.x.of_value(x), "y": self.y.of_value(y)}
 
-    def _scales(self, size: Size) -> dict[str, Any]:
+    def _scales(self, size: ChartSize) -> dict[str, Any]:
         return {"x": self.x.channel(size.x_ticks), "y": self.y.channel(size.y_ticks)}
 
     def _lines(self) -> Iterator[tuple[str, float, str]]:
@@ -116,7 +116,7 @@ class _Drawing:
             if value is not None and ruler.holds(value):
                 yield field, ruler.of_value(value), amount(axis, value)
 
-    def _request(self, size: Size) -> Iterator[dict[str, Any]]:
+    def _request(self, size: ChartSize) -> Iterator[dict[str, Any]]:
         """The region that keeps the request, its limits as lines, and what they say."""
         asked = list(self._lines())
         if not asked:
@@ -134,7 +134,7 @@ class _Drawing:
         for field, value, words in asked:
             yield from self._limit(size, field, value, words)
 
-    def _limit(self, size: Size, field: str, value: float, words: str) -> Iterator[dict[str, Any]]:
+    def _limit(self, size: ChartSize, field: str, value: float, words: str) -> Iterator[dict[str, Any]]:
         """One limit as a dashed line with its words."""
         scales = self._scales(size)
         rule = {"type": "rule", "color": "var(--bad)", "strokeDash": [6, 4], "strokeWidth": 1.6, "aria": False}
@@ -150,7 +150,7 @@ class _Drawing:
             "encoding": {**scales, "text": {"field": "words", "type": "nominal"}},
         }
 
-    def _beyond(self, size: Size) -> Iterator[dict[str, Any]]:
+    def _beyond(self, size: ChartSize) -> Iterator[dict[str, Any]]:
         """Points that lie beyond the end of the axis to the right, with what they cost or take."""
         far = [one for one in self.found.points if self.x.of_value(one.x) > self.x.high]
         values = [{**self._place(one.x, one.y), "words": f"{amount(self.found.axes[0], one.x)} →"} for one in far]
@@ -159,7 +159,7 @@ class _Drawing:
             encoding = {**self._scales(size), "text": {"field": "words", "type": "nominal"}}
             yield {"data": {"values": values}, "mark": mark, "encoding": encoding}
 
-    def _rivals(self, size: Size) -> Iterator[dict[str, Any]]:
+    def _rivals(self, size: ChartSize) -> Iterator[dict[str, Any]]:
         """The curve of each accelerator alone, as far as it lies on the chart; those without a point are named."""
         taken: list[tuple[float, float, float]] = []
         for rival in self.others:
@@ -173,7 +173,7 @@ class _Drawing:
             if colour is None and places and size is WIDE:
                 yield self._name(size, {**places[-1], "name": rival.accelerator}, taken)
 
-    def _name(self, size: Size, place: dict[str, Any], taken: list[tuple[float, float, float]]) -> dict[str, Any]:
+    def _name(self, size: ChartSize, place: dict[str, Any], taken: list[tuple[float, float, float]]) -> dict[str, Any]:
         """The name of an accelerator at the end of its curve, where there is room and no other name yet."""
         long = len(place["name"]) * CHARACTER
         is_left = self.x.share(place["x"]) + long / size.width > 1
@@ -203,7 +203,7 @@ class _Drawing:
         encoding = {**self._scales(size), "text": {"field": "name", "type": "nominal"}}
         return {"data": {"values": [place]}, "mark": text, "encoding": encoding}
 
-    def _curve(self, size: Size) -> dict[str, Any]:
+    def _curve(self, size: ChartSize) -> dict[str, Any]:
         """The frontier itself: between two points of it nothing is better than the first."""
         mark = {
             "type": "line",
@@ -218,7 +218,7 @@ class _Drawing:
             "encoding": self._scales(size),
         }
 
-    def _knee(self, size: Size) -> Iterator[dict[str, Any]]:
+    def _knee(self, size: ChartSize) -> Iterator[dict[str, Any]]:
         """A ring around the knee."""
         places = [self._place(point.x, point.y) for point in self.found.points if point.is_knee]
         if places:
@@ -232,11 +232,11 @@ class _Drawing:
             }
             yield {"data": {"values": places}, "mark": mark, "encoding": self._scales(size)}
 
-    def _area(self, size: Size) -> float:
+    def _area(self, size: ChartSize) -> float:
         """Area of a point, smaller where there are many."""
         return size.point * min(1.0, MANY / len(self.found.points))
 
-    def _points(self, size: Size) -> dict[str, Any]:
+    def _points(self, size: ChartSize) -> dict[str, Any]:
         """The points, coloured and shaped by accelerator."""
         values = [{**self._place(one.x, one.y), "accelerator": one.plan.accelerator} for one in self.found.points]
         encodings = kinds("accelerator", self.names, size.legend_columns)

@@ -71,7 +71,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class BillLine:
+class BillRow:
     """One line of a bill, at a depth of 0 for the total, 1 for a phase and 2 for a purchase."""
 
     depth: int
@@ -115,7 +115,7 @@ class Card:
     facts: tuple[Fact, ...] = ()
     change: tuple[str, ...] = ()
     """Sentences on what differs from the card before."""
-    bill: tuple[BillLine, ...] = ()
+    bill: tuple[BillRow, ...] = ()
     tables: tuple[Table, ...] = ()
     bars: tuple[Bar, ...] = ()
 
@@ -135,4 +135,10 @@ class Page:
     columns: int = 1
     """How many cards stand beside each other in the chart: what the arrow keys go up and down by."""
     tables: tuple[Table, ...] = ()
+    beside: int = 1
+    """How many of the tables stand below the chart, beside the cards; the others take the whole width."""
     notes: tuple[str, ...] = ()
+    heading: str = ""
+    """What stands above all, where the title is told in the verdict; default: the title."""
+    verdict: tuple[Fact, ...] = ()
+    """What is recommended, what it costs, when it ends, how sure that is, what would change it first."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from planner.plans.plan_part import PhasePart, PlanFigures
+from planner.plans.phase_part import PhasePart
+from planner.plans.plan_part import PlanFigures
 from planner.report.bill import printed_bill, spot_share
 from planner.report.dates import dated
-from planner.report.page.parts import Badge, Bar, BillLine, Card, Fact, Part, Table
+from planner.report.page.parts import Badge, Bar, BillRow, Card, Fact, Part, Table
 from planner.report.plan_text import nodes_of
 from planner.units import format_count, format_duration, format_money, format_number, format_share
 
@@ -47,14 +48,14 @@ def _facts(plan: PlanFigures) -> Iterator[Fact]:
         yield Fact("while spot is away", plan.policy)
 
 
-def _bill(plan: PlanFigures) -> Iterator[BillLine]:
+def _bill(plan: PlanFigures) -> Iterator[BillRow]:
     """The total, each phase, each purchase."""
     bill = printed_bill(plan)
-    yield BillLine(0, "total", "", bill.money(bill.total))
+    yield BillRow(0, "total", "", bill.money(bill.total))
     for phase, lines in bill.phases.items():
-        yield BillLine(1, phase, "", bill.money(bill.of(phase)))
+        yield BillRow(1, phase, "", bill.money(bill.of(phase)))
         for line in lines:
-            yield BillLine(2, line.title, line.product, bill.money(line.amount))
+            yield BillRow(2, line.title, line.product, bill.money(line.amount))
 
 
 def _layouts(plan: PlanFigures) -> Table:

@@ -32,6 +32,7 @@ def scaling_page(found: Scaling) -> Page:
         cards=tuple(_card(found, *one[:3]) for one in shown),
         chart=_chart(found, shown, title),
         tables=tuple(_tables(found, shown)),
+        beside=0,
         notes=tuple(meanings(found)),
     )
 

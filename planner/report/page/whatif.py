@@ -10,6 +10,7 @@ from planner.explore.whatif import Cell, WhatIf
 from planner.plans.solution import Status
 from planner.report.bill import spot_share
 from planner.report.document.plan import plan_figures
+from planner.report.frontier import gpus_text
 from planner.report.page.heat_map import HeatCell, HeatMap, heat_map_chart
 from planner.report.page.parts import Badge, Card, Page, Table
 from planner.report.page.plan_card import plan_card
@@ -69,7 +70,7 @@ def _cell_figures(cell: Cell) -> tuple[str, ...]:
     plan = cell.plan
     if plan is None:
         return (*["–"] * 5, why(cell))
-    figures = (format_money(plan.cost_usd), format_duration(plan.wall_seconds), f"{plan.gpus:,}")
+    figures = (format_money(plan.cost_usd), format_duration(plan.wall_seconds), gpus_text(plan))
     return (*figures, plan.accelerator, format_share(spot_share(plan.purchases)), plan.placement.title)
 
 
