@@ -52,7 +52,7 @@ def negotiated(seed: int) -> int:
     return offered
 
 
-@pytest.mark.parametrize("seed", [3, 103])
+@pytest.mark.parametrize("seed", [100, 103])
 def test_the_smallest_changes_hold_and_one_unit_less_does_not(seed: int) -> None:
     """Deadlines, budgets and pools, each alone."""
     assert negotiated(seed)
