@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from planner.clock import Clock
     from planner.explore.answer import Answer
     from planner.explore.surroundings import Surroundings
+    from planner.plans.document import PlanDocument
     from planner.problem.problem import Problem
     from planner.session import Answered
 
