@@ -36,7 +36,14 @@ from planner.plans.document_parts import (
     SpotTurningPart,
 )
 from planner.plans.phase_part import PhasePart
-from planner.plans.plan_part import AlternativePart, BetterWithGrantPart, EstimatePart, NearOptimalPart, PlanPart
+from planner.plans.plan_part import (
+    AlternativePart,
+    BetterWithGrantPart,
+    EstimatePart,
+    ExpectedCostPart,
+    NearOptimalPart,
+    PlanPart,
+)
 from planner.problem.document import parse_document
 from planner.problem.problem import Problem
 from planner.units import format_duration, format_money
@@ -61,6 +68,8 @@ class PlanDocument(Part):
     """What must be granted before the plan can be had: nothing within what is sold without a contract does the job."""
     better_with_grant: BetterWithGrantPart | None = None
     near_optimal: tuple[NearOptimalPart, ...] = ()
+    expected_costs: tuple[ExpectedCostPart, ...] = ()
+    """Under `objective: expected cost` the best plan of each accelerator, the best first."""
     notes: tuple[str, ...] = ()
     """How sure the plan's figures are and what they rest on, in sentences."""
     assumed: tuple[AssumptionPart, ...] = ()
