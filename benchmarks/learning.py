@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,8 @@ WRONG = 3.0
 """Factor on the step of the wrong row."""
 SMALL, LARGE = 8, 64
 """Devices of the runs that are learned from, and of those that are then predicted."""
+PROMISED = 0.9
+"""Probability with which a time is promised."""
 ALIKE = 0.05
 """Shares of variance that differ by less count as the same."""
 SHARDED = 3
@@ -95,10 +97,14 @@ def _source(data: TimeData, fit: Fit) -> Source:
 
 @dataclass(frozen=True)
 class Score:
-    """Of one draw: median error, share inside the 80 % range, and its width over that without own runs."""
+    """Of one draw: median error, shares inside the 80 % range and within what `PROMISED` keeps, and the range's width.
+
+    The width is over that without own runs.
+    """
 
     error: float
     inside: float = math.nan
+    kept: float = math.nan
     width: float = math.nan
     named: float = 0.0
 
@@ -107,7 +113,7 @@ def score(source: Source, known: Sequence[OwnRun], asked: Sequence[int], spread:
     """How well the runs that are asked for are predicted by those that are known."""
     runs = tuple(weighed(known))
     posterior = posterior_of(runs)
-    errors, inside, widths = [], [], []
+    errors, inside, kept, widths = [], [], [], []
     for index in asked:
         run, case = source.runs[index], source.cases[index]
         learned = posterior.log_pace(run)
@@ -118,8 +124,9 @@ def score(source: Source, known: Sequence[OwnRun], asked: Sequence[int], spread:
         low, high = (math.log(end) for end in after.interval())
         errors.append(abs(math.expm1(-slower)))
         inside.append(low <= slower <= high)
+        kept.append(slower <= math.log(after.factor(PROMISED)))
         widths.append(after.scale / before.scale)
-    return Score(float(np.median(errors)), float(np.mean(inside)), float(np.mean(widths)))
+    return Score(*(float(one) for one in (np.median(errors), np.mean(inside), np.mean(kept), np.mean(widths))))
 
 
 Draw = Callable[[Source, np.random.Generator], Score | None]
@@ -212,7 +219,7 @@ def one_wrong(spread: Spread, *, wrong: bool) -> Draw:
             known[-1] = known[-1].model_copy(update={"log_ratio": known[-1].log_ratio + math.log(WRONG)})
         found = score(source, known, order[5:], spread)
         named = weighed(known)[-1].weight < AT_ODDS if wrong else False
-        return Score(found.error, found.inside, found.width, float(named))
+        return replace(found, named=float(named))
 
     return draw
 
@@ -226,8 +233,8 @@ def row(name: str, found: Sequence[Source], draw: Draw, across: Aggregate = np.m
     scores = [[one for _ in range(DRAWS) if (one := draw(source, random))] for source in found]
     votes = [Score(*(float(across([getattr(one, key) for one in of])) for key in KEYS)) for of in scores if of]
     mean, median = (float(take([one.error for one in votes])) for take in (np.mean, np.median))
-    inside, width, named = (float(np.mean([getattr(one, key) for one in votes])) for key in KEYS[1:])
-    known = f"{inside:7.0%} {width:6.2f}" if math.isfinite(width) else ""
+    inside, kept, width, named = (float(np.mean([getattr(one, key) for one in votes])) for key in KEYS[1:])
+    known = f"{inside:7.0%} {kept:8.0%} {width:6.2f}" if math.isfinite(width) else ""
     told = f"  named {named:.0%}" if named > 0 else ""
     print(f"{name:42} {len(votes):7d} {mean:7.1%} {median:7.1%} {known}{told}", flush=True)
     return mean, median
@@ -238,7 +245,7 @@ def over(found: tuple[float, float], base: tuple[float, float]) -> None:
     print(f"{'  over that':50} {found[0] / base[0]:7.2f} {found[1] / base[1]:7.2f}")
 
 
-KEYS = ("error", "inside", "width", "named")
+KEYS = ("error", "inside", "kept", "width", "named")
 
 
 def main() -> None:
@@ -248,7 +255,7 @@ def main() -> None:
     whole = parser.parse_args().publishers
     data, spread = time_data(usable_cases(read_published(builtin_runs()), memory=False)), load_calibration().spread
     found = list(sources(data, [publisher(one) for one in data.sources] if whole else list(data.sources)))
-    print(f"{'error of the rest, one vote a source':42} sources    mean  median   in 80%  width")
+    print(f"{'error of the rest, one vote a source':42} sources    mean  median  in 80%  90% kept  width")
     base = row("no own run", found, random_runs(0, spread))
     for count in (1, 3, 5):
         over(row(f"{count} own runs at random", found, random_runs(count, spread)), base)

@@ -9,9 +9,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from planner.clock import Clock
+from planner.clock import Clock, OutOfTimeError
 from planner.explore.answer import Answer, answer
 from planner.explore.capacity import ungranted
+from planner.explore.expected_cost import chosen_alone, least_expected
 from planner.explore.near_optimal import WITHIN
 from planner.explore.preference import preferred
 from planner.explore.room import Room
@@ -21,8 +22,10 @@ from planner.explore.surroundings import Surroundings, surroundings
 from planner.explore.time_budget import TimeBudget
 from planner.market.names import named_problem
 from planner.plans.document import FORMAT_VERSION, PlanDocument
+from planner.plans.limits import limits_of
 from planner.plans.solution import Status
 from planner.problem.document import Document, parse_document, read_document, with_overrides
+from planner.problem.objective import Lateness
 from planner.problem.problem import Problem
 from planner.problem.run import Run
 from planner.problem.written import as_written
@@ -86,9 +89,23 @@ class Session:
         found = self._answer(self.room)
         if found.status is Status.INFEASIBLE:
             found = self._instead(found, ungranted(self.problem))
+        if found.plan is not None and self.problem.limits.lateness is not None:
+            return self._robust(found, self.problem.limits.lateness)
         if found.plan is not None and self.problem.preference is not None:
             found = self._instead(found, preferred(self.room, found.plan))
         return Answered(found, surroundings(self.room, found, self.within))
+
+    def _robust(self, cheapest: Answer, lateness: Lateness) -> Answered:
+        """The plan that costs least with what being late costs by expectation, in place of the cheapest one."""
+        try:
+            expected = least_expected(self.room, self.clock)
+        except OutOfTimeError:
+            return Answered(cheapest, Surroundings(left_out=("objective",)))
+        found = self._instead(cheapest, chosen_alone(self.problem, expected[0]))
+        limits = self.problem.limits.model_copy(update={"deadline": lateness.at})
+        problem = self.problem.model_copy(update={"limits": limits})
+        choices = replace(found.choices, limits=limits_of(self.problem))
+        return Answered(replace(found, problem=problem, choices=choices), Surroundings(expected=expected))
 
     def _instead(self, found: Answer, other: Problem | None) -> Answer:
         """The answer to another problem in place of the one that was found, where it has a plan."""

@@ -297,6 +297,21 @@ def parse_price(value: object) -> Price:
     )
 
 
+_DAYS = {
+    **dict.fromkeys(("d", "day"), Decimal(1)),
+    **dict.fromkeys(("w", "week"), Decimal(7)),
+    **dict.fromkeys(("h", "hour"), Decimal(1) / 24),
+}
+
+
+def parse_daily_cost(value: object) -> Decimal:
+    """US dollars per day, from `$50k/day`, `$350k/week` or `$2k/h`."""
+    match = _PRICE.fullmatch(value.strip()) if isinstance(value, str) and len(value) <= _LONGEST_TEXT else None
+    if not match or match["what"].strip() not in _DAYS:
+        raise QuantityError(f"{_shown(value)} is no cost of a day", "write $50k/day")
+    return parse_money(match["amount"]) / _DAYS[match["what"].strip()]
+
+
 _BYTES = {"GB": Decimal(1), "TB": Decimal(1000), "GiB": Decimal(2**30) / Decimal(10**9)}
 
 

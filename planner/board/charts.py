@@ -15,8 +15,8 @@ from planner.plans.plan import Plan
 from planner.plans.plan_error import error_of
 from planner.plans.plan_part import PlanFigures
 from planner.problem.problem import Problem
-from planner.report.document.deadline_probability import plan_distribution
 from planner.report.page.axes import Ruler, time_unit
+from planner.simulate.planned import plan_distribution
 from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, format_duration, format_money
 
 Spec = dict[str, Any]

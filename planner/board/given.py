@@ -46,7 +46,7 @@ class Given:
 
     def problem(self, sets: Sets) -> Problem:
         """The problem with changes. Raises InputError."""
-        return Problem.of(self._changed(sets))
+        return Problem.of(self._changed(sets)).with_hard_deadline()
 
     def _changed(self, sets: Sets) -> Document:
         return with_overrides(self.document, arguments(sets))

@@ -8,6 +8,7 @@ from typing import Final
 
 from planner.explore.answer import Answer
 from planner.explore.capacity import BetterWithGrant, Grant, better_with_grant, grant_for
+from planner.explore.expected_cost import ExpectedCost
 from planner.explore.near_optimal import WITHIN, NearOptimal, near_optimal
 from planner.explore.relaxations import Relaxation, relaxations
 from planner.explore.room import Room
@@ -34,6 +35,8 @@ class Surroundings:
     """A better plan on nodes that would have to be granted."""
     near: Sequence[NearOptimal] = ()
     """Plans hardly worse by the objective and much better otherwise."""
+    expected: Sequence[ExpectedCost] = ()
+    """Under `objective: expected cost` the best plan of each accelerator, the best first."""
 
 
 NOTHING: Final = Surroundings()

@@ -70,18 +70,19 @@ Reader = Callable[[str, LogScale], tuple[float, int | None] | None]
 """Seconds of a step and its number from a line; None where it holds none."""
 
 _MEGATRON: Final = re.compile(r"iteration\s+(\d+)\s*/.{0,400}?elapsed time per iteration \(ms\):\s*([\d.eE+]+)")
-_TORCHTITAN: Final = re.compile(r"\bstep:\s*(\d+)\b.{0,400}?\btps:\s*([\d,]+(?:\.\d+)?)")
+_TORCHTITAN: Final = re.compile(r"\bstep:\s*(\d+)\b.{0,400}?\b(?:tps|wps):\s*([\d,]+(?:\.\d+)?)")
 _PROGRESS: Final = re.compile(r"(\d+)/\d+ \[[^\]]{0,60}?([\d.]+)(s/it|it/s)")
+_SUMMARY: Final = re.compile(r"^\s*\"?(train_s\w{3,6}s_per_second)\"?\s*[:=]\s*([\d.eE+-]{1,30}),?\s*$")
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]{0,12}m")
 
 
 def _megatron(line: str, _: LogScale) -> tuple[float, int | None] | None:
-    found = _MEGATRON.search(line)
+    found = _MEGATRON.search(line) if "elapsed time" in line else None
     return (_figure(found[2]) / 1e3, int(found[1])) if found else None
 
 
 def _torchtitan(line: str, rates: LogScale) -> tuple[float, int | None] | None:
-    found = _TORCHTITAN.search(line)
+    found = _TORCHTITAN.search(line) if "ps:" in line else None
     if found is None:
         return None
     tokens_per_second = _figure(found[2].replace(",", ""))
@@ -89,18 +90,22 @@ def _torchtitan(line: str, rates: LogScale) -> tuple[float, int | None] | None:
 
 
 def _progress(line: str, _: LogScale) -> tuple[float, int | None] | None:
-    states = list(_PROGRESS.finditer(line))
-    if not states:
+    found = _PROGRESS.search(line) if "it" in line else None
+    if found is None:
         return None
-    found = states[-1]  # a bar is written over itself: the last state counts
     value = _figure(found[2])
     return (value if found[3] == "s/it" else 1 / value if value else 0.0), int(found[1])
 
 
 def _json_line(line: str, rates: LogScale) -> tuple[float, int | None] | None:
-    """A record of the Hugging Face Trainer, of torchtitan's JSON or of MLPerf's logging."""
+    """A record of the Hugging Face Trainer, of torchtitan's JSON or of MLPerf's logging; or a line of a summary."""
+    if not any(key in line for key in _JSON_KEYS):
+        return None
+    if summary := _SUMMARY.match(line):
+        seconds, rate = _JSON_KEYS.get(summary[1]), _figure(summary[2])
+        return (seconds(rate, rates), None) if seconds and rate > 0 else None
     start = line.find("{")
-    if start < 0 or not any(key in line for key in _JSON_KEYS):
+    if start < 0:
         return None
     record = _mapping(line[start:])
     value = record.get("value")
@@ -197,7 +202,10 @@ def _after_warm_up(program: str, found: _Found) -> StepTimes:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """The lines of a file, one at a time, without colours; what is longer than a line should be is cut."""
+    """The lines of a file, one at a time, without colours; what is longer than a line should be is cut.
+
+    A progress bar is written over itself: each of its states is a line.
+    """
     with readable(Place(str(path)), "give the path of a file"), path.open("rb") as stream:
         while line := stream.readline(LONGEST_LINE):
-            yield _COLOUR.sub("", line.decode("utf-8", "replace"))
+            yield from _COLOUR.sub("", line.decode("utf-8", "replace")).split("\r")

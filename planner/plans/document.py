@@ -35,8 +35,16 @@ from planner.plans.document_parts import (
     SolverPart,
     SpotTurningPart,
 )
+from planner.plans.frames import frame_of
 from planner.plans.phase_part import PhasePart
-from planner.plans.plan_part import AlternativePart, BetterWithGrantPart, EstimatePart, NearOptimalPart, PlanPart
+from planner.plans.plan_part import (
+    AlternativePart,
+    BetterWithGrantPart,
+    EstimatePart,
+    ExpectedCostPart,
+    NearOptimalPart,
+    PlanPart,
+)
 from planner.problem.document import parse_document
 from planner.problem.problem import Problem
 from planner.units import format_duration, format_money
@@ -61,6 +69,8 @@ class PlanDocument(Part):
     """What must be granted before the plan can be had: nothing within what is sold without a contract does the job."""
     better_with_grant: BetterWithGrantPart | None = None
     near_optimal: tuple[NearOptimalPart, ...] = ()
+    expected_costs: tuple[ExpectedCostPart, ...] = ()
+    """Under `objective: expected cost` the best plan of each accelerator, the best first."""
     notes: tuple[str, ...] = ()
     """How sure the plan's figures are and what they rest on, in sentences."""
     assumed: tuple[AssumptionPart, ...] = ()
@@ -153,6 +163,10 @@ class PlanDocument(Part):
     def to_json(self) -> str:
         """The text that `plan solve --json` prints."""
         return json.dumps(self.data(), indent=2, ensure_ascii=False)
+
+    def to_frame(self) -> Any:  # noqa: ANN401  (pandas is no dependency)
+        """The lines of the bill as a pandas data frame, empty without a plan. Raises InputError without pandas."""
+        return frame_of([one.model_dump() for one in self.plan.purchases] if self.plan else [])
 
 
 def _not_a_plan(error: ValidationError) -> str:

@@ -262,6 +262,22 @@ class BetterWithGrantPart(Part):
     grant: GrantPart
 
 
+class ExpectedCostPart(Part):
+    """Under `objective: expected cost` the best plan of an accelerator, with what being late costs by expectation."""
+
+    accelerator: str
+    gpus: int
+    wall_seconds: float
+    cost_usd: Money
+    """Its bill."""
+    late_probability: Share
+    late_seconds: float
+    """By expectation, over all outcomes."""
+    late_usd: Money
+    expected_usd: Money
+    """Both together."""
+
+
 class NearOptimalPart(Part):
     """A plan hardly worse by the objective and much better in one other respect."""
 

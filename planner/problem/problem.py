@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     Field,
@@ -19,10 +19,22 @@ from pydantic import (
     model_validator,
 )
 
+from planner.errors import InputError
 from planner.problem.calendar import Schedule
 from planner.problem.document import dotted, read_document
 from planner.problem.json_schema import described
-from planner.problem.objective import Objective, Preference, preference_rules, split_objective
+from planner.problem.objective import (
+    DEADLINE_SCHEMA,
+    EXPECTED_COST,
+    OBJECTIVE_SCHEMA,
+    Lateness,
+    Objective,
+    Preference,
+    lateness_rules,
+    preference_rules,
+    split_deadline,
+    split_objective,
+)
 from planner.problem.own_offer import OwnOffer
 from planner.problem.pins import DegreePin, ZeroPin
 from planner.problem.quantities import (
@@ -160,8 +172,11 @@ LARGEST_CLUSTER: Final = 1_048_576
 class Limits(SchemaModel):
     """What the plan must keep to; each is one constraint that can be relaxed, priced and explained."""
 
-    deadline: Duration | None = None
-    """Longest wall time of all phases together, such as `60d`; default: none."""
+    deadline: Annotated[Duration | None, WithJsonSchema(DEADLINE_SCHEMA)] = None
+    """Longest wall time of all phases together, such as `60d`; default: none.
+    `{at: 60d, late: $50k/day}` may be missed at that cost, for `objective: expected cost`."""
+    lateness: Lateness | None = None
+    """The same cost of missing it written apart: `{at: 60d, late: $50k/day}`; default: none."""
     budget: Money | None = None
     """Highest cost, such as `6 MUSD`; default: none."""
     gpus: Annotated[int, Field(ge=1, le=LARGEST_CLUSTER, strict=True, examples=[1024])] | None = None
@@ -172,6 +187,11 @@ class Limits(SchemaModel):
     """Probability with which the real peak must fit the device, from 50%; default 90%."""
     growth: Factor = 1.0
     """The plan must still hold for a model so many times larger, such as `2x`; default 1."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _deadline_is_split(cls, data: object) -> object:
+        return split_deadline(data)
 
     def broken_rules(self) -> Iterator[Rule]:
         """The rules on single limits that their types do not state."""
@@ -249,12 +269,6 @@ class Risk(SchemaModel):
             yield Rule(("risk", "confidence"), message, "write confidence: 95%")
 
 
-_OBJECTIVE = {
-    "anyOf": [{"enum": list(get_args(Objective))}, {"type": "object"}],
-    "examples": ["time", "{cost, within: 1%, then: time}"],
-}
-
-
 class Problem(SchemaFile):
     """One training job, where it may run, and within which limits."""
 
@@ -273,8 +287,9 @@ class Problem(SchemaFile):
     limits: Limits = Limits()
     layout: LayoutPins = LayoutPins()
     risk: Risk = Risk()
-    objective: Annotated[Objective, WithJsonSchema(_OBJECTIVE)] = "cost"
+    objective: Annotated[Objective, WithJsonSchema(OBJECTIVE_SCHEMA)] = "cost"
     """What is best: the lowest cost, the shortest time, or the most tokens of the first phase; default cost.
+    `expected cost` adds what being late costs by expectation, with a deadline `{at: 60d, late: $50k/day}`.
     A mapping adds what decides among plans that are about as good: `{cost, within: 1%, then: time}`, or
     `{cost, value_of_day: $20k}`."""
     preference: Preference | None = None
@@ -313,6 +328,14 @@ class Problem(SchemaFile):
         written: dict[str, Any] = handler(self.model_copy(update={"limits": limits}))
         return written
 
+    def with_hard_deadline(self) -> Self:
+        """The problem itself, for questions that know no cost of being late. Raises InputError where it states one."""
+        if self.limits.lateness is None:
+            return self
+        message = f"only plan solve weighs the cost of being late ({EXPECTED_COST})"
+        fix = "state limits.deadline: 60d and objective: cost for this question"
+        raise InputError(message, place=self.place("objective"), fix=fix)
+
     @property
     def stated_deadline(self) -> float | None:
         """`limits.deadline` as it was written."""
@@ -350,6 +373,7 @@ def _broken_rules(problem: Problem) -> Iterator[Rule]:
     if problem.preference is not None:
         yield from preference_rules(problem.objective, problem.preference)
     yield from _calendar_rules(problem)
+    yield from lateness_rules(limits.lateness, problem.preference)
     if problem.objective == "tokens" and limits.budget is None and not is_limited:
         yield Rule(("objective",), "the most tokens without budget or deadline are endless", "add limits.budget")
 

@@ -48,6 +48,13 @@ Bandwidth = Annotated[
     float, PlainValidator(units.parse_bandwidth), _as(units.written_bandwidth), _written("400 Gb/s", "50 GB/s")
 ]
 """Bytes per second, per device and direction."""
+DailyCost = Annotated[
+    Decimal,
+    PlainValidator(units.parse_daily_cost),
+    PlainSerializer(lambda usd: f"${usd:f}/day", return_type=str),
+    _written("$50k/day"),
+]
+"""US dollars per day."""
 TransferPrice = Annotated[
     Decimal,
     PlainValidator(units.parse_transfer_price),

@@ -128,11 +128,17 @@ def in_file_order(issue: Issue) -> tuple[int, int]:
     return (issue.place.line or 0, issue.place.column or 0) if issue.place else (0, 0)
 
 
+WRITTEN_UNDER: Final = {"lateness": "deadline"}
+"""Fields whose keys a file may write under another one, as a mapping in place of its value."""
+
+
 def _real_path(location: KeyPath, document: Document) -> KeyPath:
     """The key path of a pydantic location, without the names of union members and validators."""
     data: Any = document.data
     path: list[str | int] = []
-    for position, step in enumerate(location):
+    for position, field in enumerate(location):
+        written = WRITTEN_UNDER.get(str(field))
+        step = written if isinstance(data, dict) and written and isinstance(data.get(written), dict) else field
         inside = (isinstance(data, dict) and step in data) or (isinstance(data, list) and isinstance(step, int))
         if inside:
             data = data[step]
@@ -281,8 +287,9 @@ def _model_at(schema: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
     model: type[BaseModel] | None = schema
     for step in path:
         if isinstance(step, str) and model is not None:
-            found = model.model_fields.get(step)
-            model = next(_models(found.annotation), None) if found else None
+            named = [step, *(field for field, written in WRITTEN_UNDER.items() if written == step)]
+            found = [model.model_fields[name] for name in named if name in model.model_fields]
+            model = next((one for field in found for one in _models(field.annotation)), None)
     return model
 
 

@@ -21,6 +21,7 @@ from planner.report.bars import bar
 from planner.report.bill import printed_bill
 from planner.report.console import wide_console
 from planner.report.dates import dated, dated_amount, schedule_lines
+from planner.report.expected_cost import expected_cost_parts
 from planner.report.grants import beyond_lines, grant_line
 from planner.report.memory import headroom_line, memory_legend
 from planner.report.near_optimal import near_optimal_lines
@@ -82,6 +83,7 @@ def answer_parts(document: PlanDocument) -> Iterator[RenderableType]:
     if document.alternatives:
         yield _runners_up(document, plan)
         yield ""
+    yield from expected_cost_parts(document.expected_costs)
     yield from map(Text, document.notes)
     yield ""
     yield Text("assumed")
@@ -128,6 +130,8 @@ def _journey(plan: PlanFigures) -> str:
 
 def _preference_words(document: PlanDocument) -> str:
     """What decided besides the objective that was proven."""
+    if document.expected_costs:
+        return " of those as fast on it; least with the cost of being late"
     if document.objective.name == document.problem["objective"] or "preference" not in document.problem:
         return ""
     asked = document.asked.preference

@@ -70,11 +70,16 @@ def _steps(track: Track) -> Iterator[str]:
         lost = max(track.lost_seconds, 0.0)
         yield (
             f"Start-up, checkpoints, failures and waiting took {format_duration(lost)} "
-            f"({format_share(lost / track.elapsed_seconds)}) until here; from now on "
-            f"{track.failure_factor:.2f} times as many failures as planned are expected."
+            f"({format_share(lost / track.elapsed_seconds)}) until here; from now on {_failures(track.failure_factor)} "
+            "failures as planned are expected."
         )
     else:
         yield "Rows are too far apart to tell steps from what interrupts them: losses are assumed as planned."
+
+
+def _failures(factor: float) -> str:
+    """How many failures are expected, beside those planned."""
+    return "as many" if factor == 1 else f"{factor:.2f} times as many"
 
 
 def _verdict(track: Track) -> Iterator[str]:

@@ -101,8 +101,8 @@ def job_of(document: PlanDocument, source: str = "the answer") -> SimulatedJob:
         fix = "replay a plan on offers without from, until, closed, blocks and price periods"
         raise InputError("it waits, pauses or pays by day; a replay knows no days", place=Place(source), fix=fix)
     if len(plan.stays) > 1:
-        fix = "set market.together: true"
-        raise InputError("its phases run in several places; a replay stays in one", place=Place(source), fix=fix)
+        message = "its phases run in several places; only a plan that stays in one is replayed or tracked"
+        raise InputError(message, place=Place(source), fix="set market.together: true")
     phases = tuple(_phase(plan, phase) for phase in plan.phases[:MAX_PHASES])
     job = SimulatedJob(
         policy=plan.policy,

@@ -5,7 +5,18 @@ from __future__ import annotations
 from planner.layouts.wall_time import interruption_rates
 from planner.plans.plan import PhasePlan, Plan
 from planner.problem.problem import Problem
+from planner.simulate.distribution import JobDistribution, distribution_of
 from planner.simulate.job import SimulatedJob, SimulatedPhase
+
+
+def plan_distribution(plan: Plan, problem: Problem) -> JobDistribution:
+    """How time, without waits and pauses, and cost of a plan are distributed.
+
+    By closed forms where it moves or days matter: a replay stays in one place, at one price.
+    """
+    if len(plan.stays) > 1 or plan.placement.is_dated:
+        return JobDistribution(plan.moments.delays, plan.moments.bill, 0)
+    return distribution_of(job_of_plan(plan, problem), plan.moments)
 
 
 def job_of_plan(plan: Plan, problem: Problem) -> SimulatedJob:

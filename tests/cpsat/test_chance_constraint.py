@@ -15,9 +15,9 @@ from planner.explore.answer import answer
 from planner.plans.choices import choices_of
 from planner.plans.plan_error import error_of
 from planner.problem.problem import Problem
-from planner.report.document.deadline_probability import plan_distribution, risk_summary
+from planner.report.document.deadline_probability import risk_summary
 from planner.report.document.plan import plan_document
-from planner.simulate.planned import job_of_plan
+from planner.simulate.planned import job_of_plan, plan_distribution
 from planner.simulate.replay import replay
 from planner.verify.check import kept_seconds
 from planner.verify.oracle import best_value

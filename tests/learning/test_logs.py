@@ -41,9 +41,72 @@ def test_warm_up_is_cut_and_the_median_taken(tmp_path: Path) -> None:
     ],
     ids=["torchtitan", "torchtitan JSON", "progress bar", "Trainer", "MLPerf"],
 )
-def test_lines_of_known_programs_are_read(tmp_path: Path, line: str, seconds: float) -> None:
+def test_short_lines_of_known_programs_are_read(tmp_path: Path, line: str, seconds: float) -> None:
     """Console and JSON lines of each program give the seconds of a step, by the run's tokens, batch and devices."""
     assert steps_of(tmp_path, ["starting", *[line] * 6]).median_seconds == pytest.approx(seconds)
+
+
+MEGATRON_LOG = """\
+> setting tensorboard ...
+[after dataloaders are built] datetime: 2025-06-01 12:00:00
+training ...
+""" + "".join(
+    f" [2025-06-01 12:{step:02d}:00] iteration {step:8d}/  500000 | consumed samples: {256 * step:12d} | elapsed time "
+    f"per iteration (ms): {ms:.1f} | throughput per GPU (TFLOP/s/GPU): 402.1 | learning rate: 6.0E-07 | global batch "
+    f"size:   256 | lm loss: 1.1E+01 | loss scale: 1.0 | grad norm: 5.632 | number of skipped iterations:   0 |\n"
+    for step, ms in enumerate([61234.5, 4321.0, *[2000.0] * 8], start=1)
+)
+TITAN_LOG = "".join(
+    f"[rank0]:[titan] 2025-06-01 12:00:{step:02d},123 - root - INFO - \x1b[31mstep: {step:2d}  \x1b[32mloss:  7.1234  "
+    f"\x1b[38;2;54;234;195mgrad_norm:  2.3  \x1b[33mmemory: 35.27GiB(44.61%)  \x1b[34m{unit}: 8,192  \x1b[36mtflops: "
+    f"250.11  \x1b[35mmfu: 25.29%\x1b[39m\n[rank0]:2025-06-01 12:00:00 - INFO - [GC] Performing periodic GC\n"
+    for step, unit in enumerate(["tps"] * 8, start=1)
+)
+TRAINER_LOG = (
+    "Loading checkpoint shards: 100%|██████████| 4/4 [00:10<00:00,  2.51s/it]\n"
+    + "\r".join(f"{step:3d}%|█▏        | {step}/100 [0:0{step % 9}:09<3:12:00,  2.00s/it]" for step in range(1, 40))
+    + "\n{'loss': 1.2345, 'grad_norm': 0.5, 'learning_rate': 1e-05, 'epoch': 0.01}\n"
+)
+RESULTS = """\
+{
+    "epoch": 1.0,
+    "total_flos": 1.2e+18,
+    "train_loss": 1.2345,
+    "train_runtime": 200.0,
+    "train_samples_per_second": 128.0,
+    "train_steps_per_second": 0.5
+}
+"""
+METRICS = (
+    "***** train metrics *****\n  epoch                    =        1.0\n  train_steps_per_second   =        0.5\n"
+)
+MLPERF_LOG = "".join(
+    f':::MLLOG {{"namespace": "", "time_ms": {1750000000000 + 2000 * step}, "event_type": "POINT_IN_TIME", "key": '
+    f'"tracked_stats", "value": {{"train_step_time": 2.0, "reduced_train_loss": 4.5}}, "metadata": {{"file": '
+    f'"/workspace/llm/callbacks.py", "lineno": 263, "step": {step}}}}}\n'
+    f':::MLLOG {{"key": "train_loss", "value": 4.5, "metadata": {{"step": {step}}}}}\n'
+    for step in range(10, 60, 10)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "program", "last"),
+    [
+        (MEGATRON_LOG, "Megatron-LM", 10),
+        (TITAN_LOG, "torchtitan", 8),
+        (TITAN_LOG.replace("tps", "wps"), "torchtitan", 8),
+        (TRAINER_LOG, "progress bar", 39),
+        (RESULTS, "JSON", None),
+        (METRICS, "JSON", None),
+        (MLPERF_LOG, "JSON", 50),
+    ],
+    ids=["Megatron-LM", "torchtitan", "older torchtitan", "bar", "results", "metrics", "MLPerf"],
+)
+def test_whole_logs_are_read(tmp_path: Path, content: str, program: str, last: int | None) -> None:
+    """Logs as the programs write them, between lines of other kinds, give two seconds a step and their last step."""
+    found = steps_of(tmp_path, [content])
+    assert (found.program, found.last_step) == (program, last)
+    assert found.median_seconds == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize(

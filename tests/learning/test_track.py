@@ -109,6 +109,14 @@ def test_later_phases_follow_what_was_measured(tmp_path: Path, planned: Path) ->
     assert 1.08 < later.step_seconds / later.planned_step_seconds < 1.25
 
 
+def test_the_rest_is_planned_at_the_measured_pace(tmp_path: Path, planned: Path) -> None:
+    """The deadline that would do, with every GPU in use already, is about when the run ends as it goes on."""
+    found = tracked(planned, steps(tmp_path, planned, 1.25))
+    assert found.rest is not None
+    (needed,) = [float(str(one.after)) for one in found.rest.relaxations if one.limit == "limits.deadline"]
+    assert needed == pytest.approx(found.end.expected - found.elapsed_seconds, rel=0.03)
+
+
 @pytest.mark.parametrize("every", [10, 10_000])
 def test_dense_and_sparse_rows_agree(tmp_path: Path, planned: Path, every: int) -> None:
     """Whether every tenth step has a row or every ten thousandth hardly moves the end."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from planner.explore.capacity import Grant
+from planner.explore.expected_cost import ExpectedCost
 from planner.explore.near_optimal import SURE, NearOptimal
 from planner.explore.relaxations import Relaxation
 from planner.explore.rule_worth import RuleWorth
@@ -25,6 +26,7 @@ def around_document(around: Surroundings) -> dict[str, Any]:
         "rules": [_rule(one) for one in around.rules],
         "needs_grant": grant_document(around.grant),
         "near_optimal": [_near_optimal(one) for one in around.near],
+        "expected_costs": [_expected_cost(one) for one in around.expected],
         "relaxations": relaxation_parts(around.gives),
         "spot_turning_point": _turning_point(around.turning),
         "left_out": list(around.left_out),
@@ -37,6 +39,20 @@ def grant_document(grant: Grant | None) -> dict[str, Any] | None:
         return None
     figures = {"cloud": grant.cloud, "place": grant.place, "kind": grant.kind, "nodes": grant.nodes, "sold": grant.sold}
     return figures | {"basis": grant.basis, "set": [grant.setting]}
+
+
+def _expected_cost(found: ExpectedCost) -> dict[str, Any]:
+    """A plan with what being late costs it by expectation."""
+    return {
+        "accelerator": found.plan.accelerator,
+        "gpus": found.plan.gpus,
+        "wall_seconds": found.plan.wall_seconds,
+        "cost_usd": usd_text(found.plan.cost_usd),
+        "late_probability": found.late_probability,
+        "late_seconds": found.late_seconds,
+        "late_usd": usd_text(found.late_usd),
+        "expected_usd": usd_text(found.usd),
+    }
 
 
 def _near_optimal(near: NearOptimal) -> dict[str, Any]:

@@ -13,8 +13,7 @@ from planner.plans.plan import Plan
 from planner.plans.plan_error import error_of
 from planner.problem.problem import Problem
 from planner.report.document.spot_stress import capacity_cases
-from planner.simulate.distribution import JobDistribution, distribution_of
-from planner.simulate.planned import job_of_plan
+from planner.simulate.planned import plan_distribution
 from planner.units import usd_text
 
 QUANTILES: Final = {"p5": 0.05, "p50": 0.50, "p95": 0.95}
@@ -55,16 +54,6 @@ def risk_summary(plan: Plan, problem: Problem) -> RiskSummary:
         )
     seconds = {name: value + plan.idle_seconds for name, value in _quantiles(found.seconds).items()}
     return RiskSummary(seconds, _quantiles(found.usd), in_time, both, problem.risk.counts, known, found.runs)
-
-
-def plan_distribution(plan: Plan, problem: Problem) -> JobDistribution:
-    """How time, without waits and pauses, and cost of a plan are distributed.
-
-    By closed forms where it moves or days matter: a replay stays in one place, at one price.
-    """
-    if len(plan.stays) > 1 or plan.placement.is_dated:
-        return JobDistribution(plan.moments.delays, plan.moments.bill, 0)
-    return distribution_of(job_of_plan(plan, problem), plan.moments)
 
 
 def _quantiles(found: Distribution) -> dict[str, float]:

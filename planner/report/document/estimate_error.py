@@ -16,8 +16,8 @@ from planner.plans.objective import objective_ratio
 from planner.plans.plan import Plan
 from planner.plans.plan_error import error_of, unseen_run
 from planner.report.dates import dated
-from planner.report.document.deadline_probability import plan_distribution
 from planner.report.learned import learned_document, learned_of
+from planner.simulate.planned import plan_distribution
 from planner.units import format_duration, format_range, format_share
 
 
