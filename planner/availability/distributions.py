@@ -8,10 +8,12 @@ Arguments broadcast.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from planner.performance.normal import normal_probability, normal_quantile
 from planner.performance.predictive import Predictive
@@ -81,13 +83,8 @@ class Sampled:
 
     def quantile_uncertain(self, probability: Array, error: Predictive) -> Array:
         """The same when all values are only known up to such a factor, by bisection."""
-        high: Array = self.values[-1] * error.factors[-1] + 0 * np.asarray(probability)
-        low = np.zeros_like(high)
-        for _ in range(60):
-            middle = (low + high) / 2
-            enough = self.within_uncertain(middle, error) >= probability
-            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-        return high
+        most: Array = self.values[-1] * error.factors[-1] + 0 * np.asarray(probability)
+        return _least(lambda bound: self.within_uncertain(bound, error) >= probability, most, FEW_PARTS)
 
 
 @dataclass(frozen=True)
@@ -135,13 +132,8 @@ class Delays:
 
     def quantile_uncertain(self, probability: Array, error: Predictive) -> Array:
         """The least bound that holds with a probability when all times are only known up to such a factor."""
-        high: Array = (self.mean + 40 * np.sqrt(self.variance)) * error.factors[-1] + 0 * np.asarray(probability)
-        low = np.zeros_like(high)
-        for _ in range(60):
-            middle = (low + high) / 2
-            enough = self.within_uncertain(middle, error) >= probability
-            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-        return high
+        most: Array = (self.mean + 40 * np.sqrt(self.variance)) * error.factors[-1] + 0 * np.asarray(probability)
+        return _least(lambda bound: self.within_uncertain(bound, error) >= probability, most, FEW_PARTS)
 
     def scaled(self, factor: Array) -> Delays:
         """The same for a part of the work."""
@@ -152,13 +144,8 @@ class Delays:
         smooth = quantile_beyond(self.least, self.mean, self.variance, probability)
         if np.all(self.losses > MANY):
             return smooth
-        high = self.mean + 40 * np.sqrt(self.variance) + 0 * np.asarray(probability)
-        low = np.zeros_like(high)
-        for _ in range(80):
-            middle = (low + high) / 2
-            enough = self.within(middle) >= probability
-            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-        return np.where(self.losses > MANY, smooth, high)
+        most = self.mean + 40 * np.sqrt(self.variance) + 0 * np.asarray(probability)
+        return np.where(self.losses > MANY, smooth, _least(lambda bound: self.within(bound) >= probability, most))
 
     def _several(self, count: Array, mean: Array, spread: Array) -> tuple[Array, Array, Array]:
         """Begin, mean and variance of the gamma variable that stands for two losses or more."""
@@ -169,6 +156,30 @@ class Delays:
         cubes = np.maximum(number * third + 3 * scatter * mean * spread + skew * mean**3, 1e-9 * mean**3)
         middle = self.bare + number * mean
         return middle - 2 * variance**2 / cubes, middle, variance
+
+
+PARTS, FEW_PARTS = 16, 4
+"""Into which a range is cut at a time, where little and where much is computed for each: calls of NumPy cost, too."""
+ROUNDS = 40
+"""Of cutting, which is more than a float has bits."""
+
+
+def _least(is_enough: Callable[[Array], npt.NDArray[np.bool_]], most: Array, parts: int = PARTS) -> Array:
+    """The least bounds between 0 and `most` that are enough, until no float lies between; of its shape.
+
+    Bisection, several bits at a time. `is_enough` is asked for bounds with one axis more, the first.
+    """
+    low, high = np.zeros_like(most), most
+    share = np.arange(1, parts).reshape(-1, *[1] * most.ndim) / parts
+    for _ in range(ROUNDS):
+        cuts = low + (high - low) * share
+        if np.all((cuts == low) | (cuts == high)):
+            break
+        enough = np.concatenate((is_enough(cuts), np.ones((1, *most.shape), dtype=np.bool_)))
+        first = np.argmax(enough, axis=0)[None]
+        ends = np.concatenate((low[None], cuts, high[None]))
+        low, high = (np.take_along_axis(ends, place, 0)[0] for place in (first, first + 1))
+    return high
 
 
 def _two_or_more(mean: Array) -> tuple[Array, Array, Array]:

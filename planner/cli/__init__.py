@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -93,6 +95,8 @@ class Commands(click.Group):
 def main() -> None:
     """Plan large training runs: which GPUs, how many, which layout, at what cost, and when it is done."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads that NumPy starts cost more than its products here
+    atexit.register(gc.freeze)  # a process that ends need not look through all that lives for garbage
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some reads about every installed package
     if sys.stderr is None:  # a shell may have closed it
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  (while the process lives)
     if sys.stdout is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from planner.problem.problem import Problem
     from planner.report.page.parts import Page
     from planner.session import Answered
+
+
+FEW_CYCLES: Final = 1_000_000
+"""Objects made between collections of garbage: a solve makes many that live on and hardly a cycle."""
 
 
 @click.command()
@@ -89,8 +93,11 @@ def solve(
     PROBLEM.YAML is a problem file (`plan init` writes one, `plan schema` states its keys), or - for standard input.
     Exit codes: 0 a plan, 2 bad input, 3 proven infeasible, 4 time limit without a plan, 130 interrupted.
     """
+    import gc
+
     from planner.clock import Clock
 
+    gc.set_threshold(FEW_CYCLES)
     if minimize and maximize:
         raise click.UsageError("--minimize and --maximize exclude each other")
     if model_file is not None:
@@ -168,7 +175,6 @@ def _write_model(found: Answer, name: str) -> None:
 def _show(found: Answered, *, as_json: bool, out: str | None, html: str | None) -> None:
     """Writes the files, prints the answer, says what was left out, and ends with the exit code."""
     from planner.files import write_whole
-    from planner.report.plan_text import print_answer
 
     document = found.document.to_json() if as_json or out is not None else ""
     try:  # files first: whoever reads the answer, such as head, may stop before its end
@@ -182,7 +188,14 @@ def _show(found: Answered, *, as_json: bool, out: str | None, html: str | None) 
             if as_json:
                 click.echo(document)
             else:
-                print_answer(found.document)
+                _print(found.document)
+
+
+def _print(document: PlanDocument) -> None:
+    """The answer for people."""
+    from planner.report.plan_text import print_answer
+
+    print_answer(document)
 
 
 def _page(document: PlanDocument) -> Page:

@@ -17,7 +17,7 @@ from planner.explore.rule_worth import RuleWorth, with_beyond
 from planner.layouts.degrees import searched_devices
 from planner.layouts.layout_space import LayoutSpace
 from planner.market.placements import Machine
-from planner.plans.choices import Choices, MachineKey, choices_of, most_nodes
+from planner.plans.choices import Choices, MachineKey, choices_of
 from planner.plans.limits import Limit
 from planner.plans.objective import objective_value
 from planner.plans.plan import Plan
@@ -202,7 +202,7 @@ def _usd_per_paid_gpu_hour(plan: Plan) -> float:
 def why_not(choices: Choices, accelerator: str) -> str:
     """Why no plan exists on an accelerator: memory, pins, time, or everything together."""
     machines = [machine for key, machine in choices.machines.items() if key[0] == accelerator]
-    if not any(most_nodes(choices.problem, choices.offered, machine) for machine in machines):
+    if not any(choices.most_nodes(machine) for machine in machines):
         return "not even one whole node is within limits.gpus and what the offers have"
     for index, space in enumerate(choices.spaces):
         if not any(holds_any(choices, machine, space) for machine in machines):

@@ -21,7 +21,7 @@ from planner.market.places import OWN
 from planner.market.purchase_options import STEADY
 from planner.performance.memory import memory
 from planner.performance.symbols import Array
-from planner.plans.choices import Choices, Site, most_nodes, with_spares
+from planner.plans.choices import Choices, Site, with_spares
 from planner.problem.run import Recompute
 from planner.units import GIB, SECONDS_PER_DAY
 
@@ -93,7 +93,7 @@ def _rows(choices: Choices, index: int, machine: Machine, *, undominated: bool) 
         if columns is not None and len(columns):
             yield columns.rows
         return
-    most = most_nodes(choices.problem, choices.offered, machine)
+    most = choices.most_nodes(machine)
     degrees, memory_bytes = choices.spaces[index].degrees, machine.memory_bytes
     work, devices = choices.phases[index], most * machine.per_node
     for valid in valid_rows(choices.workload, work, degrees, memory_bytes, devices):

@@ -7,7 +7,7 @@ from math import inf
 from planner.layouts.fastest import held_on, leanest_bytes
 from planner.layouts.layout_space import LayoutSpace
 from planner.market.placements import Machine
-from planner.plans.choices import Choices, most_nodes
+from planner.plans.choices import Choices
 from planner.units import GIB
 
 MOST_DEVICES = 256
@@ -16,7 +16,7 @@ MOST_DEVICES = 256
 
 def holds_any(choices: Choices, machine: Machine, space: LayoutSpace) -> bool:
     """Whether any layout of a phase fits on the nodes of a machine that can be had."""
-    most = most_nodes(choices.problem, choices.offered, machine)
+    most = choices.most_nodes(machine)
     return len(held_on(machine, space.outline.leanest, most)) > 0
 
 
@@ -35,7 +35,7 @@ def why_not_held(choices: Choices, machines: list[Machine], index: int) -> str:
     largest = max(machines, key=lambda machine: machine.memory_bytes)
     if least > largest.memory_bytes:
         return f"{phase}: needs {_needs_and_has(least, largest)}"
-    devices = most_nodes(choices.problem, choices.offered, largest) * largest.per_node
+    devices = choices.most_nodes(largest) * largest.per_node
     least = leanest_bytes(largest, space, devices) if devices <= MOST_DEVICES else inf
     if largest.memory_bytes < least < inf:
         return f"{phase}: on the {devices} that can be had needs {_needs_and_has(least, largest)}"

@@ -173,6 +173,6 @@ class _PhasesAlike:
 def _rates(plan: Plan, phase: PhasePlan) -> Rates:
     """What the nodes of a phase cost per second."""
     bought = [one for one in plan.purchases if one.phase == phase.name and not one.note]
-    nodes = {kind: sum(one.nodes for one in bought if one.kind == kind) for kind in ("spot", "on_demand")}
+    nodes = {kind: max((one.nodes for one in bought if one.kind == kind), default=0) for kind in ("spot", "on_demand")}
     prices = phase.purchase_option.placement
     return rates_per_second(nodes["spot"], nodes["on_demand"], prices.spot, prices.on_demand)

@@ -6,13 +6,14 @@ Evaluating all rows in full costs seconds, so those whose lower bound shows that
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from planner.catalog.capacity import slices_of
 from planner.layouts.branch_and_bound import HeldRows, Race
 from planner.layouts.caching import Kept, numbers
 from planner.layouts.disk_cache import digest_of, store, stored
@@ -37,8 +38,13 @@ def held_on(machine: Machine, rows: LayoutRows, max_nodes: int, *, more_memory: 
 
     `more_memory`: share of a device's memory that is taken to be there on top.
     """
-    small = rows.devices <= max_nodes * machine.per_node
-    held = np.flatnonzero(small & (rows.needed_bytes <= (1 + more_memory) * machine.memory_bytes))
+    few = rows.devices <= max_nodes * machine.per_node
+    return _held(machine, rows, few & (rows.needed_bytes <= (1 + more_memory) * machine.memory_bytes))
+
+
+def _held(machine: Machine, rows: LayoutRows, fit: npt.NDArray[np.bool_]) -> Index:
+    """Which of the rows that fit can be laid on its nodes."""
+    held = np.flatnonzero(fit)
     return held[_is_placeable(machine, rows.devices[held], rows.tensor[held])]
 
 
@@ -117,6 +123,28 @@ def best_layouts_on(
 
     Finding them together is quicker than one after the other, and `best_layouts` then has them at hand.
     """
+    fitting = _best_layouts_on(workload, phase, space, [replace(one, more_memory=0.0) for one in asked])
+    if not any(one.more_memory for one in asked):
+        return fitting
+    beyond = _best_layouts_on(workload, phase, space, asked)
+    three = zip(asked, fitting, beyond, strict=True)
+    return [fastest_of(fits, more, by_share=one.loses_replicas) for one, fits, more in three]
+
+
+def fastest_of(one: BestLayouts, other: BestLayouts, *, by_share: bool) -> BestLayouts:
+    """The faster layouts of two tables, those of the first among equals; `by_share`: see `loses_replicas`."""
+    both = one.joined(other)
+    share = replicas_left(both.rows.data) if by_share else np.zeros(len(both))
+    order = np.lexsort((both.step_seconds, share, both.nodes))
+    first = np.ones(len(order), dtype=np.bool_)
+    first[1:] = (np.diff(both.nodes[order]) != 0) | (np.diff(share[order]) != 0)
+    return both.take(order[first])
+
+
+def _best_layouts_on(
+    workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Sequence[Asked]
+) -> list[BestLayouts]:
+    """The same of layouts that fit, or of those that only fit with more memory."""
     keys = [_key(workload, space, one) for one in asked]
     found = {key: table for key in keys if (table := kept_tables.get(key)) is not None}
     known: dict[bytes, BestLayouts] = {}
@@ -150,12 +178,14 @@ def _tables(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Seq
     known: dict[Hashable, HeldRows] = {}
     some, families = list[tuple[Machine, HeldRows]](), 0
     for one in asked:
-        key = (one.machine.key[:3], one.machine.memory_bytes, one.max_nodes, one.loses_replicas, one.more_memory)
+        machine = one.machine
+        nodes = (slices_of(machine.accelerator.name), machine.per_node, machine.domain, one.max_nodes)
+        key = (nodes, machine.memory_bytes, one.loses_replicas, one.more_memory)
         held = known.get(key) or known.setdefault(key, _held_rows(space, one))
         if families + len(held.keys) > TOGETHER:
             yield from _tables_together(workload, phase, space, some)
             some, families = [], 0
-        some.append((one.machine, held))
+        some.append((machine, held))
         families += len(held.keys)
     yield from _tables_together(workload, phase, space, some)
 
@@ -163,11 +193,12 @@ def _tables(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Seq
 def _held_rows(space: LayoutSpace, asked: Asked) -> HeldRows:
     """Rows that the nodes of a machine can hold, by what the rest of the model tells layouts apart by.
 
-    That is their nodes, and if asked the share of replicas that goes on.
+    That is their nodes, and if asked the share of replicas that goes on. With more memory, those that need it.
     """
     rows, machine = space.rows, asked.machine
-    few = np.searchsorted(rows.devices, asked.max_nodes * machine.per_node, side="right")
-    held = held_on(machine, rows.take(slice(few)), asked.max_nodes, more_memory=asked.more_memory)
+    few = rows.take(slice(np.searchsorted(rows.devices, asked.max_nodes * machine.per_node, side="right")))
+    fit = few.needed_bytes <= (1 + asked.more_memory) * machine.memory_bytes
+    held = _held(machine, few, fit & (few.needed_bytes > machine.memory_bytes) if asked.more_memory else fit)
     keys = -(-rows.devices[held] // machine.per_node).astype(np.int64)
     if asked.loses_replicas:
         data, first = renumbered(rows.data[held])

@@ -33,6 +33,15 @@ class BestLayouts:
         parts = {name: values[index] for name, values in self.time.items()}
         return BestLayouts(self.rows.take(index), self.nodes[index], self.step_seconds[index], parts)
 
+    def joined(self, other: BestLayouts) -> BestLayouts:
+        """These and then others."""
+        rows = {name: np.concatenate([getattr(one.rows, name) for one in (self, other)]) for name in ROWS}
+        parts = {name: np.concatenate([one.time[name] for one in (self, other)]) for name in self.time}
+        nodes, seconds = (
+            np.concatenate([getattr(one, name) for one in (self, other)]) for name in ("nodes", "step_seconds")
+        )
+        return BestLayouts(LayoutRows(**rows), nodes, seconds, parts)
+
     def within(self, max_step_seconds: float) -> BestLayouts:
         """Those that take at most so many seconds a step."""
         return self.take(np.flatnonzero(self.step_seconds <= max_step_seconds))

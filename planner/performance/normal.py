@@ -8,7 +8,6 @@ import numpy as np
 
 from planner.performance.symbols import Array
 
-_erf = np.vectorize(math.erf, otypes=[np.float64])
 _NUMERATOR = (2.515517, 0.802853, 0.010328)
 _DENOMINATOR = (1.432788, 0.189269, 0.001308)
 """Beside the constant 1."""
@@ -16,7 +15,9 @@ _DENOMINATOR = (1.432788, 0.189269, 0.001308)
 
 def normal_probability(deviations: Array) -> Array:
     """P(Z ≤ z) of a standard normal variable: (1 + erf(z/√2))/2."""
-    return np.asarray((1 + _erf(np.asarray(deviations) / math.sqrt(2))) / 2, dtype=np.float64)
+    scaled = np.asarray(deviations, dtype=np.float64) / math.sqrt(2)
+    error = np.fromiter(map(math.erf, scaled.ravel().tolist()), np.float64, scaled.size)  # NumPy has none of its own
+    return np.asarray((1 + error.reshape(scaled.shape)) / 2, dtype=np.float64)
 
 
 def normal_density(deviations: Array) -> Array:

@@ -199,6 +199,14 @@ class Choices:
         """
         return np.asarray([one.prices for one in self.purchase_options]).reshape(-1, 3)
 
+    def most_nodes(self, machine: Machine) -> int:
+        """Most nodes of a machine that are offered, within the limit on devices."""
+        return most_nodes(self.problem, self._offered[machine.key], machine)
+
+    @cached_property
+    def _offered(self) -> Mapping[MachineKey, Sequence[PurchaseOption]]:
+        return _by_machine(self.offered)
+
     def sites_of(self, phase: int) -> tuple[Site, ...]:
         """The sites on which a phase has layouts."""
         known = ((site, self.columns[phase].get(site)) for one in self.sites for site in one.ways_to_begin)

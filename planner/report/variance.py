@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -72,13 +72,22 @@ Lines = Mapping[tuple[str, str, str], BillFactors]
 
 
 def _lines(plan: PlanFigures) -> Lines:
-    """The purchases of a plan by phase, way to buy and note."""
-    return {
-        (one.phase, one.kind, one.note): BillFactors(
-            one.usd_per_gpu_hour, exact(one.hours), Decimal(one.nodes * one.gpus_per_node)
-        )
-        for one in plan.purchases
-    }
+    """The purchases of a plan by phase, way to buy and note; those alike but for their price or days as one."""
+    found: dict[tuple[str, str, str], list[BillFactors]] = {}
+    for one in plan.purchases:
+        line = BillFactors(one.usd_per_gpu_hour, exact(one.hours), Decimal(one.nodes * one.gpus_per_node))
+        found.setdefault((one.phase, one.kind, one.note), []).append(line)
+    return {name: _as_one(lines) for name, lines in found.items()}
+
+
+def _as_one(lines: Sequence[BillFactors]) -> BillFactors:
+    """One purchase after another as one of the most devices, at their mean price."""
+    if len(lines) == 1:
+        return lines[0]
+    gpus = max(line.gpus for line in lines)
+    gpu_hours = sum((line.gpus * line.hours for line in lines), start=Decimal(0))
+    usd = sum((line.usd for line in lines), start=Decimal(0))
+    return BillFactors(usd / gpu_hours if gpu_hours else Decimal(0), gpu_hours / gpus, gpus)
 
 
 def _comparable(before: Lines, after: Lines) -> tuple[Lines, Lines]:

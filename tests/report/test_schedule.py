@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from planner.cli import main
 from planner.plans.document import PlanDocument
 from planner.report.solve_files import csv_text, markdown_text, workbook
+from planner.report.variance import variance
 from planner.session import Session, load_problem
 
 TEXT: Final = """\
@@ -115,3 +116,21 @@ def test_the_smallest_later_day_is_offered() -> None:
     assert Session(load_problem(TEXT, overrides)).solve().plan
     before = {**overrides, "schedule.deadline": str(day - timedelta(days=1))}
     assert Session(load_problem(TEXT, before)).solve().plan is None
+
+
+def test_a_bill_with_two_prices_is_compared_as_one() -> None:
+    """Where the price falls within a phase each price has its line, and a comparison finds the whole difference."""
+    one_price = {"market.purchase": "[on_demand]", "market.offers[0].minimum_term": "null", "objective": "time"}
+    periods = "[{price: $2/GPU-h}, {from: 2027-01-30, price: $1/GPU-h}]"
+    prices = ("$2/GPU-h", periods)
+    old, new = (
+        Session(load_problem(TEXT, one_price | {"market.offers[0].on_demand": price})).solve().plan for price in prices
+    )
+    assert old
+    assert new
+    lines = [one for one in new.purchases if one.phase == "pretrain"]
+    assert [str(one.usd_per_gpu_hour) for one in lines] == ["2.00", "1.00"]
+    assert lines[0].hours == pytest.approx(240)
+    found = variance(old, new)
+    assert sum(found.usd.values()) == new.cost_usd - old.cost_usd
+    assert found.usd["price"] == pytest.approx(new.cost_usd - old.cost_usd, abs=Decimal("0.05"))

@@ -38,8 +38,8 @@ def is_on_spot(plan: Plan) -> bool:
 
 
 def stress(plan: Plan, problem: Problem) -> Stress | None:
-    """Expected time and cost at half the availability and twice the preemptions; None without spot nodes."""
-    if not is_on_spot(plan):
+    """Expected time and cost at half the availability and twice the preemptions; None without spot, or by days."""
+    if not is_on_spot(plan) or plan.placement.is_dated:
         return None
     return under(plan, problem, _harsher(plan.purchase_option.spot_policy))
 

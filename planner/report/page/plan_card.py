@@ -8,7 +8,7 @@ from typing import Final
 from planner.plans.phase_part import PhasePart
 from planner.plans.plan_part import PlanFigures
 from planner.report.bill import printed_bill, spot_share
-from planner.report.dates import dated
+from planner.report.dates import dated, ends_on
 from planner.report.page.parts import Badge, Bar, BillRow, Card, Fact, Part, Table
 from planner.report.plan_text import nodes_of
 from planner.units import format_count, format_duration, format_money, format_number, format_share
@@ -40,7 +40,9 @@ def plan_card(plan: PlanFigures, *, badges: Sequence[Badge] = (), change: Sequen
 def _facts(plan: PlanFigures) -> Iterator[Fact]:
     """The figures that people ask for first."""
     yield Fact("cost", format_money(plan.cost_usd))
-    yield Fact("time", dated(plan.wall_seconds, plan.start))
+    yield Fact("time", format_duration(plan.wall_seconds))
+    if plan.start:
+        yield Fact("ends", ends_on(plan.wall_seconds, plan.start))
     yield Fact("tokens", format_count(sum(phase.tokens for phase in plan.phases)))
     yield Fact("GPU-hours", format_count(plan.gpu_hours))
     yield Fact("bought as spot", format_share(spot_share(plan.purchases)))
