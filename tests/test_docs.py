@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from planner.cli import COMMANDS, main
 
@@ -76,6 +77,16 @@ def test_readme_begins_with_the_two_commands() -> None:
     assert (ROOT / run.split()[-1]).is_file()
 
 
+def test_the_workflow_on_pull_requests_is_one() -> None:
+    """The example is a workflow in valid YAML, and the shell accepts its steps."""
+    (text,) = fenced(text_of("docs/pull-requests.md"), "yaml")
+    steps = yaml.safe_load(text)["jobs"]["difference"]["steps"]
+    scripts = [step["run"] for step in steps if "run" in step]
+    assert any("plan diff " in script for script in scripts)
+    for script in scripts:
+        subprocess.run(["bash", "-n", "-c", script], check=True)  # noqa: S603, S607
+
+
 def test_python_examples_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The examples of the page on the Python API run one after another, from the project's folder."""
     monkeypatch.chdir(ROOT)
@@ -107,7 +118,7 @@ def test_arithmetic_adds_up(name: str) -> None:
 def test_the_negotiation_holds_what_a_finance_partner_asks_for() -> None:
     """The knife-edge with its price, the condition on capacity, and what each cause owes to another bill."""
     text = text_of("docs/negotiation.md")
-    for told in ("Near the optimum: $", "needs 124 nodes in us-central1: ask nebius first", "why the bill differs"):
+    for told in ("Near the optimum: $", "needs 248 nodes in us: ask crusoe first", "why the bill differs"):
         assert told in text
 
 

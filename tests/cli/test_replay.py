@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -217,3 +218,32 @@ def test_bad_usage(tmp_path: Path) -> None:
     assert run(str(tmp_path / "nothing.json")).exit_code == 2
     assert run(written(tmp_path), "--runs", "0").exit_code == 2
     assert run(written(tmp_path), "--trace", str(tmp_path / "nothing")).exit_code == 2
+
+
+def test_files_hold_the_same_figures(tmp_path: Path) -> None:
+    """Comma-separated values have a row per policy; the workbook's quantiles are formulas over the runs in it."""
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl is not installed")
+    plan, book = written(tmp_path), tmp_path / "replay.xlsx"
+    found = document(plan, "--runs", "50", "--xlsx", str(book))
+    rows = list(csv.DictReader(run(plan, "--runs", "50", "--csv").stdout.splitlines()))
+    assert [row["policy"] for row in rows] == [one["policy"] for one in found["policies"]]
+    assert [float(row["days_p50"]) for row in rows] == [one["days"]["p50"] for one in found["policies"]]
+    policies, runs, deadline = openpyxl.load_workbook(book).worksheets
+    days = [row[1] for row in runs.iter_rows(min_row=2, values_only=True)]
+    assert len(days) == 50
+    assert sum(days) / 50 == pytest.approx(found["days"]["mean"])
+    first = next(policies.iter_rows(min_row=2, values_only=True))
+    assert first[2:4] == ("=AVERAGE(Runs!$B$2:$B$51)", "=PERCENTILE(Runs!$B$2:$B$51,0.05)")
+    assert deadline["A2"].value == pytest.approx(found["deadline_days"])
+
+
+def test_reserved_nodes_are_called_so(tmp_path: Path) -> None:
+    """A run on reserved nodes is not drawn as one on demand, and prices are told as plan solve tells them."""
+    spot = run(written(tmp_path), "--runs", "20").stdout
+    assert "▓ on demand" in spot
+    assert "/GPU-h of spot; the plan pays $1.20/GPU-h." in spot
+    line = PURCHASE | {"kind": "reserved", "phase": "all"}
+    reserved = written(tmp_path, PLAN | {"policy": "steady", "purchases": [line]})
+    text = run(reserved, "--runs", "20").stdout
+    assert "▓ reserved" in text
+    assert "on demand  ×" not in text

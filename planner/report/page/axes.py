@@ -8,7 +8,6 @@ from math import ceil, floor, log10
 from typing import Any, Final
 
 from planner.explore.frontier import Axis
-from planner.report.outliers import end_of
 from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 
 WIDE_RANGE: Final = 5.0
@@ -46,12 +45,7 @@ class Ruler:
 
     @classmethod
     def of(cls, field: str, axis: Axis, values: Sequence[float], beside: Sequence[float] = (), note: str = "") -> Ruler:
-        """An axis over values in the program's unit, and over what lies `beside` as far as that is near.
-
-        One or two values that would squash all others lie beyond its end, where they are drawn at the edge.
-        """
-        end = end_of(values)
-        values = [one for one in values if one <= end]
+        """An axis over values in the program's unit, and over what lies `beside` as far as that is near."""
         unit, name = _unit(axis, max(values))
         name += f" ({note})" if note else ""
         shown = [max(one / unit, TINY) for one in values]

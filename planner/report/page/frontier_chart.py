@@ -9,6 +9,7 @@ from typing import Any, Final
 from planner.explore.frontier import Frontier
 from planner.explore.per_accelerator import Rival
 from planner.report.frontier import amount, axis_name
+from planner.report.outliers import end_of
 from planner.report.page.axes import Ruler
 from planner.report.page.marks import POINTS, colour_of, kinds, points_layer
 from planner.report.page.parts import Chart
@@ -62,7 +63,8 @@ class _Drawing:
         names = tuple(dict.fromkeys(point.plan.accelerator for point in found.points))
         asked_x, asked_y = ([] if one is None else [one] for one in found.request)
         notes = [name.removeprefix(axis).strip() for axis in found.axes for name in [axis_name(found, axis)]]
-        x = Ruler.of("x", found.axes[0], [one for one, _ in found.curve], asked_x, notes[0])
+        end = end_of([one for one, _ in found.curve])
+        x = Ruler.of("x", found.axes[0], [one for one, _ in found.curve if one <= end], asked_x, notes[0])
         y = Ruler.of("y", found.axes[1], [one for _, one in found.curve], asked_y, notes[1])
         seen = [one for one in others if any(x.holds(a) and y.holds(b) for a, b in one.curve)]
         own = [one for one in seen if one.accelerator in names] if len(names) > 1 else []
@@ -153,8 +155,9 @@ class _Drawing:
     def _beyond(self, size: ChartSize) -> Iterator[dict[str, Any]]:
         """Points that lie beyond the end of the axis to the right, with what they cost or take."""
         far = [one for one in self.found.points if self.x.of_value(one.x) > self.x.high]
-        values = [{**self._place(one.x, one.y), "words": f"{amount(self.found.axes[0], one.x)} →"} for one in far]
-        if values:
+        if far:
+            words = ", ".join(amount(self.found.axes[0], one.x) for one in far)
+            values = [{**self._place(far[0].x, max(one.y for one in far)), "words": f"{words} →"}]
             mark = {"type": "text", "align": "right", "dx": 4, "dy": -24, "color": "var(--muted)", "aria": False}
             encoding = {**self._scales(size), "text": {"field": "words", "type": "nominal"}}
             yield {"data": {"values": values}, "mark": mark, "encoding": encoding}
