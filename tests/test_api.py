@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -111,3 +112,24 @@ def test_the_public_names_are_listed() -> None:
     assert {"Session", "load_problem", "estimate", "PlanDocument"} <= set(dir(planner))
     with pytest.raises(AttributeError, match="no attribute 'solve'"):
         planner.solve  # noqa: B018
+
+
+def test_frames_have_the_rows_of_the_tables(session: planner.Session) -> None:
+    """A frame of a frontier has the columns and rows of its CSV; that of an answer adds up to the bill."""
+    frontier = session.frontier()
+    frame = frontier.to_frame()
+    lines = frontier.to_csv().splitlines()
+    assert ",".join(frame.columns) == lines[0]
+    assert len(frame) == len(lines) - 1
+    answer = session.solve()
+    assert answer.plan is not None
+    assert sum(map(Decimal, answer.to_frame()["cost_usd"])) == Decimal(answer.plan.cost_usd)
+
+
+def test_no_table_is_told(session: planner.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has no table, and a machine without pandas, are said in words."""
+    with pytest.raises(planner.InputError, match="nothing of this kind"):
+        session.relaxations().to_frame()
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(planner.InputError, match="pandas, which is not installed"):
+        session.solve().to_frame()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from planner.cli import COMMANDS, main
 
@@ -74,6 +75,16 @@ def test_readme_begins_with_the_two_commands() -> None:
     assert re.fullmatch(rf"{re.escape(install)} \. && \.venv/bin/plan \S+ \S+", run)
     assert test == f"{install} '.[test]' && .venv/bin/pytest"
     assert (ROOT / run.split()[-1]).is_file()
+
+
+def test_the_workflow_on_pull_requests_is_one() -> None:
+    """The example is a workflow in valid YAML, and the shell accepts its steps."""
+    (text,) = fenced(text_of("docs/pull-requests.md"), "yaml")
+    steps = yaml.safe_load(text)["jobs"]["difference"]["steps"]
+    scripts = [step["run"] for step in steps if "run" in step]
+    assert any("plan diff " in script for script in scripts)
+    for script in scripts:
+        subprocess.run(["bash", "-n", "-c", script], check=True)  # noqa: S603, S607
 
 
 def test_python_examples_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,6 +83,7 @@ class StackProperties(Record):
     gradient_copy_bytes: dict[str, NonNegative] = Field(default={"default": 0.0})
     """Bytes per parameter of the copy that the optimizer takes of its gradients at the step, by arithmetic."""
     gradient_wire_bytes: Positive
+    communication_buffers: Fraction = 1.0
     logits_bytes: Positive
     attention_counted: Literal["causal", "full"]
     """Whether the stack's own TFLOP/s count causal attention half or whole."""

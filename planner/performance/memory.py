@@ -212,7 +212,7 @@ def model_states(arch: Architecture, software: Software, job: Job, layout: Layou
         gradients=gradients * (1 - job.offloads_optimizer * (layout.zero >= 2)),
         optimizer=state_bytes * sharded(held.trained_dense, held.trained_experts, 1),
         gathered=np.where(layout.zero >= 3, WEIGHT_BYTES * whole * (by_dense > 1), 0.0),
-        context=context_bytes(layout, constants),
+        context=context_bytes(software, layout, constants),
     )
 
 
@@ -227,11 +227,13 @@ MOST_CONNECTED = 256.0
 """Devices beyond which communication buffers are not taken to grow: peaks were published for up to some 400."""
 
 
-def context_bytes(layout: Layout, constants: Constants) -> Array:
-    """The driver's context, and buffers of the communication library for each doubling of the devices."""
+def context_bytes(software: Software, layout: Layout, constants: Constants) -> Array:
+    """The driver's context, and the communication library's buffers, if any, for each doubling of the devices."""
     devices = layout.tensor * layout.pipeline * layout.context * layout.data
     doublings = np.log2(np.minimum(devices, MOST_CONNECTED))
-    return np.asarray(constants.context_bytes + constants.communicator_bytes * doublings)
+    return np.asarray(
+        constants.context_bytes + software.communication_buffers * constants.communicator_bytes * doublings
+    )
 
 
 def peak_memory(states: States, activations: Array, logits: Array, constants: Constants) -> Memory:

@@ -334,6 +334,8 @@ class Software:
     """1 where the outputs of experts are kept for the backward pass, because their weights are applied last."""
     gradient_wire_bytes: Array
     """Bytes per parameter of a gradient when it is reduced over the replicas."""
+    communication_buffers: Array
+    """1 where collectives stage what they move in buffers of their own, as NCCL does; 0 where a compiler plans them."""
     logits_bytes: Array
     """Bytes per logit that live at the peak (logits, fp32 copy, gradient)."""
 

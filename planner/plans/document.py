@@ -35,6 +35,7 @@ from planner.plans.document_parts import (
     SolverPart,
     SpotTurningPart,
 )
+from planner.plans.frames import frame_of
 from planner.plans.phase_part import PhasePart
 from planner.plans.plan_part import (
     AlternativePart,
@@ -159,6 +160,10 @@ class PlanDocument(Part):
     def to_json(self) -> str:
         """The text that `plan solve --json` prints."""
         return json.dumps(self.data(), indent=2, ensure_ascii=False)
+
+    def to_frame(self) -> Any:  # noqa: ANN401  (pandas is no dependency)
+        """The lines of the bill as a pandas data frame, empty without a plan. Raises InputError without pandas."""
+        return frame_of([one.model_dump() for one in self.plan.purchases] if self.plan else [])
 
 
 def _not_a_plan(error: ValidationError) -> str:

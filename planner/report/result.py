@@ -12,6 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from planner.errors import InputError
+from planner.plans.frames import frame_of
 
 if TYPE_CHECKING:
     from planner.report.page.parts import Page
@@ -43,6 +44,13 @@ class Result:
         from planner.report.sheets import csv_text  # noqa: PLC0415  (not every answer is written as a table)
 
         return csv_text(self.rows()) if self.rows else ""
+
+    def to_frame(self) -> Any:  # noqa: ANN401  (pandas is no dependency)
+        """The rows of `to_csv()` as a pandas data frame. Raises InputError without pandas or without rows."""
+        if self.rows is None:
+            raise InputError(NOTHING)
+        headings, *rows = self.rows()
+        return frame_of([dict(zip(map(str, headings), row, strict=True)) for row in rows])
 
     def to_xlsx(self) -> bytes:
         """The workbook of the command's `--xlsx`. Raises InputError without openpyxl or without anything to write."""

@@ -241,6 +241,9 @@ def test_reserve_and_margin() -> None:
     """Fragmentation is a share of what is allocated, the context grows with the devices, the margin is a quantile's."""
     found = of(toy.toy(fragmentation=0.05, context_bytes=5e9, communicator_bytes=1e9, memory_deviation=0.1), data=8.0)
     assert found.reserve == pytest.approx(0.05 * found.allocated + 5e9 + 3e9)
+    compiled = toy.toy(fragmentation=0.05, context_bytes=5e9, communicator_bytes=1e9)
+    planned = of(compiled.with_software(communication_buffers=0.0), data=8.0)
+    assert planned.reserve == pytest.approx(0.05 * planned.allocated + 5e9)
     assert found.reserved(1.5) == pytest.approx(np.exp(0.15) * (1.05 * found.allocated + 8e9))
     assert found.fit_probability(found.allocated + 8e9) == pytest.approx(0.5)
     assert found.fit_probability(np.exp(0.12816) * (found.allocated + 8e9)) == pytest.approx(0.9, abs=1e-4)

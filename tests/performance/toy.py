@@ -56,7 +56,7 @@ def software(**changes: Number) -> Software:
     """Fused attention, sequence parallelism and 1F1B; nothing overlaps and nothing costs the host time."""
     numbers: dict[str, Number] = dict.fromkeys(Software.__dataclass_fields__, 0.0)
     numbers |= {"fused_attention": 1.0, "sequence_parallel": 1.0, "bubble": 1.0, "sends_sharded": 1.0}
-    numbers |= {"skips_window": 1.0}
+    numbers |= {"skips_window": 1.0, "communication_buffers": 1.0}
     numbers |= {"selective_kept": 0.5, "selective_attention": 1.0, "weight_bytes": 2.0, "zero3_weight_bytes": 2.0}
     numbers |= {"zero3_gradient_bytes": 4.0, "expert_outputs_kept": 1.0}
     return Software(**arrays(numbers | {"gradient_bytes": 4.0, "gradient_wire_bytes": 2.0} | changes))
