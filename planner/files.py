@@ -23,10 +23,11 @@ CHUNK: Final = 2**16
 """Bytes that are taken from a pipe at a time."""
 
 
-LARGEST_ANSWER: Final = 16 * 2**20
-"""Bytes of the largest answer that is read."""
 STDIN: Final = "-"
 """The path that means standard input, where a user gives it."""
+LARGEST_ANSWER: Final = 16 * 2**20
+"""Bytes of the largest answer of `plan solve` that is read."""
+ANSWER_FIX: Final = "give what plan solve --out wrote"
 
 
 def read_whole(path: str | Path, most_bytes: int, *, name: str = "", fix: str = "give the path of a file") -> bytes:

@@ -26,7 +26,8 @@ def show(answer: str, csv_file: str | None, xlsx: str | None, markdown: str | No
 
     ANSWER.JSON is what `plan solve --out` wrote, or - for standard input. Exit codes are those of `plan solve`.
     """
-    from planner.plans.document import FIX, PlanDocument
+    from planner.files import ANSWER_FIX
+    from planner.plans.document import PlanDocument
     from planner.report.plan_text import print_answer
 
     document = PlanDocument.given(answer)
@@ -36,7 +37,7 @@ def show(answer: str, csv_file: str | None, xlsx: str | None, markdown: str | No
         with ending_with(exit_code(document.status, has_plan=document.plan is not None)):
             print_answer(document)
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, StopIteration):
-        raise InputError("an answer with missing or changed figures", place=Place(answer), fix=FIX) from None
+        raise InputError("an answer with missing or changed figures", place=Place(answer), fix=ANSWER_FIX) from None
 
 
 def write_files(document: PlanDocument, csv_file: str | None, xlsx: str | None, markdown: str | None) -> None:
