@@ -8,7 +8,7 @@ trap 'rm -rf "$folder"' EXIT
 ln -s "$root/problems" "$folder/problems"
 cd "$folder"
 anywhere=problems/deepseek_v3_anywhere.yaml
-request=(--set limits.deadline=60d --set 'limits.budget=$7835000')
+request=(--set limits.deadline=60d --set 'limits.budget=$10900000')
 deal=(--set limits.deadline=75d --set 'limits.budget=$7M' --set risk.confidence=95% --set risk.counts=luck)
 
 # picture NAME COMMAND…: what `plan COMMAND… --html NAME.html` writes, as docs/NAME.png
@@ -24,7 +24,7 @@ plan solve "$anywhere" "${deal[@]}" --out b.json > /dev/null
 plan solve problems/spot_heavy.yaml --out spot.json > /dev/null
 picture solve solve "$anywhere" "${request[@]}"
 picture frontier frontier "$anywhere" --set limits.deadline=60d --set 'limits.budget=$7M'
-picture whatif whatif "$anywhere" --vary 'limits.budget=$7M..$8.5M:4' --vary limits.deadline=45d,60d,75d,90d --show cost
+picture whatif whatif "$anywhere" --vary 'limits.budget=$7M..$13M:5' --vary limits.deadline=45d,60d,75d,90d --show cost
 picture alternatives alternatives problems/mixtral_8x22b.yaml --within 30%
 picture scale scale problems/gpt3_175b.yaml --gpus 128..1024
 picture estimate estimate problems/runs/deepseek-v3.yaml

@@ -26,11 +26,16 @@ from planner.catalog.inline_keys import INLINE_KEYS, REQUIRED
 from planner.catalog.offers import load_offers, usable
 from planner.catalog.software import load_stacks
 from planner.cli import COMMANDS, main
+from planner.explore.answer import answer
 from planner.market.spot import gang_availability, spot_figures
 from planner.performance.predictive import LARGE, NORMAL_80
-from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, format_number
+from planner.plans.plan import Plan
+from planner.plans.solution import Status
+from planner.problem.problem import load_problem
+from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, format_money, format_number
 from planner.validation.priors import MEMORY_PRIORS, TIME_PRIORS, Prior
 from planner.validation.published import builtin_runs
+from planner.verify.check import violations
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {"COLUMNS": "96", "NO_COLOR": "1", "FORCE_COLOR": None, "PLAN_DEBUG": None}
@@ -371,10 +376,49 @@ def inline_keys() -> Lines:
         yield f"| `{key}` | {meaning}{' (required)' if key in REQUIRED else ''} |"
 
 
+FREE_PLACES: Final = (
+    ("DeepSeek-V3, 68.4 d", "deepseek_v3_free_places.yaml", "limits.deadline=68.4d"),
+    ("DeepSeek-V3, 66 d", "deepseek_v3_free_places.yaml", "limits.deadline=66d"),
+    ("8B with a long context, 17.5 d", "long_context_8b.yaml", "limits.deadline=17.5d"),
+    ("8B with a long context, 18.5 d", "long_context_8b.yaml", "limits.deadline=18.5d"),
+)
+"""Jobs by what they are called, their problems and deadlines."""
+
+
+def free_places() -> Lines:
+    """Real jobs in one place and in free places, each proven and verified."""
+    yield "| job and deadline | in one place | in free places | saved |"
+    yield "|---|---|---|--:|"
+    for name, file, deadline in FREE_PLACES:
+        stays, moves = (_proven_plan(file, deadline, f"market.together={together}") for together in ("true", "false"))
+        saved = 1 - float(moves.cost_usd / stays.cost_usd)
+        yield f"| {name} | {_phases_in_words(stays)} | {_phases_in_words(moves)} | {saved:.1%} |"
+
+
+def _proven_plan(file: str, *sets: str) -> Plan:
+    """The best plan of a problem. Raises RuntimeError when it is not proven or does not hold."""
+    found = answer(load_problem(ROOT / "problems" / file, sets))
+    if found.plan is None or found.status is not Status.OPTIMAL or violations(found.problem, found.plan):
+        raise RuntimeError(f"{file} has no proven plan with {sets}")
+    return found.plan
+
+
+def _phases_in_words(plan: Plan) -> str:
+    """What a plan costs, and where each phase runs."""
+    options = [(one, one.purchase_option) for one in plan.phases]
+    phases = (
+        f"{one.name}: {one.bought_gpus:,} × {option.placement.machine.accelerator.name}, {option.placement.cloud}"
+        + (" spot" if option.spot_policy.policy != "steady" else "")
+        for one, option in options
+    )
+    return f"{format_money(plan.cost_usd)}; {'; '.join(phases)}"
+
+
 TABLES: dict[str, Callable[[], Lines]] = {
     one.__name__: one
     for one in (
         commands,
+        free_places,
         accuracy,
         constants,
         efficiencies,

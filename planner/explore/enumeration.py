@@ -36,9 +36,8 @@ def best_mode(choices: Choices, bounds: Bounds, clock: Clock | None = None) -> J
         if best and clock and clock.is_over:
             break
         within = bounds if best is None else _tighter(choices, bounds, best)
-        found = _better(choices)(
-            undominated_job_modes(replace(choices, purchase_options=(purchase_option,)), within), within
-        )
+        alone = replace(choices, purchase_options=(purchase_option,))
+        found = _better(choices)(undominated_job_modes(alone, within, cheapest=_wants_cheapest(choices)), within)
         if found and (best is None or _figures(choices, found) < _figures(choices, best)):
             best = found
     return best
@@ -50,7 +49,7 @@ def _best_that_may_move(choices: Choices, bounds: Bounds, clock: Clock | None) -
     if best and clock and clock.is_over:
         return best
     within = bounds if best is None else _tighter(choices, bounds, best)
-    found = _better(choices)(undominated_job_modes(choices, within, clock), within)
+    found = _better(choices)(undominated_job_modes(choices, within, clock, cheapest=_wants_cheapest(choices)), within)
     both = [one for one in (best, found) if one]
     return min(both, key=lambda one: _figures(choices, one), default=None)
 
@@ -71,6 +70,11 @@ def that_stay(choices: Choices) -> Choices:
     problem = in_one_place(choices.problem)
     options = undominated(usable(problem, choices.purchase_options, choices.columns))
     return replace(choices, problem=problem, purchase_options=options)
+
+
+def _wants_cheapest(choices: Choices) -> bool:
+    """Whether the least cost is all that is asked for; of a stated number of tokens it is, too."""
+    return choices.objective != "time"
 
 
 def _better(choices: Choices) -> Callable[[tuple[JobMode, ...], Bounds], JobMode | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor, inf
 from typing import Final
 
@@ -98,18 +98,23 @@ class JobMode:
         return self.stays[0].purchase_option
 
 
-def undominated_job_modes(choices: Choices, bounds: Bounds, clock: Clock | None = None) -> tuple[JobMode, ...]:
+def undominated_job_modes(
+    choices: Choices, bounds: Bounds, clock: Clock | None = None, *, cheapest: bool = False
+) -> tuple[JobMode, ...]:
     """All ways to run the job within the bounds that none beats in time and cost, fastest first.
 
     Once there is one and the clock is over no further purchase option is looked at; the cheapest go first. Under
     `risk.confidence` the time that is kept counts beside the expected one. Under `objective: tokens` the first phase
-    has one step.
+    has one step. `cheapest`: the one of the least cost is surely among them, others may be left out.
     """
     if choices.is_dated:
         return tuple(_dated(one) for one in undominated_timetables(choices, bounds.left))
+    left = bounds.left
+    if choices.problem.risk.confidence is not None and bounds.expected_seconds == inf:  # what is kept is never less
+        left = replace(left, cheapest=cheapest)
     if choices.together:
-        return _together(choices, bounds, clock)
-    journeys = undominated_journeys(choices, bounds.left)
+        return _together(choices, left, clock)
+    journeys = undominated_journeys(choices, left)
     return tuple(_mode(choices, stays, sums) for stays, sums in journeys)
 
 
@@ -119,9 +124,9 @@ def _dated(timed: Timed) -> JobMode:
     return JobMode(timed.decision.stays, options, timed.seconds, timed.seconds, timed.usd, timed.decision)
 
 
-def _together(choices: Choices, bounds: Bounds, clock: Clock | None) -> tuple[JobMode, ...]:
+def _together(choices: Choices, left: Left, clock: Clock | None) -> tuple[JobMode, ...]:
     """Those that stay in one place, with one accelerator, bought in one way."""
-    span, left = range(len(choices.phases)), bounds.left
+    span = range(len(choices.phases))
     known, found = np.empty((0, 2 if choices.problem.risk.confidence is None else 3)), list[JobMode]()
     for purchase_option in affordable(choices, left.wall_seconds, left.cents):
         if found and clock and clock.is_over:

@@ -7,7 +7,7 @@ bill is whole cents, so that a budget is kept or not kept to the cent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.availability.chance_constraint import deviations_of, promised
+from planner.explore.cost_time_cut import RATES, Cut, PhaseTimes, cut_of
 from planner.explore.least import least_cents, steps_of
 from planner.layouts.dominance import undominated
-from planner.market.money import line_cents
+from planner.market.money import line_cents, node_hours_usd
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices, PhaseModes, site_of
@@ -31,7 +32,7 @@ Counts = npt.NDArray[np.int64]
 
 SUMS: Final = ("wall", "least", "variance", "kept", "cents")
 """What adds up over the phases, in seconds, their squares, and US cents; `kept` where the estimate's error counts."""
-WALL, KEPT, CENTS = SUMS.index("wall"), SUMS.index("kept"), SUMS.index("cents")
+WALL, LEAST, VARIANCE, KEPT, CENTS = range(len(SUMS))
 
 
 @dataclass(frozen=True)
@@ -73,17 +74,34 @@ class Left:
     cents: float
     gpus: float
     kept_seconds: float
-    """What a whole job keeps with the confidence that is asked for."""
+    """What a whole job keeps with the confidence that is asked for; of some phases what adds up of it."""
+    cheapest: bool = False
+    """Whether only the least cost is wanted, and no other way with more cost and less time."""
+    cut: Cut | None = None
+    """A bound on cost and time together."""
+    combined: float = inf
+    """What is left of it."""
 
     def beside(self, others: Array) -> Left:
         """The same when other phases, of shape (layouts, columns of `SUMS`), take their least too."""
-        wall, cents = (float(others[:, column].min(initial=inf)) for column in (WALL, CENTS))
-        return self.less(wall, cents)
+        wall, cents, kept = (float(others[:, column].min(initial=inf)) for column in (WALL, CENTS, KEPT))
+        return self.less(wall, cents, kept, float(self.combination(others).min(initial=inf)) if self.cut else 0.0)
 
-    def less(self, wall_seconds: float, cents: float) -> Left:
+    def combination(self, values: Array) -> Array:
+        """What sums take of the bound on cost and time together, shape (sums,); infinite where one of them is."""
+        if self.cut is None:
+            return np.zeros(len(values))
+        rated = self.cut.wall_rate * values[:, WALL] + self.cut.variance_rate * values[:, VARIANCE]
+        return np.asarray(values[:, CENTS] + rated)
+
+    def less(self, wall_seconds: float, cents: float, kept_seconds: float = 0.0, combined: float = 0.0) -> Left:
         """The same when so much is taken elsewhere."""
-        left = self.wall_seconds - wall_seconds + SUM_ORDER * (0.0 if wall_seconds == inf else wall_seconds)
-        return replace(self, wall_seconds=left, cents=self.cents - cents)
+        wall, kept = (
+            left - taken + SUM_ORDER * (0.0 if taken == inf else taken)
+            for left, taken in ((self.wall_seconds, wall_seconds), (self.kept_seconds, kept_seconds))
+        )
+        cents, both = self.cents - cents, self.combined - combined
+        return replace(self, wall_seconds=wall, cents=cents, kept_seconds=kept, combined=both)
 
     def nodes(self, purchase_option: PurchaseOption) -> float:
         """Most nodes that a purchase option has within them."""
@@ -96,7 +114,10 @@ Seen = Callable[[Array], Array]
 
 def within(values: Array, left: Left, seen: Seen) -> Counts:
     """Index of what is within what is left by expected values and beaten by nothing, fastest first."""
-    fits = np.flatnonzero((values[:, WALL] <= left.wall_seconds) & (values[:, CENTS] <= left.cents))
+    in_time = (values[:, WALL] <= left.wall_seconds) & (values[:, KEPT] <= left.kept_seconds)
+    if left.cut:
+        in_time &= left.combination(values) <= left.combined + SUM_ORDER * left.cut.bound
+    fits = np.flatnonzero(in_time & (values[:, CENTS] <= left.cents))
     return fits[undominated(seen(values[fits]))]
 
 
@@ -105,10 +126,15 @@ def wall_and_cents(values: Array) -> Array:
     return values[:, [WALL, CENTS]]
 
 
-def seen_so_far(risk: Risk) -> Seen:
-    """What counts while phases are still to come: of luck alone all of it, since the rest decides the shape."""
+def seen_so_far(risk: Risk, paid_by_wall: float | None = None) -> Seen:
+    """What counts while phases are still to come: of luck alone all of it, since the rest decides the shape.
+
+    `paid_by_wall`: where only the least cost is wanted, cents that each second of the expected time costs on top.
+    """
     if counts_error(risk):
-        return lambda values: values[:, [WALL, KEPT, CENTS]]
+        if paid_by_wall is None:
+            return lambda values: values[:, [WALL, KEPT, CENTS]]
+        return lambda values: np.column_stack((values[:, KEPT], values[:, CENTS] + paid_by_wall * values[:, WALL]))
     return wall_and_cents if risk.confidence is None else lambda values: values
 
 
@@ -155,15 +181,64 @@ def sums_of(
     ]
     phases = [np.where(nodes[:, None] <= most, values, inf) for nodes, values in bought]
     sums = Sums(np.zeros((1, len(SUMS))), np.empty((1, 0), dtype=np.int64))
+    if left.cheapest and len(span) == len(choices.phases) and not optimistic:
+        left = _cut_short(choices, purchase_option, phases, left, reserved)
     remaining = [left]
     for values in phases[:0:-1]:
         remaining.append(remaining[-1].beside(values))
-    whole = len(span) == len(choices.phases)
-    seen = [seen_so_far(risk)] * (len(phases) - 1) + [(seen_at_last if whole else seen_so_far)(risk)]
+    whole, so_far = len(span) == len(choices.phases), seen_beside(risk, purchase_option, reserved, left)
+    seen = [so_far] * (len(phases) - 1) + [seen_at_last(risk) if whole else so_far]
     for values, room, of_sums in zip(phases, reversed(remaining), seen, strict=True):
-        alone = within(values, room, seen_so_far(risk))
+        alone = within(values, room, so_far)
         sums = sums.joined(Sums(values[alone], alone[:, None]), room, of_sums)
     return sums
+
+
+def _cut_short(
+    choices: Choices, purchase_option: PurchaseOption, phases: Sequence[Array], left: Left, reserved: int
+) -> Left:
+    """What is left within the cost of the best of some ways that are quickly found."""
+    risk = choices.problem.risk
+    if risk.confidence is None or counts_error(risk):
+        return left
+    fitting = [one[np.isfinite(one).all(axis=1)] for one in phases]
+    if not all(len(one) for one in fitting):
+        return left
+    paid = 0.0 if purchase_option.reservation is None else paid_by_wall(purchase_option, reserved)
+    cents = left.cents
+    least_wall = sum(float(one[:, WALL].min()) for one in fitting)
+    for rate in (0.0, *(one * sum(float(of[:, CENTS].min()) for of in fitting) / least_wall for one in RATES)):
+        whole = sum(one[(one[:, CENTS] + (paid + rate) * one[:, WALL]).argmin()] for one in fitting)[None]
+        if kept_seconds(whole, risk)[0] <= left.kept_seconds and whole[0, WALL] <= left.wall_seconds:
+            bill = reservation_cents(purchase_option, np.asarray(float(reserved)), whole[:, WALL]) if reserved else 0.0
+            cents = min(cents, float(np.max(whole[0, CENTS] + bill)))
+    times = [
+        PhaseTimes(one[:, WALL], one[:, LEAST], one[:, VARIANCE], one[:, CENTS] + paid * one[:, WALL])
+        for one in fitting
+    ]
+    cut = cut_of(times, left.kept_seconds, risk.confidence, cents)
+    if cut is None:
+        return replace(left, cents=cents)
+    beside = replace(cut, wall_rate=cut.wall_rate + paid)
+    return replace(left, cents=cents, cut=beside, combined=cut.bound)
+
+
+def paid_by_wall(purchase_option: PurchaseOption, reserved: int) -> float:
+    """Cents that each second costs at least for so many reserved nodes."""
+    reservation = purchase_option.reservation
+    if reservation is None or not reserved:
+        return 0.0
+    return 100 * float(node_hours_usd(reserved, reservation.usd_per_node_hour, np.asarray(1.0)))
+
+
+def seen_beside(risk: Risk, purchase_option: PurchaseOption, reserved: int, left: Left) -> Seen:
+    """What counts of sums beside so many reserved nodes, which are still to be paid: by expected time, or a term."""
+    reservation = purchase_option.reservation
+    if reservation is None or not reserved:
+        return seen_so_far(risk, 0.0 if left.cheapest else None)
+    if not left.cheapest or reservation.committed_seconds:
+        return seen_so_far(risk)
+    return seen_so_far(risk, paid_by_wall(purchase_option, reserved))
 
 
 def phase_sums(
@@ -179,8 +254,15 @@ def phase_sums(
     """One phase alone with so many reserved nodes, which are not counted; `optimistic`: in the cheapest way."""
     nodes, values = phase_figures(choices, purchase_option, index, reserved, arrives=arrives, optimistic=optimistic)
     values = np.where(nodes[:, None] <= left.nodes(purchase_option), values, inf)
-    kept = within(values, left, seen_so_far(choices.problem.risk))
+    kept = within(values, left, seen_beside(choices.problem.risk, purchase_option, reserved, left))
     return Sums(values[kept], kept[:, None])
+
+
+def least_kept(choices: Choices, phase: int) -> float:
+    """Seconds that a phase keeps at least, where the estimate's error counts; else nothing."""
+    steps = steps_of(choices, phase)
+    on_sites = ((choices.machines[site.machine], choices.columns[phase][site]) for site in choices.sites_of(phase))
+    return min(float(kept_of_phase(choices, machine, modes, steps).min()) for machine, modes in on_sites)
 
 
 def phase_figures(
@@ -274,7 +356,7 @@ def sums_of_phase(choices: Choices, purchase_option: PurchaseOption, index: int,
     best = np.argmin([values[:, CENTS] for values in bought], axis=0)
     rows = np.arange(len(best))
     values = np.where((nodes <= left.nodes(purchase_option))[:, None], np.stack(bought)[best, rows], inf)
-    kept = within(values, left, seen_so_far(choices.problem.risk))
+    kept = within(values, left, seen_so_far(choices.problem.risk, 0.0 if left.cheapest else None))
     return Sums(values[kept], kept[:, None]), np.stack(counts)[best, rows][kept]
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from planner.explore.cost_time_cut import Cut, PhaseTimes, cut_of
 from planner.explore.job_sums import (
     CENTS,
     KEPT,
@@ -24,15 +25,17 @@ from planner.explore.job_sums import (
     Sums,
     goals_of,
     in_time,
+    least_kept,
     phase_sums,
     reservations,
     seen_at_last,
+    seen_beside,
     seen_so_far,
     sums_of_phase,
     with_reservation,
     within,
 )
-from planner.explore.least import Least, usd_per_device_hour
+from planner.explore.least import Least, least_cents, steps_of, usd_per_device_hour
 from planner.layouts.dominance import not_beaten, undominated
 from planner.layouts.wall_time import interruption_rates
 from planner.market.placements import Placement
@@ -40,6 +43,7 @@ from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices
 from planner.plans.moves import BYTES_PER_GB, Move, carried_bytes, move_between, usd_per_gb
+from planner.plans.plan_error import counts_error
 from planner.plans.solution import Stay
 
 LEAST_SUM: Final = SUMS.index("least")
@@ -64,6 +68,24 @@ def _dearest_move(choices: Choices, phase: int) -> Move:
     restart = max(interruption_rates(one.machine.accelerator.name).restart_seconds for one in placements)
     usd = max(size / BYTES_PER_GB * float(usd_per_gb(choices.problem, one)) for one in placements)
     return Move(restart + size / choices.problem.market.moving.bandwidth, size, ceil(100 * usd))
+
+
+def _cut(choices: Choices, left: Left) -> Cut | None:
+    """The bound on cost and time together, wherever each phase runs; of luck alone, where it is of use."""
+    risk = choices.problem.risk
+    if risk.confidence is None or counts_error(risk):
+        return None
+    phases = [_times(choices, phase) for phase in range(len(choices.phases))]
+    return cut_of(phases, left.kept_seconds, risk.confidence, left.cents)
+
+
+def _times(choices: Choices, phase: int) -> PhaseTimes:
+    """A phase on all layouts of all sites, bought in the cheapest way of each."""
+    steps, found = steps_of(choices, phase), []
+    for numbers, modes in choices.modes_by_site(phase):
+        cents = least_cents(choices.prices[numbers], modes, steps).min(axis=0)
+        found.append((*(one.after(steps) for one in modes.run.figures[:3]), cents))
+    return PhaseTimes(*(np.concatenate(one) for one in zip(*found, strict=True)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +118,12 @@ class _Journeys:
         self.known: dict[tuple[int, int], Array] = {}
         """Sums of stays by their phases, each with moves to it and from it; unbeaten, in order of wall time."""
         self.dearest = [_dearest_move(choices, phase) for phase in range(len(choices.phases))]
-        self.seen, self.seen_at_last = seen_so_far(choices.problem.risk), seen_at_last(choices.problem.risk)
+        self.least_kept = np.asarray([least_kept(choices, phase) for phase in range(len(choices.phases))])
+        risk = choices.problem.risk
+        if left.cheapest and (cut := _cut(self.choices, left)):
+            self.left = replace(left, cut=cut, combined=cut.bound)
+        self.least_combined = self.left.cut.least if self.left.cut else np.zeros(len(choices.phases))
+        self.seen, self.seen_at_last = seen_so_far(risk, 0.0 if left.cheapest else None), seen_at_last(risk)
         self.sums: dict[tuple[int, range, int, bool], Sums] = {}
         """Sums of stays by purchase option, phases, reserved nodes and whether they are bought in the cheapest way."""
 
@@ -155,7 +182,8 @@ class _Journeys:
             if not single:
                 before = self._sums(purchase_option, span[:-1], reserved, optimistic=optimistic)
                 whole = len(span) == len(self.choices.phases)
-                sums = before.joined(sums, left, self.seen_at_last if whole else self.seen)
+                so_far = seen_beside(self.choices.problem.risk, purchase_option, reserved, left)
+                sums = before.joined(sums, left, self.seen_at_last if whole else so_far)
             self.sums[key] = sums
         return self.sums[key]
 
@@ -196,7 +224,8 @@ class _Journeys:
         """What is left for some phases when all others take their least."""
         others = np.ones(len(self.choices.phases), dtype=np.bool_)
         others[span.start : span.stop] = False
-        return self.left.less(float(self.least_walls[others].sum()), float(self.least_cents[others].sum()))
+        least = (self.least_walls, self.least_cents, self.least_kept, self.least_combined)
+        return self.left.less(*(float(one[others].sum()) for one in least))
 
     def _affordable(self, span: range) -> list[PurchaseOption]:
         """The purchase options with which some phases can be within what is left for them, the cheapest first."""

@@ -13,7 +13,8 @@ from typing import Final
 from planner.clock import Clock
 from planner.cpsat.portfolio_bound import Begin, Relaxation, columns_of, is_impossible, relaxed
 from planner.cpsat.portfolio_branching import Branching
-from planner.cpsat.portfolio_intervals import IntervalModel, search_intervals
+from planner.cpsat.portfolio_interval_search import search_intervals
+from planner.cpsat.portfolio_intervals import IntervalModel
 from planner.cpsat.portfolio_rows import terms_of
 from planner.performance.predictive import NORMAL_80
 from planner.plans.solution import Status
@@ -33,6 +34,8 @@ DEFAULT_GAP: Final = 0.0001
 """Relative gap at which a schedule counts as optimal."""
 
 
+SETTLED: Final = 4.0
+"""What settling, checking and billing a schedule takes, in times of what the first schedule takes."""
 FEW: Final = 12
 """Jobs up to which the interval model is searched."""
 QUICK_WORK: Final = 1.0
@@ -122,7 +125,7 @@ def solve_portfolio(
     Where all that is known still holds, nothing worse is returned. Raises FaultyScheduleError when the answer does not
     hold, which would be a bug.
     """
-    work = _Work(portfolio, stop, progress)
+    work = _Answering(portfolio, stop, progress)
     work.first(begin)
     work.bound()
     work.rounded()
@@ -133,7 +136,7 @@ def solve_portfolio(
     return work.answer()
 
 
-class _Work:
+class _Answering:
     """One portfolio on its way to an answer."""
 
     def __init__(self, portfolio: Portfolio, stop: Stop, progress: Progress | None) -> None:
@@ -150,7 +153,9 @@ class _Work:
 
     def first(self, begin: PortfolioAnswer | None) -> None:
         """A schedule by due date, and the one that is known."""
+        begun = time.perf_counter()
         found = self.search.first_schedule()
+        self.stop.clock.keep(SETTLED * (time.perf_counter() - begun))
         if found.is_complete:
             self.first_seconds = time.perf_counter() - self.started
         if begin is not None and begin.schedule is not None:

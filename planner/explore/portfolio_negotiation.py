@@ -86,15 +86,28 @@ def _loosened(portfolio: Portfolio) -> Iterator[Change]:
         more = int(pool.nodes.max(initial=0)) + 1
         name = f"pools[{pool.name}].nodes"
         yield Change(name, "one node more", f"{name}={more}", _with_pool(portfolio, number, _one_more(pool)))
+    for key, usd, with_usd in _budget_keys(portfolio):
+        wider = usd * Decimal("1.01")
+        yield Change(key, "1% more", f"{key}=${wider:.2f}", with_usd(wider))
+
+
+def _budget_keys(portfolio: Portfolio) -> Iterator[tuple[str, Decimal, Callable[[Decimal], Portfolio]]]:
+    """Every budget by its key in the file, its dollars, and the portfolio with others."""
     budgets = portfolio.budgets
     if budgets.total is not None:
-        usd = budgets.total * Decimal("1.01")
-        wider = replace(portfolio, budgets=replace(budgets, total=usd))
-        yield Change("budget.total", "1% more", f"budget.total=${usd:.2f}", wider)
+        yield "budget.total", budgets.total, lambda usd: replace(portfolio, budgets=replace(budgets, total=usd))
+    for number, most in budgets.quarters.items():
+
+        def with_quarter(usd: Decimal, number: int = number) -> Portfolio:
+            return replace(portfolio, budgets=replace(budgets, quarters={**budgets.quarters, number: usd}))
+
+        yield f"budget.quarters.{portfolio.quarters[number].name}", most, with_quarter
     for team, most in budgets.teams.items():
-        usd = most * Decimal("1.01")
-        wider = replace(portfolio, budgets=replace(budgets, teams={**budgets.teams, team: usd}))
-        yield Change(f"budget.teams.{team}", "1% more", f"budget.teams.{team}=${usd:.2f}", wider)
+
+        def with_team(usd: Decimal, team: str = team) -> Portfolio:
+            return replace(portfolio, budgets=replace(budgets, teams={**budgets.teams, team: usd}))
+
+        yield f"budget.teams.{team}", most, with_team
 
 
 def _one_more(pool: Pool) -> Pool:
@@ -111,16 +124,16 @@ def _with_pool(portfolio: Portfolio, number: int, pool: Pool) -> Portfolio:
 def relaxations_of(found: PortfolioAnswer, clock: Clock) -> list[dict[str, Any]]:
     """The smallest change of each limit, alone, with which a schedule is found, and up to where none is possible."""
     rows = []
-    for kind in (*_deadlines(found.portfolio), *_budgets(found.portfolio), *_pools(found.portfolio)):
+    for kind in kinds_of(found.portfolio):
         if clock.is_over:
             break
-        if row := _smallest(kind, clock):
+        if row := smallest(kind, clock):
             rows.append(row)
     return rows
 
 
 @dataclass(frozen=True)
-class _Kind:
+class Kind:
     """A limit that can be loosened by whole steps."""
 
     limit: str
@@ -131,7 +144,12 @@ class _Kind:
     """The value after so many steps, as the file would say it."""
 
 
-def _smallest(kind: _Kind, clock: Clock) -> dict[str, Any] | None:
+def kinds_of(portfolio: Portfolio) -> Iterator[Kind]:
+    """Every limit that can be loosened."""
+    yield from (*_deadlines(portfolio), *_budgets(portfolio), *_pools(portfolio))
+
+
+def smallest(kind: Kind, clock: Clock) -> dict[str, Any] | None:
     """The fewest steps that give a schedule, found by halving; None when none does."""
     impossible, step = 0, 1
     while not _has_schedule(kind, step, clock):
@@ -162,7 +180,7 @@ def _smallest(kind: _Kind, clock: Clock) -> dict[str, Any] | None:
     }
 
 
-def _has_schedule(kind: _Kind, step: int, clock: Clock) -> bool:
+def _has_schedule(kind: Kind, step: int, clock: Clock) -> bool:
     left = clock.seconds_left
     seconds = QUICK_SECONDS if left is None else min(QUICK_SECONDS, left)
     return solve_portfolio(kind.at(step), Stop(Clock.of(seconds), gap=1.0)).schedule is not None
@@ -172,7 +190,7 @@ def _is_impossible(portfolio: Portfolio, clock: Clock) -> bool:
     return is_impossible(portfolio, tables_of(portfolio, earliest_starts(portfolio)), clock)
 
 
-def _deadlines(portfolio: Portfolio) -> Iterator[_Kind]:
+def _deadlines(portfolio: Portfolio) -> Iterator[Kind]:
     """Hard deadlines of jobs that must be kept, a day at a time."""
     for number, job in enumerate(portfolio.jobs):
         if job.is_optional or job.late_usd_per_day is not None or job.deadline >= portfolio.days - 1:
@@ -187,29 +205,27 @@ def _deadlines(portfolio: Portfolio) -> Iterator[_Kind]:
             return str(portfolio.date(deadline + step))
 
         most = portfolio.days - 1 - job.deadline
-        yield _Kind(f"jobs[{job.name}].deadline", str(portfolio.date(job.deadline)), most, at, shown)
+        yield Kind(f"jobs[{job.name}].deadline", str(portfolio.date(job.deadline)), most, at, shown)
 
 
-def _budgets(portfolio: Portfolio) -> Iterator[_Kind]:
-    """The whole budget, in hundredths of it."""
-    total = portfolio.budgets.total
-    if total is None:
-        return
+def _budgets(portfolio: Portfolio) -> Iterator[Kind]:
+    """Every budget, in hundredths of it."""
+    for key, usd, with_usd in _budget_keys(portfolio):
 
-    def at(step: int) -> Portfolio:
-        return replace(portfolio, budgets=replace(portfolio.budgets, total=total * (100 + step) / 100))
+        def at(step: int, usd: Decimal = usd, with_usd: Callable[[Decimal], Portfolio] = with_usd) -> Portfolio:
+            return with_usd(usd * (100 + step) / 100)
 
-    def shown(step: int) -> str:
-        return f"${total * (100 + step) / 100:.2f}"
+        def shown(step: int, usd: Decimal = usd) -> str:
+            return f"${usd * (100 + step) / 100:.2f}"
 
-    yield _Kind("budget.total", format_money(total), MOST_PERCENT, at, shown)
+        yield Kind(key, format_money(usd), MOST_PERCENT, at, shown)
 
 
 MOST_PERCENT: Final = 900
 """Per cent by which a budget is raised at most."""
 
 
-def _pools(portfolio: Portfolio) -> Iterator[_Kind]:
+def _pools(portfolio: Portfolio) -> Iterator[Kind]:
     """Nodes of each pool, one at a time, up to twice as many."""
     for number, pool in enumerate(portfolio.pools):
         nodes = int(pool.nodes.max(initial=0))
@@ -222,7 +238,7 @@ def _pools(portfolio: Portfolio) -> Iterator[_Kind]:
         def shown(step: int, nodes: int = nodes) -> str:
             return str(nodes + step)
 
-        yield _Kind(f"pools[{pool.name}].nodes", str(nodes), max(1, nodes), at, shown)
+        yield Kind(f"pools[{pool.name}].nodes", str(nodes), max(1, nodes), at, shown)
 
 
 @dataclass(frozen=True)

@@ -79,8 +79,9 @@ def _starting_point(choices: Choices, plan: Plan | None) -> Decision | None:
     """The decisions of the best plan: without them, a search was seen to creep through hundreds of better ones."""
     if plan is None:
         return None
-    longest = plan.wall_seconds * (1 + SUM_ORDER)
-    within = replace(bounds_of(choices.problem), cost_usd=float(plan.cost_usd), expected_seconds=longest)
+    within = replace(bounds_of(choices.problem), cost_usd=float(plan.cost_usd))
+    if choices.objective == "time" or choices.problem.risk.confidence is None:
+        within = replace(within, expected_seconds=plan.wall_seconds * (1 + SUM_ORDER))
     mode = best_mode(_around(choices, plan), within)
     return decision_of(choices, mode) if mode else None
 

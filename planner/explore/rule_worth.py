@@ -31,6 +31,8 @@ MORE_MEMORY: Final = 0.05
 """Share of each device's memory that is asked for on top."""
 MORE_NODES: Final = 0.05
 """Share of an own offer's nodes that is asked for on top; at least one node."""
+MEMORY: Final = "memory of a device"
+"""What is more than any setting gives."""
 EVEN: Final = 0.5
 """The least confidence in memory that can be asked for."""
 STEPS: Final = 1000
@@ -93,8 +95,10 @@ def rule_worths(room: Room, choices: Choices, plan: Plan) -> tuple[RuleWorth, ..
     """Memory, and every other rule that is stated, with what loosening it changes.
 
     `choices` are those of the room's problem, as a rule with what fits a little more memory beyond. What the room's
-    patience is too short for is named there.
+    patience is too short for is named there. Where offers change in time nothing is asked.
     """
+    if choices.is_dated:
+        return ()
     asked: list[tuple[str, Callable[[], RuleWorth]]] = []
     if room.problem.objective != "tokens":
         asked.append(("memory", lambda: _of_memory(_with_more_memory(room, choices), plan)))
@@ -208,9 +212,10 @@ def _of_memory(choices: Choices, plan: Plan) -> RuleWorth:
     used = list(_run_by(wider, mode)) if mode and gain else []
     beyond = tuple(one for one in used if _excess(wider, one) > 0)
     if mode is None or not beyond:
-        return RuleWorth("memory of a device", "100%", f"{1 + MORE_MEMORY:.0%}", 0.0, unit, None, ())
+        return RuleWorth(MEMORY, "100%", f"{1 + MORE_MEMORY:.0%}", 0.0, unit, None, ())
     loosened = _with_less_memory(choices, max(_ratio(wider, one) for one in beyond))
-    plan_of_mode(replace(wider, workload=workload_of(loosened.problem)), loosened.problem, mode)
+    if loosened.sets:
+        plan_of_mode(replace(wider, workload=workload_of(loosened.problem)), loosened.problem, mode)
     return loosened.worth(gain, unit, max(_excess(wider, one) for one in beyond), beyond)
 
 
@@ -225,7 +230,7 @@ def _ratio(choices: Choices, one: BeyondModes) -> float:
 
 
 def _with_less_memory(choices: Choices, ratio: float) -> _Loosened:
-    """The problem in which a layout may need so many times more memory than now.
+    """The problem in which a layout may need so many times more memory than now, or larger devices where none has it.
 
     A peak is multiplied by the larger of 1/(1 − headroom) and exp(k·σ), see `Contents.needed_bytes`.
     """
@@ -233,6 +238,8 @@ def _with_less_memory(choices: Choices, ratio: float) -> _Loosened:
     headroom = max(workload.headroom, headroom_kept_anyway(workload))
     factor = 1 / (1 - headroom) / ratio
     likely = float(normal_probability(np.asarray(log(factor) / workload.constants.memory_deviation)))
+    if likely < EVEN or factor < 1:
+        return _Loosened(MEMORY, "100%", format_share(ratio), problem, ())
     least = {"memory_headroom": max(0.0, 1 - 1 / factor), "memory_confidence": likely}
     loosened = {key: floor(STEPS * now) / STEPS for key, now in least.items() if now < getattr(problem.limits, key)}
     before = ", ".join(format_share(getattr(problem.limits, key)) for key in loosened)
@@ -242,5 +249,5 @@ def _with_less_memory(choices: Choices, ratio: float) -> _Loosened:
         before,
         ", ".join(map(format_share, loosened.values())),
         problem.model_copy(update={"limits": limits}),
-        tuple(f"limits.{key}={format_share(now)}" for key, now in loosened.items()) if likely >= EVEN else (),
+        tuple(f"limits.{key}={format_share(now)}" for key, now in loosened.items()),
     )

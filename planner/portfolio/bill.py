@@ -204,3 +204,14 @@ def _used_shares(portfolio: Portfolio, runs: list[PlacedRun], bought: list[Purch
         share = np.where(nodes > 0, np.minimum(1.0, used / (HOURS_PER_DAY * nodes)), 0.0)
     terms = [portfolio.pools[one.pool].commitments[one.commitment] for one in bought]
     return [float(share[term.start : term.end].mean()) for term in terms]
+
+
+def excess_usd(portfolio: Portfolio, bill: Bill) -> float:
+    """Dollars beyond the budgets, all together."""
+    budgets, excess = portfolio.budgets, 0.0
+    if budgets.total is not None:
+        excess += max(0.0, float(bill.money_usd - budgets.total))
+    quarters, teams = bill.by("quarter"), bill.by("team")
+    excess += sum(max(0.0, float(quarters.get((key,), 0) - most)) for key, most in budgets.quarters.items())
+    excess += sum(max(0.0, float(teams.get((key,), 0) - most)) for key, most in budgets.teams.items())
+    return excess

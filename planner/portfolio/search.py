@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from planner.clock import Clock
-from planner.portfolio.bill import Bill, bill_of
+from planner.portfolio.bill import bill_of, excess_usd
 from planner.portfolio.commitments import best_purchases, committed_nodes, purchases_usd
 from planner.portfolio.insertion import Insertion, best_insertion, empty_usage, usage_of
 from planner.portfolio.instance import Array, Ints, Portfolio
@@ -24,8 +24,8 @@ from planner.portfolio.tables import TIE, JobTable
 
 SEED: Final = 1
 """Of all random choices."""
-MOST_RUINED: Final = 6
-"""Jobs that are taken out at a time."""
+MOST_RUINED: Final = (6, 1 / 12)
+"""Jobs that are taken out at a time: so many, or that part of all jobs."""
 COMMIT_EVERY: Final = 20
 """Rounds after which the commitments are chosen anew."""
 RESTART_AFTER: Final = 1500
@@ -66,16 +66,24 @@ class Search:
         self.best: Found | None = None
         self.guide: Guide | None = None
         self.due = np.asarray([job.deadline for job in portfolio.jobs], dtype=np.float64)
-        self.least = np.asarray([_least_usd(table) for table in tables])
-        self.work = np.asarray([_least_work(table) for table in tables])
+        self.least = np.asarray([table.least_usd for table in tables])
+        self.work = np.asarray([table.least_node_days for table in tables])
         self.spans = np.zeros((len(tables), 2), dtype=np.int64)
+        self.out_usd = np.asarray([self._out_usd(table) for table in tables])
+        self.job_usd = self.out_usd.copy()
+        """What each job costs beyond its hours: lateness, or what is lost without it."""
         self.budget_factor = 1.0
         self.depending = 0.5
         """Part of the value of jobs behind one that counts for it."""
 
+    def _out_usd(self, table: JobTable) -> float:
+        """What is lost without a job."""
+        weight = max(self.portfolio.weights.dropped, TIE)
+        return self.missing_usd if table.value_usd is None else table.value_usd * weight
+
     def _scale(self) -> float:
         """A sum that no schedule reaches."""
-        least = sum(one for one in map(_least_usd, self.tables) if one < inf)
+        least = sum(one.least_usd for one in self.tables if one.least_usd < inf)
         values = sum(one.value_usd or 0.0 for one in self.tables)
         late = sum(float(one.late_usd[-1]) for one in self.tables)
         return 1e4 + 10 * least + values + late
@@ -84,13 +92,16 @@ class Search:
         """Goes on from a schedule."""
         self.runs, self.purchases = list(schedule.jobs), schedule.purchases
         self.usage = usage_of(self.portfolio, self.tables, schedule, self.prices)
+        self.job_usd = self.out_usd.copy()
         for job, runs in enumerate(self.runs):
             if runs:
-                self.spans[job] = self._span(job, runs)
+                self._note_span(job, runs)
 
-    def _span(self, job: int, runs: Sequence[Run]) -> tuple[int, int]:
-        last = runs[-1]
-        return runs[0].start, last.start + int(self.tables[job].phases[-1].days[last.mode])
+    def _note_span(self, job: int, runs: Sequence[Run]) -> None:
+        """Remembers on which days a job runs, and what its lateness costs."""
+        end = runs[-1].start + int(self.tables[job].phases[-1].days[runs[-1].mode])
+        self.spans[job] = runs[0].start, end
+        self.job_usd[job] = self.tables[job].late_usd[end]
 
     def schedule(self) -> Schedule:
         """The schedule as it is."""
@@ -101,13 +112,14 @@ class Search:
         for phase, run in zip(self.tables[job].phases, self.runs[job], strict=False):
             self.usage.take(phase, run, -1)
         self.runs[job] = ()
+        self.job_usd[job] = self.out_usd[job]
 
     def place(self, job: int, insertion: Insertion) -> None:
         """Puts a job in."""
         self.runs[job] = insertion.runs
         for phase, run in zip(self.tables[job].phases, insertion.runs, strict=True):
             self.usage.take(phase, run, 1)
-        self.spans[job] = self._span(job, insertion.runs)
+        self._note_span(job, insertion.runs)
 
     def window(self, job: int) -> tuple[int, int]:
         """The days that kept jobs before and after a job leave it."""
@@ -170,19 +182,15 @@ class Search:
             self.paid_usd
             + self.usage.on_demand_usd()
             + max(self.portfolio.weights.money, TIE) * purchases_usd(self.portfolio, self.purchases)
+            + float(self.job_usd.sum())
         )
-        missing = 0
-        for job, runs in enumerate(self.runs):
-            table = self.tables[job]
-            if runs:
-                value += float(table.late_usd[self.spans[job, 1]])
-            elif table.value_usd is None:
-                missing += 1
-            else:
-                value += table.value_usd * max(self.portfolio.weights.dropped, TIE)
         excess = self._excess() if self.portfolio.budgets.any else 0.0
-        value += missing * self.missing_usd + EXCESS * excess
-        return Found(self.schedule(), value, not missing and excess <= 0)
+        value += EXCESS * excess
+        return Found(self.schedule(), value, not self._misses_any() and excess <= 0)
+
+    def _misses_any(self) -> bool:
+        """Whether a job that must be kept is not."""
+        return any(not runs and self.tables[job].value_usd is None for job, runs in enumerate(self.runs))
 
     def _excess(self) -> float:
         """Dollars beyond the budgets."""
@@ -309,7 +317,8 @@ class Search:
         kept = [job for job, runs in enumerate(self.runs) if runs and self.tables[job].pinned is None]
         if not kept:
             return []
-        count = int(self.random.integers(1, min(MOST_RUINED, len(kept)) + 1))
+        most = max(MOST_RUINED[0], round(MOST_RUINED[1] * len(self.runs)))
+        count = int(self.random.integers(1, min(most, len(kept)) + 1))
         seed = self._seed(kept)
         first, last = self._wanted(seed)
         overlap = np.minimum(self.spans[kept, 1], last) - np.maximum(self.spans[kept, 0], first)
@@ -369,7 +378,7 @@ CENT: Final = 0.01
 """Dollars by which equal schedules may differ."""
 DEPENDING: Final = (0.0, 0.5, 0.5, 1.0)
 """Parts of the value of jobs behind one that count for it, from round to round."""
-GUIDED: Final = 0.4
+GUIDED: Final = 0.15
 """Share of the rounds that a guide leads."""
 RETRIED: Final = 1.5
 """Dropped jobs that are tried again in a round, about."""
@@ -379,24 +388,3 @@ CHAINED: Final = 0.5
 """Probability with which the jobs after one are taken out too."""
 THRESHOLD: Final = 0.02
 """Part of the best value per job by which a schedule may be worse and still be gone on from, at first."""
-
-
-def excess_usd(portfolio: Portfolio, bill: Bill) -> float:
-    """Dollars beyond the budgets, all together."""
-    budgets, excess = portfolio.budgets, 0.0
-    if budgets.total is not None:
-        excess += max(0.0, float(bill.money_usd - budgets.total))
-    quarters, teams = bill.by("quarter"), bill.by("team")
-    excess += sum(max(0.0, float(quarters.get((key,), 0) - most)) for key, most in budgets.quarters.items())
-    excess += sum(max(0.0, float(teams.get((key,), 0) - most)) for key, most in budgets.teams.items())
-    return excess
-
-
-def _least_usd(table: JobTable) -> float:
-    """What a job costs at least, alone."""
-    return float(sum(phase.usd.min() for phase in table.phases))
-
-
-def _least_work(table: JobTable) -> float:
-    """Node-days that a job blocks at least."""
-    return float(sum((phase.nodes * phase.days).min() for phase in table.phases))

@@ -81,6 +81,16 @@ class JobTable:
     """First days of the phases of a fixed job."""
     value_usd: float | None
 
+    @property
+    def least_usd(self) -> float:
+        """What it costs at least, alone."""
+        return float(sum(phase.usd.min() for phase in self.phases))
+
+    @property
+    def least_node_days(self) -> float:
+        """Node-days that it blocks at least."""
+        return float(sum((phase.nodes * phase.days).min() for phase in self.phases))
+
 
 def tables_of(portfolio: Portfolio, earliest: Sequence[int]) -> list[JobTable]:
     """The tables of every job; `earliest`: the first day of each."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import partial
 from itertools import chain
 from math import ceil, exp, sqrt
@@ -53,7 +54,8 @@ class _Draw:
 
     free: Ints
     used: Array
-    delays: Ints
+    delivered: Ints
+    """By pool, the day on which it arrives when that is late; 0: on time."""
     ends: dict[int, int] = field(default_factory=dict)
     blame: dict[int, str] = field(default_factory=dict)
     spent: dict[int, float] = field(default_factory=dict)
@@ -69,7 +71,7 @@ def replayed(
     """
     parts = [range(first, min(first + DRAWS_AT_ONCE, draws)) for first in range(0, draws, DRAWS_AT_ONCE)]
     found = list(chain(*spread([partial(_drawn, portfolio, schedule, part, mean_delay_days) for part in parts])))
-    money = [_money(portfolio, schedule, draw) for draw in found]
+    money = [_usd_by_day(portfolio, schedule, draw) for draw in found]
     jobs = range(len(portfolio.jobs))
     return Outcomes(
         draws=draws,
@@ -77,7 +79,7 @@ def replayed(
         ends=tuple(_quantiles([draw.ends[job] - 1 for draw in found if job in draw.ends]) for job in jobs),
         causes=tuple(_causes(portfolio, found, job) for job in jobs),
         budgets=tuple(_budgets(portfolio, found, money)),
-        money=_quantiles([sum(one) for one in money]),
+        money=_quantiles([float(usd.sum()) for usd in money]),
     )
 
 
@@ -117,13 +119,13 @@ def _carried_out(
     """One draw."""
     days = portfolio.days + SLACK_DAYS
     nodes = np.stack([np.concatenate((one.nodes, np.full(SLACK_DAYS, one.nodes[-1]))) for one in portfolio.pools])
-    delays = np.zeros(len(nodes), dtype=np.int64)
+    delivered = np.zeros(len(nodes), dtype=np.int64)
     for pool, of in enumerate(nodes):
         arrival = int(np.flatnonzero(of > 0)[0]) if (of > 0).any() else days
         if 0 < arrival < days and mean_delay_days > 0:
-            delays[pool] = ceil(random.exponential(mean_delay_days))
-            of[arrival : arrival + delays[pool]] = 0
-    draw = _Draw(nodes, np.zeros(nodes.shape), delays)
+            delivered[pool] = arrival + ceil(random.exponential(mean_delay_days))
+            of[arrival : delivered[pool]] = 0
+    draw = _Draw(nodes, np.zeros(nodes.shape), delivered)
     common = float(random.standard_normal())
     errors = [_error(one.log_deviation, common, random) for one in portfolio.jobs]
     for run in runs:
@@ -148,14 +150,16 @@ def _run(portfolio: Portfolio, schedule: Schedule, draw: _Draw, run: PlacedRun, 
     ready, blame = _ready(portfolio, draw, run)
     start = _first_day(draw.free[pool], run.mode.nodes, days, ready)
     if start > max(ready, run.run.start):
-        delayed = draw.delays[pool] and draw.free[pool][: start + 1].max(initial=0) == 0
-        blame = f"delivery of {portfolio.pools[pool].name}" if delayed else _holder(portfolio, schedule, draw, run)
+        is_delayed = draw.delivered[pool] > max(ready, run.run.start)
+        blame = f"delivery of {portfolio.pools[pool].name}" if is_delayed else _holder(portfolio, schedule, draw, run)
     end = start + days
     if end > run.end and start <= run.run.start:
         blame = portfolio.jobs[run.job].name
     draw.free[pool, start:end] -= run.mode.nodes
-    paid = hours * run.mode.paid_hours / run.mode.hours * run.mode.nodes
-    draw.used[pool, start:end] += paid / days
+    paid_share = run.mode.paid_hours / run.mode.hours * run.mode.nodes
+    paid = hours * paid_share
+    draw.used[pool, start : end - 1] += HOURS_PER_DAY * paid_share
+    draw.used[pool, end - 1] += paid - HOURS_PER_DAY * paid_share * (days - 1)
     price = float(portfolio.pools[pool].prices[min(start, portfolio.days - 1)])
     draw.spent[run.job] = draw.spent.get(run.job, 0.0) + paid * price
     draw.ends[run.job], draw.blame[run.job] = end, blame or portfolio.jobs[run.job].name
@@ -196,28 +200,43 @@ def _holder(portfolio: Portfolio, schedule: Schedule, draw: _Draw, run: PlacedRu
     return max(slips, default=(0, portfolio.jobs[run.job].name))[1]
 
 
-def _money(portfolio: Portfolio, schedule: Schedule, draw: _Draw) -> list[float]:
-    """Dollars by pool: what commitments do not cover, the commitments, and what was paid for the pool."""
-    found = [float(pool.paid_usd) for pool in portfolio.pools]
-    committed = np.zeros(draw.used.shape)
+def _usd_by_day(portfolio: Portfolio, schedule: Schedule, draw: _Draw) -> Array:
+    """Dollars of all pools on each day: what commitments do not cover, the commitments, and what was paid for pools.
+
+    The days after the calendar, on which only late jobs run, stand at its end.
+    """
+    committed, usd = np.zeros(draw.used.shape), np.zeros(draw.used.shape[1])
     for one in schedule.purchases:
         term = portfolio.pools[one.pool].commitments[one.commitment]
         committed[one.pool, term.start : term.end] += one.nodes
-        found[one.pool] += float(term.usd_per_node) * one.nodes
+        usd[term.start : term.end] += float(term.usd_per_node_hour) * HOURS_PER_DAY * one.nodes
     for pool, of in enumerate(portfolio.pools):
         prices = np.concatenate((of.prices, np.full(SLACK_DAYS, of.prices[-1])))
-        found[pool] += float((np.maximum(draw.used[pool] - HOURS_PER_DAY * committed[pool], 0.0) * prices).sum())
-    return found
+        usd += np.maximum(draw.used[pool] - HOURS_PER_DAY * committed[pool], 0.0) * prices
+        usd[: portfolio.days] += float(of.paid_usd) * of.nodes / max(1, int(of.nodes.sum()))
+    return usd
 
 
-def _budgets(portfolio: Portfolio, found: Sequence[_Draw], money: Sequence[Sequence[float]]) -> list[tuple[str, float]]:
+def _budgets(portfolio: Portfolio, found: Sequence[_Draw], money: Sequence[Array]) -> list[tuple[str, float]]:
     """How often each budget holds; of teams, by what their jobs would pay on demand."""
     budgets, held = portfolio.budgets, list[tuple[str, float]]()
     if budgets.total is not None:
-        total = float(budgets.total)
-        held.append(("budget.total", sum(sum(one) <= total for one in money) / len(found)))
+        held.append(("budget.total", _share_within([float(usd.sum()) for usd in money], budgets.total)))
+    for number, most in budgets.quarters.items():
+        quarter = portfolio.quarters[number]
+        spent = [float(usd[quarter.start : quarter.end].sum()) for usd in money]
+        held.append((f"budget.quarters.{quarter.name}", _share_within(spent, most)))
     for team, most in budgets.teams.items():
         jobs = [number for number, job in enumerate(portfolio.jobs) if job.team == team]
         spent = [sum(draw.spent.get(job, 0.0) for job in jobs) for draw in found]
-        held.append((f"budget.teams.{team}", sum(one <= float(most) for one in spent) / len(found)))
+        held.append((f"budget.teams.{team}", _share_within(spent, most)))
     return held
+
+
+def _share_within(spent: Sequence[float], most: Decimal) -> float:
+    """Share of the draws whose dollars keep to a budget, within a cent."""
+    return sum(usd <= float(most) + CENT for usd in spent) / len(spent)
+
+
+CENT: Final = 0.01
+"""Dollars by which sums of floats may be off."""

@@ -154,7 +154,7 @@ def _money(portfolio: Portfolio, schedule: Schedule) -> tuple[Decimal, dict[int,
 
 def _sums(portfolio: Portfolio, schedule: Schedule, money_usd: Decimal, value: Decimal) -> list[str]:
     """The money that is told is what the days add up to, within rounding, and within the budget."""
-    faults, (whole, _) = [], _money(portfolio, schedule)
+    faults, (whole, quarters) = [], _money(portfolio, schedule)
     slack = TOLERANCE_USD * (3 + sum(len(runs) for runs in schedule.jobs) + 10 * len(portfolio.pools))
     if abs(whole - money_usd) > slack:
         faults.append(f"the bill is {money_usd:.2f}, and the days add up to {whole:.2f}")
@@ -170,4 +170,7 @@ def _sums(portfolio: Portfolio, schedule: Schedule, money_usd: Decimal, value: D
         faults.append(f"the objective is told as {value:.2f}, and is {expected:.2f}")
     if portfolio.budgets.total is not None and money_usd > portfolio.budgets.total + TOLERANCE_USD:
         faults.append(f"{money_usd:.2f} is beyond the budget of {portfolio.budgets.total}")
+    for number, most in portfolio.budgets.quarters.items():
+        if quarters[number] > most + slack:
+            faults.append(f"{quarters[number]:.2f} is beyond the budget of {portfolio.quarters[number].name}, {most}")
     return faults

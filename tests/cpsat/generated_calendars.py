@@ -102,8 +102,8 @@ def _offer(draw: random.Random, index: int) -> dict[str, Any]:
         offer["from"] = _day(draw.randint(0, 6))
     if draw.random() < 0.3:
         offer["until"] = _day(draw.randint(7, HORIZON))
-    if draw.random() < 0.5:
-        first = draw.randint(0, 10)
+    if draw.random() < 0.6:
+        first = draw.randint(0, 4)
         away = draw.choice([None, 1, nodes])
         offer["closed"] = [{"from": _day(first), "to": _day(first + draw.randint(0, 3)), "nodes": away}]
     if draw.random() < 0.3:

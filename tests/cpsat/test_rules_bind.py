@@ -157,8 +157,8 @@ RULES = [
 """Every rule by the name of its function, with a problem on which it decides something."""
 IMPLIED = {"chooses_one_purchase_option", "costs_at_least_the_lowest_price"}
 """What the other rules imply: said for the proof alone."""
-NO_RULES = {"times", "keeps_limit"}
-"""A product, and a choice among rules."""
+NO_RULES = {"times", "keeps_limit", "moves_before"}
+"""A product, a choice among rules, and one of the moves."""
 
 
 @pytest.mark.parametrize(("rule", "asked"), RULES)

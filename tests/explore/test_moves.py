@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from planner.catalog.egress import USUAL, egress_of
 from planner.cli import main
 from planner.explore.answer import Answer, answer
 from planner.plans.solution import Status
@@ -72,6 +73,14 @@ def test_a_move_carries_checkpoint_and_data(file: Path) -> None:
     assert plan.cost_usd == sum(one.cost_usd for one in plan.purchases) + move.cost_usd
 
 
+def test_prices_for_data_out_have_sources() -> None:
+    """A cloud's own price has a source and a date; one that nobody published is taken to be the usual one."""
+    assert egress_of("aws").usd_per_gb == pytest.approx(0.09)
+    assert egress_of("lambda").usd_per_gb == 0
+    assert egress_of("nebius").cloud == USUAL
+    assert egress_of("nebius").confidence == "C"
+
+
 def test_dear_or_slow_moves_keep_a_job_together(file: Path) -> None:
     """Where moving takes longer than it saves, nothing moves, and the answer is the one that stays."""
     stays = solved(file, "market.moving.bandwidth=100 kb/s")
@@ -88,7 +97,11 @@ def test_document_and_text_say_where_each_phase_runs(file: Path, tmp_path: Path)
     done = CliRunner().invoke(main, ["solve", str(file), "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert "moving from" in done.output
-    plan = json.loads(out.read_text("utf-8"))["plan"]
+    document = json.loads(out.read_text("utf-8"))
+    plan = document["plan"]
+    assumed = {one["name"]: one for one in document["assumed"]}
+    assert assumed["egress before extend"]["value"] == "$0.05/GB leaving own nodes"
+    assert assumed["egress before extend"]["stated"]
     assert len({phase["accelerator"] for phase in plan["phases"]}) == 2
     assert {phase["placement"]["instance_type"] for phase in plan["phases"]} == {"old", "new"}
     longest = max(plan["phases"], key=lambda phase: phase["gpus"] * phase["wall_seconds"])

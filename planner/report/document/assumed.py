@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from planner.catalog.egress import egress_of
 from planner.catalog.offers import load_offers
 from planner.explore.answer import Answer
 from planner.layouts.wall_time import interruption_rates
+from planner.market.places import OWN
 from planner.plans.document_parts import AssumptionPart
 from planner.plans.plan import Plan
 from planner.problem.problem import Problem
-from planner.units import counted, format_count, format_number, format_share
+from planner.units import counted, format_count, format_money, format_number, format_share
 
 NOT_IN_THE_BILL: Final = "storage, egress, staff, tax, support, and time before and after the run"
 """What no catalog price holds."""
@@ -26,8 +28,14 @@ def assumptions(answer: Answer, plan: Plan) -> tuple[AssumptionPart, ...]:
         *_operation(problem, plan),
         *_days(problem),
         *_prices(problem, plan),
-        _assumption("not in the bill", NOT_IN_THE_BILL, stated=False),
+        *_moves(problem, plan),
+        _assumption("not in the bill", _not_in_the_bill(plan), stated=False),
     )
+
+
+def _not_in_the_bill(plan: Plan) -> str:
+    """What is missing; of a plan that moves its moves are not."""
+    return NOT_IN_THE_BILL.replace("egress", "egress beside the moves") if plan.moves else NOT_IN_THE_BILL
 
 
 def _assumption(name: str, value: str, stated: bool) -> AssumptionPart:
@@ -71,6 +79,19 @@ def _operation(problem: Problem, plan: Plan) -> Iterator[AssumptionPart]:
     yield _assumption("hardware failures", failures, stated=False)
     spares = f"{format_share(problem.risk.spare_nodes)} of the nodes"
     yield _assumption("spare nodes", spares, bool(problem.risk.spare_nodes))
+
+
+def _moves(problem: Problem, plan: Plan) -> Iterator[AssumptionPart]:
+    """What is taken to be asked for data that leave a place."""
+    stated = problem.market.moving.egress
+    for one in plan.moves:
+        if not one.move.bytes:
+            continue
+        cloud, price = one.origin.cloud, f"{format_money(one.move.usd_per_gb)}/GB"
+        known = egress_of(cloud)
+        source = f", {known.source} of {known.date}" if known.cloud == cloud else ", whose price is not known"
+        where = "own nodes" if cloud == OWN else f"{cloud}{'' if stated is not None else source}"
+        yield _assumption(f"egress before {one.phase}", f"{price} leaving {where}", stated is not None)
 
 
 def _days(problem: Problem) -> Iterator[AssumptionPart]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
-from planner.plans.phase_part import PurchaseLine
 from planner.plans.plan_part import PlanFigures, PlanPart
 from planner.report.diff import Causes, Dated, Difference, bill_lines, causes, decided, shown
 from planner.report.page.axes import LABELS
-from planner.report.page.parts import Card, Chart, Fact, Page, Spec, Table
-from planner.units import format_count, format_duration, format_money
+from planner.report.page.parts import Card, Chart, Page, Spec, Table
+from planner.report.page.plan_card import plan_card
+from planner.units import format_money
 
 TOTALS: Final = "totals"
 """Name of the layer that has the two bills."""
@@ -65,21 +66,8 @@ def _signed(usd: float) -> str:
 
 def _card(when: str, plan: PlanFigures) -> Card:
     """One of the plans."""
-    cost = format_money(plan.cost_usd)
-    facts = (
-        Fact("cost", cost),
-        Fact("time", format_duration(plan.wall_seconds)),
-        Fact("GPU-hours", format_count(plan.gpu_hours)),
-    )
-    rows = tuple(_purchase(one) for one in plan.purchases)
-    table = Table("Bill", ("line", "nodes", "$/GPU-h", "paid hours", "cost"), rows, frozenset({1, 2, 3, 4}))
-    return Card(f"{when}: {_plan(plan)}", plan.placement.title, f"{when}: {cost}", facts=facts, tables=(table,))
-
-
-def _purchase(one: PurchaseLine) -> tuple[str, ...]:
-    """One line of a bill."""
-    name, cost = f"{one.phase}, {one.kind.replace('_', '-')}", format_money(one.cost_usd)
-    return (name, f"{one.nodes:,}", f"${one.usd_per_gpu_hour}", f"{one.hours:,.1f}", cost)
+    card = plan_card(plan)
+    return replace(card, title=f"{when}: {card.title}", short=f"{when}: {card.short}")
 
 
 def _chart(costs: list[float], why: Causes, width: int) -> Spec:
