@@ -239,7 +239,7 @@ def test_missing_cells_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
         del jobs, tell
         return {0: None}, "interrupted"
 
-    monkeypatch.setattr("planner.explore.whatif.gathered", stopped)
+    monkeypatch.setattr("planner.explore.spread.gathered", stopped)
     result = command(*TWO)
     assert result.exit_code == 130
     assert "? not reached (5 of 6 cells)" in result.stdout
