@@ -5,18 +5,21 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 from planner.catalog.accelerators import find_accelerator
 from planner.errors import InputError, Place, did_you_mean
+from planner.prices.discounts import at_discount
 from planner.prices.quote import Quote, price_sources
 from planner.prices.table import LONGEST_CELL, MOST_ROWS, amount, content_of, is_formula, rows_of_csv
 from planner.units import QuantityError, parse_bandwidth, parse_price
 
 PRICES: Final = ("on_demand", "spot", "reserved_1y", "reserved_3y", "block")
+DISCOUNT: Final = "discount"
 LARGEST_UNZIPPED: Final = 256 * 2**20
 """Bytes that a workbook may unpack to."""
 
@@ -31,7 +34,7 @@ def sheet_quotes(
     rows = list(_rows(path))
     headings = list(rows[0][1]) if rows else []
     taken = _taken(path, headings, columns)
-    return taken, [_quote(place, row, taken, cloud) for place, row in rows if any(row.values())]
+    return taken, [quote for place, row in rows if any(row.values()) for quote in _quotes(place, row, taken, cloud)]
 
 
 def _rows(path: Path) -> Iterator[tuple[Place, dict[str, str]]]:
@@ -83,16 +86,27 @@ def _taken(path: Path, headings: list[str], columns: Mapping[str, str]) -> dict[
             raise InputError(f"no column {heading!r}", place=Place(str(path)), fix=did_you_mean(heading, headings))
     found = {field: next((one for one in headings if _plain(one) in names), "") for field, names in known.items()}
     taken = {field: heading for field, heading in {**found, **columns}.items() if heading}
-    if "accelerator" not in taken or not any(field in taken for field in PRICES):
+    if DISCOUNT not in taken and ("accelerator" not in taken or not any(field in taken for field in PRICES)):
         shown = ", ".join(headings[:20]) or "none"
         fix = "name them, such as --column accelerator='Our GPU' --column on_demand='Rate'"
-        raise InputError(f"no column for the device or for a price among {shown}", place=Place(str(path)), fix=fix)
+        raise InputError(
+            f"no column for the device, or for a price or discount, among {shown}", place=Place(str(path)), fix=fix
+        )
     return taken
 
 
 def _plain(heading: str) -> str:
     """A heading in lower case with single blanks between its words."""
     return re.sub(r"[^a-z0-9]+", " ", heading.casefold()).strip()
+
+
+def _quotes(place: Place, row: Mapping[str, str], taken: Mapping[str, str], cloud: str) -> Iterable[Quote]:
+    """What one row stands for: itself, or what the catalog has at the discount that it states."""
+    quote, discount = _quote(place, row, taken, cloud), row.get(taken.get(DISCOUNT, ""), "")
+    if not discount or any(getattr(quote, field) is not None for field in PRICES):
+        return [quote]
+    named = row.get(taken.get("instance_type", ""), "")
+    return at_discount(replace(quote, instance_type=named), discount)
 
 
 def _quote(place: Place, row: Mapping[str, str], taken: Mapping[str, str], cloud: str) -> Quote:

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from price_lists import clean, everything, row, split_rows, write
 
+from planner.catalog.offers import load_offers, usable
 from planner.catalog.records import Offer
 from planner.cli import main
 from planner.clock import today
@@ -153,6 +154,35 @@ def test_a_contract_is_read_by_its_headings(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no column for the device"):
         sheet_quotes(headless, {})
     assert sheet_quotes(headless, {"accelerator": "a", "on_demand": "b"})[1][0].on_demand == Decimal(16)
+
+
+DISCOUNTS = """Vendor,Instance,Region,Discount
+aws,p5.48xlarge,us-east-1,22%
+aws,,eu-north-1,0.1
+nowhere,,,5%
+aws,p5.48xlarge,,a lot
+"""
+
+
+def test_a_contract_may_state_what_comes_off(tmp_path: Path) -> None:
+    """A share off the list price is taken off every offer that the row is about; spot prices are the market's."""
+    path = tmp_path / "contract.csv"
+    path.write_text(DISCOUNTS, encoding="utf-8")
+    offers = judged(sheet_quotes(path, {})[1])
+    listed = {(one.region, one.zone, one.instance_type): one for one in usable(load_offers()) if one.cloud == "aws"}
+    good = [one for one in offers if not one.suspect]
+    assert sum(one.on_demand_usd_per_hour is not None for one in good) > 5
+    assert {one.region for one in good} == {"us-east-1", "eu-north-1"}
+    for offer in good:
+        list_price = listed[offer.region, offer.zone, offer.instance_type]
+        left = Decimal("0.78") if offer.region == "us-east-1" else Decimal("0.9")
+        listed_price = list_price.on_demand_usd_per_hour
+        assert offer.on_demand_usd_per_hour == (None if listed_price is None else round(listed_price * left, 6))
+        assert offer.spot_usd_per_hour == list_price.spot_usd_per_hour
+        assert "off " in offer.source
+    faults = [one.suspect for one in offers if one.suspect]
+    assert any("no offer that the discount is about" in fault for fault in faults)
+    assert any("discount 'a lot'" in fault for fault in faults)
 
 
 def test_a_workbook_is_read_like_a_sheet(tmp_path: Path) -> None:
