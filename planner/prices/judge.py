@@ -18,6 +18,9 @@ from planner.clock import today
 from planner.prices.devices import device_named, devices_of
 from planner.prices.quote import Quote, price_sources
 
+DATE: Final = r"\d{4}(-\d{2}){0,2}"
+"""A date, or as much of one as is known."""
+
 
 def judged(quotes: Iterable[Quote]) -> tuple[Offer, ...]:
     """Every quote as an offer; those that are not believed say why under `suspect` and are never used."""
@@ -68,7 +71,7 @@ def _offer(quote: Quote) -> tuple[Offer, Quote]:
         block_usd_per_hour=priced[4],
         suspect=_unusable(quote, name, count, priced),
         source=quote.source,
-        date=quote.date if re.fullmatch(r"\d{4}-\d{2}-\d{2}", quote.date) else today().isoformat(),
+        date=quote.date if re.fullmatch(DATE, quote.date) else today().isoformat(),
         note=f"line {quote.place.line}" if quote.place.line else "",
     )
     return offer, quote

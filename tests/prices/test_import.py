@@ -180,6 +180,7 @@ def test_a_contract_may_state_what_comes_off(tmp_path: Path) -> None:
         assert offer.on_demand_usd_per_hour == (None if listed_price is None else round(listed_price * left, 6))
         assert offer.spot_usd_per_hour == list_price.spot_usd_per_hour
         assert "off " in offer.source
+        assert offer.date == list_price.date
     faults = [one.suspect for one in offers if one.suspect]
     assert any("no offer that the discount is about" in fault for fault in faults)
     assert any("discount 'a lot'" in fault for fault in faults)
