@@ -25,6 +25,9 @@ CHUNK: Final = 2**16
 
 STDIN: Final = "-"
 """The path that means standard input, where a user gives it."""
+LARGEST_ANSWER: Final = 16 * 2**20
+"""Bytes of the largest answer of `plan solve` that is read."""
+ANSWER_FIX: Final = "give what plan solve --out wrote"
 
 
 def read_whole(path: str | Path, most_bytes: int, *, name: str = "", fix: str = "give the path of a file") -> bytes:

@@ -123,6 +123,11 @@ def test_only_one_builder_reads_answers() -> None:
     assert [path.name for path in outside if set(imports(path)) & SEARCHED and path.name != "solver.py"] == []
 
 
+def test_one_place_says_that_a_file_cannot_be_read() -> None:
+    """Files that users give are read, bounded and refused in `planner/files.py`."""
+    assert [path.name for path in MODULES if "cannot read it" in path.read_text(encoding="utf-8")] == ["files.py"]
+
+
 SEARCHED = {"planner.explore.answer", "planner.explore.surroundings"}
 """Where answers and what was asked around them are found."""
 READERS = ("plan_text", "solve_files", "page/answer", "page/plan_card", "bill", "relaxations", "sensitivity", "diff")

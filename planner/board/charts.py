@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from planner.explore.lookup import Curve, CurvePoint, Lookup
+from planner.explore.lookup import CostCurve, CurvePoint, Lookup
 from planner.layouts.workload import workload_of
 from planner.market.money import usd_by_month
 from planner.plans.plan import Plan
@@ -62,7 +62,7 @@ def frontier_spec(lookup: Lookup, plan: PlanFigures | None) -> Spec | None:
     return {"height": 300, "layer": layers, "description": "What each day costs: cost to the right, time up"}
 
 
-def _near(curve: Curve, lookup: Lookup, plan: PlanFigures | None) -> Sequence[CurvePoint]:
+def _near(curve: CostCurve, lookup: Lookup, plan: PlanFigures | None) -> Sequence[CurvePoint]:
     """The points of a curve up to a few times the request or, without one, of the plan or the cheapest point."""
     cheapest = curve.points[0].cost_usd
     usd = max(cheapest, float(plan.cost_usd) if plan else 0.0, _finite(lookup.bounds.cost_usd)) * NEAR

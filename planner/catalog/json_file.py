@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from planner.errors import InputError, Place
+from planner.files import read_whole, text_of
 
 MAX_BYTES: Final = 1 << 20
 """Largest file that is read."""
@@ -38,27 +39,11 @@ class JsonFile:
 
 def read_json(file: Path) -> JsonFile:
     """The object in a file, strictly: UTF-8, no NaN, no Infinity, no name twice in one object. Raises InputError."""
-    source = str(file)
-    content = _file_bytes(file, Place(source))
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        start = content[: error.start].decode("utf-8")
-        raise InputError("the model config is not UTF-8 text", place=_place(source, start, len(start))) from None
-    return JsonFile(source, text, _parsed(text, source))
-
-
-def _file_bytes(file: Path, place: Place) -> bytes:
+    source, fix = str(file), "give a config.json or a catalog name"
     if not file.is_file():
-        raise InputError("there is no such model config", place=place, fix="give a config.json or a catalog name")
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except OSError:
-        raise InputError("the model config cannot be read", place=place) from None
-    if len(content) > MAX_BYTES:
-        raise InputError(f"a model config may have at most {MAX_BYTES:,} bytes", place=place)
-    return content
+        raise InputError("there is no such model config", place=Place(source), fix=fix)
+    text = text_of(read_whole(file, MAX_BYTES, fix=fix), source)
+    return JsonFile(source, text, _parsed(text, source))
 
 
 def _parsed(text: str, source: str) -> Mapping[str, object]:

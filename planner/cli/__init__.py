@@ -20,6 +20,7 @@ from planner.errors import ExitCode, InputError, Issue, Place, did_you_mean
 
 COMMANDS = {
     "solve": "Find the best cluster, layout and purchases for a training job, with proof.",
+    "show": "Show a saved answer again, as text and as files to send.",
     "frontier": "Compute the exact trade-off between cost, time and GPUs.",
     "whatif": "Tabulate the best plans over one or two varied keys.",
     "merge": "Put the parts of a what-if table together that several machines made.",

@@ -30,10 +30,9 @@ def diff(old: str, new: str, output: Output) -> None:
     they ask for is compared too. Or both are answers that `plan portfolio --out` wrote. Exit code 3: one of them has no
     plan.
     """
-    from planner.files import read_given
-    from planner.plans.document import FIX, LARGEST
+    from planner.files import ANSWER_FIX, LARGEST_ANSWER, read_given
 
-    contents = [(path, read_given(path, LARGEST, fix=FIX)) for path in (old, new)]
+    contents = [(path, read_given(path, LARGEST_ANSWER, fix=ANSWER_FIX)) for path in (old, new)]
     if portfolios := _portfolios(contents):
         return _diff_portfolios(portfolios[0], portfolios[1], output)
     (before, first), (after, second) = (_plan(*one) for one in contents)

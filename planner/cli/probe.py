@@ -49,7 +49,7 @@ def probe(
     """
     import json
 
-    from planner.cli.solve import exit_code
+    from planner.cli.show import exit_code
     from planner.clock import Clock
     from planner.explore.answer import answer
     from planner.learning.probe import probe_documents, probes
@@ -70,7 +70,7 @@ def probe(
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
         print_report(*probe_report(tests))
-    click.get_current_context().exit(exit_code(found))
+    click.get_current_context().exit(exit_code(found.status.value, has_plan=found.plan is not None))
 
 
 def _write(out: str, runs: tuple[ShortRun, ...]) -> None:

@@ -19,6 +19,7 @@ from planner.cli.options import (
     xlsx_option,
 )
 from planner.cli.reading import problem_of
+from planner.cli.show import exit_code, page_of, write_files
 from planner.errors import ExitCode
 from planner.units import parse_duration, parse_share
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from planner.explore.surroundings import Surroundings
     from planner.plans.document import PlanDocument
     from planner.problem.problem import Problem
-    from planner.report.page.parts import Page
     from planner.session import Answered
 
 
@@ -108,7 +108,7 @@ def solve(
         found = _solved(problem, clock, within)
         if check:
             _compare(found.answer)
-        _write_files(found, csv_file, xlsx, markdown)
+        write_files(found.document, csv_file, xlsx, markdown)
         if model_file is not None:
             _write_model(found.answer, model_file)
         _show(found, as_json=as_json, out=out, html=html)
@@ -125,29 +125,6 @@ def _solved(problem: Problem, clock: Clock, within: float) -> Answered:
         for fault in error.faults:
             click.echo(f"error: the plan failed its verification: {fault}", err=True)
         raise click.exceptions.Exit(ExitCode.FAILED_VERIFICATION) from None
-
-
-def _write_files(found: Answered, csv_file: str | None, xlsx: str | None, markdown: str | None) -> None:
-    """Writes the files to send, where there is a plan to send. Raises InputError."""
-    document = found.document
-    plan, wanted = document.plan, [one for one in (csv_file, xlsx, markdown) if one is not None]
-    if plan is None:
-        for one in wanted:
-            click.echo(f"there is no plan, so {one} was not written", err=True)
-        return
-    if not wanted:
-        return
-    from pathlib import Path
-
-    from planner.files import replace_whole, write_whole
-    from planner.report.solve_files import csv_text, markdown_text, workbook
-
-    if csv_file is not None:
-        write_whole(csv_file, csv_text(plan))
-    if markdown is not None:
-        write_whole(markdown, markdown_text(document, plan))
-    if xlsx is not None:
-        replace_whole(Path(xlsx), workbook(document, plan))
 
 
 def _check_model_file(name: str) -> None:
@@ -180,11 +157,11 @@ def _show(found: Answered, *, as_json: bool, out: str | None, html: str | None) 
     try:  # files first: whoever reads the answer, such as head, may stop before its end
         if out is not None:
             write_whole(out, document + "\n")
-        write_page(html, lambda: _page(found.document))
+        write_page(html, lambda: page_of(found.document))
     finally:
         _tell_left_out(found.answer, found.around)
         _tell_old_price(found.answer)
-        with ending_with(exit_code(found.answer)):
+        with ending_with(exit_code(found.answer.status.value, has_plan=found.answer.plan is not None)):
             if as_json:
                 click.echo(document)
             else:
@@ -196,13 +173,6 @@ def _print(document: PlanDocument) -> None:
     from planner.report.plan_text import print_answer
 
     print_answer(document)
-
-
-def _page(document: PlanDocument) -> Page:
-    """The answer as a page."""
-    from planner.report.page.answer import answer_page
-
-    return answer_page(document)
 
 
 def _tell_old_price(found: Answer) -> None:
@@ -228,15 +198,6 @@ def _tell_left_out(found: Answer, around: Surroundings) -> None:
     if around.left_out:
         about = "sensitivity" if found.plan else "relaxations"
         click.echo(f"{why}: {about} not computed for {', '.join(around.left_out)}", err=True)
-
-
-def exit_code(found: Answer) -> ExitCode:
-    """What the shell is told."""
-    from planner.plans.solution import Status
-
-    if found.plan is not None:
-        return ExitCode.OK
-    return ExitCode.INFEASIBLE if found.status is Status.INFEASIBLE else ExitCode.NO_PLAN_IN_TIME
 
 
 def _progress() -> Callable[[str], None] | None:

@@ -30,7 +30,7 @@ Kind = Literal["strong", "weak"]
 
 
 @dataclass(frozen=True)
-class Found:
+class FixedCount:
     """What one number of devices has."""
 
     gpus: int
@@ -47,7 +47,7 @@ class Trial:
     """One kind of machine on every number of devices, fewest first."""
 
     machine: Machine
-    found: tuple[Found, ...]
+    found: tuple[FixedCount, ...]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Trials:
 
     def _found(
         self, offers: Sequence[Placement], numbers: Sequence[int], of_batch: dict[Fraction, _Field]
-    ) -> Iterator[Found]:
+    ) -> Iterator[FixedCount]:
         """What each number of devices has, fewest first."""
         batches = [self._batch(number, numbers[0]) for number in numbers]
         for batch in dict.fromkeys(batches):
@@ -105,7 +105,7 @@ class Trials:
             if batch in of_batch:
                 yield from _tried(of_batch[batch], offers, some)
             else:
-                yield from (Found(one, f"a batch of {float(batch):,.1f} is no whole number") for one in some)
+                yield from (FixedCount(one, f"a batch of {float(batch):,.1f} is no whole number") for one in some)
 
 
 def alone(problem: Problem, phase: Phase, batch: int) -> Problem:
@@ -136,7 +136,7 @@ def _field(problem: Problem, numbers: frozenset[int], machines: Sequence[Machine
     return _Field(problem, workload, space)
 
 
-def _tried(field: _Field, offers: Sequence[Placement], numbers: Sequence[int]) -> Iterator[Found]:
+def _tried(field: _Field, offers: Sequence[Placement], numbers: Sequence[int]) -> Iterator[FixedCount]:
     """The fastest layout on each number of devices of a machine, or why there is none."""
     machine = offers[0].machine
     most = max(one.nodes for one in offers)
@@ -146,9 +146,9 @@ def _tried(field: _Field, offers: Sequence[Placement], numbers: Sequence[int]) -
     places = {int(devices): place for place, devices in enumerate(columns.rows.devices)}
     for number in numbers:
         if number in places:
-            yield Found(number, "", choices, _mode(choices, columns, offers, places[number]))
+            yield FixedCount(number, "", choices, _mode(choices, columns, offers, places[number]))
         else:
-            yield Found(number, reasons[number] or _does_not_fit(field, machine, number))
+            yield FixedCount(number, reasons[number] or _does_not_fit(field, machine, number))
 
 
 def _refused(problem: Problem, machine: Machine, most_nodes: int, number: int) -> str:

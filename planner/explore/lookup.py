@@ -125,7 +125,7 @@ class Lookup:
         usd, seconds = min(found)
         return NextPoint(usd - bounds.cost_usd, reached - seconds)
 
-    def curve(self) -> Curve:
+    def curve(self) -> CostCurve:
         """The trade-off between cost and time, within the limit on devices alone."""
         within = Bounds(gpus=self.bounds.gpus)
         points: list[CurvePoint] = []
@@ -139,7 +139,7 @@ class Lookup:
         values = np.asarray([(one.cost_usd, one.seconds) for one in points]).reshape(-1, 2)
         best = [points[one] for one in undominated(values).tolist()]
         along = np.asarray([(one.cost_usd, one.seconds) for one in best]).reshape(-1, 2)
-        return Curve(tuple(best), knee_of(along) if best else None, tuple(points))
+        return CostCurve(tuple(best), knee_of(along) if best else None, tuple(points))
 
 
 def _least(values: Array, table: PlanTable, bounds: Bounds) -> float:
@@ -159,7 +159,7 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
-class Curve:
+class CostCurve:
     """The frontier between cost and time."""
 
     points: tuple[CurvePoint, ...]

@@ -32,20 +32,20 @@ MOST: Final = 4
 
 
 @dataclass(frozen=True)
-class Lengths:
+class PhaseLengths:
     """One job with its first phase as long as one likes; its layouts are evaluated once for all lengths."""
 
     problem: Problem
     choices: Choices
 
     @classmethod
-    def of(cls, problem: Problem, bounds: Bounds) -> Lengths:
+    def of(cls, problem: Problem, bounds: Bounds) -> PhaseLengths:
         """The lengths of a problem's first phase within bounds. Raises InputError."""
         room = Room(problem.model_copy(update={"objective": "tokens"}))
         return cls.among(room.choices(bounds.wall_seconds, bounds.gpus))
 
     @classmethod
-    def among(cls, choices: Choices) -> Lengths:
+    def among(cls, choices: Choices) -> PhaseLengths:
         """The lengths of the first phase among choices in which it is open."""
         fixed = choices.problem.model_copy(update={"objective": "cost"})
         return cls(fixed, replace(choices, problem=fixed, objective="cost"))
@@ -68,7 +68,7 @@ class Lengths:
         problem = with_bounds(_with_steps(self.problem, steps), bounds)
         return plan_of_mode(_lasting(self.choices, steps), problem, mode)
 
-    def only(self, purchase_option: PurchaseOption) -> Lengths:
+    def only(self, purchase_option: PurchaseOption) -> PhaseLengths:
         """What one purchase option leaves."""
         return replace(self, choices=replace(self.choices, purchase_options=(purchase_option,)))
 
@@ -93,7 +93,7 @@ def plan_of_most_tokens(choices: Choices, clock: Clock | None = None) -> Plan | 
 
     Once the clock is over it is the best of what was looked at by then. Raises FaultyPlanError when it does not hold.
     """
-    lengths, bounds = Lengths.among(choices), bounds_of(choices.problem)
+    lengths, bounds = PhaseLengths.among(choices), bounds_of(choices.problem)
     steps = most_steps(lengths, bounds, clock=clock)
     mode = cheapest(lengths.modes(steps, bounds), bounds) if steps else None
     return lengths.plan(steps, mode, bounds) if mode else None
@@ -101,14 +101,14 @@ def plan_of_most_tokens(choices: Choices, clock: Clock | None = None) -> Plan | 
 
 def lasting(choices: Choices, steps: int) -> Choices:
     """The choices with so many steps in an open first phase, to be run at the least cost."""
-    return _lasting(Lengths.among(choices).choices, steps)
+    return _lasting(PhaseLengths.among(choices).choices, steps)
 
 
 MOST_TOKENS: Final = 10**18
 """Most tokens that an open phase may have: where they cost nothing, no budget ends them."""
 
 
-def most_steps(lengths: Lengths, bounds: Bounds, known: int = 0, clock: Clock | None = None) -> int:
+def most_steps(lengths: PhaseLengths, bounds: Bounds, known: int = 0, clock: Clock | None = None) -> int:
     """The most steps within bounds, of which at least one is finite; `known` steps are known to be within them.
 
     From a number that can be had to one more, with the option that leaves most of both bounds, and as far as that
@@ -128,7 +128,7 @@ def _used(mode: JobMode, bounds: Bounds) -> float:
     return max(mode.kept_seconds / bounds.wall_seconds, mode.cost_usd / bounds.cost_usd)
 
 
-def _reach(lengths: Lengths, steps: int, bounds: Bounds) -> int:
+def _reach(lengths: PhaseLengths, steps: int, bounds: Bounds) -> int:
     """The most steps within bounds, when so many are within them and time or cost grow with every step."""
     beyond = 2 * steps
     while beyond < 4 * MOST_TOKENS and lengths.modes(beyond, bounds):
@@ -149,7 +149,7 @@ def tokens_along(
     stated. Each plan is verified and comes with what it takes. Raises InputError, and FaultyPlanError when a plan does
     not hold.
     """
-    lengths = Lengths.of(problem, bounds)
+    lengths = PhaseLengths.of(problem, bounds)
     quantity, least = ("cost_usd", cheapest) if x == "cost" else ("wall_seconds", soonest_kept)
     figure = "cost_usd" if x == "cost" else "kept_seconds"
     last = _last(lengths, problem, bounds)
@@ -176,7 +176,7 @@ def _value(mode: JobMode | None, figure: str) -> float:
     return max(float(getattr(mode, figure)), ROUNDING)
 
 
-def _last(lengths: Lengths, problem: Problem, bounds: Bounds) -> int:
+def _last(lengths: PhaseLengths, problem: Problem, bounds: Bounds) -> int:
     """The most steps of a curve; 0 when not even one can be had."""
     stated = MOST * lengths.steps_of(problem.training.phases[0].tokens)
     if problem.limits.deadline is None and lengths.modes(stated, bounds):

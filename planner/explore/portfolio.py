@@ -125,7 +125,7 @@ def solve_portfolio(
     Where all that is known still holds, nothing worse is returned. Raises FaultyScheduleError when the answer does not
     hold, which would be a bug.
     """
-    work = _Work(portfolio, stop, progress)
+    work = _Answering(portfolio, stop, progress)
     work.first(begin)
     work.bound()
     work.rounded()
@@ -136,7 +136,7 @@ def solve_portfolio(
     return work.answer()
 
 
-class _Work:
+class _Answering:
     """One portfolio on its way to an answer."""
 
     def __init__(self, portfolio: Portfolio, stop: Stop, progress: Progress | None) -> None:

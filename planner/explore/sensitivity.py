@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from planner.explore.enumeration import best_mode
 from planner.explore.job_modes import Bounds, bounds_of
-from planner.explore.max_tokens import Lengths, most_steps
+from planner.explore.max_tokens import PhaseLengths, most_steps
 from planner.explore.room import Room, within
 from planner.explore.rule_worth import MORE_MEMORY
 from planner.plans.choices import Choices
@@ -154,7 +154,7 @@ def _seconds(room: Room, bounds: Bounds) -> float:
 
 def _more_tokens(room: Room, bounds: Bounds, known: int) -> float:
     """Tokens that wider bounds allow beyond the steps that are known to be within them."""
-    lengths = Lengths.among(room.choices(bounds.wall_seconds, bounds.gpus))
+    lengths = PhaseLengths.among(room.choices(bounds.wall_seconds, bounds.gpus))
     steps = most_steps(lengths, bounds, known, clock=room.time_budget.clock)
     room.time_budget.check()
     return float((steps - known) * lengths.phase.tokens_per_step)

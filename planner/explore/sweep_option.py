@@ -48,7 +48,7 @@ class Varied:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Varying:
     """A `--vary` before its values are known: texts, or a range when `count` is not 0."""
 
     written: str
@@ -97,7 +97,7 @@ def _path(document: Document) -> KeyPath:
     return path
 
 
-def _asked(text: str) -> _Asked:
+def _asked(text: str) -> _Varying:
     """One `--vary`, taken apart."""
     key, equals, spec = (part.strip() for part in text.partition("="))
     place = Place(f"--vary {text[:200]}")
@@ -111,12 +111,12 @@ def _asked(text: str) -> _Asked:
         if scale not in {"lin", "log"}:
             raise InputError(f"unknown scale {scale!r}", place=place, fix="write log for equal ratios, or nothing")
         ends = found["low"].strip(), found["high"].strip()
-        return _Asked(text, key, ends, int(count), "log" if scale == "log" else "lin")
+        return _Varying(text, key, ends, int(count), "log" if scale == "log" else "lin")
     values = tuple(one.strip() for one in _ITEM.findall(spec)) if _ITEMS.fullmatch(spec) else ()
     if not 2 <= len(values) <= MOST_VALUES or len(set(values)) < len(values):
         message = f"{key} needs 2 to {MOST_VALUES} different values, or a range with a number of values"
         raise InputError(message, place=place, fix=EXAMPLE)
-    return _Asked(text, key, values)
+    return _Varying(text, key, values)
 
 
 _RANGE = re.compile(r"(?P<low>[^.].*?)\.\.(?P<high>[^:]+):(?P<count>[^:]*)(?::(?P<scale>[^:]*))?")
@@ -150,7 +150,7 @@ def _named(issue: Issue, places: dict[str, Place], given: str) -> Issue:
     return replace(issue, place=found, message=f"{issue.message} (as {value[:60]})" if value else issue.message)
 
 
-def _values(base: Document, asked: _Asked, kind: type[SchemaFile]) -> tuple[str, ...]:
+def _values(base: Document, asked: _Varying, kind: type[SchemaFile]) -> tuple[str, ...]:
     """The texts of all values."""
     if not asked.count:
         return asked.texts
@@ -183,7 +183,7 @@ class _Amount:
     """Text before the number, the number, and the text after it; None for a sum such as `1d 12h`."""
 
 
-def _amount(base: Document, asked: _Asked, text: str, kind: type[SchemaFile]) -> _Amount:
+def _amount(base: Document, asked: _Varying, text: str, kind: type[SchemaFile]) -> _Amount:
     """One end of a range, read as the problem file reads it. Raises InputError."""
     setting = f"{asked.key}={text}"
     with naming([(setting, asked.written)]):
@@ -210,7 +210,7 @@ _SINGLE = re.compile(
 )
 
 
-def _between(asked: _Asked, low: _Amount, high: _Amount) -> Iterator[str]:
+def _between(asked: _Varying, low: _Amount, high: _Amount) -> Iterator[str]:
     """Texts of the values between the ends, in the unit of the upper one, or of the lower one where that is a sum."""
     written = next((one for one in (high, low) if one.parts and one.parts[1]), None)
     if written is None or written.parts is None:

@@ -131,7 +131,7 @@ def _solved(
     """Cells by search, in several processes, and why some are missing."""
     cells = _cells(document, axes, numbers or range(prod(len(axis.values) for axis in axes)))
     tell(0, len(cells))
-    tasks = _Work.of(document, axes, cells).tasks()
+    tasks = _CellTask.of(document, axes, cells).tasks()
     found, stopped = gathered_from(tasks, workers, partial(_heard, tell, len(cells)))
     if stopped == "interrupted" and not found:
         raise KeyboardInterrupt
@@ -217,7 +217,7 @@ def _result(found: Mapping[int, Plan | None], index: int) -> tuple[Status, Plan 
 
 
 @dataclass(frozen=True)
-class _Work:
+class _CellTask:
     """All cells, with what each shares with others."""
 
     problems: tuple[Problem, ...]
@@ -227,7 +227,7 @@ class _Work:
     """Cells that share their layouts."""
 
     @classmethod
-    def of(cls, document: Document, axes: Sequence[Varied], cells: Sequence[_Given]) -> _Work:
+    def of(cls, document: Document, axes: Sequence[Varied], cells: Sequence[_Given]) -> _CellTask:
         """The work that cells are. Raises InputError when a cell's market is empty or its model unknown."""
         markets: dict[str, Offers] = {}
         groups: dict[tuple[str, frozenset[str]], list[int]] = {}

@@ -123,7 +123,7 @@ def jobs_of(document: PlanDocument, source: str) -> tuple[LaunchJob, ...]:
     if plan is None or estimate is None:
         fix = "give a file that plan solve --out wrote for a problem that has a plan"
         raise InputError("no plan to export", place=Place(source), fix=fix)
-    asked = _Asked.of(document, source)
+    asked = _Context.of(document, source)
     slowest = estimate.wall_seconds[1] / plan.wall_seconds
     before = (None, *(phase.name for phase in plan.phases))
     return tuple(
@@ -133,7 +133,7 @@ def jobs_of(document: PlanDocument, source: str) -> tuple[LaunchJob, ...]:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Context:
     """What a plan answers, every name resolved once."""
 
     problem: Problem
@@ -143,7 +143,7 @@ class _Asked:
     source: str
 
     @classmethod
-    def of(cls, document: PlanDocument, source: str) -> _Asked:
+    def of(cls, document: PlanDocument, source: str) -> _Context:
         """What an answer asks for. Raises InputError."""
         problem = document.asked
         reference = _reference(document, problem)
@@ -161,7 +161,7 @@ class _Asked:
 
 
 def _job(
-    asked: _Asked, plan: PlanPart, phase: PhasePart, number: int, previous: str | None, slowest_factor: float
+    asked: _Context, plan: PlanPart, phase: PhasePart, number: int, previous: str | None, slowest_factor: float
 ) -> LaunchJob:
     """One phase, every name resolved."""
     training, placement = asked.problem.training, asked.placement(phase.placement)

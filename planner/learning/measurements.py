@@ -78,7 +78,7 @@ def _efficient(device: Device, factor: float) -> Device:
 
 
 @dataclass(frozen=True)
-class Reading:
+class MeasuredRuns:
     """What could be read, and what could not, each with its place and fix."""
 
     measurements: tuple[Measurement, ...]
@@ -86,7 +86,7 @@ class Reading:
     logs: tuple[StepTimes, ...] = ()
 
 
-def read_measurements(paths: Sequence[Path], logs: Sequence[Path], calibration: Calibration) -> Reading:
+def read_measurements(paths: Sequence[Path], logs: Sequence[Path], calibration: Calibration) -> MeasuredRuns:
     """The measurements in CSV files and run files; the logs belong to the run files, in their order.
 
     What cannot be used is told among the issues. Raises InputError where nothing is left, or a file cannot be read.
@@ -100,7 +100,7 @@ def read_measurements(paths: Sequence[Path], logs: Sequence[Path], calibration: 
         _from_run(path, of_runs.get(path), calibration) if path in runs else _from_csv(path, calibration)
         for path in paths
     ]
-    whole = Reading(
+    whole = MeasuredRuns(
         tuple(one for part in parts for one in part.measurements),
         tuple(issue for part in parts for issue in part.issues),
         tuple(log for part in parts for log in part.logs),
@@ -110,7 +110,7 @@ def read_measurements(paths: Sequence[Path], logs: Sequence[Path], calibration: 
     return whole
 
 
-def _from_csv(path: Path, calibration: Calibration) -> Reading:
+def _from_csv(path: Path, calibration: Calibration) -> MeasuredRuns:
     """The configurations of a CSV in the format of published runs."""
     rows, issues = rows_and_issues(published_text(path), str(path))
     found: list[Measurement] = []
@@ -122,7 +122,7 @@ def _from_csv(path: Path, calibration: Calibration) -> Reading:
             issues.append(Issue(str(reason), place, HELP))
         except InputError as error:
             issues.extend(error.issues)
-    return Reading(tuple(found), tuple(issues))
+    return MeasuredRuns(tuple(found), tuple(issues))
 
 
 def _of_case(case: Case, place: Place, calibration: Calibration) -> Measurement:
@@ -153,13 +153,13 @@ def _allocated(row: PublishedRow) -> float | None:
     return row.value * MEMORIES[row.metric] if is_allocated else None
 
 
-def _from_run(path: Path, log: Path | None, calibration: Calibration) -> Reading:
+def _from_run(path: Path, log: Path | None, calibration: Calibration) -> MeasuredRuns:
     """The configuration of a run file, measured by its own words or by a log."""
     run = load_run(path)
     steps = read_log(log, _rates(run)) if log else None
     if steps is None and run.measured is None:
         issue = Issue("the run file has no measured block", run.place(), "add measured: {step: 18.9s}, or give --log")
-        return Reading((), (issue,))
+        return MeasuredRuns((), (issue,))
     stated = run.measured
     measurement = measurement_of(
         run,
@@ -170,9 +170,9 @@ def _from_run(path: Path, log: Path | None, calibration: Calibration) -> Reading
         allocated_bytes=stated.peak_memory if stated else None,
     )
     try:
-        return Reading((checked(measurement),), (), (steps,) if steps else ())
+        return MeasuredRuns((checked(measurement),), (), (steps,) if steps else ())
     except InputError as error:
-        return Reading((), error.issues)
+        return MeasuredRuns((), error.issues)
 
 
 def measurement_of(

@@ -8,7 +8,7 @@ from typing import Any
 
 from planner.measure.bench import Bench, Recorder, Timed
 from planner.measure.grids import AttentionShape
-from planner.measure.samples import Case
+from planner.measure.samples import KernelCase
 
 GPU_KERNELS = {"flash": "FLASH_ATTENTION", "cudnn": "CUDNN_ATTENTION", "efficient": "EFFICIENT_ATTENTION"}
 CPU_KERNELS = {"flash": "FLASH_ATTENTION", "math": "MATH"}
@@ -30,7 +30,7 @@ def measure_attention(recorder: Recorder, shapes: tuple[AttentionShape, ...]) ->
                 recorder.measure(backward, partial(_backward_work, bench, backward))
 
 
-def attention_cases(shape: AttentionShape, precision: str, backend: str) -> tuple[Case, Case]:
+def attention_cases(shape: AttentionShape, precision: str, backend: str) -> tuple[KernelCase, KernelCase]:
     """Forward and backward of one causal core, each score pair counted once.
 
     Forward: two products, 2·(d_qk + d_v) per pair and head. Backward: five, scores and two of their gradients
@@ -39,8 +39,8 @@ def attention_cases(shape: AttentionShape, precision: str, backend: str) -> tupl
     b, s, heads, kv_heads, head, value = shape
     pairs = b * heads * s * s / 2
 
-    def case(op: str, flops: float) -> Case:
-        return Case(
+    def case(op: str, flops: float) -> KernelCase:
+        return KernelCase(
             op, precision, b=b, m=s, n=s, heads=heads, kv_heads=kv_heads, head_dim=head, value_head_dim=value,
             causal=True, backend=backend, flops=flops,
         )  # fmt: skip
@@ -51,13 +51,13 @@ def attention_cases(shape: AttentionShape, precision: str, backend: str) -> tupl
     )
 
 
-def _attend(bench: Bench, case: Case) -> Any:  # noqa: ANN401  (a function from tensors to a tensor)
+def _attend(bench: Bench, case: KernelCase) -> Any:  # noqa: ANN401  (a function from tensors to a tensor)
     grouped = case.kv_heads != case.heads
     attention = bench.torch.nn.functional.scaled_dot_product_attention
     return lambda q, k, v: attention(q, k, v, is_causal=case.causal, enable_gqa=grouped)
 
 
-def _inputs(bench: Bench, case: Case) -> tuple[Any, Any, Any]:
+def _inputs(bench: Bench, case: KernelCase) -> tuple[Any, Any, Any]:
     """Query, key and value as a projection leaves them: the heads of a position beside each other."""
     shapes = (
         (case.b, case.m, case.heads, case.head_dim),
@@ -68,16 +68,16 @@ def _inputs(bench: Bench, case: Case) -> tuple[Any, Any, Any]:
     return q, k, v
 
 
-def _copies(bench: Bench, case: Case) -> int:
+def _copies(bench: Bench, case: KernelCase) -> int:
     return bench.copies(2.0 * case.b * case.m * (case.heads + case.kv_heads) * (case.head_dim + case.value_head_dim))
 
 
-def _forward_work(bench: Bench, case: Case) -> Timed:
+def _forward_work(bench: Bench, case: KernelCase) -> Timed:
     """Forward pass as training runs it, keeping what the backward pass needs."""
     return Timed(_attend(bench, case), [_inputs(bench, case) for _ in range(_copies(bench, case))])
 
 
-def _backward_work(bench: Bench, case: Case) -> Timed:
+def _backward_work(bench: Bench, case: KernelCase) -> Timed:
     attend, torch = _attend(bench, case), bench.torch
 
     def prepared() -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from planner.errors import InputError
 from planner.measure.grids import Grid
-from planner.measure.samples import Case, Refusal, Sample
+from planner.measure.samples import KernelCase, Refusal, Sample
 
 Progress = Callable[[str], None]
 """Is told, in a line, what happens."""
@@ -156,7 +156,7 @@ class Recorder:
     samples: list[Sample] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
 
-    def measure(self, case: Case, prepare: Callable[[], Timed], *, sustained: bool = False) -> None:
+    def measure(self, case: KernelCase, prepare: Callable[[], Timed], *, sustained: bool = False) -> None:
         """Time one case, briefly or sustained; `prepare` makes its inputs."""
         seconds_of = self.bench.sustained_seconds if sustained else self.bench.median_seconds
         try:

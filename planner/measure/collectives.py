@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from planner.measure.bench import REFUSED, Recorder, load_torch
-from planner.measure.samples import Case, Sample
+from planner.measure.samples import KernelCase, Sample
 
 BUS_FACTOR: dict[str, Callable[[int], float]] = {
     "all_reduce": lambda ranks: 2 * (ranks - 1) / ranks,
@@ -42,15 +42,15 @@ def measure_collectives(recorder: Recorder, elements: tuple[int, ...], *, ranks:
             recorder.refuse("collectives", str(error).strip().splitlines()[-1])
             return
         found = json.loads((Path(folder) / "result.json").read_text(encoding="utf-8"))
-    recorder.samples += [Sample(Case(**case), seconds) for case, seconds in found["samples"]]
+    recorder.samples += [Sample(KernelCase(**case), seconds) for case, seconds in found["samples"]]
     for case, reason in found["refusals"]:
         recorder.refuse(case, reason)
 
 
-def collective_case(op: str, elements: int, ranks: int, backend: str) -> Case:
+def collective_case(op: str, elements: int, ranks: int, backend: str) -> KernelCase:
     """Name a collective on a bf16 tensor of `elements` in all; its rate is busbw."""
     moved = 2.0 * elements * BUS_FACTOR[op](ranks)
-    return Case(op, "bf16", m=elements, backend=backend, ranks=ranks, bytes=moved)
+    return KernelCase(op, "bf16", m=elements, backend=backend, ranks=ranks, bytes=moved)
 
 
 def _run_rank(rank: int, ranks: int, folder: str, on_gpu: bool, elements: tuple[int, ...]) -> None:
@@ -79,7 +79,7 @@ def _run_rank(rank: int, ranks: int, folder: str, on_gpu: bool, elements: tuple[
     dist.destroy_process_group()
 
 
-def _call(torch: Any, case: Case, rank: int, device: str) -> Callable[[], object]:  # noqa: ANN401  (a module)
+def _call(torch: Any, case: KernelCase, rank: int, device: str) -> Callable[[], object]:  # noqa: ANN401  (a module)
     """One call of the collective on fresh tensors."""
     dist = torch.distributed
     whole, part = (torch.randn(size, device=device).to(torch.bfloat16) for size in (case.m, case.m // case.ranks))

@@ -8,7 +8,7 @@ from typing import Any
 
 from planner.measure.bench import REFUSED, Bench, Recorder, Timed
 from planner.measure.grids import ExpertShape, ProductShape
-from planner.measure.samples import Case
+from planner.measure.samples import KernelCase
 
 PER_TENSOR, PER_ROW, EXACT = "per_tensor", "per_row", "exact"
 SCALINGS = (PER_TENSOR, PER_ROW, EXACT)
@@ -58,20 +58,20 @@ def measure_experts(recorder: Recorder, shapes: tuple[ExpertShape, ...]) -> None
             recorder.measure(case, partial(_expert_work, bench, case))
 
 
-def product_case(shape: ProductShape, precision: str, *, backend: str = "") -> Case:
+def product_case(shape: ProductShape, precision: str, *, backend: str = "") -> KernelCase:
     """2·m·n·k operations; the bytes are each operand and the result once (the result of fp8 in 16 bit)."""
     layout, m, n, k = shape
     width = 1 if precision == "fp8" else 2
     moved = width * (m * k + k * n) + 2 * m * n
     op = f"matmul_{layout.lower()}"
-    return Case(op, precision, m=m, n=n, k=k, backend=backend, flops=2.0 * m * n * k, bytes=moved)
+    return KernelCase(op, precision, m=m, n=n, k=k, backend=backend, flops=2.0 * m * n * k, bytes=moved)
 
 
-def expert_case(op: str, shape: ExpertShape, precision: str, backend: str) -> Case:
+def expert_case(op: str, shape: ExpertShape, precision: str, backend: str) -> KernelCase:
     """2·experts·rows·n·k operations; forward and weight gradient move the same bytes."""
     b, m, n, k = shape
     moved = 2 * b * (m * k + k * n + m * n)
-    return Case(op, precision, b=b, m=m, n=n, k=k, backend=backend, flops=2.0 * b * m * n * k, bytes=moved)
+    return KernelCase(op, precision, b=b, m=m, n=n, k=k, backend=backend, flops=2.0 * b * m * n * k, bytes=moved)
 
 
 def _half_work(bench: Bench, shape: ProductShape) -> Timed:
@@ -127,11 +127,11 @@ def _has_grouped(bench: Bench) -> bool:
     return True
 
 
-def _expert_work(bench: Bench, case: Case) -> Timed:
+def _expert_work(bench: Bench, case: KernelCase) -> Timed:
     return _grouped_work(bench, case) if case.backend == "grouped_mm" else _batched_work(bench, case)
 
 
-def _grouped_work(bench: Bench, case: Case) -> Timed:
+def _grouped_work(bench: Bench, case: KernelCase) -> Timed:
     """Rows sorted by expert, and where each expert's rows end."""
     torch, copies = bench.torch, bench.copies(case.bytes)
     ends = case.m * torch.arange(1, case.b + 1, device=bench.device, dtype=torch.int32)
@@ -148,7 +148,7 @@ def _grouped_work(bench: Bench, case: Case) -> Timed:
     return Timed(product, [operands() for _ in range(copies)])
 
 
-def _batched_work(bench: Bench, case: Case) -> Timed:
+def _batched_work(bench: Bench, case: KernelCase) -> Timed:
     def operands() -> tuple[Any, Any]:
         rows = bench.random(case.b, case.m, case.k)
         if case.op == "grouped_forward":

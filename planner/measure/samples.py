@@ -13,7 +13,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Case:
+class KernelCase:
     """One thing to time. A dimension that an operation does not have is 0 and stays empty in the CSV."""
 
     op: str
@@ -47,7 +47,7 @@ class Case:
 class Sample:
     """A case and the median time of one call."""
 
-    case: Case
+    case: KernelCase
     seconds: float
 
     @property

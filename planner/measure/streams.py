@@ -7,7 +7,7 @@ import time
 from functools import partial
 
 from planner.measure.bench import Bench, Recorder, Timed
-from planner.measure.samples import Case, Sample
+from planner.measure.samples import KernelCase, Sample
 
 ADAMW_BYTES = 28
 """Bytes per fp32 parameter: reads parameter, gradient and two moments, writes all but the gradient."""
@@ -19,7 +19,7 @@ def measure_copies(recorder: Recorder, sizes: tuple[int, ...]) -> None:
     """Time copies inside the device's memory; bytes read and bytes written both count."""
     bench = recorder.bench
     for size in sizes:
-        case = Case("copy", bench.half, m=size // 2, bytes=2.0 * size)
+        case = KernelCase("copy", bench.half, m=size // 2, bytes=2.0 * size)
         recorder.measure(case, partial(_copy_work, bench, case))
 
 
@@ -28,14 +28,14 @@ def measure_streams(recorder: Recorder, shapes: tuple[tuple[int, int], ...]) -> 
     bench = recorder.bench
     for rows, columns in shapes:
         for op, tensors in (("add", 3), ("rms_norm", 2), ("softmax", 2)):
-            case = Case(op, bench.half, m=rows, n=columns, bytes=2.0 * tensors * rows * columns)
+            case = KernelCase(op, bench.half, m=rows, n=columns, bytes=2.0 * tensors * rows * columns)
             recorder.measure(case, partial(_stream_work, bench, case))
 
 
 def measure_optimizer(recorder: Recorder, parameters: int, *, tensors: int = 16) -> None:
     """Time a fused AdamW step on fp32 parameters, gradients and moments."""
     bench = recorder.bench
-    case = Case("adamw", "fp32", m=parameters, bytes=float(ADAMW_BYTES * parameters))
+    case = KernelCase("adamw", "fp32", m=parameters, bytes=float(ADAMW_BYTES * parameters))
     recorder.measure(case, partial(_optimizer_work, bench, parameters // tensors, tensors))
 
 
@@ -53,15 +53,15 @@ def measure_launches(recorder: Recorder) -> None:
 
     issue_seconds()
     seconds = statistics.median(issue_seconds() for _ in range(3 * bench.grid.batches))
-    recorder.samples.append(Sample(Case("launch", bench.half, m=1), seconds))
+    recorder.samples.append(Sample(KernelCase("launch", bench.half, m=1), seconds))
 
 
-def _copy_work(bench: Bench, case: Case) -> Timed:
+def _copy_work(bench: Bench, case: KernelCase) -> Timed:
     pairs = [(bench.random(case.m), bench.random(case.m)) for _ in range(bench.copies(case.bytes))]
     return Timed(lambda target, source: target.copy_(source), pairs)
 
 
-def _stream_work(bench: Bench, case: Case) -> Timed:
+def _stream_work(bench: Bench, case: KernelCase) -> Timed:
     torch, shape = bench.torch, (case.m, case.n)
     weight = bench.random(case.n)
     calls = {

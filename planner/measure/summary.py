@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
 
-from planner.measure.samples import Case, Sample
+from planner.measure.samples import KernelCase, Sample
 from planner.performance.matmul import tile_quantisation
 
 Key = TypeVar("Key", bound=Hashable)
@@ -129,7 +129,7 @@ def summarise(samples: Sequence[Sample], compute_units: int | None) -> Summary:
     )
 
 
-def is_aligned(case: Case) -> bool:
+def is_aligned(case: KernelCase) -> bool:
     """Whether 64 divides every dimension of a product."""
     return case.m % 64 == case.n % 64 == case.k % 64 == 0
 
@@ -150,7 +150,7 @@ def scaled_rates(samples: Sequence[Sample]) -> dict[str, float]:
     return {scaling: max(sample.tflops for sample in group) for scaling, group in scalings.items()}
 
 
-def work_seconds(cases: Sequence[Case], units: float, elements: float) -> npt.NDArray[np.float64]:
+def work_seconds(cases: Sequence[KernelCase], units: float, elements: float) -> npt.NDArray[np.float64]:
     """Time of each product at 1 FLOP/s: FLOP · (1 + c·(1/M + 1/N + 1/K)) · tile quantisation, shape (cases,)."""
     m, n, k = (np.array([getattr(case, size) for case in cases], dtype=np.float64) for size in ("m", "n", "k"))
     quantisation = tile_quantisation(m, n, np.asarray(units))
@@ -268,7 +268,7 @@ def summary_lines(summary: Summary) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _forward_precision(case: Case) -> str | None:
+def _forward_precision(case: KernelCase) -> str | None:
     return case.precision if case.op == FORWARD_PRODUCT and case.backend in PLAIN else None
 
 
@@ -276,7 +276,7 @@ def _best_gb_s(samples: Iterable[Sample]) -> float:
     return max((sample.gb_s for sample in samples), default=0.0)
 
 
-def _grouped(samples: Iterable[Sample], key: Callable[[Case], Key]) -> dict[Key, list[Sample]]:
+def _grouped(samples: Iterable[Sample], key: Callable[[KernelCase], Key]) -> dict[Key, list[Sample]]:
     groups: dict[Key, list[Sample]] = defaultdict(list)
     for sample in samples:
         groups[key(sample.case)].append(sample)

@@ -115,18 +115,10 @@ class Architecture:
     @classmethod
     def of(cls, record: ModelArchitecture) -> Architecture:
         """The numbers of one catalog record, each of shape ()."""
-        moe, layers, mixer = record.is_moe, record.num_hidden_layers, mixer_shape(record)
-        attentions = layers if record.attention_blocks is None else record.attention_blocks
-        usual_dense = record.dense_layers if moe else layers
-        dense = usual_dense if record.dense_mlp_blocks is None else record.dense_mlp_blocks
-        sparse = max(layers - usual_dense, 0) if record.moe_blocks is None else record.moe_blocks
+        mixer = mixer_shape(record)
         window = record.sliding_window or record.index_topk
         numbers = {
-            "layers": layers,
-            "dense_layers": dense,
-            "attentions": attentions / layers,
-            "mlps": (dense + sparse) / layers,
-            "mixers": record.mixer_blocks / layers,
+            **_blocks(record),
             "hidden": record.hidden_size,
             "heads": record.num_attention_heads,
             "kv_heads": record.num_key_value_heads,
@@ -163,7 +155,6 @@ class Architecture:
             "attention_gate": record.attention_output_gate,
             "index_heads": record.index_heads,
             "index_head": record.index_head_dim,
-            "index_layers": (record.index_blocks or attentions) / max(attentions, 1),
             "expert_hidden": record.expert_hidden_size,
             "zero_experts": record.zero_computation_experts,
             "mixer_inner": mixer.inner,
@@ -178,6 +169,23 @@ class Architecture:
     def stack(cls, rows: Sequence[Architecture]) -> Architecture:
         """Many architectures as one, each field of shape (rows,)."""
         return cls(**{f.name: np.stack([getattr(row, f.name) for row in rows]) for f in fields(cls)})
+
+
+def _blocks(record: ModelArchitecture) -> dict[str, float]:
+    """The layers of a model, and how many blocks of each kind a layer has."""
+    layers = record.num_hidden_layers
+    attentions = layers if record.attention_blocks is None else record.attention_blocks
+    usual_dense = record.dense_layers if record.is_moe else layers
+    dense = usual_dense if record.dense_mlp_blocks is None else record.dense_mlp_blocks
+    sparse = max(layers - usual_dense, 0) if record.moe_blocks is None else record.moe_blocks
+    return {
+        "layers": layers,
+        "dense_layers": dense,
+        "attentions": attentions / layers,
+        "mlps": (dense + sparse) / layers,
+        "mixers": record.mixer_blocks / layers,
+        "index_layers": (record.index_blocks or attentions) / max(attentions, 1),
+    }
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import ValidationError
 
 from planner.errors import InputError, Place
-from planner.files import read_given, read_whole
+from planner.files import ANSWER_FIX, LARGEST_ANSWER, read_given, read_whole
 from planner.plans.document_parts import (
     AssumptionPart,
     CatalogPart,
@@ -50,9 +50,6 @@ from planner.problem.problem import Problem
 from planner.units import format_duration, format_money
 
 FORMAT_VERSION: Final = 1
-LARGEST: Final = 16 * 2**20
-"""Bytes of the largest document that is read."""
-FIX: Final = "give what plan solve --out wrote"
 
 
 class PlanDocument(Part):
@@ -95,12 +92,12 @@ class PlanDocument(Part):
     @classmethod
     def read(cls, path: str | Path) -> Self:
         """The document in a file. Raises InputError."""
-        return cls.parsed(read_whole(path, LARGEST, fix=FIX), Place(str(path)))
+        return cls.parsed(read_whole(path, LARGEST_ANSWER, fix=ANSWER_FIX), Place(str(path)))
 
     @classmethod
     def given(cls, path: str) -> Self:
         """The document in what a user gives a command: a file, or standard input for `-`. Raises InputError."""
-        return cls.parsed(read_given(path, LARGEST, fix=FIX), Place(path))
+        return cls.parsed(read_given(path, LARGEST_ANSWER, fix=ANSWER_FIX), Place(path))
 
     @classmethod
     def parsed(cls, content: bytes | str, place: Place | None = None) -> Self:
@@ -108,7 +105,7 @@ class PlanDocument(Part):
         try:
             return cls.of(json.loads(content), place)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"not a plan in JSON: {error}"[:200], place=place, fix=FIX) from None
+            raise InputError(f"not a plan in JSON: {error}"[:200], place=place, fix=ANSWER_FIX) from None
 
     @classmethod
     def of(cls, data: object, place: Place | None = None) -> Self:
@@ -116,7 +113,7 @@ class PlanDocument(Part):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            raise InputError(_not_a_plan(error), place=place, fix=FIX) from None
+            raise InputError(_not_a_plan(error), place=place, fix=ANSWER_FIX) from None
 
     @property
     def name(self) -> str:

@@ -102,7 +102,7 @@ def offers_with(books: Sequence[Path]) -> tuple[Offer, ...]:
 
 
 @dataclass(frozen=True)
-class Change:
+class PriceChange:
     """One kind of price of one row in two books; None is not there."""
 
     key: Key
@@ -115,7 +115,7 @@ class Change:
 KINDS: Final = ("on_demand", "spot", "reserved_1y", "reserved_3y", "block")
 
 
-def changes(old: Iterable[Offer], new: Iterable[Offer]) -> tuple[Change, ...]:
+def changes(old: Iterable[Offer], new: Iterable[Offer]) -> tuple[PriceChange, ...]:
     """Every price that differs between rows that are believed; rows of only one side count as new or gone."""
     before, after = ({key_of(one): one for one in offers if not one.suspect} for offers in (old, new))
     found = []
@@ -125,7 +125,7 @@ def changes(old: Iterable[Offer], new: Iterable[Offer]) -> tuple[Change, ...]:
             prices = [None if one is None else getattr(one, f"{kind}_usd_per_hour") for one in sides]
             if prices[0] != prices[1]:
                 devices = next(one.accelerators for one in sides if one is not None)
-                found.append(Change(key, kind, devices, *prices))
+                found.append(PriceChange(key, kind, devices, *prices))
     return tuple(found)
 
 

@@ -58,7 +58,7 @@ class SliceName(Record):
     accelerator: str
 
 
-class Limits(Record):
+class QuoteLimits(Record):
     """When a row is not believed."""
 
     lowest_ratio: Positive
@@ -76,7 +76,7 @@ class PriceSources(Record):
     skypilot_name: tuple[SkypilotName, ...]
     slice: tuple[SliceName, ...]
     headings: dict[str, tuple[str, ...]]
-    limits: Limits
+    limits: QuoteLimits
 
 
 @cache

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from planner.prices.book import Age, Change
+from planner.prices.book import Age, PriceChange
 from planner.report.console import wide_console
 from planner.report.tables import text_table
 from planner.units import format_share
 
 
-def change_documents(found: Sequence[Change]) -> list[dict[str, Any]]:
+def change_documents(found: Sequence[PriceChange]) -> list[dict[str, Any]]:
     """Each change with its place; prices are US dollars per instance and hour, as decimal strings."""
     names = ("cloud", "region", "zone", "instance_type")
     return [
@@ -25,7 +25,7 @@ def _text(price: Decimal | None) -> str | None:
     return None if price is None else f"{price:f}"
 
 
-def change_lines(found: Sequence[Change]) -> Iterator[str]:
+def change_lines(found: Sequence[PriceChange]) -> Iterator[str]:
     """A line a change, per device and hour: `+` new, `-` gone, `~` another price."""
     if not found:
         yield "no price differs"

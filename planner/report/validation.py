@@ -10,7 +10,7 @@ from rich.table import Table
 from planner.catalog.calibration import Calibration
 from planner.report.tables import text_table
 from planner.units import format_number
-from planner.validation.score import Summary
+from planner.validation.score import ScoreSummary
 from planner.validation.validate import RowPrediction, Validation
 
 WORST = 8
@@ -25,7 +25,7 @@ def _table(title: str, *columns: str) -> Table:
     return text_table(*columns, title=title, wrap=columns[:1])
 
 
-def _add(table: Table, name: str, summary: Summary) -> None:
+def _add(table: Table, name: str, summary: ScoreSummary) -> None:
     table.add_row(
         name,
         str(summary.configs),

@@ -27,7 +27,7 @@ from planner.simulate.generate import Generated
 from planner.simulate.job import Policy, SimulatedJob
 from planner.simulate.policies import Setting
 from planner.simulate.recorded import Recorded
-from planner.simulate.simulate import CAUSES, State, Watch, run_phase
+from planner.simulate.simulate import CAUSES, RunStates, Watch, run_phase
 from planner.simulate.traces import Trace
 from planner.tasks import Spread, in_turn
 
@@ -46,7 +46,7 @@ class PolicyOutcome:
     seconds: Floats
     """Shape (runs,)."""
     usd: Floats
-    state: State
+    state: RunStates
     deadline: float | None
     expectation: Expectation | None
     """The closed forms' figures; None under `progress`, which has none."""
@@ -105,7 +105,7 @@ def _replay(
 ) -> PolicyOutcome:
     """One policy."""
     zones, events, errors = (np.random.default_rng(one) for one in np.random.SeedSequence(seed).spawn(3))
-    state, capacity = State.of(_paces(job, runs, errors)), _capacity(job, policy, runs, traces, zones)
+    state, capacity = RunStates.of(_paces(job, runs, errors)), _capacity(job, policy, runs, traces, zones)
     everyone = np.arange(runs)
     for index in range(len(job.phases)):
         if index:

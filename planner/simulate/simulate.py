@@ -29,7 +29,7 @@ ENDLESS: Final = 100.0
 
 
 @dataclass
-class State:
+class RunStates:
     """Where every run stands; shape (runs,) each."""
 
     seconds: Floats
@@ -46,7 +46,7 @@ class State:
     """For the runs that are counted: run, time and share of the work done."""
 
     @classmethod
-    def of(cls, pace: Floats) -> State:
+    def of(cls, pace: Floats) -> RunStates:
         """Before the start of runs that take so many times their estimate."""
         runs = len(pace)
         waste = {cause: np.zeros(runs) for cause in CAUSES}
@@ -62,7 +62,9 @@ class Watch:
     tell: Callable[[float], None] | None = None
 
 
-def run_phase(setting: Setting, state: State, capacity: Capacity, generator: np.random.Generator, watch: Watch) -> None:
+def run_phase(
+    setting: Setting, state: RunStates, capacity: Capacity, generator: np.random.Generator, watch: Watch
+) -> None:
     """Runs one phase to its end in every run, from where the runs stand."""
     runs = np.arange(len(state.seconds))
     left, debt = setting.work_seconds * state.pace, np.full(len(runs), setting.startup_seconds)
@@ -114,7 +116,7 @@ def _time_to_finish(setting: Setting, debt: Floats, left: Floats, speed: Floats)
 
 def _account(
     setting: Setting,
-    state: State,
+    state: RunStates,
     runs: Runs,
     modes: Modes,
     speed: Floats,
@@ -145,7 +147,7 @@ def _account(
     return kept * speed, writing, restart + checkpoint
 
 
-def _tally(state: State, runs: Runs, lost: Flags, failed: Flags) -> None:
+def _tally(state: RunStates, runs: Runs, lost: Flags, failed: Flags) -> None:
     """Counts preemptions and failures."""
     state.failures[runs] += failed
     state.preemptions[runs] += lost & ~failed
@@ -153,7 +155,7 @@ def _tally(state: State, runs: Runs, lost: Flags, failed: Flags) -> None:
 
 def _record(
     setting: Setting,
-    state: State,
+    state: RunStates,
     watch: Watch,
     runs: Runs,
     begin: Floats,

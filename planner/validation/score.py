@@ -14,7 +14,7 @@ NORMAL_FROM_MAD = 1.4826
 
 
 @dataclass(frozen=True)
-class Summary:
+class ScoreSummary:
     """Errors over a set of configurations, one vote each; fractions, not per cent."""
 
     configs: int
@@ -26,10 +26,10 @@ class Summary:
     within_20: float
 
 
-def summarise(errors: Array) -> Summary:
+def summarise(errors: Array) -> ScoreSummary:
     """Median, mean, bias and shares within 10 and 20 % of relative errors, shape (configurations,)."""
     size = np.abs(errors)
-    return Summary(
+    return ScoreSummary(
         configs=int(size.size),
         median_ape=float(np.median(size)),
         mean_ape=float(np.mean(size)),
@@ -39,7 +39,7 @@ def summarise(errors: Array) -> Summary:
     )
 
 
-def by_group(errors: Array, groups: Sequence[str]) -> dict[str, Summary]:
+def by_group(errors: Array, groups: Sequence[str]) -> dict[str, ScoreSummary]:
     """A summary per group, in alphabetical order."""
     labels = np.asarray(groups)
     return {str(label): summarise(errors[labels == label]) for label in sorted(set(groups))}

@@ -27,7 +27,7 @@ from planner.validation.memory_fit import memory_kind
 from planner.validation.metrics import MEMORIES, TIMES, measured_seconds, value_from, why_not_given
 from planner.validation.predict import memories, settle, table_of, times
 from planner.validation.published import PublishedRow, read_published
-from planner.validation.score import Summary, by_group, summarise
+from planner.validation.score import ScoreSummary, by_group, summarise
 from planner.validation.spread import month_of, unseen_of
 
 FORMAT_VERSION = 1
@@ -55,13 +55,13 @@ class Validation:
     """All rows, and one error per configuration that has a step time."""
 
     rows: tuple[RowPrediction, ...]
-    step_time: Summary | None
-    step_time_by_kind: dict[str, Summary]
+    step_time: ScoreSummary | None
+    step_time_by_kind: dict[str, ScoreSummary]
     """`dense`, `moe` and `adapters`, and the sets that are scored apart under their own label."""
-    memory: Summary | None
+    memory: ScoreSummary | None
     above_reserved: float | None
     """Share of measured peaks that exceed the predicted reserved memory."""
-    by_source: dict[str, Summary]
+    by_source: dict[str, ScoreSummary]
     skipped: dict[str, int]
     """Configurations that cannot be predicted, by reason."""
     skipped_rows: dict[str, int]

@@ -48,7 +48,7 @@ class Candidates:
 
 
 @dataclass(frozen=True)
-class Bought:
+class BoughtPhase:
     """One phase on every layout that a purchase option can sell: how long it runs, and its cost."""
 
     run: RunTime
@@ -207,7 +207,7 @@ def _kept(problem: Problem, sums: Array) -> Array:
     return wall if confidence is None else promised(least, wall, variance, deviations_of(confidence))
 
 
-def _bought(problem: Problem, purchase_option: PurchaseOption, reserved: int, candidates: Candidates) -> Bought:
+def _bought(problem: Problem, purchase_option: PurchaseOption, reserved: int, candidates: Candidates) -> BoughtPhase:
     """One phase on every layout that the purchase option can sell, bought as cheaply as it can be."""
     run, spare = candidates.run, with_spares(problem, candidates.nodes)
     usd = Growth(*(_usd(purchase_option, spare, reserved, *times) for times in _paid_times(run)))
@@ -217,7 +217,7 @@ def _bought(problem: Problem, purchase_option: PurchaseOption, reserved: int, ca
     )
     sold = np.flatnonzero(np.isfinite(usd.each) & np.isfinite(run.wall.each) & (spare <= limit))
     error = ErrorMargin(candidates.error.middle[sold], candidates.error.margin[sold])
-    return Bought(run.take(sold), Growth(usd.start[sold], usd.each[sold]), error)
+    return BoughtPhase(run.take(sold), Growth(usd.start[sold], usd.each[sold]), error)
 
 
 def _paid_times(run: RunTime) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
@@ -266,7 +266,7 @@ def _joined(problem: Problem, first: Array, second: Array) -> Array:
 
 
 def _most_tokens(
-    problem: Problem, phase: PhaseWork, purchase_option: PurchaseOption, reserved: int, bought: Bought, rest: Array
+    problem: Problem, phase: PhaseWork, purchase_option: PurchaseOption, reserved: int, bought: BoughtPhase, rest: Array
 ) -> float | None:
     """Most tokens of the first phase within deadline and budget, whatever the others take."""
     budget = float(problem.limits.budget or inf)
@@ -287,7 +287,7 @@ def _most_tokens(
     return float(np.floor(most + SUM_ORDER)) * phase.tokens_per_step if most >= 1 else None
 
 
-def _most_steps_in_time(problem: Problem, bought: Bought, others: Array) -> Array:
+def _most_steps_in_time(problem: Problem, bought: BoughtPhase, others: Array) -> Array:
     """Steps after which the deadline comes, on each layout; with a confidence by halving."""
     deadline, wall = problem.limits.deadline or inf, bought.run.wall
     high: Array = (deadline - others[WALL] - wall.start) / wall.each

@@ -425,7 +425,7 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {
     "digits": (b'{"hidden_size": ' + b"9" * 5000 + b"}", "too many digits"),
     "nested": (b'{"a": ' * 20 + b"1" + b"}" * 20, "nested deeper"),
     "abyss": (b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested deeper"),
-    "large": (b'{"a": "' + b"x" * MAX_BYTES + b'"}', "at most 1,048,576 bytes"),
+    "large": (b'{"a": "' + b"x" * MAX_BYTES + b'"}', "larger than 1 MiB"),
     "cut": (json.dumps(LLAMA).encode()[:-5], "not JSON"),
     "secret": (b'{"api_key": "hunter2", "hidden_size": "hunter2"}', "must be a whole number"),
 }

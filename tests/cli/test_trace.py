@@ -48,7 +48,7 @@ def test_keys_fit_a_problem_file(trace: str) -> None:
 
 def test_text(trace: str) -> None:
     """Length, nodes, periods and how nodes go together."""
-    shown = run(trace, trace).stdout
+    shown = " ".join(run(trace, trace).stdout.split())
     for part in ("4 nodes at most", "a tick of 60 min", "all there", "P(all)/P(any) 0.75", "Correlation of"):
         assert part in shown
 

@@ -176,7 +176,7 @@ def test_another_calibration(tmp_path: Path) -> None:
         (GOOD.replace("8192", "9e99"), "runs.csv:2: seq: 9e99 is out of range"),
         (GOOD.replace("64", "0"), "is out of range"),
         (GOOD.replace("ours", "\0"), "NUL"),
-        (GOOD.encode().replace(b"ours", b"\xff"), "is not UTF-8"),
+        (GOOD.encode().replace(b"ours", b"\xff"), "not UTF-8 text"),
         (GOOD + 'ours-0009/mfu,"open', "malformed CSV"),
     ],
 )

@@ -235,11 +235,11 @@ def test_exit_codes() -> None:
 def test_missing_cells_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """After Ctrl-C the table shows what is done, stderr names what is missing, and the exit code is 130."""
 
-    def stopped(_: object, jobs: int, tell: Callable[[int], None]) -> tuple[dict[int, Any], str]:
-        del jobs, tell
+    def stopped(_: object, workers: object, tell: Callable[[int], None]) -> tuple[dict[int, Any], str]:
+        del workers, tell
         return {0: None}, "interrupted"
 
-    monkeypatch.setattr("planner.explore.whatif.gathered", stopped)
+    monkeypatch.setattr("planner.explore.whatif.gathered_from", stopped)
     result = command(*TWO)
     assert result.exit_code == 130
     assert "? not reached (5 of 6 cells)" in result.stdout

@@ -14,7 +14,7 @@ from planner.measure import command, device
 from planner.measure.bench import Bench, Recorder, Timed, load_torch
 from planner.measure.device import driver_version, find_device, measure_device
 from planner.measure.grids import TINY
-from planner.measure.samples import Case
+from planner.measure.samples import KernelCase
 
 
 def gpus(count: int) -> SimpleNamespace:
@@ -132,8 +132,8 @@ def test_refused_case_does_not_end_the_run() -> None:
     def refuse() -> Timed:
         raise RuntimeError("No available kernel.\nDetails")
 
-    recorder.measure(Case("attention_forward", "bf16", backend="cudnn"), refuse)
-    recorder.measure(Case("nothing", "bf16"), lambda: Timed(lambda: None))
+    recorder.measure(KernelCase("attention_forward", "bf16", backend="cudnn"), refuse)
+    recorder.measure(KernelCase("nothing", "bf16"), lambda: Timed(lambda: None))
     assert [(refusal.case, refusal.reason) for refusal in recorder.refusals] == [
         ("attention_forward bf16 cudnn", "No available kernel.")
     ]

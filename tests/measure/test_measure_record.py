@@ -18,7 +18,7 @@ from planner.measure.command import check_output, write_record
 from planner.measure.grids import FULL, QUICK, TINY, AttentionShape, ProductShape, grid_for
 from planner.measure.products import product_case
 from planner.measure.record import SOURCE
-from planner.measure.samples import COLUMNS, Case, DeviceFacts, Measurements, Refusal, Sample
+from planner.measure.samples import COLUMNS, DeviceFacts, KernelCase, Measurements, Refusal, Sample
 
 LARGE = ProductShape("TN", 8192, 8192, 8192)
 H200 = DeviceFacts("NVIDIA H200", 139.8, 132, 1, 0.6, "PyTorch 2.13.0, CUDA 13.0, driver 580.159.04")
@@ -44,7 +44,7 @@ def like() -> Accelerator:
 def test_record_is_read_back_as_the_catalog_reads_it(tmp_path: Path, like: Accelerator) -> None:
     """What is written is one valid accelerator record with the measured shares and the catalog's peaks."""
     output = tmp_path / "mine.toml"
-    copy = Sample(Case("copy", "bf16", m=2**29, bytes=4.3e9), 1e-3)
+    copy = Sample(KernelCase("copy", "bf16", m=2**29, bytes=4.3e9), 1e-3)
     write_record(output, measured(product_at(791.2), product_at(1385.3, "fp8"), copy), like)
     record = read_accelerator(output, shown="mine.toml")
     assert record.matmul_share["bf16"] == pytest.approx(0.8)

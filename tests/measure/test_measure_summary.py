@@ -8,7 +8,7 @@ import pytest
 
 from planner.measure.grids import FULL, ProductShape
 from planner.measure.products import product_case
-from planner.measure.samples import Case, Sample
+from planner.measure.samples import KernelCase, Sample
 from planner.measure.summary import fit_shape, summarise, summary_lines, work_seconds
 
 UNITS = 132.0
@@ -95,7 +95,7 @@ def test_scalings_are_compared_on_the_same_shapes() -> None:
 
 def test_sustained_rate_stands_beside_the_best() -> None:
     """A product over seconds, slower than in short batches, does not change the matmul share."""
-    best = Sample(Case("matmul_tn", "bf16", m=8192, n=8192, k=8192, flops=8e12), 1e-2)
+    best = Sample(KernelCase("matmul_tn", "bf16", m=8192, n=8192, k=8192, flops=8e12), 1e-2)
     sustained = replace(best, case=replace(best.case, op="sustained"), seconds=1.25e-2)
     summary = summarise([best, sustained], None)
     assert summary.sustained_tflops == pytest.approx(640)
@@ -111,9 +111,9 @@ def test_misaligned_products_are_compared_with_the_fit() -> None:
 
 def test_grouped_products_by_rows_per_expert() -> None:
     """Each pass and number of rows gets the median share of the best single product."""
-    matmul = Sample(Case("matmul_tn", "bf16", m=8192, n=8192, k=8192, flops=1e12), 1e-2)
+    matmul = Sample(KernelCase("matmul_tn", "bf16", m=8192, n=8192, k=8192, flops=1e12), 1e-2)
     grouped = [
-        Sample(Case(op, "bf16", b=8, m=rows, n=2048, k=2048, flops=1e12), seconds)
+        Sample(KernelCase(op, "bf16", b=8, m=rows, n=2048, k=2048, flops=1e12), seconds)
         for op, rows, seconds in (
             ("grouped_forward", 64, 4e-2),
             ("grouped_forward", 64, 5e-2),
@@ -129,8 +129,10 @@ def test_grouped_products_by_rows_per_expert() -> None:
 
 def test_attention_counts_its_longer_sequences() -> None:
     """The rate of a kernel is its median over the longer half; kernels and passes stay apart."""
-    matmul = Sample(Case("matmul_tn", "bf16", m=8192, n=8192, k=8192, flops=1e12), 1e-2)
-    forward = Case("attention_forward", "bf16", heads=32, head_dim=128, value_head_dim=128, backend="flash", flops=1e12)
+    matmul = Sample(KernelCase("matmul_tn", "bf16", m=8192, n=8192, k=8192, flops=1e12), 1e-2)
+    forward = KernelCase(
+        "attention_forward", "bf16", heads=32, head_dim=128, value_head_dim=128, backend="flash", flops=1e12
+    )
     samples = [
         matmul,
         *(Sample(replace(forward, m=m), seconds) for m, seconds in ((1024, 1.0), (4096, 0.02), (8192, 0.02))),
@@ -145,7 +147,7 @@ def test_attention_counts_its_longer_sequences() -> None:
 def test_collectives_state_busbw_and_latency() -> None:
     """The best size gives the bandwidth, the smallest the latency."""
     samples = [
-        Sample(Case("all_reduce", "bf16", m=m, ranks=8, bytes=moved), seconds)
+        Sample(KernelCase("all_reduce", "bf16", m=m, ranks=8, bytes=moved), seconds)
         for m, moved, seconds in ((2**15, 1e5, 2e-5), (2**25, 1e8, 5e-4), (2**29, 2e9, 5e-3))
     ]
     (rate,) = summarise(samples, None).collectives
@@ -165,9 +167,9 @@ def test_every_finding_is_told() -> None:
     """Each part of the summary has its line, with its unit."""
     samples = [
         *(product_sample(shape) for shape in FULL.products),
-        Sample(Case("copy", "bf16", m=2**29, bytes=4e9), 1e-3),
-        Sample(Case("launch", "bf16", m=1), 4.5e-6),
-        Sample(Case("all_gather", "bf16", m=2**25, ranks=4, bytes=1e9), 1e-2),
+        Sample(KernelCase("copy", "bf16", m=2**29, bytes=4e9), 1e-3),
+        Sample(KernelCase("launch", "bf16", m=1), 4.5e-6),
+        Sample(KernelCase("all_gather", "bf16", m=2**25, ranks=4, bytes=1e9), 1e-2),
     ]
     text = "\n".join(summary_lines(summarise(samples, int(UNITS))))
     for part in ("TFLOP/s at best", "tile quantisation", "64 does not divide", "copy: 4000 GB/s", "4.5 µs", "busbw"):

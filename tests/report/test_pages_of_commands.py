@@ -63,6 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_page_is_whole(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Marks and cards belong together, text is escaped, and the end says command, version and date."""
     monkeypatch.chdir(folder)
+    monkeypatch.setattr("sys.argv", ["plan", *COMMANDS[name]])
     done = CliRunner().invoke(main, [*COMMANDS[name], "--html", f"{name}.html"])
     assert done.exit_code == 0, done.output
     page = (folder / f"{name}.html").read_text("utf-8")
@@ -72,7 +73,7 @@ def test_a_page_is_whole(folder: Path, name: str, monkeypatch: pytest.MonkeyPatc
     assert (marks == 0) == (name in {"solve", "estimate"})
     assert "<job>" not in page
     (made,) = re.findall(r'<p class="made">(.*?)</p>', page)
-    assert made.startswith(f"plan {__version__}, {datetime.now(UTC).date()}: plan ")
+    assert made.startswith(f"plan {__version__}, {datetime.now(UTC).date()}: plan {name} ")
 
 
 def test_an_answer_begins_with_its_verdict(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
