@@ -83,7 +83,7 @@ class Room:
     def evaluated(self, wall_seconds: float, gpus: float, more_memory: float = 0.0) -> Choices:
         """The same, or as much of them as can be evaluated before the time is over.
 
-        `more_memory`: with what fits only with such a share of memory more, see `choices_of`.
+        `more_memory`: see `choices_of`.
         """
         if known := self._known(wall_seconds, gpus):
             return known

@@ -22,6 +22,7 @@ from planner.market.places import OWN
 from planner.market.purchase_options import undominated
 from planner.performance.normal import normal_probability
 from planner.plans.choices import Choices, PhaseModes, Site, choices_of, site_of, stays_together, usable
+from planner.plans.more_memory import Spent, with_more_memory
 from planner.plans.plan import Plan
 from planner.problem.problem import Problem
 from planner.problem.quantities import UNLIMITED
@@ -94,26 +95,30 @@ class _Loosened:
 def rule_worths(room: Room, choices: Choices, plan: Plan) -> tuple[RuleWorth, ...]:
     """Memory, and every other rule that is stated, with what loosening it changes.
 
-    `choices` are those of the room's problem, as a rule with what fits a little more memory beyond. What the room's
-    patience is too short for is named there. Where offers change in time nothing is asked.
+    `choices` are those of the room's problem. What the room's patience is too short for is named there. Where offers
+    change in time nothing is asked.
     """
     if choices.is_dated:
         return ()
     asked: list[tuple[str, Callable[[], RuleWorth]]] = []
     if room.problem.objective != "tokens":
-        asked.append(("memory", lambda: _of_memory(_with_more_memory(room, choices), plan)))
+        asked.append(("memory", lambda: _of_memory(_with_more_memory(room, plan), plan)))
     asked += ((one.rule, partial(_worth, room, plan, one)) for one in _loosened(room.problem, plan))
     found = (room.time_budget.ask(rule, question) for rule, question in asked)
     return tuple(one for one in found if one)
 
 
-def _with_more_memory(room: Room, choices: Choices) -> Choices:
-    """The choices with what fits a little more memory beyond. Raises OutOfTimeError."""
-    if choices.beyond:
-        return choices
-    found = choices_of(room.problem, clock=room.time_budget.clock, more_memory=MORE_MEMORY)
-    room.time_budget.check()
-    return found
+def _with_more_memory(room: Room, plan: Plan) -> Choices:
+    """The choices with what fits a little more memory, where that may beat a plan. Raises OutOfTimeError."""
+    found = room.choices(room.bounds.wall_seconds, room.bounds.gpus)
+    if not found.more_memory:
+        found = choices_of(room.problem, clock=room.time_budget.clock, more_memory=MORE_MEMORY)
+        room.time_budget.check()
+    options, most = undominated(found.offered, moves=not stays_together(room.problem)), _no_worse(room.problem, plan)
+    spent = Spent(min(most.wall_seconds, most.expected_seconds), most.cost_usd)
+    more = within(with_more_memory(found, options, spent), room.problem)
+    columns = more.modelled
+    return replace(more, columns=columns, beyond=(), purchase_options=usable(room.problem, options, columns))
 
 
 def with_beyond(choices: Choices, rules: Sequence[RuleWorth]) -> Choices:
@@ -201,19 +206,15 @@ def _run_by(choices: Choices, mode: JobMode) -> Iterator[BeyondModes]:
             yield BeyondModes(index, site, modes)
 
 
-def _of_memory(choices: Choices, plan: Plan) -> RuleWorth:
+def _of_memory(wider: Choices, plan: Plan) -> RuleWorth:
     """What a little more memory brings, and how much of it, or how much less certainty, the better plan needs."""
-    problem = choices.problem
-    options = undominated(choices.offered, moves=not stays_together(problem))
-    columns = choices.modelled
-    wider = replace(choices, columns=columns, beyond=(), purchase_options=usable(problem, options, columns))
-    mode = best_mode(wider, _no_worse(problem, plan))
-    gain, unit = _gain(choices, plan, mode)
+    mode = best_mode(wider, _no_worse(wider.problem, plan))
+    gain, unit = _gain(wider, plan, mode)
     used = list(_run_by(wider, mode)) if mode and gain else []
     beyond = tuple(one for one in used if _excess(wider, one) > 0)
     if mode is None or not beyond:
         return RuleWorth(MEMORY, "100%", f"{1 + MORE_MEMORY:.0%}", 0.0, unit, None, ())
-    loosened = _with_less_memory(choices, max(_ratio(wider, one) for one in beyond))
+    loosened = _with_less_memory(wider, max(_ratio(wider, one) for one in beyond))
     if loosened.sets:
         plan_of_mode(replace(wider, workload=workload_of(loosened.problem)), loosened.problem, mode)
     return loosened.worth(gain, unit, max(_excess(wider, one) for one in beyond), beyond)

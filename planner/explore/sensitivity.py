@@ -75,8 +75,8 @@ def _round_amount(usd: float) -> float:
 def prepared(room: Room) -> Choices:
     """What the limits leave of the layouts for a little more of each, which are evaluated once for both.
 
-    As many of them as can be evaluated before the room's time is over. Unless that ends, what fits a little more memory
-    is there too.
+    As many of them as can be evaluated before the room's time is over. Unless that ends, the spaces have what fits a
+    little more memory too.
     """
     bounds = room.bounds
     more_seconds, more_gpus = (step_of(room.problem, one, inf) for one in ("wall_seconds", "gpus"))

@@ -82,10 +82,6 @@ class PhaseModes:
         found: Figures = self._known[key]
         return found
 
-    def that_need_more_than(self, memory_bytes: float) -> PhaseModes:
-        """Those that a device with such a memory does not hold."""
-        return self.take(np.flatnonzero(self.rows.needed_bytes > memory_bytes))
-
     def wall_seconds(self, steps: int) -> Array:
         """Expected wall time of so many steps."""
         return self.run.wall.after(steps)
@@ -129,6 +125,8 @@ class Choices:
     """The layouts that can be best, by phase."""
     beyond: tuple[Mapping[Site, PhaseModes], ...] = ()
     """Layouts that a rule of the problem rules out and that would be best without it, by phase: what rules bind on."""
+    more_memory: float = 0.0
+    """Share of each device's memory on top, within which the spaces have layouts too."""
     unsearched: tuple[PurchaseOption, ...] = ()
     """Those whose layouts the time was too short for."""
 
@@ -205,7 +203,7 @@ class Choices:
 
     @cached_property
     def _offered(self) -> Mapping[MachineKey, Sequence[PurchaseOption]]:
-        return _by_machine(self.offered)
+        return by_machine(self.offered)
 
     def sites_of(self, phase: int) -> tuple[Site, ...]:
         """The sites on which a phase has layouts."""
@@ -270,26 +268,23 @@ def choices_of(
 
     A layout that alone misses the deadline is left out; one that fits no memory too. Nothing else is lost. `among`:
     what is on offer instead of the problem's market, each of them kept. `more_memory`: those that fit only with such a
-    share of each device's memory on top are named too, as `beyond`. Machines are evaluated one after another, the
-    most promising first; those for which no time is left on the clock are named. Raises KeyboardInterrupt when the
-    clock is stopped before the first.
+    share of each device's memory on top are among the spaces too, see `with_more_memory`. Machines are evaluated one
+    after another, the most promising first; those for which no time is left on the clock are named. Raises
+    KeyboardInterrupt when the clock is stopped before the first.
     """
     workload, clock = workload_of(problem), clock or Clock()
     offered = purchase_options_of(placements(problem)) if among is None else tuple(among)
     purchase_options = undominated(offered, moves=not stays_together(problem)) if among is None else offered
-    by_machine = _by_machine(purchase_options)
-    machines = {key: some[0].placement.machine for key, some in by_machine.items()}
+    offers = by_machine(purchase_options)
+    machines = {key: some[0].placement.machine for key, some in offers.items()}
     spaces = tuple(_spaces(problem, workload, list(machines.values()), clock, more_memory))
     columns: tuple[dict[Site, PhaseModes], ...] = tuple({} for _ in spaces)
-    beyond: tuple[dict[Site, PhaseModes], ...] = tuple({} for _ in spaces if more_memory)
-    unsearched = sorted(by_machine.values(), key=lambda some: _promise(problem, workload, some), reverse=True)
+    unsearched = sorted(offers.values(), key=lambda some: _promise(problem, workload, some), reverse=True)
     at_a_time = len(unsearched) if clock.until is None else 1  # together is quicker, one by one can be ended in between
     while unsearched and not (clock.is_over and columns[0]):
         _stop_with_nothing(clock)
         now = [unsearched.pop() for _ in range(at_a_time)]
         _evaluate(problem, workload, spaces, now, columns)
-        if more_memory:
-            _evaluate(problem, workload, spaces, now, beyond, more_memory)
     return Choices(
         problem=problem,
         workload=workload,
@@ -300,7 +295,7 @@ def choices_of(
         purchase_options=usable(problem, purchase_options, columns),
         spaces=spaces,
         columns=columns,
-        beyond=beyond,
+        more_memory=more_memory,
         unsearched=tuple(one for some in unsearched for one in some),
     )
 
@@ -312,13 +307,13 @@ def evaluated_again(choices: Choices, problem: Problem, purchase_options: Iterab
     """
     columns: tuple[dict[Site, PhaseModes], ...] = tuple({} for _ in choices.spaces)
     wanted = {one.placement.machine.key for one in purchase_options}
-    some = [some for key, some in _by_machine(choices.purchase_options).items() if key in wanted]
+    some = [some for key, some in by_machine(choices.purchase_options).items() if key in wanted]
     _evaluate(problem, choices.workload, choices.spaces, some, columns)
     held = usable(problem, choices.purchase_options, columns)
     return replace(choices, problem=problem, purchase_options=held, columns=columns)
 
 
-def _by_machine(purchase_options: Iterable[PurchaseOption]) -> Mapping[MachineKey, list[PurchaseOption]]:
+def by_machine(purchase_options: Iterable[PurchaseOption]) -> Mapping[MachineKey, list[PurchaseOption]]:
     """Purchase options of one machine together."""
     found: dict[MachineKey, list[PurchaseOption]] = {}
     for purchase_option in purchase_options:
@@ -367,7 +362,7 @@ def _promise(problem: Problem, workload: Workload, purchase_options: Sequence[Pu
     return late, least.seconds if problem.objective == "time" else least.usd
 
 
-def _asked(problem: Problem, purchase_options: Sequence[PurchaseOption], more_memory: float) -> Asked:
+def asked_of(problem: Problem, purchase_options: Sequence[PurchaseOption], more_memory: float = 0.0) -> Asked:
     """What is asked of the layouts of one machine."""
     machine = purchase_options[0].placement.machine
     loses_replicas = any(one.spot_policy.policy == "elastic" for one in purchase_options)
@@ -380,33 +375,35 @@ def _evaluate(
     spaces: Sequence[LayoutSpace],
     machines: Sequence[Sequence[PurchaseOption]],
     columns: Sequence[dict[Site, PhaseModes]],
-    more_memory: float = 0.0,
 ) -> None:
     """Adds the layouts of machines that can be best, phase by phase; of a job that stays while each has one.
 
-    `machines`: the purchase options of each. With more memory only the layouts that need it.
+    `machines`: the purchase options of each.
     """
     moves = not stays_together(problem)
-    offered = [(_asked(problem, some, more_memory), list(some)) for some in machines]
-    memory = {asked.machine.key: asked.machine.memory_bytes for asked, _ in offered}
+    offered = [(asked_of(problem, some), list(some)) for some in machines]
     for index, (phase, space, found) in enumerate(zip(workload.phases, spaces, columns, strict=True)):
-        longest = (problem.limits.deadline or inf) / (1 if is_open(problem, phase.name) else phase.steps)
         tables = best_layouts_on(workload, phase, space, [asked for asked, _ in offered])
         best = {
-            way: table.within(longest)
+            way: table.within(longest_step(problem, phase))
             for (_, some), table in zip(offered, tables, strict=True)
             for site in dict.fromkeys(map(site_of, some))
             for way in (site.ways_to_begin if index and moves else (site,))
         }
-        for site, run in _runs(workload, best, starts=index == 0):
-            modes = _that_can_be_best(problem, phase, best[site], run)
-            found[site] = modes.that_need_more_than(memory[site.machine]) if more_memory else modes
-        if not moves and not more_memory:
+        for site, run in runs_of(workload, best, starts=index == 0):
+            modes = modes_of(problem, best[site], run)
+            found[site] = modes.take(undominated_rows(seen_by_model(problem, phase, modes)))
+        if not moves:
             offered = [(asked, [one for one in some if len(found[site_of(one)])]) for asked, some in offered]
             offered = [(asked, some) for asked, some in offered if some]
 
 
-def _runs(workload: Workload, best: Mapping[Site, BestLayouts], *, starts: bool) -> Iterator[tuple[Site, RunTime]]:
+def longest_step(problem: Problem, phase: PhaseWork) -> float:
+    """Seconds that a step of a phase may take, so that it alone keeps the deadline."""
+    return (problem.limits.deadline or inf) / (1 if is_open(problem, phase.name) else phase.steps)
+
+
+def runs_of(workload: Workload, best: Mapping[Site, BestLayouts], *, starts: bool) -> Iterator[tuple[Site, RunTime]]:
     """How long a phase takes on the layouts of each site; `starts`: it is the first one."""
     for begins in (False, True):
         some = {site: layouts for site, layouts in best.items() if (site.arrives or starts) == begins}
@@ -434,13 +431,12 @@ def with_spares(problem: Problem, nodes: npt.NDArray[np.integer[Any]]) -> npt.ND
     return nodes.astype(np.int64) + spares
 
 
-def _that_can_be_best(problem: Problem, phase: PhaseWork, best: BestLayouts, run: RunTime) -> PhaseModes:
-    """The fastest layouts that no smaller one beats in every figure that the model sees."""
-    columns = PhaseModes(best.rows, best.nodes, with_spares(problem, best.nodes), best.step_seconds, best.time, run)
-    return columns.take(undominated_rows(_seen(problem, phase, columns)))
+def modes_of(problem: Problem, best: BestLayouts, run: RunTime) -> PhaseModes:
+    """Layouts on a site with how long they take there."""
+    return PhaseModes(best.rows, best.nodes, with_spares(problem, best.nodes), best.step_seconds, best.time, run)
 
 
-def _seen(problem: Problem, phase: PhaseWork, columns: PhaseModes) -> Array:
+def seen_by_model(problem: Problem, phase: PhaseWork, columns: PhaseModes) -> Array:
     """What the model sees of layouts, each the less the better; shape (layouts, figures).
 
     After a part of the steps and per step, so that none is lost for as many steps or more.

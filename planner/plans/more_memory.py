@@ -1,0 +1,142 @@
+"""Layouts that fit only with more memory of each device, where they may be as good as a plan.
+
+Tables of layouts on all hopeful machines are found together, and only what no lower bound rules out is timed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+
+import numpy as np
+import numpy.typing as npt
+
+from planner.layouts.dominance import undominated
+from planner.layouts.fastest import best_layouts_on
+from planner.layouts.tables import BestLayouts
+from planner.market.money import node_hours_usd
+from planner.market.purchase_options import PurchaseOption
+from planner.performance.symbols import Array
+from planner.plans.choices import (
+    Choices,
+    PhaseModes,
+    Site,
+    asked_of,
+    by_machine,
+    longest_step,
+    modes_of,
+    runs_of,
+    seen_by_model,
+    site_of,
+    with_spares,
+)
+from planner.plans.lower_bounds import rounded_off
+from planner.plans.peak_bound import peak_bound, prices_of
+from planner.tolerances import SUM_ORDER
+
+Tables = Mapping[Site, BestLayouts]
+Offers = Sequence[Sequence[PurchaseOption]]
+"""Purchase options machine by machine."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a job takes, or may take."""
+
+    seconds: float = inf
+    usd: float = inf
+
+
+def with_more_memory(choices: Choices, purchase_options: Iterable[PurchaseOption], most: Spent) -> Choices:
+    """The choices with what fits only with `choices.more_memory` beyond, as far as it may be within some bounds.
+
+    `purchase_options`: all of each machine.
+    """
+    loose = Spent(most.seconds * (1 + SUM_ORDER), most.usd * (1 + SUM_ORDER) + rounded_off(choices))
+    offers = [some for some in by_machine(purchase_options).values() if _is_hopeful(choices, some, loose)]
+    phases = _phases(choices, offers, loose)
+    beyond = (
+        {site: table.take(_hopeful(choices, phases, index, site, loose)) for site, table in phase.tables.items()}
+        for index, phase in enumerate(phases)
+    )
+    return replace(choices, beyond=tuple(_timed(choices, index, some) for index, some in enumerate(beyond)))
+
+
+def _is_hopeful(choices: Choices, purchase_options: Sequence[PurchaseOption], most: Spent) -> bool:
+    """Whether a job that stays on a machine may be within bounds at the peak of its devices."""
+    steps = [phase.steps for phase in choices.phases]
+    least = peak_bound(choices.problem, choices.workload, purchase_options, steps)
+    return not choices.together or (least.seconds <= most.seconds and least.usd <= most.usd)
+
+
+@dataclass(frozen=True)
+class _Phase:
+    """The fastest layouts of a phase on each site, and what they take at least: the steps alone, at the lowest price.
+
+    Shape (layouts,) each.
+    """
+
+    tables: Tables
+    seconds: Mapping[Site, Array]
+    usd: Mapping[Site, Array]
+
+    def least(self, site: Site) -> Array:
+        """Seconds and dollars on any layout of a site; infinite where there is none."""
+        known = (figures.get(site, np.empty(0)) for figures in (self.seconds, self.usd))
+        return np.asarray([one.min(initial=inf) for one in known])
+
+
+def _phases(choices: Choices, offers: Offers, most: Spent) -> list[_Phase]:
+    """Phase by phase; of a job that stays, on the sites alone where the phases so far may be within bounds."""
+    found = list[_Phase]()
+    for index in range(len(choices.phases)):
+        found.append(_phase(choices, index, offers))
+        if choices.together:
+            sums = {site: _sum(found, site) for site in found[-1].tables}
+            here = {site for site, (seconds, usd) in sums.items() if seconds <= most.seconds and usd <= most.usd}
+            offers = [some for some in ([one for one in some if site_of(one) in here] for some in offers) if some]
+    return found
+
+
+def _sum(phases: Sequence[_Phase], site: Site) -> Array:
+    """Seconds and dollars that some phases take together at least."""
+    return sum((one.least(site) for one in phases), start=np.zeros(2))
+
+
+def _phase(choices: Choices, index: int, offers: Offers) -> _Phase:
+    """One phase with more memory."""
+    work, arriving = choices.phases[index], index > 0 and not choices.together
+    asked = [asked_of(choices.problem, some, choices.more_memory) for some in offers]
+    of_machines = best_layouts_on(choices.workload, work, choices.spaces[index], asked)
+    tables, usd = dict[Site, BestLayouts](), dict[Site, Array]()
+    for some, whole in zip(offers, of_machines, strict=True):
+        table = whole.within(longest_step(choices.problem, work))
+        bought, seconds = with_spares(choices.problem, table.nodes), table.step_seconds * work.steps
+        for site in dict.fromkeys(map(site_of, some)):
+            lowest = min(price for one in some if site_of(one) == site for price in prices_of(one).values())
+            for way in site.ways_to_begin if arriving else (site,):
+                tables[way], usd[way] = table, node_hours_usd(bought, lowest, seconds)
+    return _Phase(tables, {site: table.step_seconds * work.steps for site, table in tables.items()}, usd)
+
+
+def _hopeful(choices: Choices, phases: Sequence[_Phase], index: int, site: Site, most: Spent) -> npt.NDArray[np.int64]:
+    """Layouts that need more memory than there is, and may be within bounds with the other phases of the job."""
+    phase, others = phases[index], [one for one in phases if choices.together and one is not phases[index]]
+    seconds, usd = _sum(others, site)
+    in_time, in_budget = phase.seconds[site] + seconds <= most.seconds, phase.usd[site] + usd <= most.usd
+    needed = phase.tables[site].rows.needed_bytes
+    return np.flatnonzero(in_time & in_budget & (needed > choices.machines[site.machine].memory_bytes))
+
+
+def _timed(choices: Choices, index: int, tables: Tables) -> dict[Site, PhaseModes]:
+    """The layouts of a phase on each site that neither one that fits nor another one of them beats."""
+    some = {site: table for site, table in tables.items() if len(table)}
+    work, found = choices.phases[index], dict[Site, PhaseModes]()
+    for site, run in runs_of(choices.workload, some, starts=index == 0):
+        modes = modes_of(choices.problem, some[site], run)
+        fitting = choices.columns[index].get(site)
+        held = 0 if fitting is None else len(fitting)
+        kept = undominated(seen_by_model(choices.problem, work, fitting.joined(modes) if fitting else modes))
+        found[site] = modes.take(kept[kept >= held] - held)
+    return found
