@@ -73,7 +73,7 @@ def test_readme_begins_with_the_two_commands() -> None:
     assert "\n" not in run + test
     install = "python3 -m venv .venv && .venv/bin/pip install -q"
     assert re.fullmatch(rf"{re.escape(install)} \. && \.venv/bin/plan \S+ \S+", run)
-    assert test == f"{install} '.[test]' && .venv/bin/pytest -m '' -n auto"
+    assert test == f"{install} '.[test]' && .venv/bin/pytest -m 'not long' -n auto"
     assert (ROOT / run.split()[-1]).is_file()
 
 
