@@ -17,14 +17,16 @@ from planner.units import MONEY_WITH_CENTS, format_money
 
 
 def spend_parts(spend: SpendPart) -> Iterator[RenderableType]:
-    """A table of months with their quarters, and a line for what stands beside the bill."""
-    rows = tuple(spend_rows(spend))
+    """Apart from the bill: a table of months with their quarters, and a line for what stands beside the bill."""
+    rows, lines = tuple(spend_rows(spend)), tuple(spend_lines(spend))
+    if rows or lines:
+        yield ""
     if rows:
         table = text_table(*SPEND_HEADINGS, left=SPEND_HEADINGS[::2])
         for row in rows:
             table.add_row(*row)
         yield Group(Text("spend"), indented(table))
-    yield from (Text(line) for line in spend_lines(spend))
+    yield from (Text(line) for line in lines)
 
 
 SPEND_HEADINGS = ("month", "USD", "quarter", "USD of the quarter")
