@@ -66,6 +66,7 @@ def _that_may_be_better(choices: Choices, plan: Plan | None) -> Choices:
     most = (plan.wall_seconds if is_time else float(plan.cost_usd)) * (1 + SUM_ORDER) - sum(least)
 
     def may_be_better(option: PurchaseOption) -> bool:
+        """Whether a phase bought so leaves the whole job within the plan's value."""
         found = least_with(choices, option)
         return any(
             one is not None and one.of(choices.objective) - of_all <= most

@@ -152,12 +152,12 @@ class Search:
 
     def _later(self, job: int) -> list[int]:
         """Kept jobs that wait for a job, directly or not."""
-        found, todo = list[int](), list(self.portfolio.successors[job])
-        while todo:
-            one = todo.pop()
+        found, waiting = list[int](), list(self.portfolio.successors[job])
+        while waiting:
+            one = waiting.pop()
             if self.runs[one] and one not in found:
                 found.append(one)
-                todo += self.portfolio.successors[one]
+                waiting += self.portfolio.successors[one]
         return found
 
     def _insertion(self, job: int, guide: Guide | None) -> Insertion | None:

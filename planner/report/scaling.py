@@ -167,19 +167,21 @@ def meanings(found: Scaling) -> Iterator[str]:
         yield f"Not shown: {', '.join(found.others)}; show one with --on."
 
 
+HEADINGS: Final = ("GPUs", "tokens/s", "efficiency", "communication", "bubble", "MFU", "time", "cost", "layout")
+
+
 def _table(curve: Curve) -> Table:
     """A line per number of GPUs; those without a layout say why."""
-    figures = ("GPUs", "tokens/s", "efficiency", "communication", "bubble", "MFU", "time", "cost")
-    table = text_table(*figures, "layout", left=("layout",), wrap=("layout",))
+    table = text_table(*HEADINGS, left=("layout",), wrap=("layout",))
     for point in curve.points:
-        table.add_row(f"{point.gpus:,}", *_cells(point))
+        table.add_row(f"{point.gpus:,}", *scaling_cells(point))
     return table
 
 
-def _cells(point: ScalingPoint) -> Iterator[str]:
-    """The cells beside the number of GPUs."""
+def scaling_cells(point: ScalingPoint, nothing: str = "") -> Iterator[str]:
+    """The cells beside the number of GPUs; `nothing` stands for each figure that a number without a layout lacks."""
     if point.phase is None:
-        yield from [""] * 7
+        yield from [nothing] * 7
         yield point.reason
         return
     yield f"{point.tokens_per_second:,.0f}"

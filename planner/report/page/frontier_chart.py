@@ -60,6 +60,7 @@ class _Drawing:
 
     @classmethod
     def of(cls, found: Frontier, others: Sequence[Rival]) -> _Drawing:
+        """What a frontier and its runners-up need drawn."""
         names = tuple(dict.fromkeys(point.plan.accelerator for point in found.points))
         asked_x, asked_y = ([] if one is None else [one] for one in found.request)
         notes = [name.removeprefix(axis).strip() for axis in found.axes for name in [axis_name(found, axis)]]

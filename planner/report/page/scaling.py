@@ -14,12 +14,11 @@ from planner.report.page.axes import time_unit
 from planner.report.page.marks import POINTS, kinds, points_layer
 from planner.report.page.parts import Badge, Card, Chart, Page, Table
 from planner.report.page.plan_card import plan_card
-from planner.report.scaling import in_words, layout_in_words, meanings
-from planner.units import format_duration, format_money, format_share
+from planner.report.scaling import HEADINGS, in_words, meanings, scaling_cells
+from planner.units import format_duration, format_share
 
 Shown = tuple[Curve, ScalingPoint, Plan, PhasePlan]
 """A number of GPUs that has a layout."""
-HEADINGS: Final = ("GPUs", "tokens/s", "efficiency", "communication", "bubble", "MFU", "time", "cost", "layout")
 
 
 def scaling_page(found: Scaling) -> Page:
@@ -129,20 +128,6 @@ def _tables(found: Scaling, shown: Sequence[Shown]) -> Iterator[Table]:
     """A table per machine; numbers without a layout say why."""
     places = {id(point): place for place, (_, point, *_) in enumerate(shown)}
     for curve in found.curves:
-        rows = tuple((f"{point.gpus:,}", *_cells(point)) for point in curve.points)
+        rows = tuple((f"{point.gpus:,}", *scaling_cells(point, "–")) for point in curve.points)
         cards = tuple(places.get(id(point)) for point in curve.points)
         yield Table(in_words(curve), HEADINGS, rows, frozenset(range(8)), frozenset({8}), cards)
-
-
-def _cells(point: ScalingPoint) -> Iterator[str]:
-    """The cells beside the number of GPUs."""
-    if point.phase is None:
-        yield from ["–"] * 7
-        yield point.reason
-        return
-    yield f"{point.tokens_per_second:,.0f}"
-    for share in (point.efficiency, point.communication, point.bubble, point.phase.mfu):
-        yield format_share(share or 0)
-    yield format_duration(point.phase.wall_seconds)
-    yield "–" if point.cost_usd is None else format_money(point.cost_usd)
-    yield layout_in_words(point.phase)
