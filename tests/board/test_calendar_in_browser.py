@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from test_board_in_browser import WebDriver, browser, control, log, pytestmark, settled, title, wait
@@ -74,7 +73,7 @@ def test_a_day_is_dragged(page: WebDriver, board: Served, words: str, key: str) 
 
 
 def test_a_day_is_moved_with_keys_and_taken_back(page: WebDriver, board: Served) -> None:
-    """The slider of a day moves it by a day with an arrow key, its value is said, and one Ctrl+Z takes all of it back."""
+    """The slider of a day moves it by a day with an arrow key, its value is said, and one Ctrl+Z takes it all back."""
     control(page, "pools[own h200].from")
     slider = page.find_element(By.CSS_SELECTOR, '[data-key="pools[own h200].from"] input[type=range]')
     for _ in range(3):
