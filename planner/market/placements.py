@@ -119,13 +119,13 @@ class Placement:
 
     def discounted(self, share: float) -> Placement:
         """The same for less in every way to buy."""
-        paid = 1 - exact(share)
+        left = 1 - exact(share)
         return replace(
             self,
-            on_demand=None if self.on_demand is None else self.on_demand * paid,
-            spot=None if self.spot is None else self.spot * paid,
+            on_demand=None if self.on_demand is None else self.on_demand * left,
+            spot=None if self.spot is None else self.spot * left,
             reservations=tuple(
-                replace(one, usd_per_node_hour=one.usd_per_node_hour * paid) for one in self.reservations
+                replace(one, usd_per_node_hour=one.usd_per_node_hour * left) for one in self.reservations
             ),
         )
 
