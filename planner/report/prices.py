@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
+from planner.market.money import line_usd
 from planner.prices.book import Age, PriceChange
 from planner.prices.commitments import Commitment
 from planner.prices.quotas import QuotaLine, StatedQuota
 from planner.report.console import wide_console
 from planner.report.tables import text_table
-from planner.units import SECONDS_PER_HOUR, format_duration, format_money, format_share, price_text
+from planner.units import format_duration, format_money, format_share, price_text
 
 
 def change_documents(found: Sequence[PriceChange]) -> list[dict[str, Any]]:
@@ -67,7 +68,7 @@ def commitment_preview(found: Sequence[Commitment]) -> Iterator[str]:
     for one in found:
         each = price_text(one.usd_per_node_hour / one.gpus_per_node)
         nodes = "any number of nodes" if one.nodes is None else f"up to {one.nodes:,} nodes"
-        least = one.usd_per_node_hour * Decimal(one.least_seconds) / SECONDS_PER_HOUR
+        least = line_usd(1, one.usd_per_node_hour, one.least_seconds)
         yield (
             f"{one.place}: {nodes} of {one.gpus_per_node} {one.accelerator} at ${each}/GPU-h, each paid for "
             f"{format_duration(one.least_seconds)} at least: {format_money(least)}"
