@@ -62,10 +62,10 @@ class Begin:
     columns: Iterable[Column] = ()
     prices: Prices | None = None
 
-
-def columns_of(schedule: Schedule) -> list[Column]:
-    """A schedule as columns."""
-    return [Column(job, runs) for job, runs in enumerate(schedule.jobs) if runs]
+    @classmethod
+    def at(cls, schedule: Schedule) -> Begin:
+        """From how a schedule runs its jobs."""
+        return cls([Column(job, runs) for job, runs in enumerate(schedule.jobs) if runs])
 
 
 def relaxed(

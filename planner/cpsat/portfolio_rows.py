@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from planner.portfolio.instance import Array, Commitment, Ints, Portfolio
+from planner.portfolio.instance import Array, Ints, Portfolio, terms_of
 from planner.portfolio.schedule import Run
 from planner.portfolio.tables import TIE, JobTable, PhaseTable
 from planner.units import HOURS_PER_DAY
@@ -35,15 +35,6 @@ class Column:
 
     job: int
     runs: tuple[Run, ...]
-
-
-@dataclass(frozen=True)
-class Term:
-    """A commitment with its place in the portfolio."""
-
-    pool: int
-    place: int
-    of: Commitment
 
 
 @dataclass(frozen=True)
@@ -70,13 +61,6 @@ def stretches_of(portfolio: Portfolio) -> tuple[Stretch, ...]:
             if alive:
                 found.append(Stretch(pool, first, end, alive))
     return tuple(found)
-
-
-def terms_of(portfolio: Portfolio) -> tuple[Term, ...]:
-    """All commitments, pool by pool."""
-    return tuple(
-        Term(pool, place, term) for pool, of in enumerate(portfolio.pools) for place, term in enumerate(of.commitments)
-    )
 
 
 @dataclass(frozen=True)

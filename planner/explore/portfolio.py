@@ -11,17 +11,16 @@ from math import inf, isfinite, sqrt
 from typing import Final
 
 from planner.clock import Clock
-from planner.cpsat.portfolio_bound import Begin, Relaxation, columns_of, is_impossible, relaxed
+from planner.cpsat.portfolio_bound import Begin, Relaxation, is_impossible, relaxed
 from planner.cpsat.portfolio_branching import Branching
 from planner.cpsat.portfolio_interval_search import search_intervals
 from planner.cpsat.portfolio_intervals import IntervalModel
-from planner.cpsat.portfolio_rows import terms_of
 from planner.performance.predictive import NORMAL_80
 from planner.plans.solution import Status
 from planner.portfolio.bill import Bill, bill_of
 from planner.portfolio.carry import carry
 from planner.portfolio.compile import earliest_starts
-from planner.portfolio.instance import Portfolio
+from planner.portfolio.instance import Portfolio, terms_of
 from planner.portfolio.rounding import ROUNDS, guide_of, rounded
 from planner.portfolio.schedule import Purchase, Run, Schedule
 from planner.portfolio.search import Search
@@ -167,7 +166,7 @@ class _Answering:
 
     def bound(self) -> None:
         """The relaxation, started from what is known."""
-        begin = Begin(columns_of(self.search.best.schedule)) if self.search.best else None
+        begin = Begin.at(self.search.best.schedule) if self.search.best else None
         self.relaxation = relaxed(
             self.portfolio, self.tables, self.stop.clock, begin=begin, missing_usd=self._missing_usd()
         )

@@ -26,6 +26,7 @@ from planner.layouts.workload import PhaseWork, Workload
 from planner.market.placements import Machine
 from planner.market.slices import is_sold
 from planner.market.spot import kept_of_gang
+from planner.problem.layout_rules import lies_in_fabric
 
 
 def rows_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> LayoutRows:
@@ -51,8 +52,8 @@ def _is_placeable(machine: Machine, of_rows: Ints, tensor_of_rows: Ints) -> npt.
     devices = np.arange(of_rows.max(initial=0) + 1)
     whole = is_sold(machine.accelerator.name, per_node, devices)
     tensor = np.maximum(np.arange(tensor_of_rows.max(initial=0) + 1), 1)
-    inside = (tensor <= machine.domain) & ((per_node % tensor == 0) | (tensor % per_node == 0))
-    placeable: npt.NDArray[np.bool_] = whole[of_rows] & inside[tensor_of_rows]
+    inside = lies_in_fabric(tensor, per_node, machine.domain)
+    placeable: npt.NDArray[np.bool_] = whole[of_rows] & np.asarray(inside)[tensor_of_rows]
     return placeable
 
 

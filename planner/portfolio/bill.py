@@ -14,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
+from planner.market.money import priced
 from planner.portfolio.instance import Array, Portfolio
 from planner.portfolio.schedule import PlacedRun, Purchase, Schedule, placed_runs
 from planner.units import HOURS_PER_DAY, round_usd
@@ -112,7 +113,7 @@ def _committed(portfolio: Portfolio, purchases: Iterable[Purchase]) -> tuple[Arr
     for one in purchases:
         term = portfolio.pools[one.pool].commitments[one.commitment]
         nodes[term.start : term.end] += one.nodes
-        usd[term.start : term.end] += one.nodes * HOURS_PER_DAY * float(term.usd_per_node_hour)
+        usd[term.start : term.end] += one.nodes * float(term.usd_per_node_day)
     return nodes, usd
 
 
@@ -149,14 +150,14 @@ def _exact_by_quarter(portfolio: Portfolio, run: PlacedRun, prices: tuple[Decima
         for day in range(first, end):
             by_price[prices[day]] += float(hours[day - run.run.start])
         if by_price:
-            whole = (price * Decimal(repr(sum_hours * run.mode.nodes)) for price, sum_hours in by_price.items())
+            whole = (priced(Decimal(repr(sum_hours * run.mode.nodes)), price) for price, sum_hours in by_price.items())
             found[number] = sum(whole, Decimal(0))
     return found
 
 
 def _by_quarter(portfolio: Portfolio, run: PlacedRun, rate: Array) -> dict[int, Decimal]:
     """Dollars of a phase by quarter at a rate per node-hour and day."""
-    usd = paid_hours_by_day(run) * run.mode.nodes * rate[run.run.start : run.end]
+    usd = priced(paid_hours_by_day(run) * run.mode.nodes, rate[run.run.start : run.end])
     found: dict[int, Decimal] = {}
     for number, quarter in enumerate(portfolio.quarters):
         first, end = max(quarter.start, run.run.start), min(quarter.end, run.end)

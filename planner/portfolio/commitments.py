@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from planner.market.money import priced
 from planner.portfolio.instance import Array, Commitment, Ints, Portfolio
 from planner.portfolio.schedule import Purchase
 from planner.units import HOURS_PER_DAY
@@ -69,12 +70,17 @@ def _best_level(term: Commitment, over: Array, prices: Array, room: int) -> int:
     usd = float(term.usd_per_node) * levels
     for first in range(0, len(levels), LEVELS_AT_ONCE):
         some = slice(first, first + LEVELS_AT_ONCE)
-        usd[some] += np.maximum(over[None, :] - HOURS_PER_DAY * levels[some, None], 0.0) @ prices
+        usd[some] += uncovered_usd(over[None, :], levels[some, None], prices).sum(axis=1)
     return int(levels[usd.argmin()])
 
 
 LEVELS_AT_ONCE: Final = 1024
 """Levels that are compared at a time: what limits the memory."""
+
+
+def uncovered_usd(hours: Array, committed: Array | Ints, usd_per_node_hour: Array) -> Array:
+    """Dollars on demand of each day for its node-hours that committed nodes do not cover; the shapes broadcast."""
+    return priced(np.maximum(hours - HOURS_PER_DAY * committed, 0.0), usd_per_node_hour)
 
 
 def purchases_usd(portfolio: Portfolio, purchases: Sequence[Purchase]) -> float:

@@ -8,6 +8,8 @@ from math import inf
 
 import numpy as np
 
+from planner.market.money import priced
+from planner.portfolio.commitments import committed_nodes, uncovered_usd
 from planner.portfolio.instance import Array, Ints, Portfolio
 from planner.portfolio.schedule import Run, Schedule
 from planner.portfolio.tables import JobTable, PhaseTable
@@ -39,7 +41,7 @@ class Usage:
 
     def on_demand_usd(self) -> float:
         """Dollars of the hours that no commitment covers."""
-        return float((np.maximum(self.hours - HOURS_PER_DAY * self.committed, 0.0) * self.prices).sum())
+        return float(uncovered_usd(self.hours, self.committed, self.prices).sum())
 
     def commit(self, committed: Array) -> None:
         """Commits to other nodes."""
@@ -140,8 +142,10 @@ def _marginal(table: PhaseTable, usage: Usage, rows: Ints, first: int, last: int
     over = usage.hours[pools, first:last] - HOURS_PER_DAY * usage.committed[pools, first:last]
     prices = usage.prices[pools, first:last]
     base = np.maximum(over, 0.0)
-    whole = (np.maximum(over + (nodes * table.paid[rows])[:, None], 0.0) - base) * prices
-    ending = (np.maximum(over + (nodes * table.last[rows])[:, None], 0.0) - base) * prices
+    whole, ending = (
+        priced(np.maximum(over + (nodes * hours[rows])[:, None], 0.0) - base, prices)
+        for hours in (table.paid, table.last)
+    )
     sums = np.zeros((len(rows), last - first + 1))
     np.cumsum(whole, axis=1, out=sums[:, 1:])
     local = np.maximum(table.starts[rows, first : last + 1] - first, 0)
@@ -157,9 +161,5 @@ def usage_of(portfolio: Portfolio, tables: Sequence[JobTable], schedule: Schedul
     for table, runs in zip(tables, schedule.jobs, strict=True):
         for phase, run in zip(table.phases, runs, strict=False):
             usage.take(phase, run, 1)
-    committed = np.zeros(usage.free.shape)
-    for one in schedule.purchases:
-        term = portfolio.pools[one.pool].commitments[one.commitment]
-        committed[one.pool, term.start : term.end] += one.nodes
-    usage.commit(committed)
+    usage.commit(committed_nodes(portfolio, schedule.purchases))
     return usage
