@@ -26,7 +26,8 @@ class Reach:
 
     def on(self, nodes: npt.NDArray[np.integer[Any]]) -> Array:
         """The longest step of interest on some numbers of nodes."""
-        return np.minimum(self.step_seconds, self.node_seconds / np.maximum(nodes, 1))
+        seconds: Array = np.minimum(self.step_seconds, self.node_seconds / np.maximum(nodes, 1))
+        return seconds
 
     def holds(self, other: Reach) -> bool:
         """Whether it goes as far as another one."""
