@@ -12,7 +12,7 @@ from batches import later
 
 from planner.clock import Clock
 from planner.explore.portfolio import Stop, solve_portfolio
-from planner.explore.portfolio_negotiation import Kind, kinds_of, smallest, worth_of
+from planner.explore.portfolio_negotiation import LooseLimit, kinds_of, smallest, worth_of
 from planner.portfolio.instance import Budgets, Portfolio
 from planner.verify.portfolio_oracle import best_value_by_enumeration
 
@@ -30,7 +30,7 @@ def cramped(seed: int) -> Portfolio:
     return replace(portfolio, jobs=jobs, budgets=Budgets(Decimal(80 + 40 * (seed % 9))))
 
 
-def step_of(kind: Kind, shown: str) -> int:
+def step_of(kind: LooseLimit, shown: str) -> int:
     """How many steps a value is from the stated one."""
     return next(step for step in range(kind.most + 1) if (kind.shown(step) if step else kind.unchanged) == shown)
 

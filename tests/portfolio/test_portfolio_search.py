@@ -14,7 +14,7 @@ from planner.explore.portfolio import PortfolioAnswer, Stop, solve_portfolio
 from planner.plans.solution import Status
 from planner.portfolio.bill import bill_of
 from planner.portfolio.instance import Portfolio, PortfolioJob
-from planner.portfolio.schedule import Purchase, Run, Schedule
+from planner.portfolio.schedule import CommittedNodes, PhaseStart, Schedule
 from planner.verify.portfolio import FaultyScheduleError, check_schedule
 from planner.verify.portfolio_oracle import best_value_by_enumeration
 
@@ -68,17 +68,17 @@ def test_unused_commitments_are_a_line_of_their_own() -> None:
     """A term is paid whole; what nobody uses is nobody's."""
     portfolio = year()
     dropped = Schedule(tuple(() if job.is_optional else _first(job) for job in portfolio.jobs))
-    bill = bill_of(portfolio, replace(dropped, purchases=(Purchase(2, 0, 3),)))
+    bill = bill_of(portfolio, replace(dropped, purchases=(CommittedNodes(2, 0, 3),)))
     term = portfolio.pools[2].commitments[0]
     assert bill.by("team")["",] == round(term.usd_per_node * 3, 2)
     assert bill.used_share == (0.0,)
 
 
-def _first(job: PortfolioJob) -> tuple[Run, ...]:
+def _first(job: PortfolioJob) -> tuple[PhaseStart, ...]:
     """Runs of the first mode of each phase, one after the other from the release on."""
     runs, day = [], job.release
     for phase in job.phases:
-        runs.append(Run(0, day))
+        runs.append(PhaseStart(0, day))
         day += phase.modes[0].days
     return tuple(runs)
 
