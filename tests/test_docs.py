@@ -105,6 +105,7 @@ def test_generated_blocks_are_current() -> None:
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-4000:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if fenced(text_of(name), "pycon")])
 def test_arithmetic_adds_up(name: str) -> None:
     """Every line with `>>>` of a page gives what stands below it."""

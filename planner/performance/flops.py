@@ -10,8 +10,7 @@ its window), 0.5 as a causal kernel does it, which skips the masked half.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 import numpy as np
 
@@ -169,29 +168,3 @@ def lora_causal_attention(a: Architecture, sequence: Array) -> Array:
 def lora_full_attention(a: Architecture, sequence: Array) -> Array:
     """Model FLOP with a frozen base, attention counted whole: NeMo's LoRA rows."""
     return lora_model_flops_per_token(a, sequence, FULL)
-
-
-CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
-    {
-        rule.__name__: rule
-        for rule in (
-            causal_attention,
-            full_attention,
-            full_attention_with_full_recompute,
-            full_attention_with_selective_recompute,
-            all_parameters,
-            all_parameters_with_full_recompute,
-            layer_weights_with_full_recompute,
-            lora_causal_attention,
-            lora_full_attention,
-        )
-    }
-)
-"""Every published meaning of FLOP per token by name; a rate converts by the ratio of two of them."""
-
-
-def convert_rate(
-    rate: Array, published_as: Convention, wanted_as: Convention, a: Architecture, sequence: Array
-) -> Array:
-    """Express a FLOP rate (or utilisation) of one convention in another: the time is the same, the FLOP differ."""
-    return rate * wanted_as(a, sequence) / published_as(a, sequence)

@@ -25,7 +25,7 @@ def test_ctrl_c_is_pythons_after_a_search() -> None:
     """A search leaves Ctrl-C as it was: an exception, not the end of the process."""
     program = (
         "import signal\nfrom planner.cpsat.model import Model, SatParameters, SolverRun\n"
-        "model = Model()\nmodel.minimize(model.new_int_var(1, 9, 'x'))\nSearch(model, SatParameters()).run()\n"
+        "model = Model()\nmodel.minimize(model.new_int_var(1, 9, 'x'))\nSolverRun(model, SatParameters()).run()\n"
         "try: signal.raise_signal(signal.SIGINT)\nexcept KeyboardInterrupt: print('raised')"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603

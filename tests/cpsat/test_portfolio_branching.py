@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from batches import later
+from enumerated_schedules import best_value_by_enumeration
 
 from planner.clock import Clock
 from planner.cpsat.portfolio_bound import PortfolioBound, relaxed
@@ -14,7 +15,6 @@ from planner.cpsat.portfolio_branching import Branching
 from planner.portfolio.compile import earliest_starts
 from planner.portfolio.instance import Portfolio
 from planner.portfolio.tables import tables_of
-from planner.verify.portfolio_oracle import best_value_by_enumeration
 
 sys.path.append(str(Path(__file__).parents[1] / "portfolio"))
 from small_portfolios import tiny

@@ -1,4 +1,4 @@
-"""The best schedule of a tiny portfolio by trying everything; for tests."""
+"""The best schedule of a tiny portfolio by trying everything."""
 
 from __future__ import annotations
 
