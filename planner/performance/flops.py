@@ -10,8 +10,6 @@ its window), 0.5 as a causal kernel does it, which skips the masked half.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from planner.performance.parameters import (
@@ -121,10 +119,6 @@ def hardware_flops_per_token(
     return model + recomputed_flops_per_token(a, sequence, selective, full, attention_share)
 
 
-Convention = Callable[[Architecture, Array], Array]
-"""From architecture and sequence length to the FLOP per token that a publisher divides by time."""
-
-
 def causal_attention(a: Architecture, sequence: Array) -> Array:
     """Model FLOP, causal attention counted half: Megatron-Bridge 25.09 on, MaxText since August 2025, this program."""
     return model_flops_per_token(a, sequence, CAUSAL)
@@ -148,16 +142,6 @@ def full_attention_with_selective_recompute(a: Architecture, sequence: Array) ->
 def all_parameters(a: Architecture, sequence: Array) -> Array:
     """6·N + 12·L·a·d·s with N all parameters, the token table too: llm-foundry's MFU."""
     return 6 * total_parameters(a) + 3 * attention_flops_per_token(a, sequence, FULL)
-
-
-def all_parameters_with_full_recompute(a: Architecture, sequence: Array) -> Array:
-    """4/3 of the former: llm-foundry's HFU with activation checkpointing."""
-    return all_parameters(a, sequence) * 4 / 3
-
-
-def layer_weights_with_full_recompute(a: Architecture, sequence: Array) -> Array:
-    """8 per layer weight, neither attention scores nor logits: BLOOM's first tables (8·12·L·h²)."""
-    return 8 * layer_matrices_active(a) + 0 * sequence
 
 
 def lora_causal_attention(a: Architecture, sequence: Array) -> Array:
