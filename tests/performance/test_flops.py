@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -35,7 +37,9 @@ def tokens(count: int) -> Array:
         ("nanotron-llama-1b", 4096, f.full_attention, 9.06e9),
     ],
 )
-def test_published_flops_per_token(name: str, sequence: int, convention: f.Convention, published: float) -> None:
+def test_published_flops_per_token(
+    name: str, sequence: int, convention: Callable[[Architecture, Array], Array], published: float
+) -> None:
     """What frameworks print per token, to the digits that they print."""
     assert convention(of(name), tokens(sequence)) == pytest.approx(published, rel=0.004)
 
