@@ -52,6 +52,13 @@ def resolved(words: list[str]) -> tuple[click.Command, list[str]]:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_files_of_the_program_exist(name: str) -> None:
+    """Every file or folder below `planner/` that a page names is there."""
+    named = set(re.findall(r"\bplanner/[a-z_/]+(?:\.py)?", text_of(name)))
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_commands_exist(name: str) -> None:
     """Every command that a page shows exists, with every option that it shows."""
     for words in commands_in(text_of(name)):
