@@ -11,7 +11,7 @@ import numpy as np
 from planner.market.money import priced
 from planner.portfolio.commitments import committed_nodes, uncovered_usd
 from planner.portfolio.instance import Array, Ints, Portfolio
-from planner.portfolio.schedule import Run, Schedule
+from planner.portfolio.schedule import PhaseStart, Schedule
 from planner.portfolio.tables import JobTable, PhaseTable, at_starts, is_free
 from planner.units import HOURS_PER_DAY
 
@@ -31,7 +31,7 @@ class Usage:
     pools_committed: frozenset[int] = field(default_factory=frozenset)
     """Pools of which something is committed."""
 
-    def take(self, table: PhaseTable, run: Run, sign: int) -> None:
+    def take(self, table: PhaseTable, run: PhaseStart, sign: int) -> None:
         """Adds (1) or takes away (-1) one phase."""
         pool, nodes, days = int(table.pools[run.mode]), int(table.nodes[run.mode]), int(table.days[run.mode])
         end = run.start + days
@@ -60,7 +60,7 @@ class Insertion:
     """A place for a job and what it adds."""
 
     usd: float
-    runs: tuple[Run, ...]
+    runs: tuple[PhaseStart, ...]
 
 
 def best_insertion(
@@ -102,13 +102,13 @@ def _first_at_least(ends: Array, least: Array) -> Ints:
     return found
 
 
-def _traced(job: JobTable, by_phase: Sequence[tuple[Array, Ints]], end: int, first: int) -> tuple[Run, ...]:
+def _traced(job: JobTable, by_phase: Sequence[tuple[Array, Ints]], end: int, first: int) -> tuple[PhaseStart, ...]:
     """The runs that end on a day at the least cost."""
-    runs = list[Run]()
+    runs = list[PhaseStart]()
     for number in range(len(job.phases) - 1, -1, -1):
         mode = int(by_phase[number][0][:, end].argmin())
         start = first + end - int(job.phases[number].days[mode])
-        runs.append(Run(mode, start))
+        runs.append(PhaseStart(mode, start))
         if number:
             end = int(by_phase[number - 1][1][start - first])
     return tuple(reversed(runs))
