@@ -172,7 +172,7 @@ class GivenPortfolio(GivenFile):
 def given_file(path: str) -> GivenFile:
     """The problem or portfolio file at a path (`-`: standard input). Raises InputError."""
     content = read_given(path, MOST_BYTES)
-    document = document_of(content, path, MOST_BYTES)
+    document = document_of(content, path, most_bytes=MOST_BYTES)
     is_portfolio = str(document.data.get("schema", "")).startswith("plan-portfolio/")
     given = (GivenPortfolio if is_portfolio else Given)(document, content.decode("utf-8-sig"))
     given.parsed({})

@@ -31,6 +31,7 @@ def ran(*words: str) -> Result:
     return CliRunner().invoke(main, list(words))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "sets"),
     [("spot_heavy.yaml", ()), ("spot_heavy.yaml", ("risk.confidence=95%",)), ("startup_7b.yaml", ("objective=time",))],
@@ -54,6 +55,7 @@ def test_phases_that_may_move_are_searched_for() -> None:
     assert LimitSweep.of(document, varied(document, ["limits.deadline=60d..120d:60"])) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vary", [LIMITS, OTHERS], ids=["limits", "others"])
 def test_parts_put_together_equal_the_whole(vary: tuple[str, ...], tmp_path: Path) -> None:
     """Parts, merged in any order, are byte for byte the file of one run, which is what `--csv` prints."""
