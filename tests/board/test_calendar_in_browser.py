@@ -6,10 +6,11 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from test_board_in_browser import WebDriver, browser, control, log, pytestmark, settled, title, wait
+from test_board_in_browser import browser, control, log, pytestmark, settled, title, wait
 
 for library in ("starlette", "uvicorn", "httpx", "selenium"):
     pytest.importorskip(library, reason=f"{library} is not installed (extra board)")
+from selenium.webdriver.chrome.webdriver import WebDriver  # noqa: E402
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
