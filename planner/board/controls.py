@@ -181,6 +181,7 @@ def _control(field: Field, given: Given, sets: Sets, problem: Problem, limit_ste
         "examples": [str(one) for one in schema.get("examples", ())],
         "options": list(options_of(field, given)) if field.kind in {"choice", "several"} else [],
         "steps": list(steps),
+        "isLimit": field.key in {"limits.deadline", "limits.budget", "limits.gpus"},
     }
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from batches import few
+
 from planner.board.given import Given
 from planner.board.plan_pieces import PlanAnswerer, ShownPlan
 from planner.board.state import Scenario, State
@@ -25,7 +27,7 @@ CASES = (
 )
 
 
-@pytest.mark.parametrize(("name", "sets"), CASES, ids=str)
+@pytest.mark.parametrize(("name", "sets"), few(CASES))
 def test_the_board_answers_as_plan_solve(name: str, sets: dict[str, str]) -> None:
     """Status, cost, time and GPUs are those of `plan solve`, and all pieces of the answer are there."""
     given = Given.read(str(PROBLEMS / name))

@@ -149,7 +149,7 @@ function slide(control, one) {
   if (isMoving(control)) return;
   control.steps = one.steps;
   control.slider.max = String(one.steps.length - 1);
-  control.slider.value = String(nearest(one.steps, one.value || one.usual));
+  control.slider.value = String(nearest(one.steps, one.value || one.usual, one.isLimit));
   control.slider.setAttribute("aria-valuetext", one.value || one.usual);
   control.range.replaceChildren(el("span", { textContent: one.steps[0] }), el("span", { textContent: one.steps.at(-1) }));
 }
@@ -157,11 +157,10 @@ function slide(control, one) {
 /** Whether a slider was moved just now, so that what comes back may be older than what its user sees. */
 const isMoving = (control) => performance.now() - (control.moved ?? -Infinity) < 800;
 
-/** The step whose amount is nearest to a text in the same unit; the last one for none. */
-function nearest(steps, text) {
-  if (!text) return steps.length - 1;
-  const wanted = amount(text);
-  if (Number.isNaN(wanted)) return steps.length - 1;
+/** The step whose amount is nearest to a text in the same unit; without an amount the end at which nothing binds. */
+function nearest(steps, text, isLimit) {
+  const wanted = amount(text ?? "");
+  if (Number.isNaN(wanted)) return isLimit ? steps.length - 1 : 0;
   let best = 0;
   steps.forEach((step, index) => { if (Math.abs(amount(step) - wanted) < Math.abs(amount(steps[best]) - wanted)) best = index; });
   return best;
