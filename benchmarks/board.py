@@ -197,7 +197,9 @@ def states(count: int) -> None:
 def solved(problem: Problem) -> dict[str, Any] | None:
     """The figures of plan solve."""
     plan = Session(problem).solve().plan
-    return plan and {"cost_usd": str(plan.cost_usd), "wall_seconds": plan.wall_seconds, "gpus": plan.gpus}
+    if plan is None:
+        return None
+    return {"cost_usd": str(plan.cost_usd), "wall_seconds": plan.wall_seconds, "gpus": plan.gpus}
 
 
 COMPARED: Final = {

@@ -132,7 +132,7 @@ function several(control, one, id) {
 function fill(control, one) {
   control.reset.hidden = !one.changed;
   control.row.classList.toggle("is-changed", one.changed);
-  if (control.select) control.select.value = one.value || control.select.options[0].value;
+  if (control.select) select(control.select, one);
   if (control.boxes) {
     const chosen = new Set(one.chosen);
     for (const box of control.boxes) box.checked = chosen.has(box.value);
@@ -141,6 +141,14 @@ function fill(control, one) {
   if (control.text && !control.isTyped && !isMoving(control)) control.text.value = one.value;
   if (control.slider) slide(control, one);
   if (control.date) fillDay(control, one);
+}
+
+/** Shows a value, one that only a file can state too. */
+function select(element, { value, usual, options }) {
+  const shown = value || (options.includes(usual) ? usual : options[0]);
+  for (const extra of [...element.options].slice(options.length)) extra.remove();
+  if (!options.includes(shown)) element.append(el("option", { value: shown, textContent: shown, disabled: true }));
+  element.value = shown;
 }
 
 function slide(control, one) {
