@@ -86,6 +86,7 @@ class QuoteLimits(Record):
     highest_ratio: Positive
     lowest_ratio_elsewhere: Positive
     highest_ratio_elsewhere: Positive
+    lowest_share_of_on_demand: Positive
     flat_regions: Annotated[int, Field(ge=2)]
     local_zone: str
     old_days: Annotated[int, Field(ge=1)]
