@@ -93,8 +93,6 @@ def _unusable(quote: Quote, name: str | None, count: int, priced: Sequence[Decim
         return "how many devices it has is not known"
     if not any(priced):
         return "it costs nothing"
-    if re.search(price_sources().limits.local_zone, f"{quote.region} {quote.zone}"):
-        return "a local zone, which is not its region"
     return ""
 
 

@@ -88,7 +88,6 @@ class QuoteLimits(Record):
     highest_ratio_elsewhere: Positive
     lowest_share_of_on_demand: Positive
     flat_regions: Annotated[int, Field(ge=2)]
-    local_zone: str
     old_days: Annotated[int, Field(ge=1)]
 
 

@@ -44,9 +44,9 @@ def change_lines(found: Sequence[PriceChange]) -> Iterator[str]:
 
 def print_ages(found: Sequence[Age]) -> None:
     """A line a source, the oldest first."""
-    table = text_table("source", "rows", "oldest", "newest", "days", "", left=("source", ""))
+    table = text_table("oldest", "newest", "days", "", "rows", "source", left=("source", ""), wrap=("source",))
     for one in found:
-        table.add_row(one.source, f"{one.rows:,}", one.oldest, one.newest, f"{one.days:,}", "old" if one.is_old else "")
+        table.add_row(one.oldest, one.newest, f"{one.days:,}", "old" if one.is_old else "", f"{one.rows:,}", one.source)
     wide_console().print(table)
     rows = sum(one.rows for one in found)
     old = sum(one.rows for one in found if one.is_old)
