@@ -127,6 +127,8 @@ class Choices:
     """Layouts that a rule of the problem rules out and that would be best without it, by phase: what rules bind on."""
     more_memory: float = 0.0
     """Share of each device's memory on top, within which the spaces have layouts too."""
+    undominated: tuple[PurchaseOption, ...] = ()
+    """The purchase options that none of the same kind beats, with layouts or not."""
     unsearched: tuple[PurchaseOption, ...] = ()
     """Those whose layouts the time was too short for."""
 
@@ -296,6 +298,7 @@ def choices_of(
         spaces=spaces,
         columns=columns,
         more_memory=more_memory,
+        undominated=purchase_options,
         unsearched=tuple(one for some in unsearched for one in some),
     )
 
