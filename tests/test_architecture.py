@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -78,9 +79,15 @@ def room(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+@cache
+def parsed(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of a module."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def imports(path: Path) -> Iterator[str]:
     """Every module that a module imports, inside functions too; `from planner import x` counts as `planner.x`."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in parsed(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module == "planner":
@@ -152,9 +159,7 @@ def test_equations_neither_read_nor_write() -> None:
     """The equations import arithmetic only and call nothing that touches a file or the screen."""
     for path in EQUATIONS:
         assert {name.split(".")[0] for name in imports(path)} <= EQUATIONS_IMPORT, path.name
-        calls = [
-            node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)
-        ]
+        calls = [node.func for node in parsed(path) if isinstance(node, ast.Call)]
         names = {
             call.id if isinstance(call, ast.Name) else call.attr
             for call in calls
@@ -168,7 +173,7 @@ def test_equations_know_no_names() -> None:
     for path in EQUATIONS:
         compared = [
             node
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            for node in parsed(path)
             if isinstance(node, ast.Compare)
             and any(isinstance(part, ast.Attribute) and part.attr == "name" for part in ast.walk(node))
         ]
@@ -207,7 +212,7 @@ def test_the_package_alone_loads_nothing_heavy() -> None:
 
 def operations(path: Path, *operators: type[ast.operator]) -> Iterator[tuple[set[str], set[str]]]:
     """Every product, quotient or remainder of a module: the names on its left and on its right."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in parsed(path):
         if isinstance(node, ast.BinOp) and isinstance(node.op, operators):
             yield names_in(node.left), names_in(node.right)
 
@@ -293,7 +298,9 @@ def sources() -> list[Path]:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_every_module_says_what_it_is_for(path: Path) -> None:
     """Every module begins with a docstring."""
-    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    module = parsed(path)[0]
+    assert isinstance(module, ast.Module)
+    assert ast.get_docstring(module)
 
 
 def test_nothing_is_left_to_do() -> None:

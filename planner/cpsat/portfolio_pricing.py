@@ -11,7 +11,7 @@ import numpy.typing as npt
 from planner.cpsat.portfolio_master import Prices
 from planner.cpsat.portfolio_rows import Column, Rows
 from planner.portfolio.instance import Array, Ints
-from planner.portfolio.schedule import Run
+from planner.portfolio.schedule import PhaseStart
 from planner.portfolio.tables import TIE, PhaseTable
 from planner.units import HOURS_PER_DAY
 
@@ -172,12 +172,12 @@ class Pricing:
                 found.append(Column(job, self._runs(job, mode, int(by_mode[mode]), choices)))
         return found, usd
 
-    def _runs(self, job: int, mode: int, end: int, choices: Sequence[tuple[Ints, Ints]]) -> tuple[Run, ...]:
+    def _runs(self, job: int, mode: int, end: int, choices: Sequence[tuple[Ints, Ints]]) -> tuple[PhaseStart, ...]:
         """The runs of a column that ends in a mode on a day."""
-        phases, runs = self.tables[job].phases, list[Run]()
+        phases, runs = self.tables[job].phases, list[PhaseStart]()
         for number in range(len(phases) - 1, -1, -1):
             start = end - int(phases[number].days[mode])
-            runs.append(Run(mode, start))
+            runs.append(PhaseStart(mode, start))
             if number:
                 best, reached = choices[number - 1]
                 end = int(reached[start])

@@ -16,7 +16,7 @@ import numpy as np
 
 from planner.market.money import priced
 from planner.portfolio.instance import Array, Portfolio
-from planner.portfolio.schedule import PlacedRun, Purchase, Schedule, placed_runs
+from planner.portfolio.schedule import CommittedNodes, PlacedRun, Schedule, placed_runs
 from planner.units import HOURS_PER_DAY, round_usd
 
 UNUSED = ""
@@ -73,7 +73,7 @@ class Bill:
 def bill_of(portfolio: Portfolio, schedule: Schedule) -> Bill:
     """The bill of a schedule."""
     runs = placed_runs(portfolio, schedule)
-    lines, shares = list[Line](), dict[Purchase, float]()
+    lines, shares = list[Line](), dict[CommittedNodes, float]()
     for pool in range(len(portfolio.pools)):
         bought = [one for one in schedule.purchases if one.pool == pool]
         of_pool = [one for one in runs if one.mode.pool == pool]
@@ -107,7 +107,7 @@ def paid_hours_by_day(run: PlacedRun) -> Array:
     return found
 
 
-def _committed(portfolio: Portfolio, purchases: Iterable[Purchase]) -> tuple[Array, Array]:
+def _committed(portfolio: Portfolio, purchases: Iterable[CommittedNodes]) -> tuple[Array, Array]:
     """Committed nodes of a pool by day, and their dollars by day."""
     nodes, usd = np.zeros(portfolio.days), np.zeros(portfolio.days)
     for one in purchases:
@@ -117,7 +117,7 @@ def _committed(portfolio: Portfolio, purchases: Iterable[Purchase]) -> tuple[Arr
     return nodes, usd
 
 
-def _lines_of_pool(portfolio: Portfolio, pool: int, runs: list[PlacedRun], bought: list[Purchase]) -> list[Line]:
+def _lines_of_pool(portfolio: Portfolio, pool: int, runs: list[PlacedRun], bought: list[CommittedNodes]) -> list[Line]:
     """The lines of one pool: on demand exactly, what is paid whole shared day by day, and the rest of that unused."""
     prices, paid = portfolio.pools[pool].usd_per_node_hour, portfolio.pools[pool].paid_usd
     if not bought and not paid:
@@ -127,7 +127,7 @@ def _lines_of_pool(portfolio: Portfolio, pool: int, runs: list[PlacedRun], bough
     return lines + _unused(portfolio, pool, idle)
 
 
-def _rates(portfolio: Portfolio, pool: int, runs: list[PlacedRun], bought: list[Purchase]) -> tuple[Array, Array]:
+def _rates(portfolio: Portfolio, pool: int, runs: list[PlacedRun], bought: list[CommittedNodes]) -> tuple[Array, Array]:
     """Dollars per used node-hour by day, and dollars by day of what is paid whole and not used."""
     nodes, usd = _committed(portfolio, bought)
     used, there = _used_hours(portfolio, runs), HOURS_PER_DAY * portfolio.pools[pool].nodes.astype(np.float64)
@@ -197,7 +197,7 @@ def _used_hours(portfolio: Portfolio, runs: Iterable[PlacedRun]) -> Array:
     return used
 
 
-def _used_shares(portfolio: Portfolio, runs: list[PlacedRun], bought: list[Purchase]) -> list[float]:
+def _used_shares(portfolio: Portfolio, runs: list[PlacedRun], bought: list[CommittedNodes]) -> list[float]:
     """The share of the hours of each purchase of a pool that jobs use, all committed nodes of a day alike."""
     nodes, _ = _committed(portfolio, bought)
     used = _used_hours(portfolio, runs)

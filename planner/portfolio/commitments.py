@@ -9,16 +9,18 @@ import numpy as np
 
 from planner.market.money import priced
 from planner.portfolio.instance import Array, Commitment, Ints, Portfolio
-from planner.portfolio.schedule import Purchase
+from planner.portfolio.schedule import CommittedNodes
 from planner.units import HOURS_PER_DAY
 
 PASSES: Final = 4
 """Times that all terms are looked at."""
 
 
-def best_purchases(portfolio: Portfolio, hours: Array, known: Sequence[Purchase] = ()) -> tuple[Purchase, ...]:
+def best_purchases(
+    portfolio: Portfolio, hours: Array, known: Sequence[CommittedNodes] = ()
+) -> tuple[CommittedNodes, ...]:
     """Commitments under which given paid node-hours, of shape (pools, days), cost least, from known ones on."""
-    found = list[Purchase]()
+    found = list[CommittedNodes]()
     for number, pool in enumerate(portfolio.pools):
         if not pool.commitments:
             continue
@@ -27,7 +29,7 @@ def best_purchases(portfolio: Portfolio, hours: Array, known: Sequence[Purchase]
             if one.pool == number:
                 levels[one.commitment] = one.nodes
         levels = _best_levels(pool.commitments, hours[number], pool.prices, levels)
-        found += [Purchase(number, int(place), int(levels[place])) for place in np.flatnonzero(levels)]
+        found += [CommittedNodes(number, int(place), int(levels[place])) for place in np.flatnonzero(levels)]
     return tuple(found)
 
 
@@ -83,14 +85,14 @@ def uncovered_usd(hours: Array, committed: Array | Ints, usd_per_node_hour: Arra
     return priced(np.maximum(hours - HOURS_PER_DAY * committed, 0.0), usd_per_node_hour)
 
 
-def purchases_usd(portfolio: Portfolio, purchases: Sequence[Purchase]) -> float:
+def purchases_usd(portfolio: Portfolio, purchases: Sequence[CommittedNodes]) -> float:
     """What commitments cost in all."""
     return float(
         sum(portfolio.pools[one.pool].commitments[one.commitment].usd_per_node * one.nodes for one in purchases)
     )
 
 
-def committed_nodes(portfolio: Portfolio, purchases: Sequence[Purchase]) -> Array:
+def committed_nodes(portfolio: Portfolio, purchases: Sequence[CommittedNodes]) -> Array:
     """Committed nodes, shape (pools, days)."""
     found = np.zeros((len(portfolio.pools), portfolio.days))
     for one in purchases:

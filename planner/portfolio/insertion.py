@@ -11,7 +11,7 @@ import numpy as np
 from planner.market.money import priced
 from planner.portfolio.commitments import committed_nodes, uncovered_usd
 from planner.portfolio.instance import Array, Ints, Portfolio
-from planner.portfolio.schedule import Run, Schedule
+from planner.portfolio.schedule import PhaseStart, Schedule
 from planner.portfolio.tables import JobTable, PhaseTable
 from planner.units import HOURS_PER_DAY
 
@@ -31,7 +31,7 @@ class Usage:
     pools_committed: frozenset[int] = field(default_factory=frozenset)
     """Pools of which something is committed."""
 
-    def take(self, table: PhaseTable, run: Run, sign: int) -> None:
+    def take(self, table: PhaseTable, run: PhaseStart, sign: int) -> None:
         """Adds (1) or takes away (-1) one phase."""
         pool, nodes, days = int(table.pools[run.mode]), int(table.nodes[run.mode]), int(table.days[run.mode])
         end = run.start + days
@@ -60,7 +60,7 @@ class Insertion:
     """A place for a job and what it adds."""
 
     usd: float
-    runs: tuple[Run, ...]
+    runs: tuple[PhaseStart, ...]
 
 
 def best_insertion(
@@ -110,11 +110,11 @@ def _traced(
     job: JobTable, choices: Sequence[tuple[Ints, Ints]], best: Ints, ends: Array, end: int, first: int
 ) -> Insertion:
     """The runs that end on a day at the least cost."""
-    usd, runs = float(ends[end]), list[Run]()
+    usd, runs = float(ends[end]), list[PhaseStart]()
     for number in range(len(job.phases) - 1, -1, -1):
         mode = int(best[end])
         start = first + end - int(job.phases[number].days[mode])
-        runs.append(Run(mode, start))
+        runs.append(PhaseStart(mode, start))
         if number:
             best, reached = choices[number - 1]
             end = int(reached[start - first])

@@ -11,7 +11,7 @@ from planner.clock import Clock
 from planner.portfolio.commitments import committed_nodes
 from planner.portfolio.insertion import Insertion
 from planner.portfolio.instance import Array, Ints
-from planner.portfolio.schedule import Purchase, Run, Schedule
+from planner.portfolio.schedule import CommittedNodes, PhaseStart, Schedule
 from planner.portfolio.search import Guide, Search
 from planner.portfolio.tables import JobTable
 
@@ -32,8 +32,8 @@ def guide_of(tables: Sequence[JobTable], node_day_usd: Array, divisors: Ints) ->
 
 def rounded(
     search: Search,
-    shares: Mapping[int, Sequence[tuple[tuple[Run, ...], float]]],
-    purchases: Sequence[Purchase],
+    shares: Mapping[int, Sequence[tuple[tuple[PhaseStart, ...], float]]],
+    purchases: Sequence[CommittedNodes],
     clock: Clock,
     rounds: int,
 ) -> None:
@@ -49,7 +49,9 @@ def rounded(
         search.note()
 
 
-def _one(search: Search, shares: Mapping[int, Sequence[tuple[tuple[Run, ...], float]]], *, is_greedy: bool) -> None:
+def _one(
+    search: Search, shares: Mapping[int, Sequence[tuple[tuple[PhaseStart, ...], float]]], *, is_greedy: bool
+) -> None:
     """Places the jobs, the largest first: a column that fits, or else where the guide leads."""
     noise = 1.0 if is_greedy else search.random.uniform(0.6, 1.6, len(search.tables))
     size = search.work * noise
@@ -66,8 +68,8 @@ def _one(search: Search, shares: Mapping[int, Sequence[tuple[tuple[Run, ...], fl
 
 
 def _drawn(
-    search: Search, columns: Sequence[tuple[tuple[Run, ...], float]], *, is_greedy: bool
-) -> list[tuple[Run, ...]]:
+    search: Search, columns: Sequence[tuple[tuple[PhaseStart, ...], float]], *, is_greedy: bool
+) -> list[tuple[PhaseStart, ...]]:
     """The columns of a job in the order in which they are tried; none when it is to be dropped."""
     left = 1.0 - sum(share for _, share in columns)
     if left > (0.5 if is_greedy else float(search.random.random())):
@@ -77,7 +79,7 @@ def _drawn(
     return [columns[place][0] for place in np.argsort(-keys)]
 
 
-def fits(search: Search, job: int, runs: Sequence[Run]) -> bool:
+def fits(search: Search, job: int, runs: Sequence[PhaseStart]) -> bool:
     """Whether a job can run so beside all others, in the order that jobs wait for each other."""
     first, last = search.window(job)
     table = search.tables[job]

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from planner.errors import InputError
-from planner.problem.calendar import Schedule
+from planner.problem.calendar import ScheduleDates
 from planner.problem.document import dotted, read_document
 from planner.problem.json_schema import described
 from planner.problem.objective import (
@@ -285,7 +285,7 @@ class Problem(SchemaFile):
     training: ProblemTraining
     calibration: CalibrationFile | None = None
     """A file that `plan learn` or `plan calibrate` wrote, such as `ours.toml`; default: the catalog's calibration."""
-    schedule: Schedule | None = None
+    schedule: ScheduleDates | None = None
     """When the job can begin and must have ended, in days of the calendar; default: times without dates."""
     market: Market = Market()
     limits: Limits = Limits()
