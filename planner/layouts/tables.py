@@ -33,10 +33,6 @@ class Reach:
         """Whether it goes as far as another one."""
         return self.step_seconds >= other.step_seconds and self.node_seconds >= other.node_seconds
 
-    def times(self, factor: float) -> Reach:
-        """So many times further."""
-        return Reach(factor * self.step_seconds, factor * self.node_seconds)
-
 
 EVERYTHING: Final = Reach()
 """Layouts are of interest however long their steps."""

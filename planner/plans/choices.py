@@ -371,8 +371,12 @@ def asked_of(
     """What is asked of the layouts of one phase on one machine."""
     machine = purchase_options[0].placement.machine
     loses_replicas = any(one.spot_policy.loses_replicas for one in purchase_options)
-    most = most_nodes(problem, purchase_options, machine)
-    return Asked(machine, most, loses_replicas, more_memory, Reach(longest_step(problem, phase)))
+    most, longest = most_nodes(problem, purchase_options, machine), longest_step(problem, phase)
+    return Asked(machine, most, loses_replicas, more_memory, Reach(longest), Reach(LATER * longest))
+
+
+LATER: Final = 2.0
+"""Times the step time that keeps the deadline up to which layouts are found: the next question may have a later one."""
 
 
 def _evaluate(
