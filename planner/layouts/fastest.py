@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from math import inf
 from typing import Final
 
@@ -17,10 +18,10 @@ from planner.catalog.capacity import slices_of
 from planner.layouts.branch_and_bound import Held, Race, Runner
 from planner.layouts.caching import Kept, numbers
 from planner.layouts.disk_cache import digest_of, store, stored
-from planner.layouts.evaluator import evaluators
+from planner.layouts.evaluator import evaluators, least_device_seconds
 from planner.layouts.layout_space import LayoutSpace, valid_rows
 from planner.layouts.rows import Index, Ints, LayoutRows, places
-from planner.layouts.tables import EVERYTHING, TIME, BestLayouts, Reach, read_tables, write_tables
+from planner.layouts.tables import EVERYTHING, TIME, BestLayouts, Reach, nothing, read_tables, write_tables
 from planner.layouts.wall_time import replicas_left
 from planner.layouts.workload import PhaseWork, Workload
 from planner.market.placements import Machine
@@ -28,6 +29,7 @@ from planner.market.slices import is_sold
 from planner.market.spot import kept_of_gang
 from planner.performance.symbols import Array
 from planner.problem.layout_rules import lies_in_fabric
+from planner.tolerances import SUM_ORDER
 
 
 def rows_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> LayoutRows:
@@ -109,6 +111,12 @@ class Asked:
     beside: BestLayouts | None = None
     """Layouts that fit: with more memory, only those that are faster are of interest."""
 
+    @property
+    def most_device_seconds(self) -> float:
+        """Device-seconds of a step beyond which no layout is looked for."""
+        per_node, further = self.machine.per_node, self.further
+        return per_node * min(further.step_seconds * self.max_nodes, further.node_seconds) * (1 + SUM_ORDER)
+
 
 KEPT: Final = 1024
 """Tables of fastest layouts that are kept: of one phase on one machine, up to some 100 kB each."""
@@ -178,23 +186,38 @@ AT_A_TIME: Final = 64
 
 
 def _tables(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Sequence[Asked]) -> Iterator[BestLayouts]:
-    """The fastest layouts on several machines; as many are evaluated together as memory is meant for."""
+    """The fastest layouts on several machines; none where any takes too many device-seconds, which is quickly told."""
     known: dict[Hashable, Held] = {}
     for begin in range(0, len(asked), AT_A_TIME):
-        some, families = list[Runner](), 0
-        together = asked[begin : begin + AT_A_TIME]
-        subjects = evaluators(workload, phase, [one.machine for one in together], space.degrees.recompute, space.grid)
-        for one, subject in zip(together, subjects, strict=True):
-            machine = one.machine
-            nodes = (slices_of(machine.accelerator.name), machine.per_node, machine.domain, one.max_nodes)
-            key = (nodes, machine.memory_bytes, one.loses_replicas, one.more_memory)
-            held = known.get(key) or known.setdefault(key, _held(space, one))
-            if families + len(held.keys) > TOGETHER:
-                yield from _tables_together(space, some)
-                some, families = [], 0
-            some.append(Runner(subject, held, one.further, _to_beat(space, one, held)))
-            families += len(held.keys)
-        yield from _tables_together(space, some)
+        some = asked[begin : begin + AT_A_TIME]
+        least = least_device_seconds(
+            workload, phase, [one.machine for one in some], space.degrees.recompute, space.grid
+        )
+        fast = [seconds <= one.most_device_seconds for one, seconds in zip(some, least, strict=True)]
+        found = _raced(workload, phase, space, list(compress(some, fast)), known)
+        yield from (next(found) if is_fast else nothing(one.further) for one, is_fast in zip(some, fast, strict=True))
+
+
+def _raced(
+    workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Sequence[Asked], known: dict[Hashable, Held]
+) -> Iterator[BestLayouts]:
+    """The fastest layouts on some machines; as many are evaluated together as memory is meant for.
+
+    `known`: the families that some machines can hold.
+    """
+    subjects = evaluators(workload, phase, [one.machine for one in asked], space.degrees.recompute, space.grid)
+    some, families = list[Runner](), 0
+    for one, subject in zip(asked, subjects, strict=True):
+        machine = one.machine
+        nodes = (slices_of(machine.accelerator.name), machine.per_node, machine.domain, one.max_nodes)
+        key = (nodes, machine.memory_bytes, one.loses_replicas, one.more_memory)
+        held = known.get(key) or known.setdefault(key, _held(space, one))
+        if families + len(held.keys) > TOGETHER:
+            yield from _raced_together(space, some)
+            some, families = [], 0
+        some.append(Runner(subject, held, one.further, _to_beat(space, one, held)))
+        families += len(held.keys)
+    yield from _raced_together(space, some)
 
 
 def _held(space: LayoutSpace, asked: Asked) -> Held:
@@ -233,7 +256,7 @@ def _to_beat(space: LayoutSpace, asked: Asked, held: Held) -> Array:
     return seconds[held.keys]
 
 
-def _tables_together(space: LayoutSpace, runners: Sequence[Runner]) -> Iterator[BestLayouts]:
+def _raced_together(space: LayoutSpace, runners: Sequence[Runner]) -> Iterator[BestLayouts]:
     """The fastest layouts on some machines, one after the other."""
     machine, place, time = Race(space, runners).winners()
     rows = space.rows.take(place)

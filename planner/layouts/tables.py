@@ -84,6 +84,14 @@ class BestLayouts:
 TIME: Final = tuple(part.name for part in fields(StepTime))
 ROWS: Final = tuple(column.name for column in fields(LayoutRows))
 
+
+def nothing(reach: Reach) -> BestLayouts:
+    """No layouts within a reach."""
+    none = np.empty(0)
+    rows = {name: np.empty(0, dtype=np.int32) for name in ROWS} | {"needed_bytes": none}
+    return BestLayouts(LayoutRows(**rows), np.empty(0, dtype=np.int64), none, dict.fromkeys(TIME, none), reach)
+
+
 MOST: Final = 512
 """Tables of one space that are kept on disk."""
 
