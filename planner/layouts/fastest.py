@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -237,7 +237,7 @@ def _held(space: LayoutSpace, asked: Asked) -> Held:
     return Held(held, keys, families.least_plain_bytes[held] <= most, least, most)
 
 
-def _groups(space: LayoutSpace, nodes: Index, data: Ints, *, by_share: bool) -> Index:
+def _groups(space: LayoutSpace, nodes: npt.NDArray[np.integer[Any]], data: Ints, *, by_share: bool) -> Index:
     """Numbers of what the rest of the model tells layouts apart by; shape (layouts,)."""
     if not by_share:
         return nodes.astype(np.int64)

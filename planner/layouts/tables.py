@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.layouts import disk_cache
-from planner.layouts.rows import Index, LayoutRows
+from planner.layouts.rows import COLUMNS, Index, LayoutRows
 from planner.performance.step import StepTime
 from planner.performance.symbols import Array
 
@@ -88,8 +88,8 @@ ROWS: Final = tuple(column.name for column in fields(LayoutRows))
 def nothing(reach: Reach) -> BestLayouts:
     """No layouts within a reach."""
     none = np.empty(0)
-    rows = {name: np.empty(0, dtype=np.int32) for name in ROWS} | {"needed_bytes": none}
-    return BestLayouts(LayoutRows(**rows), np.empty(0, dtype=np.int64), none, dict.fromkeys(TIME, none), reach)
+    rows = LayoutRows(**dict.fromkeys(COLUMNS, np.empty(0, dtype=np.int32)), needed_bytes=none)
+    return BestLayouts(rows, np.empty(0, dtype=np.int64), none, dict.fromkeys(TIME, none), reach)
 
 
 MOST: Final = 512
