@@ -99,13 +99,20 @@ class Mode:
     pool: int
     nodes: int
     hours: float
-    """Wall time."""
+    """Wall time for which it blocks its nodes: what is expected, or what is kept with `risk.confidence`."""
     paid_hours: float
     """Hours of each node that are paid: fewer where spot nodes are away for some of the time."""
     spread_hours: float = 0.0
     """Standard deviation of the wall time when nodes fail and spot nodes go, the estimate being right."""
+    reserve_hours: float = 0.0
+    """How much of the wall time is kept in reserve, beyond what is expected."""
     layout: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False)
     """How the job is laid out, when that is known."""
+
+    @property
+    def expected_hours(self) -> float:
+        """Expected wall time."""
+        return self.hours - self.reserve_hours
 
     @cached_property
     def days(self) -> int:
