@@ -100,11 +100,12 @@ def _dropped(portfolio: Portfolio, schedule: Schedule) -> Decimal:
 
 
 def paid_hours_by_day(run: PlacedRun) -> Array:
-    """Paid hours of one node on each day of a phase: whole days first, in proportion to the wall time."""
-    days = run.mode.days
-    wall = np.full(days, float(HOURS_PER_DAY))
-    wall[-1] = run.mode.hours - HOURS_PER_DAY * (days - 1)
-    found: Array = wall * (run.mode.paid_hours / run.mode.hours)
+    """Paid hours of one node on each day of a phase: whole days, the rest, and none on the days kept in reserve."""
+    mode, last = run.mode, run.mode.paid_days - 1
+    wall = np.zeros(mode.days)
+    wall[:last] = HOURS_PER_DAY
+    wall[last] = mode.expected_hours - HOURS_PER_DAY * last
+    found: Array = wall * (mode.paid_hours / mode.expected_hours)
     return found
 
 
