@@ -246,7 +246,7 @@ def test_lines_without_a_mark_between_them_are_one_list() -> None:
     """Arguments that were pasted over several lines belong together; a batch that ramps up is told."""
     reading = read_launch_file(ARGUMENTS, "launch")
     written, assumed = run_text(reading, "launch", {"cluster.accelerator": "H100-80GB-SXM5", "cluster.gpus": "64"}, ())
-    run = parse_document(written, "run", Path()).data
+    run: dict[str, Any] = dict(parse_document(written, "run", Path()).data)
     assert run["model"] == "llama3-70b"
     assert (run["training"]["global_batch"], run["layout"]["tensor"]) == (1024, 4)
     assert any("full batch" in line for line in assumed)
