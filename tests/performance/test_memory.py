@@ -327,3 +327,11 @@ def test_separate_kernels_keep_copies_that_recompute_drops() -> None:
     assert float(eager.evaluate().memory.activations - fused.evaluate().memory.activations) == tokens_kept
     again, lean = (float(one.evaluate(recompute_selective=1.0).memory.activations) for one in (eager, fused))
     assert again == lean
+
+
+def test_selective_recompute_keeps_what_experts_were_sent() -> None:
+    """Of a mixture the stack's share of all but the k copies that the exchange delivered, which it does not repeat."""
+    setting = toy.toy(toy.mixture())
+    copies = 2048 * 4 * 2 * 1024
+    computed = kept(setting) - copies
+    assert kept(setting, recompute_selective=1.0) == pytest.approx(copies + 0.5 * computed)
