@@ -71,7 +71,7 @@ def expert_seconds(
 
 
 def domains_reached(arch: Architecture, domains: Array) -> Array:
-    """Scale-up domains that hold a token's experts, of `domains` over which the experts are spread: R·(1 − (1 − 1/R)^k).
+    """Scale-up domains that hold any of a token's experts, which are spread over so many: R·(1 − (1 − 1/R)^k).
 
     R are all of them, or those of the groups that a token's experts come from, which node-limited routing restricts.
     Source: DeepSeek-AI 2024, arXiv 2412.19437, section 2.1.2.

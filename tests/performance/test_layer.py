@@ -328,7 +328,7 @@ def test_deduplicated_tokens_cross_once_per_domain(domains: int, top_k: int) -> 
 
 @pytest.mark.parametrize(("devices", "top_k"), [(2, 1), (2, 4), (4, 3), (4, 4)])
 def test_deduplicated_tokens_reach_a_device_once(devices: int, top_k: int) -> None:
-    """Inside a domain the closed form is the mean number of other devices over all ways to choose k experts' devices."""
+    """Inside a domain the closed form is the mean number of other devices over all ways to choose k of them."""
     choices = list(product(range(devices), repeat=top_k))
     reached = np.mean([len(set(choice) - {0}) for choice in choices])
     once = expert_seconds(

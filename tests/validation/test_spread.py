@@ -54,7 +54,7 @@ def test_weighted_quantiles() -> None:
 
 
 def test_the_spread_is_that_of_the_errors() -> None:
-    """It is what holds 80 % of them, and the factor for errors that were seen; a kind without runs takes that of all."""
+    """It is what holds 80 % of them, times the factor for what was seen; a kind without runs takes that of all."""
     data = runs()
     found = spread_of(data, [errors_of(data)], (0.0, 0.0))
     assert found.dense == pytest.approx(SEEN * DEVIATION, rel=0.15)
