@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from planner.catalog.files import csv_records
 from planner.catalog.records import Count, Offer, SourcedRecord, UsdPerHour
+
+ANY_REGION: Final = "any"
+"""The region of an offer whose source names none, or whose price holds in every one."""
 
 
 class SpotHistory(SourcedRecord):
@@ -52,11 +55,6 @@ def suspect(offers: Iterable[Offer]) -> tuple[Offer, ...]:
     return tuple(offer for offer in offers if offer.suspect)
 
 
-def for_several_nodes(offers: Iterable[Offer]) -> tuple[Offer, ...]:
-    """The offers with a fabric between nodes; the others carry one-node jobs only."""
-    return tuple(offer for offer in offers if offer.network_gbit_s > 0)
-
-
 def usd_per_accelerator_hour(offer: Offer) -> Decimal | None:
     """The price by which offers are compared: the on-demand price per device, else the lowest other one."""
     others = (
@@ -67,9 +65,3 @@ def usd_per_accelerator_hour(offer: Offer) -> Decimal | None:
     )
     price = offer.on_demand_usd_per_hour or min((other for other in others if other), default=None)
     return price / offer.accelerators if price else None
-
-
-def spot_history(offer: Offer, histories: Iterable[SpotHistory]) -> SpotHistory | None:
-    """The record of an offer's spot price, or None when nobody kept one."""
-    place = (offer.cloud, offer.region, offer.instance_type)
-    return next((one for one in histories if (one.cloud, one.region, one.instance_type) == place), None)

@@ -21,7 +21,7 @@ from planner.cpsat.model import (
     Model,
 )
 from planner.portfolio.instance import Array, Ints, Portfolio
-from planner.portfolio.schedule import Run, Schedule
+from planner.portfolio.schedule import PhaseStart, Schedule
 from planner.portfolio.tables import JobTable, PhaseTable
 from planner.units import HOURS_PER_DAY
 
@@ -45,7 +45,7 @@ class _Task:
     """One per mode that can run."""
     usable: list[int]
     """The mode of each literal."""
-    hinted: Run | None
+    hinted: PhaseStart | None
 
 
 @dataclass
@@ -110,7 +110,7 @@ class IntervalModel:
             rule.only_enforce_if(kept)
         self.terms_of_cost.append(usd * late)
 
-    def _task(self, number: int, index: int, kept: IntVar | None, run: Run | None) -> _Task:
+    def _task(self, number: int, index: int, kept: IntVar | None, run: PhaseStart | None) -> _Task:
         """A phase: its start and end, one literal per mode, and what it costs."""
         job, table, phase = self.portfolio.jobs[number], self.tables[number], self.tables[number].phases[index]
         name = f"{job.name} {index}"
@@ -149,7 +149,9 @@ class IntervalModel:
             above = np.floor(usd / self.unit) - least
             if np.nanmax(above) >= 1:
                 extra = self._extra(task, name) if extra is None else extra
-                self._lines(task, literal, extra, above, first, self._cuts(pool, days, first))
+                self._lines(
+                    task, literal, extra, above, first, self._cuts(pool, int(task.table.paid_days[mode]), first)
+                )
 
     def _extra(self, task: _Task, name: str) -> IntVar:
         """What the start adds to the least cost of the mode."""
@@ -300,9 +302,9 @@ class _Commitments:
         literals, modes = [one for one, _ in chosen], [mode for _, mode in chosen]
         table, known = task.table, _known_hours(task, self.pool, self.of.portfolio.days)
         per_day = [ceil(float(TENTHS * table.nodes[mode] * table.paid[mode])) for mode in modes]
+        of_node = table.paid * (table.paid_days - 1) + table.last
         whole = [
-            floor(float(TENTHS * table.nodes[mode] * (table.paid[mode] * (table.days[mode] - 1) + table.last[mode])))
-            - self._rounded(int(table.days[mode]))
+            floor(float(TENTHS * table.nodes[mode] * of_node[mode])) - self._rounded(int(table.days[mode]))
             for mode in modes
         ]
         found = []
@@ -339,7 +341,7 @@ def _known_hours(task: _Task, pool: int, days: int) -> Array:
     found = np.zeros(days)
     run, table = task.hinted, task.table
     if run is not None and int(table.pools[run.mode]) == pool:
-        end = run.start + int(table.days[run.mode])
+        end = run.start + int(table.paid_days[run.mode])
         found[run.start : end] = float(table.nodes[run.mode] * table.paid[run.mode])
         found[end - 1] = float(table.nodes[run.mode] * table.last[run.mode])
     return found

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from math import inf, isfinite, sqrt
 from typing import Final
 
 from planner.clock import Clock
-from planner.cpsat.portfolio_bound import Begin, Relaxation, columns_of, is_impossible, relaxed
+from planner.cpsat.portfolio_bound import Begin, PortfolioBound, is_impossible, relaxed
 from planner.cpsat.portfolio_branching import Branching
 from planner.cpsat.portfolio_interval_search import search_intervals
 from planner.cpsat.portfolio_intervals import IntervalModel
-from planner.cpsat.portfolio_rows import terms_of
 from planner.performance.predictive import NORMAL_80
 from planner.plans.solution import Status
 from planner.portfolio.bill import Bill, bill_of
 from planner.portfolio.carry import carry
 from planner.portfolio.compile import earliest_starts
-from planner.portfolio.instance import Portfolio
+from planner.portfolio.instance import Portfolio, terms_of
 from planner.portfolio.rounding import ROUNDS, guide_of, rounded
-from planner.portfolio.schedule import Purchase, Run, Schedule
+from planner.portfolio.schedule import CommittedNodes, PhaseStart, Schedule
 from planner.portfolio.search import Search
 from planner.portfolio.tables import JobTable, tables_of
+from planner.simulate.portfolio import SHARED
 from planner.verify.portfolio import check_schedule
 
 Progress = Callable[[str], None]
@@ -66,7 +67,7 @@ class PortfolioAnswer:
     first_seconds: float | None
     """After which the first schedule was known."""
     clock: Clock = field(default_factory=Clock, repr=False, compare=False)
-    relaxation: Relaxation | None = field(default=None, repr=False, compare=False)
+    relaxation: PortfolioBound | None = field(default=None, repr=False, compare=False)
 
     @property
     def value(self) -> Decimal | None:
@@ -89,9 +90,9 @@ class PortfolioAnswer:
 
     @property
     def estimate_error(self) -> float | None:
-        """How far off the money can be because times are estimates: half of the 80 % range, jobs apart.
+        """How far off the money can be because times are estimates: half of the 80 % range.
 
-        None when all times are stated.
+        Errors are in part alike for all jobs, as in `planner.simulate.portfolio`. None when all times are stated.
         """
         if self.bill is None or not self.bill.money_usd:
             return None
@@ -100,7 +101,8 @@ class PortfolioAnswer:
             float(costs.get((number,), Decimal(0))) * job.log_deviation
             for number, job in enumerate(self.portfolio.jobs)
         ]
-        whole = NORMAL_80 * sqrt(sum(one**2 for one in parts)) / float(self.bill.money_usd)
+        variance = SHARED * sum(parts) ** 2 + (1 - SHARED) * sum(one**2 for one in parts)
+        whole = NORMAL_80 * sqrt(variance) / float(self.bill.money_usd)
         return whole if whole > 0 else None
 
 
@@ -126,14 +128,22 @@ def solve_portfolio(
     hold, which would be a bug.
     """
     work = _Answering(portfolio, stop, progress)
-    work.first(begin)
-    work.bound()
-    work.rounded()
-    work.better()
-    work.intervals(QUICK_WORK)
-    work.branched()
-    work.intervals(WORK)
+    for stage in work.stages(begin):
+        stage()
     return work.answer()
+
+
+def each_answer(
+    portfolio: Portfolio, stop: Stop, *, begin: PortfolioAnswer | None = None, progress: Progress | None = None
+) -> Iterator[PortfolioAnswer]:
+    """What is known after each stage of `solve_portfolio`, from the first schedule on. Raises as it does."""
+    work = _Answering(portfolio, stop, progress)
+    for stage in work.stages(begin):
+        stage()
+        if work.has_schedule:
+            yield work.answer()
+    if not work.has_schedule:
+        yield work.answer()
 
 
 class _Answering:
@@ -145,11 +155,28 @@ class _Answering:
         self.progress = progress or (lambda _: None)
         self.tables: list[JobTable] = tables_of(portfolio, earliest_starts(portfolio))
         self.search = Search(portfolio, self.tables)
-        self.relaxation: Relaxation | None = None
+        self.relaxation: PortfolioBound | None = None
         self.first_seconds: float | None = None
         self.lower = 0.0
         self.is_proven_empty = False
         self.paid_usd = portfolio.weights.money * sum(float(one.paid_usd) for one in portfolio.pools)
+
+    def stages(self, begin: PortfolioAnswer | None) -> tuple[Callable[[], None], ...]:
+        """What is done one after another."""
+        return (
+            partial(self.first, begin),
+            self.bound,
+            self.rounded,
+            self.better,
+            partial(self.intervals, QUICK_WORK),
+            self.branched,
+            partial(self.intervals, WORK),
+        )
+
+    @property
+    def has_schedule(self) -> bool:
+        """Whether a whole schedule is known."""
+        return self.search.best is not None and self.search.best.is_complete
 
     def first(self, begin: PortfolioAnswer | None) -> None:
         """A schedule by due date, and the one that is known."""
@@ -167,7 +194,7 @@ class _Answering:
 
     def bound(self) -> None:
         """The relaxation, started from what is known."""
-        begin = Begin(columns_of(self.search.best.schedule)) if self.search.best else None
+        begin = Begin.at(self.search.best.schedule) if self.search.best else None
         self.relaxation = relaxed(
             self.portfolio, self.tables, self.stop.clock, begin=begin, missing_usd=self._missing_usd()
         )
@@ -193,9 +220,9 @@ class _Answering:
         self._round(found, ROUNDS)
         self._tell()
 
-    def _round(self, found: Relaxation, rounds: int) -> None:
+    def _round(self, found: PortfolioBound, rounds: int) -> None:
         """Makes schedules from a relaxation."""
-        shares: Mapping[int, list[tuple[tuple[Run, ...], float]]] = defaultdict(list)
+        shares: Mapping[int, list[tuple[tuple[PhaseStart, ...], float]]] = defaultdict(list)
         for column, share in found.columns:
             shares[column.job].append((column.runs, share))
         purchases = whole_purchases(self.portfolio, found.levels)
@@ -228,7 +255,7 @@ class _Answering:
         """The bound with which the best schedule is close enough."""
         return self.search.best.value * (1 - ALMOST * self.stop.gap) if self.search.best else inf
 
-    def _near(self, found: Relaxation) -> None:
+    def _near(self, found: PortfolioBound) -> None:
         """Looks for a schedule near the relaxation of a part."""
         self._round(found, ROUNDED_IN_PART)
         self.search.improve(self.stop.clock, enough=self.enough, patience=PATIENCE_IN_PART)
@@ -308,7 +335,7 @@ class _Answering:
         return Status.OPTIMAL if gap_of(float(bill.value), lower) <= DEFAULT_GAP else Status.FEASIBLE
 
 
-def whole_purchases(portfolio: Portfolio, levels: Sequence[float]) -> tuple[Purchase, ...]:
+def whole_purchases(portfolio: Portfolio, levels: Sequence[float]) -> tuple[CommittedNodes, ...]:
     """Commitments of a relaxation in whole nodes, or in the sizes that are sold."""
     found = []
     for term, nodes in zip(terms_of(portfolio), levels, strict=True):
@@ -316,5 +343,5 @@ def whole_purchases(portfolio: Portfolio, levels: Sequence[float]) -> tuple[Purc
         if term.of.is_block:
             whole = max((size for size in term.of.sizes if size <= whole), default=0)
         if whole:
-            found.append(Purchase(term.pool, term.place, whole))
+            found.append(CommittedNodes(term.pool, term.place, whole))
     return tuple(found)

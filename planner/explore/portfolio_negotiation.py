@@ -44,35 +44,29 @@ class Change:
 
 def asked(portfolio: Portfolio, clock: Clock, begin: PortfolioAnswer | None) -> PortfolioAnswer:
     """The answer to a changed portfolio within a short time."""
-    left = clock.seconds_left
-    seconds = QUICK_SECONDS if left is None else min(QUICK_SECONDS, left)
-    return solve_portfolio(portfolio, Stop(Clock.of(seconds)), begin=begin)
+    return solve_portfolio(portfolio, Stop(clock.part(QUICK_SECONDS)), begin=begin)
 
 
-def worth_of(found: PortfolioAnswer, clock: Clock) -> list[dict[str, Any]]:
-    """What a tenth more of each pool, or a little more of each budget, saves: at least and at most."""
+def worth_of(found: PortfolioAnswer, clock: Clock) -> Iterator[dict[str, Any]]:
+    """What one node more of each pool, or a little more of each budget, saves: at least and at most."""
     if found.value is None or len(found.portfolio.jobs) > MOST_JOBS:
-        return []
-    rows = []
+        return
     for change in _loosened(found.portfolio):
         if clock.is_over:
-            break
+            return
         after = asked(change.portfolio, clock, found)
         if after.value is None:
             continue
         least, most = found.value - after.value, max(Decimal(0), found.value - Decimal(repr(after.bound)))
         least = max(least, Decimal(0))
         least, most = (one if one >= LEAST_WORTH else Decimal(0) for one in (least, most))
-        rows.append(
-            {
-                "limit": change.limit,
-                "change": change.change,
-                "saves_usd": [usd_text(least), usd_text(max(least, most))],
-                "verdict": "nothing" if not most else "told" if least else "not told apart",
-                "set": [change.set],
-            }
-        )
-    return rows
+        yield {
+            "limit": change.limit,
+            "change": change.change,
+            "saves_usd": [usd_text(least), usd_text(max(least, most))],
+            "verdict": "nothing" if not most else "told" if least else "not told apart",
+            "set": [change.set],
+        }
 
 
 CENT: Final = Decimal("0.01")
@@ -121,19 +115,17 @@ def _with_pool(portfolio: Portfolio, number: int, pool: Pool) -> Portfolio:
     return replace(portfolio, pools=tuple(pools))
 
 
-def relaxations_of(found: PortfolioAnswer, clock: Clock) -> list[dict[str, Any]]:
+def relaxations_of(found: PortfolioAnswer, clock: Clock) -> Iterator[dict[str, Any]]:
     """The smallest change of each limit, alone, with which a schedule is found, and up to where none is possible."""
-    rows = []
     for kind in kinds_of(found.portfolio):
         if clock.is_over:
-            break
+            return
         if row := smallest(kind, clock):
-            rows.append(row)
-    return rows
+            yield row
 
 
 @dataclass(frozen=True)
-class Kind:
+class LooseLimit:
     """A limit that can be loosened by whole steps."""
 
     limit: str
@@ -144,12 +136,12 @@ class Kind:
     """The value after so many steps, as the file would say it."""
 
 
-def kinds_of(portfolio: Portfolio) -> Iterator[Kind]:
+def kinds_of(portfolio: Portfolio) -> Iterator[LooseLimit]:
     """Every limit that can be loosened."""
     yield from (*_deadlines(portfolio), *_budgets(portfolio), *_pools(portfolio))
 
 
-def smallest(kind: Kind, clock: Clock) -> dict[str, Any] | None:
+def smallest(kind: LooseLimit, clock: Clock) -> dict[str, Any] | None:
     """The fewest steps that give a schedule, found by halving; None when none does."""
     impossible, step = 0, 1
     while not _has_schedule(kind, step, clock):
@@ -180,17 +172,15 @@ def smallest(kind: Kind, clock: Clock) -> dict[str, Any] | None:
     }
 
 
-def _has_schedule(kind: Kind, step: int, clock: Clock) -> bool:
-    left = clock.seconds_left
-    seconds = QUICK_SECONDS if left is None else min(QUICK_SECONDS, left)
-    return solve_portfolio(kind.at(step), Stop(Clock.of(seconds), gap=1.0)).schedule is not None
+def _has_schedule(kind: LooseLimit, step: int, clock: Clock) -> bool:
+    return solve_portfolio(kind.at(step), Stop(clock.part(QUICK_SECONDS), gap=1.0)).schedule is not None
 
 
 def _is_impossible(portfolio: Portfolio, clock: Clock) -> bool:
     return is_impossible(portfolio, tables_of(portfolio, earliest_starts(portfolio)), clock)
 
 
-def _deadlines(portfolio: Portfolio) -> Iterator[Kind]:
+def _deadlines(portfolio: Portfolio) -> Iterator[LooseLimit]:
     """Hard deadlines of jobs that must be kept, a day at a time."""
     for number, job in enumerate(portfolio.jobs):
         if job.is_optional or job.late_usd_per_day is not None or job.deadline >= portfolio.days - 1:
@@ -205,10 +195,10 @@ def _deadlines(portfolio: Portfolio) -> Iterator[Kind]:
             return str(portfolio.date(deadline + step))
 
         most = portfolio.days - 1 - job.deadline
-        yield Kind(f"jobs[{job.name}].deadline", str(portfolio.date(job.deadline)), most, at, shown)
+        yield LooseLimit(f"jobs[{job.name}].deadline", str(portfolio.date(job.deadline)), most, at, shown)
 
 
-def _budgets(portfolio: Portfolio) -> Iterator[Kind]:
+def _budgets(portfolio: Portfolio) -> Iterator[LooseLimit]:
     """Every budget, in hundredths of it."""
     for key, usd, with_usd in _budget_keys(portfolio):
 
@@ -218,14 +208,14 @@ def _budgets(portfolio: Portfolio) -> Iterator[Kind]:
         def shown(step: int, usd: Decimal = usd) -> str:
             return f"${usd * (100 + step) / 100:.2f}"
 
-        yield Kind(key, format_money(usd), MOST_PERCENT, at, shown)
+        yield LooseLimit(key, format_money(usd), MOST_PERCENT, at, shown)
 
 
 MOST_PERCENT: Final = 900
 """Per cent by which a budget is raised at most."""
 
 
-def _pools(portfolio: Portfolio) -> Iterator[Kind]:
+def _pools(portfolio: Portfolio) -> Iterator[LooseLimit]:
     """Nodes of each pool, one at a time, up to twice as many."""
     for number, pool in enumerate(portfolio.pools):
         nodes = int(pool.nodes.max(initial=0))
@@ -238,7 +228,7 @@ def _pools(portfolio: Portfolio) -> Iterator[Kind]:
         def shown(step: int, nodes: int = nodes) -> str:
             return str(nodes + step)
 
-        yield Kind(f"pools[{pool.name}].nodes", str(nodes), max(1, nodes), at, shown)
+        yield LooseLimit(f"pools[{pool.name}].nodes", str(nodes), max(1, nodes), at, shown)
 
 
 @dataclass(frozen=True)

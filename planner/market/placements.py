@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
+from operator import is_
 from typing import Final
 
 from planner.catalog.accelerators import accelerator_from, load_accelerators
 from planner.catalog.capacity import slices_of
-from planner.catalog.offers import SpotHistory, load_offers, load_spot_history, usable
+from planner.catalog.offers import SpotHistory, load_spot_history, usable
 from planner.catalog.precisions import find_precision
 from planner.catalog.records import Accelerator, Offer
 from planner.catalog.software import Support, load_support
 from planner.errors import InputError, Issue, did_you_mean
 from planner.market.calendar import Reservation, Timeline, own_reservations, timeline_of
 from planner.market.capacity import Basis, Capacities
-from planner.market.filters import check_regions, is_asked_for, named
+from planner.market.filters import check_regions, is_asked_for, named, offers_of
 from planner.market.places import OWN, by_place, most_exact, place_title
+from planner.market.quotas import quotas_of, within_quotas
 from planner.market.spot import SpotFigures, spot_figures, spot_price
-from planner.prices.book import USER, offers_with, user_book
 from planner.problem.own_offer import OwnOffer
 from planner.problem.problem import Problem
 from planner.problem.quantities import UNLIMITED
@@ -73,6 +74,8 @@ class Placement:
     date: str
     timeline: Timeline | None = None
     """When nodes are there and what they cost then, at least `on_demand`; None where that does not change."""
+    on_demand_nodes: int = UNLIMITED
+    """Most nodes on demand, where a quota counts those alone."""
 
     @property
     def is_dated(self) -> bool:
@@ -117,13 +120,13 @@ class Placement:
 
     def discounted(self, share: float) -> Placement:
         """The same for less in every way to buy."""
-        paid = 1 - exact(share)
+        left = 1 - exact(share)
         return replace(
             self,
-            on_demand=None if self.on_demand is None else self.on_demand * paid,
-            spot=None if self.spot is None else self.spot * paid,
+            on_demand=None if self.on_demand is None else self.on_demand * left,
+            spot=None if self.spot is None else self.spot * left,
             reservations=tuple(
-                replace(one, usd_per_node_hour=one.usd_per_node_hour * paid) for one in self.reservations
+                replace(one, usd_per_node_hour=one.usd_per_node_hour * left) for one in self.reservations
             ),
         )
 
@@ -139,6 +142,42 @@ def placements(problem: Problem) -> tuple[Placement, ...]:
 
     Raises InputError when a filter leaves nothing, naming that filter.
     """
+    return _placements(_Asked(problem))
+
+
+def placement_keys(problem: Problem) -> frozenset[tuple[str, str, str, str]]:
+    """The keys of all of them. Raises InputError when a filter leaves nothing."""
+    return _keys(_Asked(problem))
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A problem, of which only what decides about its offers tells it apart: the same objects, as copies share them."""
+
+    problem: Problem
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        """What offers depend on."""
+        problem = self.problem
+        return problem.market, problem.risk, problem.training, problem.schedule, problem.base_directory
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Asked) and all(map(is_, self.parts, other.parts))
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(id, self.parts)))
+
+
+@lru_cache(maxsize=4)
+def _keys(asked: _Asked) -> frozenset[tuple[str, str, str, str]]:
+    return frozenset(one.key for one in _placements(asked))
+
+
+@lru_cache(maxsize=4)
+def _placements(asked: _Asked) -> tuple[Placement, ...]:
+    """The same, once for all problems that agree in what offers depend on."""
+    problem = asked.problem
     accelerators = _named_accelerators(problem)
     found = [*_own_placements(problem), *_catalog_placements(problem)]
     found = _kept(problem, found, "market.accelerators", lambda one: accelerators is None or _name(one) in accelerators)
@@ -155,25 +194,10 @@ def placements(problem: Problem) -> tuple[Placement, ...]:
     found = _kept(problem, found, "market.purchase", lambda one: bool(one.prices))
     found = _kept(problem, found, "risk.spare_nodes", lambda one: not problem.risk.spare_nodes or _has_spares(one))
     _check_prices(problem, found)
-    quotas = tuple(_quotas(problem))
-    found = [_within(quotas, one) for one in found]
-    found = _kept(problem, found, "market.quotas", lambda one: one.nodes > 0)
+    quotas = tuple(quotas_of(problem))
+    found = [within_quotas(quotas, one) for one in found]
+    found = _kept(problem, found, "market.quotas", lambda one: one.nodes > 0 and bool(one.prices))
     return tuple(sorted(found, key=lambda one: (one.machine.key, one.key)))
-
-
-def _quotas(problem: Problem) -> Iterator[tuple[frozenset[str], int]]:
-    """The names that share each quota, and its devices. Raises InputError."""
-    for index, quota in enumerate(problem.market.quotas):
-        yield named(problem, ("market", "quotas", index, "of"), quota.of), quota.gpus
-
-
-def _within(quotas: Iterable[tuple[frozenset[str], int]], placement: Placement) -> Placement:
-    """A placement with no more nodes than the quotas that it shares; a job is in one place at a time."""
-    per_node = placement.machine.per_node
-    most = min((gpus // per_node for names, gpus in quotas if names & placement.names), default=UNLIMITED)
-    if most >= placement.nodes:
-        return placement
-    return replace(placement, nodes=most, spot_nodes=min(placement.spot_nodes, most), basis="stated")
 
 
 WIDEST: Final = 1_000_000
@@ -243,11 +267,11 @@ def _kept(problem: Problem, found: list[Placement], key: str, keeps: Callable[[P
 
 def _catalog_placements(problem: Problem) -> Iterator[Placement]:
     """The trusted catalog offers of the clouds that are allowed. Raises InputError for an unknown cloud."""
-    offers = usable(_offers(problem))
+    offers = usable(offers_of(problem))
     clouds = problem.market.clouds
     if clouds is not None:
         _check_clouds(problem, clouds, sorted({offer.cloud for offer in offers}))
-    devices = {one.name: one for one in load_accelerators()}
+    devices, machines = {one.name: one for one in load_accelerators()}, dict[tuple[str, int, float], Machine]()
     check_regions(problem)
     regions, quantile, capacities = problem.market.regions, problem.risk.spot_price, Capacities.of(problem)
     discounts = by_place(problem, "discounts", problem.market.discounts)
@@ -255,18 +279,11 @@ def _catalog_placements(problem: Problem) -> Iterator[Placement]:
     for offer in offers:
         if is_asked_for(problem, offer.cloud) and (regions is None or offer.region in regions):
             history = histories.get((offer.cloud, offer.region, offer.instance_type))
-            placement = _catalog_placement(problem, offer, devices[offer.accelerator], history, capacities)
+            kind = (offer.accelerator, offer.accelerators, offer.network_gbit_s)
+            machine = machines.get(kind) or machines.setdefault(kind, machine_of(devices[kind[0]], *kind[1:]))
+            placement = _catalog_placement(problem, offer, machine, history, capacities)
             discount = most_exact(discounts, offer.cloud, offer.accelerator)
             yield placement if discount is None else placement.discounted(discount)
-
-
-def _offers(problem: Problem) -> tuple[Offer, ...]:
-    """The catalog's offers under the problem's books of own prices. Raises InputError."""
-    books = problem.market.prices
-    if not books:
-        return load_offers()
-    with problem.at("market", "prices"):
-        return offers_with([user_book() if name == USER else problem.base_directory / name for name in books])
 
 
 def _check_clouds(problem: Problem, clouds: Iterable[str], known: list[str]) -> None:
@@ -284,10 +301,10 @@ def _histories() -> dict[tuple[str, str, str], SpotHistory]:
 
 
 def _catalog_placement(
-    problem: Problem, offer: Offer, device: Accelerator, history: SpotHistory | None, capacities: Capacities
+    problem: Problem, offer: Offer, machine: Machine, history: SpotHistory | None, capacities: Capacities
 ) -> Placement:
     """One catalog offer with the prices of the ways to buy that the problem allows."""
-    kinds = problem.market.purchase
+    kinds, device = problem.market.purchase, machine.accelerator
     nodes, basis = capacities.nodes(offer.cloud, device.name)
     spot_nodes, _ = capacities.nodes(offer.cloud, device.name, "spot")
     if offer.network_gbit_s == 0:
@@ -300,7 +317,7 @@ def _catalog_placement(
         region=offer.region,
         zone=offer.zone,
         instance_type=offer.instance_type,
-        machine=machine_of(device, offer.accelerators, offer.network_gbit_s),
+        machine=machine,
         on_demand=offer.on_demand_usd_per_hour if "on_demand" in kinds else None,
         spot=spot,
         reservations=_catalog_reservations(offer) if "reserved" in kinds else (),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
-from itertools import groupby
+from operator import le
 from typing import Final, Literal
 
 import numpy as np
@@ -31,6 +31,11 @@ class SpotPolicy:
     """How far nodes go together, see `gang_preemptions_per_second`."""
     correlation: float = 1.0
     """Correlation of any two nodes being available, see `all_available`."""
+
+    @property
+    def loses_replicas(self) -> bool:
+        """Whether the job goes on with the replicas that are left."""
+        return self.policy == "elastic"
 
     @property
     def figures(self) -> SpotFigures:
@@ -112,9 +117,20 @@ def _purchase_options(placement: Placement) -> Iterator[PurchaseOption]:
     """Every policy that the placement's prices allow, with every term of reservation and with none."""
     for spot_policy in _spot_policies(placement):
         for reservation in (None, *placement.reservations):
-            bought = placement.on_demand is not None or reservation is not None or spot_policy.policy != "steady"
-            if bought:
-                yield PurchaseOption(placement, spot_policy, reservation)
+            for place in _within_quota(placement, spot_policy):
+                if place.on_demand is not None or reservation is not None or spot_policy.policy != "steady":
+                    yield PurchaseOption(place, spot_policy, reservation)
+
+
+def _within_quota(placement: Placement, spot_policy: SpotPolicy) -> Iterator[Placement]:
+    """The placement, or where fewer nodes are to be had on demand: no more of any kind, and all but none on demand."""
+    most = placement.on_demand_nodes
+    if placement.on_demand is None or most >= placement.nodes:
+        yield placement
+        return
+    yield replace(placement, nodes=most, spot_nodes=min(most, placement.spot_nodes))
+    if spot_policy.policy != "fallback":
+        yield replace(placement, on_demand=None)
 
 
 def _spot_policies(placement: Placement) -> Iterator[SpotPolicy]:
@@ -144,15 +160,17 @@ def undominated(purchase_options: Iterable[PurchaseOption], *, moves: bool = Fal
         """What options share that may dominate each other."""
         return (one.group, one.placement.location) if moves else (one.group,)
 
-    ordered = sorted(others, key=lambda one: (alike(one), one.dominance_key, one.placement.key))
-    return (*dated, *(one for _, group in groupby(ordered, key=alike) for one in _undominated(list(group))))
+    groups: dict[tuple[object, ...], list[PurchaseOption]] = {}
+    for one in others:
+        groups.setdefault(alike(one), []).append(one)
+    return (*dated, *(one for key in sorted(groups) for one in _undominated(groups[key])))
 
 
 def _undominated(group: list[PurchaseOption]) -> Iterator[PurchaseOption]:
     """The purchase options, in ascending order of their dominance key, that no earlier one beats."""
-    kept = np.empty((0, len(group[0].dominance_key)))
-    for purchase_option in group:
-        dominance_key = np.asarray(purchase_option.dominance_key)
-        if not (kept <= dominance_key).all(axis=1).any():
-            kept = np.vstack((kept, dominance_key))
+    kept: list[tuple[float, ...]] = []
+    for purchase_option in sorted(group, key=lambda one: (one.dominance_key, one.placement.key)):
+        key = purchase_option.dominance_key
+        if not any(all(map(le, one, key)) for one in kept):
+            kept.append(key)
             yield purchase_option

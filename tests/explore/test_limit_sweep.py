@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 
 from planner.cli import main
 from planner.explore.enumeration import best_plan
+from planner.explore.limit_sweep import LimitSweep
+from planner.explore.sweep_option import varied
 from planner.explore.whatif import whatif
 from planner.plans.choices import choices_of
 from planner.plans.solution import Status
@@ -29,6 +31,7 @@ def ran(*words: str) -> Result:
     return CliRunner().invoke(main, list(words))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "sets"),
     [("spot_heavy.yaml", ()), ("spot_heavy.yaml", ("risk.confidence=95%",)), ("startup_7b.yaml", ("objective=time",))],
@@ -46,6 +49,13 @@ def test_cells_off_the_table_are_those_of_solving(name: str, sets: tuple[str, ..
             assert cell.plan.wall_seconds == pytest.approx(plan.wall_seconds)
 
 
+def test_phases_that_may_move_are_searched_for() -> None:
+    """Where phases may run in different places no table of plans in one place is read."""
+    document = read_document(PROBLEMS / "deepseek_v3_free_places.yaml")
+    assert LimitSweep.of(document, varied(document, ["limits.deadline=60d..120d:60"])) is None
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("vary", [LIMITS, OTHERS], ids=["limits", "others"])
 def test_parts_put_together_equal_the_whole(vary: tuple[str, ...], tmp_path: Path) -> None:
     """Parts, merged in any order, are byte for byte the file of one run, which is what `--csv` prints."""
