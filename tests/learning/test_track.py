@@ -103,6 +103,7 @@ def test_a_slow_run_is_told_and_planned_anew(tmp_path: Path, planned: Path) -> N
         assert plan("solve", planned, *sets, *more, "--json").exit_code == 0
 
 
+@pytest.mark.slow
 def test_later_phases_follow_what_was_measured(tmp_path: Path, planned: Path) -> None:
     """A phase that has not begun is expected to be slower too, by part of what the first one was."""
     first, later = tracked(planned, steps(tmp_path, planned, 1.25)).phases
@@ -160,6 +161,7 @@ def test_text_says_what_would_bring_it_back(tmp_path: Path, planned: Path) -> No
     assert all(one in text for one in rest.sets)
 
 
+@pytest.mark.slow
 def test_rows_that_cannot_be_used_are_skipped(tmp_path: Path, planned: Path) -> None:
     """Each is told with its line and fix on stderr; units, phases and thousands are read."""
     path = tmp_path / "steps.csv"

@@ -69,6 +69,7 @@ def test_plans_reserve_enough() -> None:
     assert document()["summary"]["share_above_reserved"] <= 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["all", "dense", "moe", "launch-bound", "memory"])
 def test_recorded_figures_are_those_of_the_code(kind: str) -> None:
     """The equations as they are now give the fitted median, and as many configurations, as calibrating recorded."""

@@ -197,6 +197,7 @@ def test_the_spread_of_the_peaks_covers_what_it_promises() -> None:
     assert np.mean(ratio > NORMAL_80 * found.memory_deviation) <= 0.2
 
 
+@pytest.mark.slow
 def test_the_record_of_a_calibration() -> None:
     """It holds all constants, an efficiency per device with its runs, and errors by kind, memory among them."""
     found = record()
