@@ -100,13 +100,13 @@ def _show(offers: Sequence[Offer], target: Path | None) -> None:
     """A preview: rows that are used, and why others are not."""
     from planner.report.console import wide_console
     from planner.report.tables import text_table
-    from planner.units import counted
+    from planner.units import counted, price_text
 
     used = [offer for offer in offers if not offer.suspect]
     table = text_table("cloud", "where", "instance type", "accelerator", "GPUs", "on demand", "spot", "date")
     for offer in used[:SHOWN]:
         each = (offer.on_demand_usd_per_hour, offer.spot_usd_per_hour)
-        shown = ("–" if one is None else f"${one / offer.accelerators:,.4g}/GPU-h" for one in each)
+        shown = ("–" if one is None else f"${price_text(round(one / offer.accelerators, 4))}/GPU-h" for one in each)
         place = offer.zone or offer.region
         row = offer.cloud, place, offer.instance_type, offer.accelerator, f"{offer.accelerators}"
         table.add_row(*row, *shown, offer.date)
@@ -115,6 +115,8 @@ def _show(offers: Sequence[Offer], target: Path | None) -> None:
         console.print(table)
     if len(used) > SHOWN:
         click.echo(f"and {len(used) - SHOWN:,} more")
+    if used:
+        click.echo()
     click.echo(f"{counted(len(used), 'row')} used, {len(offers) - len(used):,} not believed")
     for reason, count in Counter(offer.suspect for offer in offers if offer.suspect).most_common(SHOWN):
         click.echo(f"  {count:,} × {reason}")

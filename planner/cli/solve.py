@@ -163,7 +163,7 @@ def _show(found: Answered, *, as_json: bool, out: str | None, html: str | None) 
         write_page(html, lambda: page_of(found.document))
     finally:
         _tell_left_out(found.answer, found.around)
-        _tell_old_price(found.answer)
+        _tell_old_price(found.document)
         with ending_with(exit_code(found.answer.status.value, has_plan=found.answer.plan is not None)):
             if as_json:
                 click.echo(document)
@@ -178,19 +178,12 @@ def _print(document: PlanDocument) -> None:
     print_answer(document)
 
 
-def _tell_old_price(found: Answer) -> None:
+def _tell_old_price(document: PlanDocument) -> None:
     """Says on stderr that the price which decides is old, and how far it may rise before another plan is best."""
-    from planner.explore.deciding_price import deciding_price
+    from planner.report.deciding_price import old_price_line
 
-    price = deciding_price(found)
-    if price is None or not price.is_old:
-        return
-    rise = "" if price.rise is None else f"; {price.rise:+.1%} on it, and {price.rival} would be best"
-    click.echo(
-        f"warning: the price that decides, {price.where} of {price.date}, is {price.days} days old{rise}: look it up "
-        "again (plan prices)",
-        err=True,
-    )
+    if line := old_price_line(document.deciding_price):
+        click.echo(f"warning: {line}", err=True)
 
 
 def _tell_left_out(found: Answer, around: Surroundings) -> None:
