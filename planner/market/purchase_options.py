@@ -33,6 +33,11 @@ class SpotPolicy:
     """Correlation of any two nodes being available, see `all_available`."""
 
     @property
+    def loses_replicas(self) -> bool:
+        """Whether the job goes on with the replicas that are left."""
+        return self.policy == "elastic"
+
+    @property
     def figures(self) -> SpotFigures:
         """How spot nodes come and go."""
         return SpotFigures(
