@@ -137,6 +137,7 @@ def test_text(tmp_path: Path) -> None:
         assert part in shown
 
 
+@pytest.mark.slow
 def test_svg(tmp_path: Path) -> None:
     """One self-contained picture that is well-formed and names the deadline, what runs did and every policy."""
     path = tmp_path / "replay.svg"

@@ -186,6 +186,7 @@ def test_rivals_have_curves_and_a_table() -> None:
     assert "The best plan of each accelerator within all limits" in page_of(problem, found).texts
 
 
+@pytest.mark.slow
 def test_answer_has_a_page(tmp_path: Path) -> None:
     """`plan solve --html` writes the plan's bill, its limits and every runner-up."""
     path = tmp_path / "answer.html"
