@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.catalog.capacity import slices_of
-from planner.layouts.branch_and_bound import Held, Race, Runner
+from planner.layouts.branch_and_bound import FittingFamilies, Race, Runner
 from planner.layouts.caching import Kept, numbers
 from planner.layouts.disk_cache import digest_of, store, stored
 from planner.layouts.evaluator import evaluators
@@ -174,7 +174,7 @@ AT_A_TIME: Final = 64
 
 def _tables(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Sequence[Asked]) -> Iterator[BestLayouts]:
     """The fastest layouts on several machines; as many are evaluated together as memory is meant for."""
-    known: dict[Hashable, Held] = {}
+    known: dict[Hashable, FittingFamilies] = {}
     for begin in range(0, len(asked), AT_A_TIME):
         some, families = list[Runner](), 0
         together = asked[begin : begin + AT_A_TIME]
@@ -192,7 +192,7 @@ def _tables(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Seq
         yield from _tables_together(space, some)
 
 
-def _held(space: LayoutSpace, asked: Asked) -> Held:
+def _held(space: LayoutSpace, asked: Asked) -> FittingFamilies:
     """Families that the nodes of a machine can hold, by what the rest of the model tells layouts apart by.
 
     That is their nodes, and if asked the share of replicas that goes on. With more memory, those that need it.
@@ -209,7 +209,7 @@ def _held(space: LayoutSpace, asked: Asked) -> Held:
         data, first = renumbered(families.data[held])
         shares, share = np.unique(replicas_left(families.data[held][first]), return_inverse=True)
         keys = keys * len(shares) + share[data]
-    return Held(held, keys, families.least_plain_bytes[held] <= most, least, most)
+    return FittingFamilies(held, keys, families.least_plain_bytes[held] <= most, least, most)
 
 
 def _tables_together(space: LayoutSpace, runners: Sequence[Runner]) -> Iterator[BestLayouts]:
