@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 import toy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.catalog.models import find_model
@@ -478,7 +478,6 @@ def test_selective_recompute_runs_what_the_stack_says() -> None:
     assert mixed == pytest.approx(0.3 * found.linear_forward)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(toy.SYSTEMS), st.sampled_from([1.0, 2.0, 8.0]), st.sampled_from([1.0, 4.0]))
 def test_parts_of_real_layers_are_consistent(names: tuple[str, str, str, str], tensor: float, batch: float) -> None:
     """Nothing is negative, the parts fit their pass, and the backward pass outlasts the forward pass."""
