@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from planner.catalog.records import Offer
 from planner.market.money import line_usd
-from planner.prices.book import Age, PriceChange
-from planner.prices.commitments import Commitment
+from planner.prices.book import Age, PriceChange, ages
+from planner.prices.commitments import SheetCommitment
 from planner.prices.quotas import QuotaLine, StatedQuota
 from planner.report.console import wide_console
 from planner.report.tables import text_table
@@ -42,14 +44,21 @@ def change_lines(found: Sequence[PriceChange]) -> Iterator[str]:
 
 def print_ages(found: Sequence[Age]) -> None:
     """A line a source, the oldest first."""
-    table = text_table("source", "rows", "oldest", "newest", "days", "", left=("source", ""))
+    table = text_table("oldest", "newest", "days", "", "rows", "source", left=("source", ""), wrap=("source",))
     for one in found:
-        table.add_row(one.source, f"{one.rows:,}", one.oldest, one.newest, f"{one.days:,}", "old" if one.is_old else "")
+        table.add_row(one.oldest, one.newest, f"{one.days:,}", "old" if one.is_old else "", f"{one.rows:,}", one.source)
     wide_console().print(table)
     rows = sum(one.rows for one in found)
     old = sum(one.rows for one in found if one.is_old)
     if rows:
         wide_console().print(f"{old:,} of {rows:,} rows ({format_share(old / rows)}) are old: look them up again")
+
+
+def age_lines(offers: Iterable[Offer], on: date) -> Iterator[str]:
+    """A line for each source whose newest price is old."""
+    for one in ages(offers, on):
+        if one.is_old:
+            yield f"  the newest price of {one.source} is of {one.newest}, {one.days:,} days old: look them up again"
 
 
 def quota_preview(quotas: Sequence[StatedQuota], lines: Sequence[QuotaLine]) -> Iterator[str]:
@@ -63,7 +72,7 @@ def quota_preview(quotas: Sequence[StatedQuota], lines: Sequence[QuotaLine]) -> 
         yield f"{where} {one.title}: {amount}{used} → {shown}"
 
 
-def commitment_preview(found: Sequence[Commitment]) -> Iterator[str]:
+def commitment_preview(found: Sequence[SheetCommitment]) -> Iterator[str]:
     """What each row was taken for, a line each."""
     for one in found:
         each = price_text(one.usd_per_node_hour / one.gpus_per_node)
