@@ -86,7 +86,7 @@ class Race:
     """The rows that several machines hold, in a phase.
 
     Overhead per busy second depends on the nodes alone and falls with the busy time, so the least ratio seen in a group
-    scales its bounds.
+    scales its bounds, unless own runs say that some layouts take longer than by the equations.
     """
 
     def __init__(self, space: LayoutSpace, evaluators: Evaluators, held: Sequence[HeldRows]) -> None:
@@ -97,6 +97,7 @@ class Race:
         keys += np.repeat(np.arange(len(held)), counts) * (keys.max(initial=0) + 1)
         self._starts, self._group = groups(keys)
         self._reached, self._scale = np.full((2, len(self._starts)), np.inf)
+        self._is_by_equations = all(one.pace is None for one in evaluators.machines)
 
     def winners(self) -> tuple[Index, Index, StepTime]:
         """The fastest row of each group: its machine, its place in the space, and its step time."""
@@ -170,7 +171,8 @@ class Race:
         """Step times of rows, which are taken note of."""
         time = self._steps(rows)
         np.minimum.at(self._reached, rows.group, time.total)
-        np.minimum.at(self._scale, rows.group, time.total / (time.total - time.overhead))
+        scale = time.total / (time.total - time.overhead) if self._is_by_equations else np.ones(len(rows))
+        np.minimum.at(self._scale, rows.group, scale)
         return time.total
 
     def _quickest(self, evaluated: Sequence[Entrants], seconds: Array) -> tuple[Index, Index, StepTime]:

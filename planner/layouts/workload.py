@@ -12,7 +12,7 @@ import numpy as np
 from planner.availability.checkpointing import checkpoint_bytes
 from planner.catalog.calibration import Calibration, calibration_from
 from planner.catalog.models import model_from
-from planner.catalog.own_runs import RunTraits
+from planner.catalog.own_runs import LayoutTraits, RunTraits
 from planner.catalog.precisions import TrainingPrecision, find_precision
 from planner.catalog.records import Accelerator, ModelArchitecture
 from planner.catalog.software import DEFAULT_STACK, StackProperties, find_stack
@@ -22,7 +22,7 @@ from planner.market.placements import Machine
 from planner.performance.evaluate import constants_of
 from planner.performance.job import job_of
 from planner.performance.normal import normal_quantile
-from planner.performance.own_runs import paced, traits_of
+from planner.performance.own_runs import LayoutPace, paced, posterior_of, traits_of
 from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Software
 from planner.problem.problem import LayoutPins, Phase, Problem
 from planner.problem.training import Training
@@ -106,13 +106,19 @@ class Workload:
             efficiency=self.calibration.efficiency(machine.accelerator),
             network_gbit_s=max(machine.network_gbit_s, UNCONNECTED_GBIT_S),
         )
-        device = paced(device, self.calibration.own_runs, self.traits(machine.accelerator, gpus=1))
+        device = paced(device, self.calibration.own_runs, self.traits(machine.accelerator))
         return replace(device, scale_up_domain=_scalar(machine.domain), node=_scalar(machine.per_node))
 
-    def traits(self, accelerator: Accelerator, *, gpus: float) -> RunTraits:
+    def layout_pace(self, machine: Machine) -> LayoutPace | None:
+        """How much longer than on that device each layout takes, as own runs say; None without any."""
+        runs = self.calibration.own_runs
+        traits, least = self.traits(machine.accelerator), self.device(machine).least_pace
+        return posterior_of(runs).layout_pace(traits, least) if runs else None
+
+    def traits(self, accelerator: Accelerator, *, gpus: float = 1.0, layout: LayoutTraits | None = None) -> RunTraits:
         """What decides how much own runs say of the job on so many devices."""
         low, adapters = self.precision.is_low, not self.trains_base
-        return traits_of(accelerator, self.architecture, low_precision=low, adapters=adapters, gpus=gpus)
+        return traits_of(accelerator, self.architecture, low_precision=low, adapters=adapters, gpus=gpus, layout=layout)
 
 
 UNCONNECTED_GBIT_S: Final = 1e-6

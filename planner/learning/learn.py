@@ -17,14 +17,13 @@ from planner.performance.evaluate import constants_of
 from planner.performance.own_runs import (
     COMMUNICATION,
     HOST,
-    PRIOR,
     Posterior,
-    RunPrior,
     learned_activations,
     measured_covariance,
     posterior_of,
     scaled_constants,
 )
+from planner.performance.run_covariance import PRIOR, RunPrior, RunTable, kinship
 from planner.performance.symbols import Array
 
 ROUNDS: Final = 30
@@ -155,7 +154,7 @@ def moved_constants(calibration: Calibration) -> list[Moved]:
     runs, posterior = calibration.own_runs, posterior_of(calibration.own_runs)
     found = [_moved("all runs", PRIOR.source, np.ones(len(runs)), posterior)]
     devices = dict.fromkeys(run.accelerator for run in runs)
-    found.extend(_moved(name, PRIOR.device, _kinship(runs, name), posterior) for name in devices)
+    found.extend(_moved(name, PRIOR.device, _shared_with(runs, name), posterior) for name in devices)
     for name in ("communication", "host"):
         sensitivity = np.asarray([float(getattr(run, name)) for run in runs])
         found.append(_moved(name, getattr(PRIOR, name), sensitivity, posterior))
@@ -171,19 +170,10 @@ def _moved(name: str, deviation: float, loads: Array, posterior: Posterior) -> M
     return Moved(name, math.exp(float(across @ posterior.pull)), deviation, math.sqrt(max(left, 0.0)))
 
 
-def _kinship(runs: Sequence[OwnRun], accelerator: str) -> Array:
+def _shared_with(runs: Sequence[OwnRun], accelerator: str) -> Array:
     """Share of an accelerator's own factor that each run has in common with it."""
     like = next(run for run in runs if run.accelerator == accelerator)
-
-    def kin(run: OwnRun) -> float:
-        """The share of one run."""
-        if run.accelerator == accelerator:
-            return 1.0
-        if run.architecture == like.architecture:
-            return PRIOR.same_architecture
-        return PRIOR.same_vendor * (run.vendor == like.vendor)
-
-    return np.asarray([kin(run) for run in runs])
+    return np.asarray(kinship(RunTable.of([like]), RunTable.of(runs), PRIOR)[0])
 
 
 def _moved_activations(peaks: Sequence[OwnPeak]) -> Moved:

@@ -199,8 +199,10 @@ def _figures(workload: Workload, work: PhaseWork, phase: PhasePlan) -> Iterator[
     device = workload.device(machine)
     found = evaluate(workload.architecture, device, workload.software, job, layout, workload.constants)
     used = found.memory
+    own = workload.layout_pace(machine)
+    pace = own.of(vars(layout) | {"sequence": job.sequence}) if own else 1.0
     step, expected, reserved = (
-        float(value) for value in (found.time.total, used.expected, used.reserved(workload.memory_deviations))
+        float(value) for value in (found.time.total * pace, used.expected, used.reserved(workload.memory_deviations))
     )
     if not isclose(step, phase.step_seconds, rel_tol=SUM_ORDER):
         yield f"{phase.name}: a step takes {step} s, not {phase.step_seconds} s"
