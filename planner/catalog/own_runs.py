@@ -39,7 +39,7 @@ class RunTraits(Record):
     low_precision: bool
     adapters: bool
     layout: LayoutTraits | None = None
-    """None where it is not decided yet."""
+    """None where it is not decided yet, and of a measured run where it counts for every layout."""
 
 
 class OwnRun(RunTraits):

@@ -23,7 +23,8 @@ from planner.performance.evaluate import constants_of
 from planner.performance.job import job_of
 from planner.performance.normal import normal_quantile
 from planner.performance.own_runs import LayoutPace, paced, posterior_of, traits_of
-from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Software
+from planner.performance.run_covariance import RunTable
+from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
 from planner.problem.problem import LayoutPins, Phase, Problem
 from planner.problem.training import Training
 
@@ -114,6 +115,14 @@ class Workload:
         runs = self.calibration.own_runs
         traits, least = self.traits(machine.accelerator), self.device(machine).least_pace
         return posterior_of(runs).layout_pace(traits, least) if runs else None
+
+    def variances_left(self, accelerator: Accelerator, layout: Layout, sequence: int, gpus: Array) -> Array:
+        """Share of the estimate's variance that own runs leave of each layout on so many devices; shape (layouts,)."""
+        runs = self.calibration.own_runs
+        if not runs:
+            return np.ones(len(gpus))
+        laid_out = RunTable.laid_out(self.traits(accelerator), layout, np.asarray(sequence), gpus)
+        return posterior_of(runs).variances_left(laid_out)
 
     def traits(self, accelerator: Accelerator, *, gpus: float = 1.0, layout: LayoutTraits | None = None) -> RunTraits:
         """What decides how much own runs say of the job on so many devices."""

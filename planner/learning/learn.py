@@ -23,7 +23,7 @@ from planner.performance.own_runs import (
     posterior_of,
     scaled_constants,
 )
-from planner.performance.run_covariance import PRIOR, RunPrior, RunTable, kinship
+from planner.performance.run_covariance import PRIOR, RunPrior, RunTable, kinship, layout_covariance
 from planner.performance.symbols import Array
 
 ROUNDS: Final = 30
@@ -150,11 +150,13 @@ class Moved:
 
 
 def moved_constants(calibration: Calibration) -> list[Moved]:
-    """What was learned, constant by constant: of everything, of each accelerator, communication, host and memory."""
+    """What was learned, part by part: of everything, each accelerator, layouts, communication, host and memory."""
     runs, posterior = calibration.own_runs, posterior_of(calibration.own_runs)
     found = [_moved("all runs", PRIOR.source, np.ones(len(runs)), posterior)]
     devices = dict.fromkeys(run.accelerator for run in runs)
     found.extend(_moved(name, PRIOR.device, _shared_with(runs, name), posterior) for name in devices)
+    if runs:
+        found.append(_moved_layouts(posterior))
     for name in ("communication", "host"):
         sensitivity = np.asarray([float(getattr(run, name)) for run in runs])
         found.append(_moved(name, getattr(PRIOR, name), sensitivity, posterior))
@@ -168,6 +170,14 @@ def _moved(name: str, deviation: float, loads: Array, posterior: Posterior) -> M
     across = deviation**2 * loads
     left = deviation**2 - float(across @ posterior.inverse @ across)
     return Moved(name, math.exp(float(across @ posterior.pull)), deviation, math.sqrt(max(left, 0.0)))
+
+
+def _moved_layouts(posterior: Posterior) -> Moved:
+    """What is of a layout, on average over those that were measured."""
+    across = layout_covariance(posterior.table, posterior.table, PRIOR)
+    left = PRIOR.layout**2 - np.sum(across @ posterior.inverse * across, axis=1)
+    factor = math.exp(float(np.mean(across @ posterior.pull)))
+    return Moved("layouts as measured", factor, PRIOR.layout, math.sqrt(max(float(np.mean(left)), 0.0)))
 
 
 def _shared_with(runs: Sequence[OwnRun], accelerator: str) -> Array:

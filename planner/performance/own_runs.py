@@ -45,7 +45,8 @@ class LayoutPace:
     def alike(self, name: str, values: Array) -> Array:
         """What values of a figure have in common with each own run, shape (…, runs)."""
         there = self.measured[LAYOUT.index(name)]
-        return np.asarray(np.exp(-np.abs(np.subtract.outer(measure_of(name, values), there)) / REACH[name]))
+        apart = np.abs(np.subtract.outer(measure_of(name, values), there)) / REACH[name]
+        return np.asarray(np.nan_to_num(np.exp(-apart), nan=0.0))
 
     def factor(self, logarithm: Array) -> Array:
         """The factors of sums over own runs of strength times all that is alike."""
@@ -90,6 +91,11 @@ class Posterior:
         """What that mean says of each layout of a job, beside what all of its layouts have in common."""
         strength = self.prior.layout**2 * alike_by_job(RunTable.of([run]), self.table, self.prior)[0] * self.pull
         return LayoutPace(strength, np.stack([self.table.measures[name] for name in LAYOUT]), least)
+
+    def in_own_layouts(self, run: RunTraits) -> list[RunTraits]:
+        """A run whose layout is not decided in each of those that were measured."""
+        layouts = dict.fromkeys(own.layout for own in self.runs)
+        return [run.model_copy(update={"layout": layout}) for layout in layouts]
 
     def learned(self, name: str) -> float:
         """Mean of the logarithm by which `communication` or `host` take longer than the calibration says."""
