@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from planner.cpsat.model import FEASIBLE, OPTIMAL, IntVar, LinearExpr, Model, SatParameters, Search
+from planner.cpsat.model import FEASIBLE, OPTIMAL, IntVar, LinearExpr, Model, SatParameters, SolverRun
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def least_makespan(project: Project, seconds: float) -> int | None:
     of, parameters = ProjectModel(project), SatParameters()
     parameters.max_time_in_seconds = seconds
     parameters.num_workers = 2
-    search = Search(of.model, parameters)
+    search = SolverRun(of.model, parameters)
     return search.value(of.ends[-1]) if search.run() in {OPTIMAL, FEASIBLE} else None
 
 

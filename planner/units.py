@@ -504,13 +504,6 @@ def format_combinations(count: int) -> str:
     return f"{number:.2g}".replace("e+", "e")
 
 
-def format_decimal_rate(per_second: float, unit: str) -> str:
-    """A rate with a decimal prefix: `50 GB/s`, `3.35 TB/s`, `989 TFLOP/s`; `unit` is `B/s` or `FLOP/s`."""
-    scales = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-    size, prefix = next(((size, prefix) for size, prefix in scales if per_second >= size), (1.0, ""))
-    return f"{format_number(per_second / size)} {prefix}{unit}"
-
-
 def format_amount(unit: str, value: Decimal | float) -> str:
     """A quantity for people, by the name of its unit: `USD`, `s`, `×` for factors, `GPUs`; any other is a count."""
     match unit:

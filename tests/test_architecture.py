@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -78,9 +79,15 @@ def room(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+@cache
+def parsed(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of a module."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def imports(path: Path) -> Iterator[str]:
     """Every module that a module imports, inside functions too; `from planner import x` counts as `planner.x`."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in parsed(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module == "planner":
@@ -152,9 +159,7 @@ def test_equations_neither_read_nor_write() -> None:
     """The equations import arithmetic only and call nothing that touches a file or the screen."""
     for path in EQUATIONS:
         assert {name.split(".")[0] for name in imports(path)} <= EQUATIONS_IMPORT, path.name
-        calls = [
-            node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)
-        ]
+        calls = [node.func for node in parsed(path) if isinstance(node, ast.Call)]
         names = {
             call.id if isinstance(call, ast.Name) else call.attr
             for call in calls
@@ -168,7 +173,7 @@ def test_equations_know_no_names() -> None:
     for path in EQUATIONS:
         compared = [
             node
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            for node in parsed(path)
             if isinstance(node, ast.Compare)
             and any(isinstance(part, ast.Attribute) and part.attr == "name" for part in ast.walk(node))
         ]
@@ -205,6 +210,84 @@ def test_the_package_alone_loads_nothing_heavy() -> None:
     assert not set(done.stdout.split()) & {"ortools", "numpy", "pydantic", "click"}
 
 
+def operations(path: Path, *operators: type[ast.operator]) -> Iterator[tuple[set[str], set[str]]]:
+    """Every product, quotient or remainder of a module: the names on its left and on its right."""
+    for node in parsed(path):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, operators):
+            yield names_in(node.left), names_in(node.right)
+
+
+def names_in(node: ast.expr) -> set[str]:
+    """Every variable and attribute of an expression."""
+    parts = list(ast.walk(node))
+    named = {one.id for one in parts if isinstance(one, ast.Name)}
+    return named | {one.attr for one in parts if isinstance(one, ast.Attribute)}
+
+
+def says(words: re.Pattern[str], names: set[str]) -> bool:
+    """Whether a word stands in any of some names."""
+    return any(words.search(one) for one in names)
+
+
+PRICE = re.compile(r"(^|_)prices?($|_)|usd_per_(node|gpu)_hour")
+TIME = re.compile(r"hour(?!ly)|second|(^|_)(wall|paid|time|elapsed|replaced)($|_)", re.IGNORECASE)
+
+
+def test_one_place_makes_a_bill_of_prices() -> None:
+    """Prices are multiplied by hours in `planner/market/money.py`.
+
+    Aside: `verify`, which checks bills by its own arithmetic, and `cpsat`, whose rows post them in whole units.
+    """
+    places = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in MODULES
+        if room(path) not in {"verify", "cpsat"}
+        for left, right in operations(path, ast.Mult, ast.MatMult)
+        if (says(PRICE, left) and says(TIME, right)) or (says(TIME, left) and says(PRICE, right))
+    }
+    assert places == {"market/money.py"}
+
+
+WHOLE = re.compile(r"batch|head|expert|layer|slot|sequence|stage|replica|device|gpus|whole")
+DEGREE = re.compile(r"tensor|pipeline|context|expert|micro|data|virtual|chunk|degree|parallel|shard|together")
+
+
+def test_one_place_says_which_layouts_are_valid() -> None:
+    """What a degree must divide stands in `planner/problem/layout_rules.py`, for layouts written and searched.
+
+    Aside: `verify`, which states the rules again; `launch`, which says what a framework refuses beyond them; and
+    `validation`, which guesses what a publication leaves out.
+    """
+    places = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in MODULES
+        if room(path) not in {"verify", "launch", "validation"}
+        for left, right in operations(path, ast.Mod)
+        if says(WHOLE, left) and says(DEGREE, right)
+    }
+    assert places == {"problem/layout_rules.py"}
+
+
+def test_the_solver_is_asked_where_something_is_solved() -> None:
+    """Outside its room the solver's is imported to prove a plan, to schedule a portfolio, and to write its model."""
+    users = {
+        path.relative_to(PACKAGE).as_posix(): {name for name in imports(path) if name.startswith("planner.cpsat.")}
+        for path in MODULES
+        if room(path) != "cpsat"
+    }
+    assert {path: {name.removeprefix("planner.cpsat.") for name in used} for path, used in users.items() if used} == {
+        "explore/proof.py": {"search"},
+        "explore/portfolio.py": {
+            "portfolio_bound",
+            "portfolio_branching",
+            "portfolio_interval_search",
+            "portfolio_intervals",
+        },
+        "explore/portfolio_negotiation.py": {"portfolio_bound"},
+        "cli/solve.py": {"model_file"},
+    }
+
+
 def sources() -> list[Path]:
     """Everything that people write in this project, without what tools leave behind."""
     kept = [path for path in ROOT.rglob("*") if path.suffix in {".py", ".md", ".toml", ".yaml"} and path.is_file()]
@@ -215,7 +298,9 @@ def sources() -> list[Path]:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_every_module_says_what_it_is_for(path: Path) -> None:
     """Every module begins with a docstring."""
-    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    module = parsed(path)[0]
+    assert isinstance(module, ast.Module)
+    assert ast.get_docstring(module)
 
 
 def test_nothing_is_left_to_do() -> None:

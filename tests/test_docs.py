@@ -52,6 +52,13 @@ def resolved(words: list[str]) -> tuple[click.Command, list[str]]:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_files_of_the_program_exist(name: str) -> None:
+    """Every file or folder below `planner/` that a page names is there."""
+    named = set(re.findall(r"\bplanner/[a-z_/]+(?:\.py)?", text_of(name)))
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_commands_exist(name: str) -> None:
     """Every command that a page shows exists, with every option that it shows."""
     for words in commands_in(text_of(name)):
@@ -105,6 +112,7 @@ def test_generated_blocks_are_current() -> None:
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-4000:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if fenced(text_of(name), "pycon")])
 def test_arithmetic_adds_up(name: str) -> None:
     """Every line with `>>>` of a page gives what stands below it."""

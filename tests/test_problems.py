@@ -15,9 +15,13 @@ FOLDER = Path(__file__).resolve().parent.parent / "problems"
 PROBLEMS = sorted(FOLDER.glob("*.yaml"))
 ANYWHERE = {"deepseek_v3_anywhere", "deepseek_v3_free_places", "long_context_8b", "own_cluster", "startup_7b"}
 """Problems over whole clouds: enumerating them takes long; of what stays in one place `plan solve --check` does it."""
+QUICK = {"deepseek_v3", "own_cluster", "spot_heavy", "startup_7b"}
+"""Those that are solved by the quick tests too."""
 
 
-@pytest.mark.parametrize("path", PROBLEMS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [pytest.param(one, id=one.stem, marks=() if one.stem in QUICK else pytest.mark.slow) for one in PROBLEMS]
+)
 def test_problem_has_its_optimum(path: Path) -> None:
     """The search proves its plan, and evaluating every layout finds no better one."""
     problem = load_problem(path)

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import tempfile
+import types
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -76,6 +77,7 @@ def checked_accelerate(file: Path) -> dict[str, Any]:
 
 def checked_axolotl(file: Path) -> dict[str, Any]:
     """The values that axolotl's schema takes. Raises what it raises."""
+    sys.modules["ring_flash_attn"] = types.ModuleType("ring_flash_attn")  # a context asks for it; it needs a GPU
     from axolotl.utils.schemas.config import AxolotlInputConfig
 
     data = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -85,6 +87,7 @@ def checked_axolotl(file: Path) -> dict[str, Any]:
         raise ValueError(f"unknown keys {sorted(unknown)}")
     return {
         "data": config.dp_shard_size,
+        "context": config.context_parallel_size or 1,
         "micro_batch": config.micro_batch_size,
         "steps": config.max_steps,
         "global_batch": config.micro_batch_size * config.gradient_accumulation_steps * config.dp_shard_size,

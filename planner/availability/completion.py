@@ -91,9 +91,9 @@ def steady_moments(work: WorkLeft, usd_per_second: Array, interval: Array | None
     seconds = work.start_up + work.seconds * expansion
     struck, loss = seconds * work.failures, interval + work.checkpoint
     variance, third = struck * loss_square(work.restart, loss), struck * loss_cube(work.restart, loss)
-    least, price, bare = Delay(seconds, variance, third).begin, usd_per_second, bare_seconds(work, interval)
+    least, rate, bare = Delay(seconds, variance, third).begin, usd_per_second, bare_seconds(work, interval)
     return Moments(
-        least, seconds, variance, least * price, seconds * price, variance * price**2, bare, bare * work.failures
+        least, seconds, variance, least * rate, seconds * rate, variance * rate**2, bare, bare * work.failures
     )
 
 
@@ -137,13 +137,13 @@ def run_moments(
         cycles * (cycle_cubes(cycle, slow) + slow**3 * struck * loss_cube(work.restart, loss)),
     )
     spread = cycles * (cycle_variance(cycle, cycle.up.usd, cycle.down.usd, dear) + dear**2 * noise)
-    bare, price = bare_seconds(work, interval), np.minimum(rates.spot, rates.on_demand) + rates.fixed
-    usd = np.maximum(cycles * usd_each + begin_usd, bare * price)
+    bare, rate = bare_seconds(work, interval), np.minimum(rates.spot, rates.on_demand) + rates.fixed
+    usd = np.maximum(cycles * usd_each + begin_usd, bare * rate)
     return Moments(
         least_seconds=seconds.begin + wait.begin,
         seconds=np.maximum(seconds.mean + wait.mean, bare),
         seconds_variance=seconds.variance + wait.variance,
-        least_usd=np.minimum(bare * price, usd),
+        least_usd=np.minimum(bare * rate, usd),
         usd=usd,
         usd_variance=spread + rates.fixed**2 * wait.variance,
         bare_seconds=bare,

@@ -142,18 +142,3 @@ def break_even_rate(usd_at: Callable[[Array], Array], other_usd: Array, low: Arr
         dearer = usd_at(middle) > other_usd
         low, high = np.where(dearer, low, middle), np.where(dearer, middle, high)
     return high
-
-
-def restart_with_spares(restart: Array, repair: Array, failures: Array, spares: Array) -> Array:
-    """Mean restart when a failed node takes `repair` seconds to come back and `spares` (whole numbers) stand by.
-
-    Nodes in repair are Poisson with mean m = λ·repair; where all spares are out the job waits for the first of s + 1
-    to return: R + P(N > s)·repair/(s + 1). Source: Palm's theorem for the M/G/∞ queue.
-    """
-    mean, count = np.asarray(failures * repair), np.asarray(spares)
-    term = np.exp(-mean)
-    none_left = 1 - term
-    for number in range(1, int(np.max(count, initial=0)) + 1):
-        term = term * mean / number
-        none_left = np.where(number <= count, none_left - term, none_left)
-    return np.asarray(restart + np.maximum(none_left, 0) * repair / (count + 1), dtype=np.float64)

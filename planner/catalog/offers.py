@@ -52,11 +52,6 @@ def suspect(offers: Iterable[Offer]) -> tuple[Offer, ...]:
     return tuple(offer for offer in offers if offer.suspect)
 
 
-def for_several_nodes(offers: Iterable[Offer]) -> tuple[Offer, ...]:
-    """The offers with a fabric between nodes; the others carry one-node jobs only."""
-    return tuple(offer for offer in offers if offer.network_gbit_s > 0)
-
-
 def usd_per_accelerator_hour(offer: Offer) -> Decimal | None:
     """The price by which offers are compared: the on-demand price per device, else the lowest other one."""
     others = (
@@ -67,9 +62,3 @@ def usd_per_accelerator_hour(offer: Offer) -> Decimal | None:
     )
     price = offer.on_demand_usd_per_hour or min((other for other in others if other), default=None)
     return price / offer.accelerators if price else None
-
-
-def spot_history(offer: Offer, histories: Iterable[SpotHistory]) -> SpotHistory | None:
-    """The record of an offer's spot price, or None when nobody kept one."""
-    place = (offer.cloud, offer.region, offer.instance_type)
-    return next((one for one in histories if (one.cloud, one.region, one.instance_type) == place), None)

@@ -7,6 +7,7 @@ import errno
 import gc
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -15,7 +16,7 @@ from keyword import iskeyword
 import click
 
 from planner import __version__
-from planner.cli.ending import ClosedOutput, nobody_reads, raise_on_interrupts
+from planner.cli.ending import BEGAN, ClosedOutput, nobody_reads, raise_on_interrupts
 from planner.errors import ExitCode, InputError, Issue, Place, did_you_mean
 
 COMMANDS = {
@@ -84,6 +85,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Runs the command; whatever goes wrong is told in a few lines and ends with its exit code."""
+        ctx.meta[BEGAN] = time.perf_counter()
         with _told_to_the_user(ctx):
             raise_on_interrupts()
             result = super().invoke(ctx)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from planner.cli.ending import ending_with, stopped_by_interrupts
+from planner.cli.ending import clock_of_command, ending_with, stopped_by_interrupts
 from planner.cli.options import cache_option, html_option, quantity, set_option, workers_option, write_page
 from planner.errors import ExitCode
 from planner.units import parse_duration, parse_share
@@ -98,11 +98,10 @@ def solve(
 
     Exit codes: 0 a plan, 2 bad input, 3 proven infeasible, 4 time limit without a plan, 130 interrupted before one.
     """
-    from planner.clock import Clock
     from planner.report.page.portfolio import portfolio_page
     from planner.report.portfolio_files import calendar_text, csv_text
 
-    clock = Clock.of(time_limit)
+    clock = clock_of_command(time_limit)
     numbers = portfolio_of(file, sets, clock)
     with stopped_by_interrupts(clock):
         found = solved(numbers, clock, gap)
@@ -196,7 +195,6 @@ def whatif(
     it the first takes 20 s at most and each other 8 s.
     Exit codes: 0 a plan for some value, 2 bad input, 3 none.
     """
-    from planner.clock import Clock
     from planner.explore.portfolio import DEFAULT_GAP
     from planner.explore.portfolio_negotiation import solved_each
     from planner.explore.sweep_option import varied
@@ -206,7 +204,7 @@ def whatif(
     from planner.report.console import wide_console
     from planner.report.portfolio_around import whatif_rows, whatif_table
 
-    clock = Clock.of(time_limit)
+    clock = clock_of_command(time_limit)
     document = read_document(file, sets, most_bytes=MOST_BYTES)
     (key,) = varied(document, (vary,), PortfolioFile)
     numbers = [compiled(PortfolioFile.of(with_overrides(document, [one]))) for one in key.sets]
@@ -241,7 +239,7 @@ def reserve(file: str, sets: tuple[str, ...], time_limit: float | None, gap: flo
     from planner.report.console import wide_console
     from planner.report.portfolio_around import reserve_rows, reserve_table
 
-    clock = Clock.of(time_limit)
+    clock = clock_of_command(time_limit)
     numbers = portfolio_of(file, sets, clock)
     with stopped_by_interrupts(clock):
         own = Clock.of(EACH if time_limit is None else time_limit / 3)

@@ -1,4 +1,4 @@
-"""`plan prices`: price lists of others as a book of one's own, what changed, and how old it is."""
+"""`plan prices`: price lists, quotas and commitments of others as one's own, what changed, and how old it is."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from planner.errors import InputError, Place
 if TYPE_CHECKING:
     from planner.catalog.records import Offer
     from planner.prices.clouds import Cloud
+    from planner.prices.quotas import StatedQuota
     from planner.prices.quote import Quote
 
 SOURCES = ("skypilot", "aws", "gcp", "azure", "csv", "xlsx")
@@ -26,7 +27,7 @@ SHOWN = 20
 
 @click.group()
 def prices() -> None:
-    """Read price lists into a book of own prices, compare books, and say how old prices are.
+    """Read price lists into a book of own prices, quotas and commitments; compare books; say how old prices are.
 
     A problem uses a book with `market: {prices: [prices.csv]}`; `user` stands for the one in the user's own
     configuration folder.
@@ -83,24 +84,29 @@ def _quotes(source: str, path: str | None, columns: dict[str, str], cloud: str) 
         from planner.prices.sheet import sheet_quotes
 
         taken, found = sheet_quotes(Path(path), columns, cloud=cloud)
-        click.echo("columns: " + ", ".join(f"{field} = {heading!r}" for field, heading in taken.items()), err=True)
+        _tell_columns(taken)
         return found
     from planner.prices.clouds import cloud_quotes
 
     return cloud_quotes(cast("Cloud", source), Path(path))
 
 
+def _tell_columns(taken: dict[str, str]) -> None:
+    """Says which column was taken for what."""
+    click.echo("columns: " + ", ".join(f"{field} = {heading!r}" for field, heading in taken.items()), err=True)
+
+
 def _show(offers: Sequence[Offer], target: Path | None) -> None:
     """A preview: rows that are used, and why others are not."""
     from planner.report.console import wide_console
     from planner.report.tables import text_table
-    from planner.units import counted
+    from planner.units import counted, price_text
 
     used = [offer for offer in offers if not offer.suspect]
     table = text_table("cloud", "where", "instance type", "accelerator", "GPUs", "on demand", "spot", "date")
     for offer in used[:SHOWN]:
         each = (offer.on_demand_usd_per_hour, offer.spot_usd_per_hour)
-        shown = ("–" if one is None else f"${one / offer.accelerators:,.4g}/GPU-h" for one in each)
+        shown = ("–" if one is None else f"${price_text(round(one / offer.accelerators, 4))}/GPU-h" for one in each)
         place = offer.zone or offer.region
         row = offer.cloud, place, offer.instance_type, offer.accelerator, f"{offer.accelerators}"
         table.add_row(*row, *shown, offer.date)
@@ -109,6 +115,8 @@ def _show(offers: Sequence[Offer], target: Path | None) -> None:
         console.print(table)
     if len(used) > SHOWN:
         click.echo(f"and {len(used) - SHOWN:,} more")
+    if used:
+        click.echo()
     click.echo(f"{counted(len(used), 'row')} used, {len(offers) - len(used):,} not believed")
     for reason, count in Counter(offer.suspect for offer in offers if offer.suspect).most_common(SHOWN):
         click.echo(f"  {count:,} × {reason}")
@@ -116,6 +124,77 @@ def _show(offers: Sequence[Offer], target: Path | None) -> None:
         click.echo("nothing was written; add --out prices.csv, and market: {prices: [prices.csv]} to the problem")
     else:
         click.echo(f"wrote {target}")
+
+
+@prices.command("quotas")
+@click.argument("source", type=click.Choice(SOURCES[1:]))
+@click.argument("path", metavar="FILE")
+@click.option("--region", default="", help="Where the quotas hold; Azure's file says it only in its name, eastus.json.")
+@click.option("--unused", is_flag=True, help="Without what is in use, where the file says so.")
+@click.option("--column", "columns", multiple=True, metavar="FIELD=HEADING", help="Which column of a sheet is meant.")
+@click.option("--out", type=click.Path(), help="Write the YAML here instead of stdout.")
+def import_quotas(
+    source: str, path: str, region: str, columns: tuple[str, ...], out: str | None, *, unused: bool
+) -> None:
+    """A cloud's quotas, or a sheet of quotas, as `market.quotas` for a problem file.
+
+    FILE is what `aws service-quotas list-service-quotas --service-code ec2`, `gcloud compute regions describe` (or
+    list) with `--format=json`, or `az vm list-usage -o json` printed, or a sheet. What was read goes to stderr.
+    """
+    from planner.prices.quotas import quota_lines
+    from planner.report.prices import quota_preview
+
+    quotas = _stated_quotas(source, Path(path), region, dict(_column(one) for one in columns))
+    lines = quota_lines(quotas, unused=unused)
+    for line in quota_preview(quotas, lines):
+        click.echo(line, err=True)
+    _write_market({"quotas": [one.data() for one in lines]}, out)
+
+
+def _stated_quotas(source: str, path: Path, region: str, columns: dict[str, str]) -> Sequence[StatedQuota]:
+    """The quotas of a file. Raises InputError."""
+    if source in {"csv", "xlsx"}:
+        from planner.prices.sheet_quotas import sheet_quotas
+
+        taken, found = sheet_quotas(path, columns)
+        _tell_columns(taken)
+        return found
+    from planner.prices.cloud_quotas import cloud_quotas
+
+    return cloud_quotas(cast("Cloud", source), path, region)
+
+
+@prices.command("commitments")
+@click.argument("source", type=click.Choice(SOURCES[-2:]))
+@click.argument("path", metavar="FILE")
+@click.option("--column", "columns", multiple=True, metavar="FIELD=HEADING", help="Which column of the sheet is meant.")
+@click.option("--out", type=click.Path(), help="Write the YAML here instead of stdout.")
+def import_commitments(source: str, path: str, columns: tuple[str, ...], out: str | None) -> None:  # noqa: ARG001
+    """A sheet of commitments as `market.offers` for a problem file: reserved nodes, paid for a term at least.
+
+    Columns: device, term, price or discount off the catalog's list price, and where stated nodes, take or pay as a
+    share of the term, minimum hours, devices per node, network. What was read goes to stderr.
+    """
+    from planner.prices.commitments import sheet_commitments
+    from planner.report.prices import commitment_preview
+
+    taken, found = sheet_commitments(Path(path), dict(_column(one) for one in columns))
+    _tell_columns(taken)
+    for line in commitment_preview(found):
+        click.echo(line, err=True)
+    _write_market({"purchase": ["on_demand", "reserved"], "offers": [one.data() for one in found]}, out)
+
+
+def _write_market(keys: dict[str, object], out: str | None) -> None:
+    """Keys of `market` as YAML, on stdout or in a file."""
+    from planner.files import write_whole
+    from planner.foreign.yaml_text import yaml_text
+
+    text = yaml_text({"market": keys}, short=True)
+    if out is None:
+        return click.echo(text, nl=False)
+    write_whole(out, text)
+    return click.echo(f"wrote {out}", err=True)
 
 
 @prices.command()

@@ -20,7 +20,7 @@ from planner.cli.options import (
 )
 from planner.cli.reading import problem_of
 from planner.cli.show import exit_code, page_of, write_files
-from planner.errors import ExitCode
+from planner.errors import ExitCode, InputError
 from planner.units import parse_duration, parse_share
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 FEW_CYCLES: Final = 1_000_000
 """Objects made between collections of garbage: a solve makes many that live on and hardly a cycle."""
+TEXT_ENDINGS: Final = (".txt", ".textproto")
+BINARY_ENDINGS: Final = (".pb",)
+"""How the names of a model's files end."""
 
 
 @click.command()
@@ -129,14 +132,14 @@ def _solved(problem: Problem, clock: Clock, within: float) -> Answered:
 
 def _check_model_file(name: str) -> None:
     """Before anything is searched. Raises InputError for a name that says no format."""
-    from planner.cpsat.model_file import format_of
-
-    format_of(name)
+    if not name.endswith((*TEXT_ENDINGS, *BINARY_ENDINGS)):
+        endings = ", ".join((*TEXT_ENDINGS, *BINARY_ENDINGS))
+        raise InputError(f"{name[:200]}: a model's file ends with {endings}", fix="write --model model.txt")
 
 
 def _write_model(found: Answer, name: str) -> None:
     """Writes the model that proves the plan; of tokens, the cheapest plan with as many. Raises InputError."""
-    from planner.cpsat.model_file import format_of, model_file
+    from planner.cpsat.model_file import model_file
     from planner.explore.max_tokens import lasting
     from planner.files import write_whole
 
@@ -146,7 +149,7 @@ def _write_model(found: Answer, name: str) -> None:
         return
     if choices.objective == "tokens":
         choices = lasting(choices, found.plan.phases[0].steps if found.plan else 1)
-    write_whole(name, model_file(choices, format_of(name)))
+    write_whole(name, model_file(choices, is_text=name.endswith(TEXT_ENDINGS)))
 
 
 def _show(found: Answered, *, as_json: bool, out: str | None, html: str | None) -> None:
@@ -160,7 +163,7 @@ def _show(found: Answered, *, as_json: bool, out: str | None, html: str | None) 
         write_page(html, lambda: page_of(found.document))
     finally:
         _tell_left_out(found.answer, found.around)
-        _tell_old_price(found.answer)
+        _tell_old_price(found.document)
         with ending_with(exit_code(found.answer.status.value, has_plan=found.answer.plan is not None)):
             if as_json:
                 click.echo(document)
@@ -175,19 +178,12 @@ def _print(document: PlanDocument) -> None:
     print_answer(document)
 
 
-def _tell_old_price(found: Answer) -> None:
+def _tell_old_price(document: PlanDocument) -> None:
     """Says on stderr that the price which decides is old, and how far it may rise before another plan is best."""
-    from planner.explore.deciding_price import deciding_price
+    from planner.report.deciding_price import old_price_line
 
-    price = deciding_price(found)
-    if price is None or not price.is_old:
-        return
-    rise = "" if price.rise is None else f"; {price.rise:+.1%} on it, and {price.rival} would be best"
-    click.echo(
-        f"warning: the price that decides, {price.where} of {price.date}, is {price.days} days old{rise}: look it up "
-        "again (plan prices)",
-        err=True,
-    )
+    if line := old_price_line(document.deciding_price):
+        click.echo(f"warning: {line}", err=True)
 
 
 def _tell_left_out(found: Answer, around: Surroundings) -> None:

@@ -32,8 +32,8 @@ __all__ = [
     "Literal",
     "Model",
     "SatParameters",
-    "Search",
     "SolutionCallback",
+    "SolverRun",
 ]
 
 OPTIMAL: Final = compiled.OPTIMAL
@@ -141,7 +141,7 @@ class Model(compiled.CpBaseModel):
         return compiled.CpSatHelper.validate_model(self.model_proto)
 
 
-class Search:
+class SolverRun:
     """One search of a model, whose values can be read once it is over."""
 
     def __init__(self, model: Model, parameters: SatParameters) -> None:

@@ -4,36 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
 
 from ortools.sat.python import cp_model_helper as compiled
 
 from planner.cpsat.objective import measure_of
 from planner.cpsat.search import Built, build
 from planner.cpsat.variables import PhaseVariables
-from planner.errors import InputError
 from planner.plans.choices import Choices, PhaseModes
 from planner.problem.parallelism import LETTERS
 
-ENDINGS: Final = {".txt": "text", ".textproto": "text", ".pb": "binary"}
-"""Formats of a CpModelProto, by how a file's name ends."""
 
+def model_file(choices: Choices, *, is_text: bool) -> bytes:
+    """The model that proves a plan of the choices, with its objective, as a CpModelProto; its name says what a unit is.
 
-def format_of(name: str) -> str:
-    """The format of a file by its name: `text` or `binary`. Raises InputError for another ending than `ENDINGS`."""
-    found = ENDINGS.get(Path(name).suffix)
-    if found is None:
-        raise InputError(f"{name[:200]}: a model's file ends with {', '.join(ENDINGS)}", fix="write --model model.txt")
-    return found
-
-
-def model_file(choices: Choices, kind: str) -> bytes:
-    """The model that proves a plan of the choices, with its objective, in a format; its name says what a unit is."""
+    `is_text`: as text instead of binary.
+    """
     built = build(choices)
     built.model.minimize(measure_of(choices.objective)(built.plan))
     _name(built, choices)
     with TemporaryDirectory() as folder:
-        path = Path(folder) / ("model.txt" if kind == "text" else "model.pb")
+        path = Path(folder) / ("model.txt" if is_text else "model.pb")
         compiled.CpSatHelper.write_model_to_file(built.model.model_proto, str(path))
         return path.read_bytes()
 

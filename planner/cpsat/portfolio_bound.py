@@ -35,7 +35,7 @@ MOST_ITERATIONS: Final = 400
 
 
 @dataclass(frozen=True)
-class Relaxation:
+class PortfolioBound:
     """What column generation found."""
 
     bound: float
@@ -62,10 +62,10 @@ class Begin:
     columns: Iterable[Column] = ()
     prices: Prices | None = None
 
-
-def columns_of(schedule: Schedule) -> list[Column]:
-    """A schedule as columns."""
-    return [Column(job, runs) for job, runs in enumerate(schedule.jobs) if runs]
+    @classmethod
+    def at(cls, schedule: Schedule) -> Begin:
+        """From how a schedule runs its jobs."""
+        return cls([Column(job, runs) for job, runs in enumerate(schedule.jobs) if runs])
 
 
 def relaxed(
@@ -80,7 +80,7 @@ def relaxed(
     days: Sequence[tuple[int, int]] = (),
     cutoff: float = inf,
     enough: float | None = None,
-) -> Relaxation:
+) -> PortfolioBound:
     """The bound, as good as it gets before the clock is over.
 
     `missing_usd`: what a job that must be kept costs while it is not; it is no part of the bound unless
@@ -97,7 +97,7 @@ def relaxed(
     usual = ROUNDING if len(tables) <= FEW else ENOUGH
     stop = _Stop(clock, cutoff - paid, usual if enough is None else enough)
     bound, prices = _generated(master, pricing, start.prices.of(rows) if start.prices else no_prices(rows), stop)
-    return Relaxation(
+    return PortfolioBound(
         bound=max(0.0, bound * (1 - ROUNDED_OFF)) + paid,
         columns=tuple(
             (column, share) for column, share in zip(master.columns, master.shares, strict=False) if share > LEAST_SHARE

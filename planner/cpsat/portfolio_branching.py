@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from planner.clock import Clock
-from planner.cpsat.portfolio_bound import Begin, Relaxation, relaxed
+from planner.cpsat.portfolio_bound import Begin, PortfolioBound, relaxed
 from planner.cpsat.portfolio_divisions import divided, overfilled
 from planner.cpsat.portfolio_rows import Branch, Rows, is_possible, whole
 from planner.portfolio.instance import Portfolio
@@ -56,7 +56,7 @@ class Branching:
     clock: Clock
     cutoff: Callable[[], float]
     """The value from which on a bound is of no more interest."""
-    found: Callable[[Relaxation], None]
+    found: Callable[[PortfolioBound], None]
     """Looks for a schedule near the relaxation of a part."""
     told: Callable[[float], None]
     """Is told the bound of the whole as it rises."""
@@ -67,7 +67,7 @@ class Branching:
     undivided: float = inf
     """The least bound of the parts that cannot be divided; no search goes beyond it."""
 
-    def search(self, root: Relaxation) -> float:
+    def search(self, root: PortfolioBound) -> float:
         """The bound of the whole, at least that of the root."""
         parts = [_Part(root.bound, 0, whole(self.portfolio), Begin(root.nearly_used, root.prices))]
         bound = root.bound
@@ -102,7 +102,7 @@ class Branching:
                 self.made += 1
                 yield _Part(bound, self.made, child, begin)
 
-    def _narrowed(self, part: _Part) -> tuple[Branch, Relaxation]:
+    def _narrowed(self, part: _Part) -> tuple[Branch, PortfolioBound]:
         """A part without what only dearer schedules have, and its relaxation."""
         branch, begin = part.branch, part.begin
         for _ in range(TIGHTENED):
@@ -116,7 +116,7 @@ class Branching:
             branch = narrower
         return branch, found
 
-    def _counts_more(self, found: Relaxation) -> bool:
+    def _counts_more(self, found: PortfolioBound) -> bool:
         """Counts the fullest days that are overfilled by themselves, from now on; False when there are none."""
         over = overfilled(self.portfolio, self.tables, found)
         new = [place for place in np.argsort(-over, axis=None)[:DAYS_AT_ONCE].tolist() if over.flat[place] > OVERFILLED]
@@ -124,7 +124,7 @@ class Branching:
         self.days += tuple(day for day in days if day not in self.days)
         return bool(days) and len(self.days) < MOST_DAYS
 
-    def _relaxed(self, branch: Branch, begin: Begin) -> Relaxation:
+    def _relaxed(self, branch: Branch, begin: Begin) -> PortfolioBound:
         """The relaxation of a part."""
         return relaxed(
             self.portfolio,
@@ -138,7 +138,7 @@ class Branching:
             enough=ENOUGH,
         )
 
-    def _tightened(self, branch: Branch, found: Relaxation) -> Branch:
+    def _tightened(self, branch: Branch, found: PortfolioBound) -> Branch:
         """The part without levels whose reduced costs lift the bound above the cutoff."""
         left, levels = self.cutoff() - found.bound, []
         for (least, most), usd in zip(branch.levels, found.term_usd, strict=True):

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from planner.cpsat.portfolio_bound import Relaxation
+from planner.cpsat.portfolio_bound import PortfolioBound
 from planner.cpsat.portfolio_rows import Branch, Column, Rows
 from planner.portfolio.instance import Array, Portfolio
 from planner.portfolio.tables import JobTable, PhaseTable
@@ -33,14 +33,14 @@ class Division:
     parts: tuple[Branch, Branch]
 
 
-def divided(rows: Rows, found: Relaxation) -> Sequence[Branch]:
+def divided(rows: Rows, found: PortfolioBound) -> Sequence[Branch]:
     """The parts of a branch; none when its relaxation is a schedule."""
     divisions = (*_by_commitment(rows, found), *_by_job(rows, found))
     best = max(divisions, default=None, key=lambda one: one.usd)
     return () if best is None or best.usd <= 0 else best.parts
 
 
-def _by_commitment(rows: Rows, found: Relaxation) -> Iterator[Division]:
+def _by_commitment(rows: Rows, found: PortfolioBound) -> Iterator[Division]:
     """Nodes of one term, and of all terms together."""
     branch, nodes_of = rows.branch, np.zeros(rows.base.shape)
     for term, nodes in zip(rows.terms, found.levels, strict=True):
@@ -73,7 +73,7 @@ def _pair(parts: Iterable[Branch]) -> tuple[Branch, Branch]:
     return first, second
 
 
-def _excess(rows: Rows, found: Relaxation, committed: Array) -> Array:
+def _excess(rows: Rows, found: PortfolioBound, committed: Array) -> Array:
     """Dollars by pool and day that are saved by covering more hours of a job at once than are committed to."""
     usd, saved = np.zeros(committed.shape), rows.base - rows.floor
     for column, share in found.columns:
@@ -86,7 +86,7 @@ def _excess(rows: Rows, found: Relaxation, committed: Array) -> Array:
     return usd
 
 
-def overfilled(portfolio: Portfolio, tables: Sequence[JobTable], found: Relaxation) -> Array:
+def overfilled(portfolio: Portfolio, tables: Sequence[JobTable], found: PortfolioBound) -> Array:
     """Nodes that a relaxation takes beyond those that are there, shape (pools, days)."""
     over: Array = -np.stack([one.nodes for one in portfolio.pools]).astype(np.float64)
     for column, share in found.columns:
@@ -96,7 +96,7 @@ def overfilled(portfolio: Portfolio, tables: Sequence[JobTable], found: Relaxati
     return over
 
 
-def _by_job(rows: Rows, found: Relaxation) -> Iterator[Division]:
+def _by_job(rows: Rows, found: PortfolioBound) -> Iterator[Division]:
     """Every job that the relaxation keeps in part, or runs in several ways."""
     columns: Mapping[int, list[tuple[Column, float]]] = defaultdict(list)
     for column, share in found.columns:

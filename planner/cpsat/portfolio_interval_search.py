@@ -8,9 +8,9 @@ from math import inf
 from typing import Final
 
 from planner.clock import Clock
-from planner.cpsat.model import INFEASIBLE, OPTIMAL, SatParameters, Search, SolutionCallback
+from planner.cpsat.model import INFEASIBLE, OPTIMAL, SatParameters, SolutionCallback, SolverRun
 from planner.cpsat.portfolio_intervals import IntervalModel
-from planner.portfolio.schedule import Run, Schedule
+from planner.portfolio.schedule import PhaseStart, Schedule
 
 SEED: Final = 1
 
@@ -24,14 +24,14 @@ class _Watcher(SolutionCallback):
 
     def OnSolutionCallback(self) -> None:  # noqa: N802  (the name that the library calls)
         """Decodes the schedule."""
-        jobs = list[tuple[Run, ...]]()
+        jobs = list[tuple[PhaseStart, ...]]()
         for job in self.of.jobs:
             if job.kept is not None and not self.Value(job.kept):
                 jobs.append(())
                 continue
             jobs.append(
                 tuple(
-                    Run(
+                    PhaseStart(
                         next(
                             mode for literal, mode in zip(task.modes, task.usable, strict=True) if self.Value(literal)
                         ),
@@ -58,7 +58,7 @@ def search_intervals(
     `work`: deterministic time, near seconds, after which the search ends by itself. `on_bound` is told every better
     bound, and says whether it is enough.
     """
-    search = Search(of.model, _parameters(work))
+    search = SolverRun(of.model, _parameters(work))
     best = [0.0]
 
     def told(bound: float) -> None:

@@ -21,7 +21,7 @@ from planner.cpsat.model import (
     Model,
 )
 from planner.portfolio.instance import Array, Ints, Portfolio
-from planner.portfolio.schedule import Run, Schedule
+from planner.portfolio.schedule import PhaseStart, Schedule
 from planner.portfolio.tables import JobTable, PhaseTable
 from planner.units import HOURS_PER_DAY
 
@@ -45,7 +45,7 @@ class _Task:
     """One per mode that can run."""
     usable: list[int]
     """The mode of each literal."""
-    hinted: Run | None
+    hinted: PhaseStart | None
 
 
 @dataclass
@@ -110,7 +110,7 @@ class IntervalModel:
             rule.only_enforce_if(kept)
         self.terms_of_cost.append(usd * late)
 
-    def _task(self, number: int, index: int, kept: IntVar | None, run: Run | None) -> _Task:
+    def _task(self, number: int, index: int, kept: IntVar | None, run: PhaseStart | None) -> _Task:
         """A phase: its start and end, one literal per mode, and what it costs."""
         job, table, phase = self.portfolio.jobs[number], self.tables[number], self.tables[number].phases[index]
         name = f"{job.name} {index}"

@@ -139,7 +139,7 @@ class Master:
         rows, term = self.rows, self.rows.terms[number]
         level = self.solver.NumVar(*map(float, rows.branch.levels[number]), "")
         self.solver.Objective().SetCoefficient(level, self.weights.money * float(term.of.usd_per_node) / self.unit)
-        daily = float(term.of.usd_per_node_hour) * HOURS_PER_DAY
+        daily = float(term.of.usd_per_node_day)
         span = slice(term.of.start, term.of.end)
         covered = np.bincount(rows.segment_of[term.pool, span], minlength=len(rows.segments))
         for segment in np.flatnonzero(covered):

@@ -16,8 +16,8 @@ from typing import Final
 
 import numpy as np
 
-from planner.portfolio.instance import Array, Commitment, Ints, Portfolio
-from planner.portfolio.schedule import Run
+from planner.portfolio.instance import Array, Ints, Portfolio, terms_of
+from planner.portfolio.schedule import PhaseStart
 from planner.portfolio.tables import TIE, JobTable, PhaseTable
 from planner.units import HOURS_PER_DAY
 
@@ -34,20 +34,11 @@ class Column:
     """One way to run a whole job."""
 
     job: int
-    runs: tuple[Run, ...]
+    runs: tuple[PhaseStart, ...]
 
 
 @dataclass(frozen=True)
-class Term:
-    """A commitment with its place in the portfolio."""
-
-    pool: int
-    place: int
-    of: Commitment
-
-
-@dataclass(frozen=True)
-class Stretch:
+class TermStretch:
     """Days of a pool on which the same terms run."""
 
     pool: int
@@ -56,9 +47,9 @@ class Stretch:
     terms: tuple[int, ...]
 
 
-def stretches_of(portfolio: Portfolio) -> tuple[Stretch, ...]:
+def stretches_of(portfolio: Portfolio) -> tuple[TermStretch, ...]:
     """The days between the beginnings and ends of terms, pool by pool; those on which none runs are left out."""
-    terms, found = terms_of(portfolio), list[Stretch]()
+    terms, found = terms_of(portfolio), list[TermStretch]()
     for pool in range(len(portfolio.pools)):
         ends = sorted({day for one in terms if one.pool == pool for day in (one.of.start, one.of.end)})
         for first, end in pairwise(ends):
@@ -68,15 +59,8 @@ def stretches_of(portfolio: Portfolio) -> tuple[Stretch, ...]:
                 if one.pool == pool and one.of.start <= first and end <= one.of.end
             )
             if alive:
-                found.append(Stretch(pool, first, end, alive))
+                found.append(TermStretch(pool, first, end, alive))
     return tuple(found)
-
-
-def terms_of(portfolio: Portfolio) -> tuple[Term, ...]:
-    """All commitments, pool by pool."""
-    return tuple(
-        Term(pool, place, term) for pool, of in enumerate(portfolio.pools) for place, term in enumerate(of.commitments)
-    )
 
 
 @dataclass(frozen=True)
@@ -220,7 +204,7 @@ class Rows:
             found[stretch.pool, stretch.first : stretch.end] = HOURS_PER_DAY * min(most, self._most_nodes(stretch))
         return found
 
-    def _most_nodes(self, stretch: Stretch) -> int:
+    def _most_nodes(self, stretch: TermStretch) -> int:
         """Most nodes of the terms of a stretch; those under one name share theirs."""
         named: dict[str, int] = defaultdict(int)
         for term in stretch.terms:
@@ -254,7 +238,7 @@ class Rows:
         found.usd = self.weights.money * sum(found.quarters.values()) + self.weights.lateness * late
         return found
 
-    def _add_phase(self, found: Figures, phase: PhaseTable, run: Run) -> None:
+    def _add_phase(self, found: Figures, phase: PhaseTable, run: PhaseStart) -> None:
         """Adds what one phase takes."""
         pool, nodes, days = int(phase.pools[run.mode]), int(phase.nodes[run.mode]), int(phase.days[run.mode])
         span = slice(run.start, run.start + days)

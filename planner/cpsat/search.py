@@ -14,7 +14,7 @@ from planner.cpsat import constraints as rule
 from planner.cpsat import model as cp
 from planner.cpsat.chance_constraint import keeps_deadline_surely, loosening
 from planner.cpsat.fixed_point import FixedPoint, fixed_point_of
-from planner.cpsat.model import Model, SatParameters, Search
+from planner.cpsat.model import Model, SatParameters, SolverRun
 from planner.cpsat.objective import measure_of
 from planner.cpsat.timetable import PhaseDays, keeps_days
 from planner.cpsat.variables import PhaseVariables, PlanVariables, declare
@@ -114,7 +114,7 @@ def search(choices: Choices, *, clock: Clock | None = None, hint: Decision | Non
     built.model.minimize(measure_of(choices.objective)(built.plan))
     if fault := built.model.fault():
         raise RuntimeError(f"the model is not valid: {fault}")
-    run = Search(built.model, _parameters(built.scale, clock))
+    run = SolverRun(built.model, _parameters(built.scale, clock))
     try:
         status = _STATUS[run.run()]
     finally:
@@ -195,7 +195,7 @@ def _take_back_interrupts() -> None:
         signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
 
 
-def decode(built: Built, choices: Choices, found: Search) -> Decision:
+def decode(built: Built, choices: Choices, found: SolverRun) -> Decision:
     """The decisions of the solver's plan."""
     phases = built.plan.phases
     first = [index for index in range(len(phases)) if not index or _begins(built, index, found)]
@@ -208,7 +208,7 @@ def decode(built: Built, choices: Choices, found: Search) -> Decision:
     )
 
 
-def _begins(built: Built, index: int, found: Search) -> bool:
+def _begins(built: Built, index: int, found: SolverRun) -> bool:
     """Whether a stay begins with a later phase."""
     phase = built.plan.phases[index]
     if not built.days:
@@ -219,7 +219,7 @@ def _begins(built: Built, index: int, found: Search) -> bool:
     return is_reserved or (phase.begins is not None and found.is_true(phase.begins))
 
 
-def _held(built: Built, index: int, found: Search) -> int:
+def _held(built: Built, index: int, found: SolverRun) -> int:
     """Nodes that are reserved for the stay that begins with a phase."""
     if not built.days:
         return found.value(built.plan.phases[index].held)
@@ -227,12 +227,12 @@ def _held(built: Built, index: int, found: Search) -> int:
     return found.value(days.held if found.is_true(days.whole) else days.phase.reserved)
 
 
-def _bought(phase: PhaseVariables, found: Search) -> PurchaseOption:
+def _bought(phase: PhaseVariables, found: SolverRun) -> PurchaseOption:
     """The purchase option that was chosen."""
     return next(purchase_option for purchase_option, chosen in phase.purchase_options if found.is_true(chosen))
 
 
-def _phase(built: Built, choices: Choices, found: Search, index: int) -> PhaseDecision:
+def _phase(built: Built, choices: Choices, found: SolverRun, index: int) -> PhaseDecision:
     phase, work = built.plan.phases[index], choices.phases[index]
     option = next(place for place, chosen in enumerate(phase.options) if found.is_true(chosen))
     site = phase.figures.sites[option]
@@ -247,7 +247,7 @@ def _phase(built: Built, choices: Choices, found: Search, index: int) -> PhaseDe
     )
 
 
-def _first_day(built: Built, index: int, found: Search) -> int | None:
+def _first_day(built: Built, index: int, found: SolverRun) -> int | None:
     """The day that a phase waits for; None where it begins at once."""
     if not built.days or not found.is_true(built.days[index].waits):
         return None

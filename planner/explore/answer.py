@@ -17,11 +17,13 @@ from planner.explore.rule_worth import RuleWorth, with_beyond
 from planner.layouts.degrees import searched_devices
 from planner.layouts.layout_space import LayoutSpace
 from planner.market.placements import Machine
+from planner.market.slices import is_sold
 from planner.plans.choices import Choices, MachineKey, choices_of
 from planner.plans.limits import Limit
 from planner.plans.objective import objective_value
 from planner.plans.plan import Plan
 from planner.plans.solution import Solution, Status
+from planner.problem.layout_rules import lies_in_fabric
 from planner.problem.objective import Objective
 from planner.problem.problem import Problem
 from planner.units import format_duration
@@ -253,17 +255,16 @@ def _combinations(choices: Choices, machine: Machine, most_nodes: int, kinds: in
 def _in_phase(space: LayoutSpace, machine: Machine, most_nodes: int, kinds: int) -> int:
     """Those of one phase."""
     end = most_nodes * machine.per_node + 1
-    held = [counts[:end] for tensor, counts in space.counts.items() if _is_inside(machine, tensor)]
+    held = [
+        counts[:end]
+        for tensor, counts in space.counts.items()
+        if lies_in_fabric(tensor, machine.per_node, machine.domain)
+    ]
     if not held:
         return 0
     counts = np.sum(held, axis=0)
     devices = np.arange(len(counts))
     nodes = -(-devices // machine.per_node)
-    whole = (devices % machine.per_node == 0) | (devices < machine.per_node)
+    whole = is_sold(machine.accelerator.name, machine.per_node, devices)
     splits = {1: np.ones_like(nodes), 2: nodes + 1, 3: (nodes + 1) * (nodes + 2) // 2}[kinds]
     return int((counts * splits)[whole].sum())
-
-
-def _is_inside(machine: Machine, tensor: int) -> bool:
-    """Whether a tensor group fills nodes or lies in one, inside the fabric."""
-    return tensor <= machine.domain and (machine.per_node % tensor == 0 or tensor % machine.per_node == 0)

@@ -1,60 +1,110 @@
-"""The price on which a plan rests most: how old it is, and how far it may rise before another accelerator is best."""
+"""The price on which a plan rests most: how old it is, and how far it may rise before another plan is cheaper."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
-from planner.clock import today
+from planner.clock import Clock, today
 from planner.explore.answer import Answer
+from planner.explore.enumeration import best_mode
+from planner.explore.job_modes import bounds_of, plan_of_mode
+from planner.market.purchase_options import PurchaseOption, undominated
+from planner.plans.choices import Choices, choices_of, site_of, stays_together, usable
 from planner.plans.plan import Plan
+from planner.plans.purchases import Purchase
 from planner.prices.book import days_since
 from planner.prices.quote import price_sources
+from planner.problem.problem import Purchase as Kind
 
 
 @dataclass(frozen=True)
 class DecidingPrice:
     """The price of most of the bill."""
 
-    where: str
+    place: str
+    kind: Kind
+    usd_per_gpu_hour: Decimal
+    share: float
+    """Of the bill."""
     date: str
-    days: int
-    """Since that date."""
+    """Empty where the problem states the price itself."""
     rise: float | None
-    """Share by which it may rise until the best plan of another accelerator costs as much; None without one."""
-    rival: str
+    """Share by which it may rise until `rival` costs as much, or else the budget is spent; None if nothing ends it."""
+    rival: Plan | None
+    """The cheapest plan that does not pay it; None where the limits leave none."""
+
+    @property
+    def days(self) -> int | None:
+        """Since its date."""
+        return days_since(self.date, today()) if self.date else None
 
     @property
     def is_old(self) -> bool:
         """Whether it should be looked up again."""
-        return self.days > price_sources().limits.old_days
+        return self.days is not None and self.days > price_sources().limits.old_days
 
 
-def deciding_price(found: Answer) -> DecidingPrice | None:
-    """The price of most of a plan's bill; None without a plan, or where the problem states the price itself."""
-    plan = found.plan
-    if plan is None or not plan.placement.date:
+def deciding_price(found: Answer, clock: Clock | None = None) -> DecidingPrice | None:
+    """The price of most of a plan's bill; None without a plan or a bill.
+
+    How far it may rise is asked where cost is the objective and no offer changes in time: to the rival's cost, over
+    what the plan pays at that price. Raises OutOfTimeError.
+    """
+    plan, choices = found.plan, found.choices
+    lines = _lines_of_one_price(plan) if plan else []
+    if plan is None or not lines or not plan.cost_usd:
         return None
-    rival = _cheapest(found)
-    return DecidingPrice(
-        where=plan.placement.title,
-        date=plan.placement.date,
-        days=days_since(plan.placement.date, today()),
-        rise=None if rival is None else _rise(plan, rival),
-        rival="" if rival is None else rival.accelerator,
-    )
+    paid, first = sum((one.cost_usd for one in lines), Decimal(0)), lines[0]
+    rival, rise = None, None
+    if choices.objective == "cost" and not choices.is_dated:
+        rival = _cheapest_without(choices, first, clock or Clock())
+        limit = found.problem.limits.budget if rival is None else rival.cost_usd
+        rise = None if limit is None else max(0.0, float((limit - plan.cost_usd) / paid))
+    dates = {one.purchase_option.placement.title: one.purchase_option.placement.date for one in plan.phases}
+    share = float(paid / plan.cost_usd)
+    return DecidingPrice(first.offer, first.kind, first.usd_per_gpu_hour, share, dates[first.offer], rise, rival)
 
 
-def _cheapest(found: Answer) -> Plan | None:
-    """The cheapest plan of another accelerator, where cost is the objective."""
-    plans = [one.plan for one in found.alternatives if one.plan is not None]
-    if found.choices.objective != "cost" or not plans:
-        return None
-    return min(plans, key=lambda one: one.cost_usd)
+def _lines_of_one_price(plan: Plan) -> list[Purchase]:
+    """The lines of a bill that one price makes, of which most is paid."""
+    prices: dict[tuple[str, Kind, Decimal], list[Purchase]] = {}
+    for line in plan.purchases:
+        prices.setdefault((line.offer, line.kind, line.usd_per_gpu_hour), []).append(line)
+    return max(prices.values(), key=lambda lines: sum(one.cost_usd for one in lines), default=[])
 
 
-def _rise(plan: Plan, rival: Plan) -> float:
-    """How far the largest price of a bill may rise until the rival costs as much, as a share of it."""
-    lines: dict[str, float] = {}
-    for one in plan.purchases:
-        lines[one.kind] = lines.get(one.kind, 0.0) + float(one.cost_usd)
-    return float(rival.cost_usd - plan.cost_usd) / max(*lines.values(), 0.01)
+def _cheapest_without(choices: Choices, line: Purchase, clock: Clock) -> Plan | None:
+    """The cheapest plan within all limits that does not pay the price of a line, on machines that it hid too."""
+    left = [one for option in choices.offered for one in _without(option, line)]
+    options = undominated(left, moves=not stays_together(choices.problem))
+    known = {site for of_phase in choices.columns for site in of_phase}
+    hidden = [one for one in options if site_of(one) not in known]
+    if hidden:
+        choices = _with_hidden(choices, hidden, clock)
+        clock.check()
+    choices = replace(choices, purchase_options=usable(choices.problem, options, choices.columns))
+    mode = best_mode(choices, bounds_of(choices.problem), clock)
+    clock.check()
+    return plan_of_mode(choices, choices.problem, mode) if mode else None
+
+
+def _without(option: PurchaseOption, line: Purchase) -> Iterator[PurchaseOption]:
+    """What is left of an option when nothing is bought at the price of a line."""
+    placement = option.placement
+    if placement.title != line.offer:
+        yield option
+    elif line.kind == "spot":
+        yield from [option] if option.spot_policy.policy == "steady" else []
+    elif line.kind == "reserved":
+        yield from [option] if option.reservation is None else []
+    elif option.spot_policy.policy in {"wait", "elastic"} or option.reservation is not None:
+        yield replace(option, placement=replace(placement, on_demand=None))
+
+
+def _with_hidden(choices: Choices, hidden: list[PurchaseOption], clock: Clock) -> Choices:
+    """The choices with the layouts of offers that were dominated before."""
+    more = choices_of(choices.problem, hidden, clock)
+    columns = tuple({**ours, **theirs} for ours, theirs in zip(choices.columns, more.columns, strict=True))
+    return replace(choices, machines={**choices.machines, **more.machines}, columns=columns)

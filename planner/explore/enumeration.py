@@ -15,7 +15,7 @@ from planner.explore.job_modes import (
     plan_of_mode,
     undominated_job_modes,
 )
-from planner.explore.least import usd_per_device_hour
+from planner.explore.least import Least, usd_per_device_hour
 from planner.explore.max_tokens import plan_of_most_tokens
 from planner.market.purchase_options import undominated
 from planner.plans.choices import Choices, in_one_place, usable
@@ -32,11 +32,15 @@ def best_mode(choices: Choices, bounds: Bounds, clock: Clock | None = None) -> J
     if not choices.together:
         return _best_that_may_move(choices, bounds, clock)
     best: JobMode | None = None
-    for purchase_option in sorted(choices.purchase_options, key=usd_per_device_hour):
+    seconds, cents = (one[:, 0].tolist() for one in Least.of(choices).of_jobs(together=True))
+    options = choices.purchase_options
+    for number in sorted(range(len(options)), key=lambda one: usd_per_device_hour(options[one])):
         if best and clock and clock.is_over:
             break
         within = bounds if best is None else _tighter(choices, bounds, best)
-        alone = replace(choices, purchase_options=(purchase_option,))
+        if seconds[number] > within.left.wall_seconds or cents[number] > within.cents:
+            continue
+        alone = replace(choices, purchase_options=(options[number],))
         found = _better(choices)(undominated_job_modes(alone, within, cheapest=_wants_cheapest(choices)), within)
         if found and (best is None or _figures(choices, found) < _figures(choices, best)):
             best = found

@@ -33,23 +33,35 @@ class Least:
         for index in range(len(choices.phases)):
             steps = steps_of(choices, index)
             for numbers, columns in choices.modes_by_site(index):
-                here = (numbers, index)
-                wall[here] = np.minimum(wall[here], columns.wall_seconds(steps).min())
-                cents[here] = np.minimum(cents[here], least_cents(choices.prices[numbers], columns, steps).min(axis=1))
+                seconds, bills = _least_of_site(choices.prices[numbers], columns, steps)
+                wall[numbers, index] = np.minimum(wall[numbers, index], seconds)
+                cents[numbers, index] = np.minimum(cents[numbers, index], bills)
         return cls(wall, cents)
+
+    def of_jobs(self, *, together: bool) -> tuple[Array, Array]:
+        """What no job with a purchase option for a phase stays below.
+
+        Of a job that stays all phases take their least with one of them, and shapes are (purchase options, 1); of one
+        that may move the others take their least anywhere, and shapes are (purchase options, phases).
+        """
+        wall, cents = (
+            one.sum(axis=1, keepdims=True) if together else one - one.min(axis=0) + one.min(axis=0).sum()
+            for one in (self.wall, self.cents)
+        )
+        return wall * (1 - SUM_ORDER), cents
+
+
+def _least_of_site(prices: Array, columns: PhaseModes, steps: int) -> tuple[float, Array]:
+    """Seconds and, for each purchase option on a site, cents that no layout of a phase stays below."""
+    seconds = columns.once(("least seconds", steps), lambda: float(columns.wall_seconds(steps).min()))
+    key = ("least cents", steps, prices.tobytes())
+    return seconds, columns.once(key, lambda: least_cents(prices, columns, steps).min(axis=1))
 
 
 def affordable(choices: Choices, wall_seconds: float, cents: float) -> tuple[PurchaseOption, ...]:
-    """The purchase options that a plan within so much time and money may use, the cheapest first.
-
-    Of a job that stays, all phases take their least with one of them; of one that may move, the others their least.
-    """
-    least = Least.of(choices)
-    sums = [
-        one.sum(axis=1, keepdims=True) if choices.together else one - one.min(axis=0) + one.min(axis=0).sum()
-        for one in (least.wall, least.cents)
-    ]
-    fits = (sums[0] * (1 - SUM_ORDER) <= wall_seconds) & (sums[1] <= cents)
+    """The purchase options that a plan within so much time and money may use, the cheapest first."""
+    wall, bill = Least.of(choices).of_jobs(together=choices.together)
+    fits = (wall <= wall_seconds) & (bill <= cents)
     kept = (choices.purchase_options[number] for number in np.flatnonzero(fits.any(axis=1)))
     return tuple(sorted(kept, key=usd_per_device_hour))
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
 
-from planner.catalog.divisibility import undivided_by_tensor
 from planner.layouts.degrees import degrees_of, searched_devices
 from planner.layouts.layout_space import layout_space
 from planner.layouts.workload import PhaseWork
 from planner.plans.choices import Choices
+from planner.problem.layout_rules import divides, undivided_by_tensor
 from planner.problem.pins import Pin
 
 DEGREES: Final = ("tensor", "pipeline", "context", "expert", "data", "micro_batch")
@@ -94,7 +94,7 @@ def _why(choices: Choices, phase: PhaseWork, name: str, pin: Pin) -> str:
         "data": (phase.global_batch, "global batch"),
         "micro_batch": (phase.global_batch, "global batch"),
     }
-    if name in wholes and wholes[name][0] % value:
+    if name in wholes and not divides(value, wholes[name][0]):
         whole, what = wholes[name]
         return f"{value} does not divide the {what} of {whole:,}"
     if name == "pipeline" and value > model.num_hidden_layers:

@@ -11,19 +11,18 @@ from math import inf, isfinite, sqrt
 from typing import Final
 
 from planner.clock import Clock
-from planner.cpsat.portfolio_bound import Begin, Relaxation, columns_of, is_impossible, relaxed
+from planner.cpsat.portfolio_bound import Begin, PortfolioBound, is_impossible, relaxed
 from planner.cpsat.portfolio_branching import Branching
 from planner.cpsat.portfolio_interval_search import search_intervals
 from planner.cpsat.portfolio_intervals import IntervalModel
-from planner.cpsat.portfolio_rows import terms_of
 from planner.performance.predictive import NORMAL_80
 from planner.plans.solution import Status
 from planner.portfolio.bill import Bill, bill_of
 from planner.portfolio.carry import carry
 from planner.portfolio.compile import earliest_starts
-from planner.portfolio.instance import Portfolio
+from planner.portfolio.instance import Portfolio, terms_of
 from planner.portfolio.rounding import ROUNDS, guide_of, rounded
-from planner.portfolio.schedule import Purchase, Run, Schedule
+from planner.portfolio.schedule import CommittedNodes, PhaseStart, Schedule
 from planner.portfolio.search import Search
 from planner.portfolio.tables import JobTable, tables_of
 from planner.verify.portfolio import check_schedule
@@ -66,7 +65,7 @@ class PortfolioAnswer:
     first_seconds: float | None
     """After which the first schedule was known."""
     clock: Clock = field(default_factory=Clock, repr=False, compare=False)
-    relaxation: Relaxation | None = field(default=None, repr=False, compare=False)
+    relaxation: PortfolioBound | None = field(default=None, repr=False, compare=False)
 
     @property
     def value(self) -> Decimal | None:
@@ -145,7 +144,7 @@ class _Answering:
         self.progress = progress or (lambda _: None)
         self.tables: list[JobTable] = tables_of(portfolio, earliest_starts(portfolio))
         self.search = Search(portfolio, self.tables)
-        self.relaxation: Relaxation | None = None
+        self.relaxation: PortfolioBound | None = None
         self.first_seconds: float | None = None
         self.lower = 0.0
         self.is_proven_empty = False
@@ -167,7 +166,7 @@ class _Answering:
 
     def bound(self) -> None:
         """The relaxation, started from what is known."""
-        begin = Begin(columns_of(self.search.best.schedule)) if self.search.best else None
+        begin = Begin.at(self.search.best.schedule) if self.search.best else None
         self.relaxation = relaxed(
             self.portfolio, self.tables, self.stop.clock, begin=begin, missing_usd=self._missing_usd()
         )
@@ -193,9 +192,9 @@ class _Answering:
         self._round(found, ROUNDS)
         self._tell()
 
-    def _round(self, found: Relaxation, rounds: int) -> None:
+    def _round(self, found: PortfolioBound, rounds: int) -> None:
         """Makes schedules from a relaxation."""
-        shares: Mapping[int, list[tuple[tuple[Run, ...], float]]] = defaultdict(list)
+        shares: Mapping[int, list[tuple[tuple[PhaseStart, ...], float]]] = defaultdict(list)
         for column, share in found.columns:
             shares[column.job].append((column.runs, share))
         purchases = whole_purchases(self.portfolio, found.levels)
@@ -228,7 +227,7 @@ class _Answering:
         """The bound with which the best schedule is close enough."""
         return self.search.best.value * (1 - ALMOST * self.stop.gap) if self.search.best else inf
 
-    def _near(self, found: Relaxation) -> None:
+    def _near(self, found: PortfolioBound) -> None:
         """Looks for a schedule near the relaxation of a part."""
         self._round(found, ROUNDED_IN_PART)
         self.search.improve(self.stop.clock, enough=self.enough, patience=PATIENCE_IN_PART)
@@ -308,7 +307,7 @@ class _Answering:
         return Status.OPTIMAL if gap_of(float(bill.value), lower) <= DEFAULT_GAP else Status.FEASIBLE
 
 
-def whole_purchases(portfolio: Portfolio, levels: Sequence[float]) -> tuple[Purchase, ...]:
+def whole_purchases(portfolio: Portfolio, levels: Sequence[float]) -> tuple[CommittedNodes, ...]:
     """Commitments of a relaxation in whole nodes, or in the sizes that are sold."""
     found = []
     for term, nodes in zip(terms_of(portfolio), levels, strict=True):
@@ -316,5 +315,5 @@ def whole_purchases(portfolio: Portfolio, levels: Sequence[float]) -> tuple[Purc
         if term.of.is_block:
             whole = max((size for size in term.of.sizes if size <= whole), default=0)
         if whole:
-            found.append(Purchase(term.pool, term.place, whole))
+            found.append(CommittedNodes(term.pool, term.place, whole))
     return tuple(found)

@@ -133,7 +133,7 @@ def relaxations_of(found: PortfolioAnswer, clock: Clock) -> list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Kind:
+class LooseLimit:
     """A limit that can be loosened by whole steps."""
 
     limit: str
@@ -144,12 +144,12 @@ class Kind:
     """The value after so many steps, as the file would say it."""
 
 
-def kinds_of(portfolio: Portfolio) -> Iterator[Kind]:
+def kinds_of(portfolio: Portfolio) -> Iterator[LooseLimit]:
     """Every limit that can be loosened."""
     yield from (*_deadlines(portfolio), *_budgets(portfolio), *_pools(portfolio))
 
 
-def smallest(kind: Kind, clock: Clock) -> dict[str, Any] | None:
+def smallest(kind: LooseLimit, clock: Clock) -> dict[str, Any] | None:
     """The fewest steps that give a schedule, found by halving; None when none does."""
     impossible, step = 0, 1
     while not _has_schedule(kind, step, clock):
@@ -180,7 +180,7 @@ def smallest(kind: Kind, clock: Clock) -> dict[str, Any] | None:
     }
 
 
-def _has_schedule(kind: Kind, step: int, clock: Clock) -> bool:
+def _has_schedule(kind: LooseLimit, step: int, clock: Clock) -> bool:
     left = clock.seconds_left
     seconds = QUICK_SECONDS if left is None else min(QUICK_SECONDS, left)
     return solve_portfolio(kind.at(step), Stop(Clock.of(seconds), gap=1.0)).schedule is not None
@@ -190,7 +190,7 @@ def _is_impossible(portfolio: Portfolio, clock: Clock) -> bool:
     return is_impossible(portfolio, tables_of(portfolio, earliest_starts(portfolio)), clock)
 
 
-def _deadlines(portfolio: Portfolio) -> Iterator[Kind]:
+def _deadlines(portfolio: Portfolio) -> Iterator[LooseLimit]:
     """Hard deadlines of jobs that must be kept, a day at a time."""
     for number, job in enumerate(portfolio.jobs):
         if job.is_optional or job.late_usd_per_day is not None or job.deadline >= portfolio.days - 1:
@@ -205,10 +205,10 @@ def _deadlines(portfolio: Portfolio) -> Iterator[Kind]:
             return str(portfolio.date(deadline + step))
 
         most = portfolio.days - 1 - job.deadline
-        yield Kind(f"jobs[{job.name}].deadline", str(portfolio.date(job.deadline)), most, at, shown)
+        yield LooseLimit(f"jobs[{job.name}].deadline", str(portfolio.date(job.deadline)), most, at, shown)
 
 
-def _budgets(portfolio: Portfolio) -> Iterator[Kind]:
+def _budgets(portfolio: Portfolio) -> Iterator[LooseLimit]:
     """Every budget, in hundredths of it."""
     for key, usd, with_usd in _budget_keys(portfolio):
 
@@ -218,14 +218,14 @@ def _budgets(portfolio: Portfolio) -> Iterator[Kind]:
         def shown(step: int, usd: Decimal = usd) -> str:
             return f"${usd * (100 + step) / 100:.2f}"
 
-        yield Kind(key, format_money(usd), MOST_PERCENT, at, shown)
+        yield LooseLimit(key, format_money(usd), MOST_PERCENT, at, shown)
 
 
 MOST_PERCENT: Final = 900
 """Per cent by which a budget is raised at most."""
 
 
-def _pools(portfolio: Portfolio) -> Iterator[Kind]:
+def _pools(portfolio: Portfolio) -> Iterator[LooseLimit]:
     """Nodes of each pool, one at a time, up to twice as many."""
     for number, pool in enumerate(portfolio.pools):
         nodes = int(pool.nodes.max(initial=0))
@@ -238,7 +238,7 @@ def _pools(portfolio: Portfolio) -> Iterator[Kind]:
         def shown(step: int, nodes: int = nodes) -> str:
             return str(nodes + step)
 
-        yield Kind(f"pools[{pool.name}].nodes", str(nodes), max(1, nodes), at, shown)
+        yield LooseLimit(f"pools[{pool.name}].nodes", str(nodes), max(1, nodes), at, shown)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Final
 
 from planner.explore.answer import Answer
 from planner.explore.capacity import BetterWithGrant, Grant, better_with_grant, grant_for
+from planner.explore.deciding_price import DecidingPrice, deciding_price
 from planner.explore.expected_cost import ExpectedCost
 from planner.explore.near_optimal import WITHIN, NearOptimal, near_optimal
 from planner.explore.relaxations import Relaxation, relaxations
@@ -27,6 +28,8 @@ class Surroundings:
     """The worth of rules on layouts and nodes."""
     gives: Sequence[Relaxation] = ()
     turning: SpotBreakEven | None = None
+    deciding: DecidingPrice | None = None
+    """The price on which the plan rests most."""
     left_out: Sequence[str] = ()
     """What there was no time to ask."""
     grant: Grant | None = None
@@ -53,8 +56,18 @@ def surroundings(room: Room, found: Answer, within: float = WITHIN) -> Surroundi
     worth, plan, turning = sensitivities(room, found.plan), found.plan, None
     if found.problem.objective == "cost" and "spot" in found.problem.market.purchase:
         turning = room.time_budget.ask("market.spot_price", lambda: spot_break_even(found.choices, plan))
+    deciding = room.time_budget.ask("market.prices", lambda: deciding_price(found, room.time_budget.clock))
     beyond = room.time_budget.ask("market.capacity", lambda: better_with_grant(found.problem, plan, room))
     grant = grant_for(found.asked, plan) if found.asked else None
     near = near_optimal(room, plan, within)
     rules = rule_worths(room, found.choices, plan) if found.rules is None else found.rules
-    return Surroundings(worth, rules=rules, turning=turning, left_out=left_out, grant=grant, beyond=beyond, near=near)
+    return Surroundings(
+        worth,
+        rules=rules,
+        turning=turning,
+        deciding=deciding,
+        left_out=left_out,
+        grant=grant,
+        beyond=beyond,
+        near=near,
+    )

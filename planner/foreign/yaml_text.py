@@ -21,16 +21,30 @@ class Sourced:
     source: str
 
 
-def yaml_text(data: Mapping[str, Any]) -> str:
-    """A mapping as YAML text; `Sourced` values get their comment at the end of the line."""
+def yaml_text(data: Mapping[str, Any], *, short: bool = False) -> str:
+    """A mapping as YAML text; `Sourced` values get their comment at the end of the line.
+
+    `short`: mappings inside of lists on a line each.
+    """
     from ruamel.yaml import YAML  # noqa: PLC0415  (26 ms that only writers of YAML pay)
 
     yaml = YAML()
     yaml.width = 10_000
     yaml.indent(mapping=2, sequence=4, offset=2)
-    stream = io.StringIO()
-    yaml.dump(_commented(data), stream)
+    stream, tree = io.StringIO(), _commented(data)
+    if short:
+        _shorten(tree)
+    yaml.dump(tree, stream)
     return stream.getvalue()
+
+
+def _shorten(tree: Any) -> None:  # noqa: ANN401  (a CommentedMap)
+    """Puts every list of scalars, and every mapping in a list, on a line of its own."""
+    for item in tree.values() if isinstance(tree, Mapping) else ():
+        lines = [item] if isinstance(item, list) and not any(isinstance(one, Mapping) for one in item) else item
+        for one in lines if isinstance(lines, list) else ():
+            one.fa.set_flow_style()
+        _shorten(item)
 
 
 def _commented(value: Any) -> Any:  # noqa: ANN401  (whatever YAML can hold)

@@ -10,6 +10,7 @@ from planner.catalog.records import ModelArchitecture
 from planner.launch.job import LaunchJob
 from planner.launch.launchers import torchrun
 from planner.launch.text import Argument, array_lines
+from planner.problem.layout_rules import cuts_sequence, key_value_heads
 
 PLAN: Final = "plan"
 """What the source of a figure that the plan decided is called."""
@@ -25,10 +26,10 @@ REQUIRED: Final = {
 def refusals(job: LaunchJob, _: Target) -> Iterator[str]:
     """What Megatron's parser, configuration or process groups would refuse."""
     model = job.model
-    kv_heads = model.num_attention_heads if model.kv_lora_rank else model.num_key_value_heads
+    kv_heads = key_value_heads(model)
     if kv_heads % job.tensor:
         yield f"tensor {job.tensor} does not divide the {kv_heads} query groups"
-    if job.context > 1 and job.sequence_length % (2 * job.context):
+    if not cuts_sequence(job.sequence_length, job.context):
         yield f"sequence_length {job.sequence_length} is not a multiple of twice context {job.context}"
     if job.gpus % (job.expert * job.pipeline):
         yield f"expert {job.expert} × pipeline {job.pipeline} does not divide {job.gpus} GPUs"

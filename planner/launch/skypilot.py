@@ -24,7 +24,7 @@ def refusals(job: LaunchJob, target: Target, _: Options) -> Iterator[str]:
     if cloud == OWN:
         yield f"{job.placement.title} is your own: SkyPilot starts nodes of clouds (use slurm or trainjob)"
     elif cloud not in target.words["cloud"]:
-        yield f"it does not know the cloud {cloud}"
+        yield f"the machines of {cloud} have no names of SkyPilot's in the catalog"
     if job.gpus_per_node < job.placement.machine.per_node:
         yield f"the phase takes {job.gpus} of a node's {job.placement.machine.per_node} devices"
     if job.bought and all(one.kind == "reserved" for one in job.bought):

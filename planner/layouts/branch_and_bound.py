@@ -1,21 +1,24 @@
 """Finding the fastest rows of many groups at once, on all machines, while evaluating few of them in full.
 
-Best bound first: rows whose bound exceeds a time that was reached in their group are never evaluated, and a family of
-rows whose bound does is not even looked into.
+Best bound first: rows whose bound exceeds a time that was reached in their group, or that is asked for at most, are
+never evaluated, and a family of rows whose bound does is not even looked into.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from math import inf
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from planner.layouts.evaluator import Evaluators, StageShape
+from planner.layouts.evaluator import Evaluator, Evaluators
+from planner.layouts.families import Families
 from planner.layouts.layout_space import LayoutSpace
-from planner.layouts.rows import Index, narrow, renumbered
+from planner.layouts.rows import Index, narrow
+from planner.layouts.tables import Reach
 from planner.performance.step import StepTime
 from planner.performance.symbols import Array
 from planner.tolerances import SUM_ORDER
@@ -24,41 +27,86 @@ Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class HeldRows:
-    """Rows that a machine can hold, in families that differ in expert degree and ZeRO alone."""
+class Held:
+    """Families of a space with rows that a machine can hold."""
 
-    place: Index
-    """Index of the rows in the space."""
-    family: Index
-    """Family of each of them."""
+    families: Index
+    """Fewest devices first."""
     keys: Index
-    """The group of each family, ascending: rows of a group compete."""
+    """The group of each family: rows of a group compete."""
     plain: Flags
-    """Families with a row that keeps its weights whole, which is the quicker one."""
-    cells: Index
-    """Cell of one row per family in the space's grid, see `LayoutSpace.cells`."""
-    recompute: npt.NDArray[np.int32]
-    """Recompute choice of each family."""
-    shape: StageShape
-    """Stage shape of each family."""
+    """Which families have a row that keeps its weights whole, which is the quicker one."""
+    least_bytes: float
+    """A row must need more device memory."""
+    most_bytes: float
+    """A row may need no more device memory."""
+
+    def rows(self, space: LayoutSpace, some: Index) -> Index:
+        """The rows of some of the space's families that it can hold, ascending."""
+        families, chosen = space.families, np.zeros(len(space.families), dtype=np.bool_)
+        chosen[some] = True
+        begins, which = np.unique(families.begins[some], return_index=True)
+        rows = ranges(begins, families.ends[some][which])
+        needed = space.rows.needed_bytes[rows]
+        return rows[chosen[families.of_row[rows]] & (needed > self.least_bytes) & (needed <= self.most_bytes)]
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A machine in the race."""
+
+    evaluator: Evaluator
+    held: Held
+    reach: Reach
+
+    def contenders(self, families: Families) -> tuple[Index, Array]:
+        """Which of the held families may be fast enough, group by group, and their bounds.
+
+        Too few devices never are, which leaves out most of them at no cost.
+        """
+        held, per_node = self.held.families, float(self.evaluator.subject[1].node)
+        devices = families.devices[held]
+        most = self.reach.on(np.ceil(devices / per_node)) * (1 + SUM_ORDER)
+        enough = np.flatnonzero(self.evaluator.least_device_seconds() <= devices * most)
+        some, most = held[enough], most[enough]
+        bound = self.evaluator.family_bound(families.cells[some], families.recompute[some], families.shape.take(some))
+        fast = np.flatnonzero(bound <= most)
+        fast = fast[np.argsort(narrow(self.held.keys[enough[fast]]), kind="stable")]
+        return enough[fast], bound[fast]
+
+
+@dataclass(frozen=True)
+class Contenders:
+    """Families on machines that may have the fastest row of their group; shape (families,) each, group by group."""
+
+    machine: Index
+    family: Index
+    """Index among the families of the space."""
+    group: Index
+    bound: Array
+    """What none of its rows stays below; seconds."""
+    plain: Flags
+    """See `Held`."""
 
     @classmethod
-    def of(cls, space: LayoutSpace, place: Index, keys: Index) -> HeldRows:
-        """Rows of a space in their groups; rows of a family are of one group."""
-        family, first = renumbered(space.family[place])
-        order = np.argsort(narrow(keys[first]), kind="stable")
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        family, first = rank[family], first[order]
-        plain = np.zeros(len(first), dtype=np.bool_)
-        plain[family[space.rows.zero[place] < SHARDED_WEIGHTS]] = True
-        rows = place[first]
-        shape = space.stage_shape.take(rows)
-        return cls(place, family, keys[first], plain, space.cells[rows], space.rows.recompute[rows], shape)
+    def of(cls, families: Families, runners: Sequence[Runner]) -> Contenders:
+        """Those of all machines; groups are numbered from 0."""
+        found = [one.contenders(families) for one in runners]
+        machine = np.repeat(np.arange(len(found)), [len(bound) for _, bound in found])
+        family, keys, plain = (
+            np.concatenate([getattr(one.held, name)[which] for one, (which, _) in zip(runners, found, strict=True)])
+            for name in ("families", "keys", "plain")
+        )
+        keys += machine * (keys.max(initial=0) + 1)
+        return cls(machine, family, groups(keys)[1], np.concatenate([bound for _, bound in found]), plain)
 
-
-SHARDED_WEIGHTS: Final = 3
-"""The ZeRO stage that shards weights too."""
+    def likely(self) -> Flags:
+        """Those with the least bound of each group: of all, and of those that keep their weights whole."""
+        starts, _ = groups(self.group)
+        chosen = np.zeros(len(self.group), dtype=np.bool_)
+        for values in (self.bound, np.where(self.plain, self.bound, inf)):
+            chosen[first_least(values, starts, self.group)] = True
+        return chosen
 
 
 @dataclass(frozen=True)
@@ -89,28 +137,19 @@ class Race:
     scales its bounds, unless own runs say that some layouts take longer than by the equations.
     """
 
-    def __init__(self, space: LayoutSpace, evaluators: Evaluators, held: Sequence[HeldRows]) -> None:
-        self._space, self._evaluators, self._held = space, evaluators, held
-        counts = [len(one.keys) for one in held]
-        self._begins = np.cumsum([0, *counts])
-        keys = np.concatenate([one.keys for one in held])
-        keys += np.repeat(np.arange(len(held)), counts) * (keys.max(initial=0) + 1)
-        self._starts, self._group = groups(keys)
-        self._reached, self._scale = np.full((2, len(self._starts)), np.inf)
-        self._is_by_equations = all(one.pace is None for one in evaluators.machines)
+    def __init__(self, space: LayoutSpace, runners: Sequence[Runner]) -> None:
+        self._space, self._runners = space, runners
+        self._evaluators = Evaluators([one.evaluator for one in runners])
+        self._contenders = Contenders.of(space.families, runners)
+        self._reached, self._scale = np.full((2, self._contenders.group.max(initial=-1) + 1), inf)
+        self._is_by_equations = all(one.evaluator.pace is None for one in runners)
 
     def winners(self) -> tuple[Index, Index, StepTime]:
-        """The fastest row of each group: its machine, its place in the space, and its step time."""
-        bound = np.concatenate(
-            [
-                one.family_bound(held.cells, held.recompute, held.shape)
-                for one, held in zip(self._evaluators.machines, self._held, strict=True)
-            ]
-        )
-        likely = self._rows(self._likely(bound))
+        """The fastest row of each group that may be fast enough: its machine, its place in the space, its step time."""
+        likely = self._rows(self._contenders.likely())
         evaluated = [likely.take(first_least(self._bound(likely), *groups(likely.group)))]
         seconds = [self._seconds(evaluated[0])]
-        left = self._rows(bound <= self._most()[self._group])
+        left = self._rows(self._contenders.bound <= self._most()[self._contenders.group])
         for some in self._rounds(left, self._bound(left)):
             evaluated.append(some)
             seconds.append(self._seconds(some))
@@ -130,41 +169,42 @@ class Race:
             may_win = ~now & (bound <= self._most()[left.group])
             left, bound, size = left.take(may_win), bound[may_win], size * BATCH_GROWTH
 
-    def _likely(self, bound: Array) -> Flags:
-        """The families with the least bound of each group: of all, and of those that keep their weights whole."""
-        plain = np.concatenate([one.plain for one in self._held])
-        chosen = np.zeros(len(bound), dtype=np.bool_)
-        for values in (bound, np.where(plain, bound, np.inf)):
-            chosen[first_least(values, self._starts, self._group)] = True
-        return chosen
-
-    def _rows(self, families: Flags) -> Entrants:
-        """The rows of some families, group by group."""
-        found = []
-        for number, held in enumerate(self._held):
-            begin, end = self._begins[number : number + 2]
-            rows = np.flatnonzero(families[begin:end][held.family])
-            group = self._group[begin:end][held.family[rows]]
-            found.append(Entrants(np.full(len(rows), number), held.place[rows], group))
+    def _rows(self, chosen: Flags) -> Entrants:
+        """The rows of some contenders, group by group."""
+        contenders, begins = self._contenders, self._begins(self._contenders.machine)
+        group_of, found = np.zeros(len(self._space.families), dtype=np.int64), []
+        for number, one in enumerate(self._runners):
+            here = begins[number] + np.flatnonzero(chosen[slice(*begins[number : number + 2])])
+            group_of[contenders.family[here]] = contenders.group[here]
+            rows = one.held.rows(self._space, contenders.family[here])
+            found.append(Entrants(np.full(len(rows), number), rows, group_of[self._space.families.of_row[rows]]))
         whole = joined(found)
         return whole.take(np.argsort(narrow(whole.group), kind="stable"))
 
+    def _begins(self, machine: Index) -> Index:
+        """Where each machine begins in an ascending column of machines, and where the last one ends."""
+        begins: Index = np.searchsorted(machine, np.arange(len(self._runners) + 1))
+        return begins
+
     def _bound(self, rows: Entrants) -> Array:
         """What rows take at least."""
-        space, begins = self._space, np.searchsorted(rows.machine, np.arange(len(self._held) + 1))
+        families, begins = self._space.families, self._begins(rows.machine)
         found = []
-        for number, one in enumerate(self._evaluators.machines):
+        for number, one in enumerate(self._runners):
             place = rows.place[slice(*begins[number : number + 2])]
-            found.append(one.bound(space.cells[place], space.rows.recompute[place], space.stage_shape.take(place)))
+            family = families.of_row[place]
+            cells, shape = self._space.cells(place), families.shape.take(family)
+            found.append(one.evaluator.bound(cells, families.recompute[family], shape))
         return np.concatenate(found)
 
     def _most(self) -> Array:
         """The bound up to which a row may be faster than what was reached, by group."""
-        most: Array = self._reached * (1 + SUM_ORDER) / self._scale
+        scale = np.where(self._reached < inf, self._scale, 1.0)
+        most: Array = self._reached * (1 + SUM_ORDER) / scale
         return most
 
     def _steps(self, rows: Entrants) -> StepTime:
-        cells = self._space.cells[rows.place]
+        cells = self._space.cells(rows.place)
         return self._evaluators.steps(rows.machine, cells, self._space.rows.take(rows.place))
 
     def _seconds(self, rows: Entrants) -> Array:
@@ -186,6 +226,13 @@ class Race:
 def joined(parts: Sequence[Entrants]) -> Entrants:
     """All of them."""
     return Entrants(*(np.concatenate([getattr(one, name.name) for one in parts]) for name in fields(Entrants)))
+
+
+def ranges(begins: Index, ends: Index) -> Index:
+    """All numbers from each begin to before its end, one range after the other."""
+    lengths = ends - begins
+    starts = np.cumsum(lengths) - lengths
+    return np.repeat(begins - starts, lengths) + np.arange(lengths.sum())
 
 
 def groups(keys: npt.NDArray[Any]) -> tuple[Index, Index]:

@@ -1,7 +1,4 @@
-"""Which combinations of degrees are valid: the rules, in the one place that generates layouts.
-
-`planner.verify.validity` states the same rules again, one layout at a time, to check what is generated here.
-"""
+"""Every valid combination of degrees: what `planner.problem.layout_rules` allows, generated without trying all."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ import numpy.typing as npt
 
 from planner.layouts.degrees import Degrees, virtual_degrees
 from planner.layouts.workload import PhaseWork, Workload
+from planner.problem.layout_rules import divides, divides_batch, runs_whole_rounds
 
 Columns = npt.NDArray[np.int64]
 
@@ -70,8 +68,7 @@ class CutRules:
 def cuts(rules: CutRules, tensor: int, context: Columns, micro_batch: Columns) -> Iterator[Mapping[str, Columns]]:
     """Valid combinations of all degrees but experts', with one tensor degree and some pairs of context and micro-batch.
 
-    The batch is whole micro-batches on every replica; interleaving runs whole rounds of micro-batches (Narayanan et al.
-    2021, section 2.2). In pieces; each column has the shape (cuts,).
+    In pieces; each column has the shape (cuts,).
     """
     data = np.asarray([one for one in rules.degrees.data if tensor * one <= rules.max_devices], dtype=np.int64)
     each = max(len(context) * len(data), 1)
@@ -87,12 +84,10 @@ def _cuts(
 ) -> dict[str, Columns]:
     """Those with some of the pairs of stages and chunks."""
     pipeline, virtual = rules.stages[part, None, None], rules.chunks[part, None, None]
-    per_replica = rules.global_batch // data
-    microbatches = per_replica // micro_batch[:, None]
-    whole = per_replica % micro_batch[:, None] == 0
-    rounds = (virtual == 1) | (microbatches % pipeline == 0)
+    whole = divides_batch(rules.global_batch, data, micro_batch[:, None])
+    rounds = runs_whole_rounds(rules.global_batch // (data * micro_batch[:, None]), pipeline, virtual)
     small = tensor * context[:, None] * data * pipeline <= rules.max_devices
-    stage, pair, replicas = np.nonzero(whole & rounds & small)
+    stage, pair, replicas = np.nonzero(np.asarray(whole & rounds & small))
     return {
         "tensor": np.full(len(stage), tensor),
         "pipeline": pipeline[stage, 0, 0],
@@ -107,7 +102,7 @@ def expert_degrees(rules: CutRules, found: Mapping[str, Columns]) -> tuple[Colum
     """Every expert degree whose groups divide the devices of a stage: the place of the cut, and the degree."""
     degrees = np.asarray(rules.degrees.expert, dtype=np.int64)
     stage = found["tensor"] * found["context"] * found["data"]
-    place, expert = np.nonzero(stage[:, None] % degrees == 0)
+    place, expert = np.nonzero(np.asarray(divides(degrees, stage[:, None])))
     return place, degrees[expert]
 
 
@@ -119,13 +114,13 @@ def count_layouts(rules: CutRules, tensor: int) -> npt.NDArray[np.int64]:
         for values in (rules.degrees.data, rules.degrees.context, rules.degrees.micro_batch, rules.degrees.expert)
     )
     for some in rules.by_pipelining():
-        per_replica = some.global_batch // data
-        whole = per_replica % micro_batch[:, None] == 0
+        whole = divides_batch(some.global_batch, data, micro_batch[:, None])
+        microbatches = some.global_batch // (data * micro_batch[:, None])
         stage = tensor * context[:, None] * data
-        groups = sum(stage % one == 0 for one in expert)
+        groups = sum(np.asarray(divides(one, stage), dtype=np.int64) for one in expert)
         each = groups * len(some.zero_stages()) * len(some.degrees.recompute)
         for pipeline, virtual in zip(some.stages.tolist(), some.chunks.tolist(), strict=True):
-            rounds = whole if virtual == 1 else whole & (per_replica // micro_batch[:, None] % pipeline == 0)
+            rounds = np.asarray(whole & runs_whole_rounds(microbatches, pipeline, virtual))
             layouts, devices = each * rounds.sum(axis=0), stage * pipeline
             small = devices <= some.max_devices
             np.add.at(found, devices[small], layouts[small])

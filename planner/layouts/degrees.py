@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final
 
-from planner.catalog.divisibility import layer_slots, undivided_by_tensor
 from planner.catalog.records import ModelArchitecture
 from planner.layouts.workload import PhaseWork, Workload
+from planner.problem.layout_rules import cuts_layers, cuts_sequence, layer_slots, undivided_by_tensor
 from planner.problem.pins import Pin
 from planner.problem.problem import LARGEST_CLUSTER
 from planner.problem.run import Recompute
@@ -82,17 +82,9 @@ def virtual_degrees(workload: Workload, stages: int) -> tuple[int, ...]:
     """
     pin = workload.pins.virtual_pipeline
     dealt = layer_slots(workload.model, counts_embedding=workload.stack.counts_embedding)
-    chunks = [
-        value
-        for value in range(1, max(dealt) // stages + 1)
-        if value == 1 or (stages > 1 and any(slots % (stages * value) == 0 for slots in dealt))
-    ]
-    return _allowed(chunks, pin)
+    return _allowed((one for one in range(1, max(dealt) // stages + 1) if cuts_layers(dealt, stages, one)), pin)
 
 
 def context_degrees(sequence: int) -> tuple[int, ...]:
-    """Degrees that cut the sequence into pairs of equal chunks, an early and a late one for each rank.
-
-    The pairs share out the causal mask evenly. Source: Grattafiori et al. 2024 (Llama 3), section 3.3.2.
-    """
-    return (1, *(value for value in divisors(sequence) if value > 1 and sequence % (2 * value) == 0))
+    """Degrees that cut the sequence into pairs of equal chunks."""
+    return tuple(value for value in divisors(sequence) if cuts_sequence(sequence, value))

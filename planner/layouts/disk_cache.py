@@ -29,7 +29,7 @@ MOST_BYTES: Final = 256 * 2**20
 """Limit on all files together; beyond it the least recently read are removed."""
 DIGEST: Final = 32
 """Bytes of a SHA-256."""
-CODE: Final = ("performance", "availability", "layouts", "market")
+CODE: Final = ("problem", "performance", "availability", "market", "layouts")
 """Packages whose sources decide what the arrays hold."""
 
 

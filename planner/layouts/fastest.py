@@ -14,18 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.catalog.capacity import slices_of
-from planner.layouts.branch_and_bound import HeldRows, Race
+from planner.layouts.branch_and_bound import Held, Race, Runner
 from planner.layouts.caching import Kept, numbers
 from planner.layouts.disk_cache import digest_of, store, stored
-from planner.layouts.evaluator import Evaluators, evaluators
+from planner.layouts.evaluator import evaluators
 from planner.layouts.layout_space import LayoutSpace, valid_rows
 from planner.layouts.rows import Index, Ints, LayoutRows, renumbered
-from planner.layouts.tables import TIME, BestLayouts, read_tables, write_tables
+from planner.layouts.tables import EVERYTHING, TIME, BestLayouts, Reach, read_tables, write_tables
 from planner.layouts.wall_time import replicas_left
 from planner.layouts.workload import PhaseWork, Workload
 from planner.market.placements import Machine
 from planner.market.slices import is_sold
 from planner.market.spot import kept_of_gang
+from planner.problem.layout_rules import lies_in_fabric
 
 
 def rows_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> LayoutRows:
@@ -33,18 +34,10 @@ def rows_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> LayoutRows:
     return rows.take(held_on(machine, rows, max_nodes))
 
 
-def held_on(machine: Machine, rows: LayoutRows, max_nodes: int, *, more_memory: float = 0.0) -> Index:
-    """Which rows at most so many nodes can hold: memory, whole nodes (or part of one), tensor groups in the fabric.
-
-    `more_memory`: share of a device's memory that is taken to be there on top.
-    """
+def held_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> Index:
+    """Which rows at most so many nodes can hold: memory, whole nodes (or part of one), tensor groups in the fabric."""
     few = rows.devices <= max_nodes * machine.per_node
-    return _held(machine, rows, few & (rows.needed_bytes <= (1 + more_memory) * machine.memory_bytes))
-
-
-def _held(machine: Machine, rows: LayoutRows, fit: npt.NDArray[np.bool_]) -> Index:
-    """Which of the rows that fit can be laid on its nodes."""
-    held = np.flatnonzero(fit)
+    held = np.flatnonzero(few & (rows.needed_bytes <= machine.memory_bytes))
     return held[_is_placeable(machine, rows.devices[held], rows.tensor[held])]
 
 
@@ -59,8 +52,8 @@ def _is_placeable(machine: Machine, of_rows: Ints, tensor_of_rows: Ints) -> npt.
     devices = np.arange(of_rows.max(initial=0) + 1)
     whole = is_sold(machine.accelerator.name, per_node, devices)
     tensor = np.maximum(np.arange(tensor_of_rows.max(initial=0) + 1), 1)
-    inside = (tensor <= machine.domain) & ((per_node % tensor == 0) | (tensor % per_node == 0))
-    placeable: npt.NDArray[np.bool_] = whole[of_rows] & inside[tensor_of_rows]
+    inside = lies_in_fabric(tensor, per_node, machine.domain)
+    placeable: npt.NDArray[np.bool_] = whole[of_rows] & np.asarray(inside)[tensor_of_rows]
     return placeable
 
 
@@ -96,8 +89,8 @@ def best_layouts(
     `loses_replicas`: for each share of the replicas that goes on when nodes are lost, too. `more_memory`: share of a
     device's memory that is taken to be there on top.
     """
-    asked = Asked(machine, max_nodes, loses_replicas, more_memory)
-    return best_layouts_on(workload, phase, space, [asked])[0].within(max_step_seconds)
+    asked = Asked(machine, max_nodes, loses_replicas, more_memory, Reach(max_step_seconds))
+    return best_layouts_on(workload, phase, space, [asked])[0]
 
 
 @dataclass(frozen=True)
@@ -108,6 +101,7 @@ class Asked:
     max_nodes: int
     loses_replicas: bool
     more_memory: float = 0.0
+    reach: Reach = EVERYTHING
 
 
 KEPT: Final = 1024
@@ -119,10 +113,7 @@ kept_tables: Kept[BestLayouts] = Kept(KEPT)
 def best_layouts_on(
     workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Sequence[Asked]
 ) -> list[BestLayouts]:
-    """The fastest layouts on several machines, however long their steps.
-
-    Finding them together is quicker than one after the other, and `best_layouts` then has them at hand.
-    """
+    """The fastest layouts on several machines; finding them together is quicker than one after the other."""
     fitting = _best_layouts_on(workload, phase, space, [replace(one, more_memory=0.0) for one in asked])
     if not any(one.more_memory for one in asked):
         return fitting
@@ -146,19 +137,25 @@ def _best_layouts_on(
 ) -> list[BestLayouts]:
     """The same of layouts that fit, or of those that only fit with more memory."""
     keys = [_key(workload, space, one) for one in asked]
-    found = {key: table for key in keys if (table := kept_tables.get(key)) is not None}
+    reach = {key: one.reach for key, one in zip(keys, asked, strict=True)}
+    found = {key: table for key in keys if (table := kept_tables.get(key)) and table.reach.holds(reach[key])}
     known: dict[bytes, BestLayouts] = {}
     if any(key not in found for key in keys):
         known = {} if space.part else read_tables(space.digest)
-        found |= known
+        found |= {key: table for key, table in known.items() if key not in reach or table.reach.holds(reach[key])}
     if new := {key: one for key, one in zip(keys, asked, strict=True) if key not in found}:
-        computed = dict(zip(new, _tables(workload, phase, space, list(new.values())), strict=True))
+        further = [replace(one, reach=one.reach.times(FURTHER)) for one in new.values()]
+        computed = dict(zip(new, _tables(workload, phase, space, further), strict=True))
         found |= computed
         if not space.part:
-            write_tables(space.digest, computed | known)
+            write_tables(space.digest, computed | {key: one for key, one in known.items() if key not in computed})
     for key, table in found.items():
         kept_tables.put(key, table)
-    return [found[key] for key in keys]
+    return [found[key].within(reach[key]) for key in keys]
+
+
+FURTHER: Final = 2.0
+"""Times as far as is asked for that layouts are found: the next question may have a later deadline."""
 
 
 def _key(workload: Workload, space: LayoutSpace, asked: Asked) -> bytes:
@@ -171,60 +168,58 @@ def _key(workload: Workload, space: LayoutSpace, asked: Asked) -> bytes:
 
 
 TOGETHER: Final = 1_000_000
-"""Rows on machines that are compared at a time: what limits the memory that they take."""
+"""Families on machines that are compared at a time: what limits the memory that they take."""
+AT_A_TIME: Final = 64
+"""Machines that are compared at a time; the times of a layer on one take some 1 MB."""
 
 
 def _tables(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Sequence[Asked]) -> Iterator[BestLayouts]:
     """The fastest layouts on several machines; as many are evaluated together as memory is meant for."""
-    known: dict[Hashable, HeldRows] = {}
-    some, families = list[tuple[Machine, HeldRows]](), 0
-    for one in asked:
-        machine = one.machine
-        nodes = (slices_of(machine.accelerator.name), machine.per_node, machine.domain, one.max_nodes)
-        key = (nodes, machine.memory_bytes, one.loses_replicas, one.more_memory)
-        held = known.get(key) or known.setdefault(key, _held_rows(space, one))
-        if families + len(held.keys) > TOGETHER:
-            yield from _tables_together(workload, phase, space, some)
-            some, families = [], 0
-        some.append((machine, held))
-        families += len(held.keys)
-    yield from _tables_together(workload, phase, space, some)
+    known: dict[Hashable, Held] = {}
+    for begin in range(0, len(asked), AT_A_TIME):
+        some, families = list[Runner](), 0
+        together = asked[begin : begin + AT_A_TIME]
+        subjects = evaluators(workload, phase, [one.machine for one in together], space.degrees.recompute, space.grid)
+        for one, subject in zip(together, subjects, strict=True):
+            machine = one.machine
+            nodes = (slices_of(machine.accelerator.name), machine.per_node, machine.domain, one.max_nodes)
+            key = (nodes, machine.memory_bytes, one.loses_replicas, one.more_memory)
+            held = known.get(key) or known.setdefault(key, _held(space, one))
+            if families + len(held.keys) > TOGETHER:
+                yield from _tables_together(space, some)
+                some, families = [], 0
+            some.append(Runner(subject, held, one.reach))
+            families += len(held.keys)
+        yield from _tables_together(space, some)
 
 
-def _held_rows(space: LayoutSpace, asked: Asked) -> HeldRows:
-    """Rows that the nodes of a machine can hold, by what the rest of the model tells layouts apart by.
+def _held(space: LayoutSpace, asked: Asked) -> Held:
+    """Families that the nodes of a machine can hold, by what the rest of the model tells layouts apart by.
 
     That is their nodes, and if asked the share of replicas that goes on. With more memory, those that need it.
     """
-    rows, machine = space.rows, asked.machine
-    few = rows.take(slice(np.searchsorted(rows.devices, asked.max_nodes * machine.per_node, side="right")))
-    fit = few.needed_bytes <= (1 + asked.more_memory) * machine.memory_bytes
-    held = _held(machine, few, fit & (few.needed_bytes > machine.memory_bytes) if asked.more_memory else fit)
-    keys = -(-rows.devices[held] // machine.per_node).astype(np.int64)
+    machine, families = asked.machine, space.families
+    memory = machine.memory_bytes
+    least, most = (memory, (1 + asked.more_memory) * memory) if asked.more_memory else (0.0, memory)
+    few = families.devices <= asked.max_nodes * machine.per_node
+    fit = few & (families.least_bytes <= most) & (families.most_bytes > least)
+    held = np.flatnonzero(fit)
+    held = held[_is_placeable(machine, families.devices[held], families.tensor[held])]
+    keys = -(-families.devices[held] // machine.per_node).astype(np.int64)
     if asked.loses_replicas:
-        data, first = renumbered(rows.data[held])
-        shares, share = np.unique(replicas_left(rows.data[held][first]), return_inverse=True)
+        data, first = renumbered(families.data[held])
+        shares, share = np.unique(replicas_left(families.data[held][first]), return_inverse=True)
         keys = keys * len(shares) + share[data]
-    return HeldRows.of(space, held, keys)
+    return Held(held, keys, families.least_plain_bytes[held] <= most, least, most)
 
 
-def _tables_together(
-    workload: Workload, phase: PhaseWork, space: LayoutSpace, some: Sequence[tuple[Machine, HeldRows]]
-) -> Iterator[BestLayouts]:
+def _tables_together(space: LayoutSpace, runners: Sequence[Runner]) -> Iterator[BestLayouts]:
     """The fastest layouts on some machines, one after the other."""
-    machines, held = [machine for machine, _ in some], [rows for _, rows in some]
-    if not any(len(one.keys) for one in held):
-        nothing = np.empty(0)
-        none = BestLayouts(
-            space.rows.take(slice(0)), np.empty(0, dtype=np.int64), nothing, dict.fromkeys(TIME, nothing)
-        )
-        yield from [none] * len(some)
-        return
-    subjects = evaluators(workload, phase, machines, space.degrees.recompute, space.grid)
-    machine, place, time = Race(space, Evaluators(subjects), held).winners()
+    machine, place, time = Race(space, runners).winners()
     rows = space.rows.take(place)
     parts = {name: np.broadcast_to(getattr(time, name), len(place)) for name in TIME}
-    nodes = -(-rows.devices // np.asarray([one.per_node for one in machines])[machine])
-    whole = BestLayouts(rows, nodes, time.total, parts)
-    ends = np.searchsorted(machine, np.arange(len(machines) + 1))
-    yield from (whole.take(slice(*ends[one : one + 2])) for one in range(len(machines)))
+    per_node = np.asarray([int(one.evaluator.subject[1].node) for one in runners])
+    whole = BestLayouts(rows, -(-rows.devices // per_node[machine]), time.total, parts)
+    ends = np.searchsorted(machine, np.arange(len(runners) + 1))
+    for number, one in enumerate(runners):
+        yield replace(whole.take(slice(*ends[number : number + 2])), reach=one.reach)

@@ -20,7 +20,8 @@ from planner.layouts.degrees import UNSTATED_DEVICES, Degrees
 from planner.layouts.device_memory import Contents, least_activation_bytes, models_held
 from planner.layouts.disk_cache import digest_of, store, stored
 from planner.layouts.dominated import MemoryChoices, has_needless_context, memory_classes, undominated_choices
-from planner.layouts.evaluator import LayerGrid, StageShape
+from planner.layouts.evaluator import LayerGrid
+from planner.layouts.families import Families
 from planner.layouts.rows import Index, Ints, LayoutRows, joined, places, symbols
 from planner.layouts.workload import PhaseWork, Workload
 from planner.performance.symbols import Array, Job, Layout
@@ -105,7 +106,7 @@ class LayoutSpace:
     def let_go(self) -> None:
         """Forgets the rows, of which there are many: they are enumerated again if anybody asks."""
         _ = self.outline
-        for name in ("_found", "cells", "family", "stage_shape"):
+        for name in ("_found", "families"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -123,26 +124,15 @@ class LayoutSpace:
         return self.outline.grid
 
     @cached_property
-    def cells(self) -> Index:
-        """Where the rows stand in that grid."""
-        return self.grid.cells(self.rows)
+    def families(self) -> Families:
+        """The rows in families that differ in expert degree and ZeRO alone."""
+        return Families.of(*self.made_for, self.degrees.recompute, self.grid, self.rows)
 
-    @cached_property
-    def family(self) -> Index:
-        """What rows have in common that differ in expert degree and ZeRO alone: as many numbers as families, or more.
-
-        Such rows of one recompute choice are generated one after another.
-        """
-        apart = np.zeros(len(self.rows), dtype=np.bool_)
-        for name in ("tensor", "pipeline", "virtual_pipeline", "context", "micro_batch", "data"):
-            column = getattr(self.rows, name)
-            apart[1:] |= column[1:] != column[:-1]
-        return np.cumsum(apart) * len(self.degrees.recompute) + self.rows.recompute
-
-    @cached_property
-    def stage_shape(self) -> StageShape:
-        """What a bound takes of the rows."""
-        return StageShape.of(*self.made_for, self.degrees.recompute, self.rows)
+    def cells(self, place: Index) -> Index:
+        """Where some of the rows stand in the grid."""
+        expert = places(self.grid.expert, self.rows.expert[place])
+        cells: Index = self.families.cells[self.families.of_row[place]] + expert * len(self.grid.context)
+        return cells
 
 
 def _outlined(degrees: Degrees, rows: LayoutRows) -> dict[str, npt.NDArray[Any]]:

@@ -16,6 +16,7 @@ from planner.availability.spot_cycles import GangCycle, Rates, WorkLeft
 from planner.availability.spot_policies import Growth, growth, moments
 from planner.catalog.reliability import FailureRate, load_reliability
 from planner.layouts.caching import Kept, numbers
+from planner.layouts.rows import renumbered
 from planner.layouts.workload import Workload
 from planner.market.purchase_options import SpotPolicy
 from planner.market.spot import gang_periods, kept_of_gang
@@ -118,6 +119,10 @@ class TimedLayouts:
     """Data-parallel."""
     step_seconds: Array
 
+    def take(self, index: Ints) -> TimedLayouts:
+        """Some of them."""
+        return TimedLayouts(self.nodes[index], self.replicas[index], self.step_seconds[index])
+
 
 def run_time(
     workload: Workload, accelerator: str, layouts: TimedLayouts, spot_policy: SpotPolicy, *, begins: bool
@@ -162,10 +167,15 @@ def joined(parts: Sequence[TimedLayouts]) -> TimedLayouts:
 def _run_time(
     workload: Workload, figures: InterruptionRates, layouts: TimedLayouts, spot_policy: SpotPolicy, *, begins: bool
 ) -> RunTime:
-    work = _work(workload, figures, layouts.nodes)
-    grown = growth(spot_policy.policy, work, _capacity(spot_policy, layouts), begins=begins)
+    """Runs grow alike on as many nodes of which, under some policies, the same share of the replicas goes on."""
+    shares, share = np.unique(replicas_left(layouts.replicas), return_inverse=True)
+    pair = layouts.nodes.astype(np.int64) * len(shares) + (share if spot_policy.loses_replicas else 0)
+    place, first = renumbered(pair)
+    some = layouts.take(first)
+    work = _work(workload, figures, some.nodes)
+    grown = growth(spot_policy.policy, work, _capacity(spot_policy, some), begins=begins)
     found = (grown.wall, grown.least, grown.variance, grown.spot, grown.replaced)
-    return RunTime(*(Growth(one.start, one.each * layouts.step_seconds) for one in found))
+    return RunTime(*(Growth(one.start[place], one.each[place] * layouts.step_seconds) for one in found))
 
 
 def run_moments(

@@ -15,6 +15,7 @@ from planner.explore.answer import Answer
 from planner.launch.job import LaunchJob
 from planner.layouts.workload import Workload
 from planner.learning.short_runs import ShortRun, short_run
+from planner.market.money import priced
 from planner.performance.normal import normal_density, normal_probability, normal_quantile
 from planner.performance.predictive import predictive
 from planner.performance.symbols import Array
@@ -116,7 +117,7 @@ def _probe(
     gains = [_gain(before, after, best, rival) for rival in rivals]
     gain = max(gains, key=lambda one: one.saved_usd, default=_Gain())
     widths = [predictive(one.calibration.spread, unseen_run(one, best)).scale for one in (before, after)]
-    usd = sum(run.job.gpus * hours * _usd_per_gpu_hour(plan) for plan, run in zip(tested, runs, strict=True))
+    usd = sum(priced(run.job.gpus * hours, _usd_per_gpu_hour(plan)) for plan, run in zip(tested, runs, strict=True))
     return Probe(
         tuple(runs),
         hours,

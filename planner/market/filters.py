@@ -7,9 +7,20 @@ from collections.abc import Sequence
 from planner.catalog.accelerators import accelerator_from
 from planner.catalog.capacity import peer_to_peer_clouds
 from planner.catalog.offers import load_offers, usable
+from planner.catalog.records import Offer
 from planner.errors import InputError, Issue, did_you_mean
+from planner.prices.book import USER, offers_with, user_book
 from planner.problem.problem import Problem
 from planner.problem.yaml_tree import KeyPath
+
+
+def offers_of(problem: Problem) -> tuple[Offer, ...]:
+    """The catalog's offers under the problem's books of own prices. Raises InputError."""
+    books = problem.market.prices
+    if not books:
+        return load_offers()
+    with problem.at("market", "prices"):
+        return offers_with([user_book() if name == USER else problem.base_directory / name for name in books])
 
 
 def is_asked_for(problem: Problem, cloud: str) -> bool:
@@ -39,7 +50,7 @@ def named(problem: Problem, path: KeyPath, names: Sequence[str]) -> frozenset[st
 
 def check_regions(problem: Problem) -> None:
     """Refuses regions that no offer has. Raises InputError."""
-    known = sorted({offer.region for offer in usable(load_offers()) if is_asked_for(problem, offer.cloud)})
+    known = sorted({offer.region for offer in usable(offers_of(problem)) if is_asked_for(problem, offer.cloud)})
     unknown = [(index, one) for index, one in enumerate(problem.market.regions or ()) if one not in known]
     if unknown:
         raise InputError(
@@ -51,7 +62,7 @@ def check_regions(problem: Problem) -> None:
 def _known_names(problem: Problem) -> frozenset[str]:
     """Every name that an offer goes by."""
     found = {one.name for one in problem.market.offers}
-    for offer in usable(load_offers()):
+    for offer in usable(offers_of(problem)):
         found |= {offer.cloud, offer.region, *offer.zone.split(), offer.instance_type, offer.accelerator}
     return frozenset(found - {""})
 

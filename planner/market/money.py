@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ Nodes = Array | npt.NDArray[np.int64] | float
 """Numbers of nodes."""
 Price = Array | Decimal | float | None
 """US dollars per node-hour; None where nodes are not sold, which costs infinitely much."""
+Amount = TypeVar("Amount", Decimal, float, Array)
 
 
 def node_hours_usd(nodes: Nodes, usd_per_node_hour: Price, seconds: Array | float) -> Array:
@@ -32,6 +34,11 @@ def node_hours_usd(nodes: Nodes, usd_per_node_hour: Price, seconds: Array | floa
     with np.errstate(invalid="ignore"):
         usd = nodes * price * seconds / SECONDS_PER_HOUR
         return np.where((np.asarray(nodes) > 0) & (np.asarray(seconds) > 0), usd, 0.0)
+
+
+def priced(hours: Amount, usd_per_hour: Amount) -> Amount:
+    """US dollars for hours at a price, both of nodes or both of devices; not rounded, so that it can be summed."""
+    return hours * usd_per_hour
 
 
 def usd_per_second(nodes: Nodes, usd_per_node_hour: Price) -> Array:
@@ -64,7 +71,7 @@ def line_usd(nodes: int, usd_per_node_hour: Decimal, seconds: float) -> Decimal:
 
 def gpu_hours_usd(gpu_hours: float | Decimal, usd_per_gpu_hour: Decimal) -> Decimal:
     """US dollars for device-hours whose nodes are not known, in whole cents."""
-    return round_usd(Decimal(gpu_hours) * usd_per_gpu_hour)
+    return round_usd(priced(Decimal(gpu_hours), usd_per_gpu_hour))
 
 
 def apportioned(amounts: Sequence[Decimal | Fraction], unit: Decimal) -> list[Decimal]:

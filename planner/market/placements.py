@@ -10,17 +10,17 @@ from typing import Final
 
 from planner.catalog.accelerators import accelerator_from, load_accelerators
 from planner.catalog.capacity import slices_of
-from planner.catalog.offers import SpotHistory, load_offers, load_spot_history, usable
+from planner.catalog.offers import SpotHistory, load_spot_history, usable
 from planner.catalog.precisions import find_precision
 from planner.catalog.records import Accelerator, Offer
 from planner.catalog.software import Support, load_support
 from planner.errors import InputError, Issue, did_you_mean
 from planner.market.calendar import Reservation, Timeline, own_reservations, timeline_of
 from planner.market.capacity import Basis, Capacities
-from planner.market.filters import check_regions, is_asked_for, named
+from planner.market.filters import check_regions, is_asked_for, named, offers_of
 from planner.market.places import OWN, by_place, most_exact, place_title
+from planner.market.quotas import quotas_of, within_quotas
 from planner.market.spot import SpotFigures, spot_figures, spot_price
-from planner.prices.book import USER, offers_with, user_book
 from planner.problem.own_offer import OwnOffer
 from planner.problem.problem import Problem
 from planner.problem.quantities import UNLIMITED
@@ -73,6 +73,8 @@ class Placement:
     date: str
     timeline: Timeline | None = None
     """When nodes are there and what they cost then, at least `on_demand`; None where that does not change."""
+    on_demand_nodes: int = UNLIMITED
+    """Most nodes on demand, where a quota counts those alone."""
 
     @property
     def is_dated(self) -> bool:
@@ -117,13 +119,13 @@ class Placement:
 
     def discounted(self, share: float) -> Placement:
         """The same for less in every way to buy."""
-        paid = 1 - exact(share)
+        left = 1 - exact(share)
         return replace(
             self,
-            on_demand=None if self.on_demand is None else self.on_demand * paid,
-            spot=None if self.spot is None else self.spot * paid,
+            on_demand=None if self.on_demand is None else self.on_demand * left,
+            spot=None if self.spot is None else self.spot * left,
             reservations=tuple(
-                replace(one, usd_per_node_hour=one.usd_per_node_hour * paid) for one in self.reservations
+                replace(one, usd_per_node_hour=one.usd_per_node_hour * left) for one in self.reservations
             ),
         )
 
@@ -155,25 +157,10 @@ def placements(problem: Problem) -> tuple[Placement, ...]:
     found = _kept(problem, found, "market.purchase", lambda one: bool(one.prices))
     found = _kept(problem, found, "risk.spare_nodes", lambda one: not problem.risk.spare_nodes or _has_spares(one))
     _check_prices(problem, found)
-    quotas = tuple(_quotas(problem))
-    found = [_within(quotas, one) for one in found]
-    found = _kept(problem, found, "market.quotas", lambda one: one.nodes > 0)
+    quotas = tuple(quotas_of(problem))
+    found = [within_quotas(quotas, one) for one in found]
+    found = _kept(problem, found, "market.quotas", lambda one: one.nodes > 0 and bool(one.prices))
     return tuple(sorted(found, key=lambda one: (one.machine.key, one.key)))
-
-
-def _quotas(problem: Problem) -> Iterator[tuple[frozenset[str], int]]:
-    """The names that share each quota, and its devices. Raises InputError."""
-    for index, quota in enumerate(problem.market.quotas):
-        yield named(problem, ("market", "quotas", index, "of"), quota.of), quota.gpus
-
-
-def _within(quotas: Iterable[tuple[frozenset[str], int]], placement: Placement) -> Placement:
-    """A placement with no more nodes than the quotas that it shares; a job is in one place at a time."""
-    per_node = placement.machine.per_node
-    most = min((gpus // per_node for names, gpus in quotas if names & placement.names), default=UNLIMITED)
-    if most >= placement.nodes:
-        return placement
-    return replace(placement, nodes=most, spot_nodes=min(placement.spot_nodes, most), basis="stated")
 
 
 WIDEST: Final = 1_000_000
@@ -243,7 +230,7 @@ def _kept(problem: Problem, found: list[Placement], key: str, keeps: Callable[[P
 
 def _catalog_placements(problem: Problem) -> Iterator[Placement]:
     """The trusted catalog offers of the clouds that are allowed. Raises InputError for an unknown cloud."""
-    offers = usable(_offers(problem))
+    offers = usable(offers_of(problem))
     clouds = problem.market.clouds
     if clouds is not None:
         _check_clouds(problem, clouds, sorted({offer.cloud for offer in offers}))
@@ -258,15 +245,6 @@ def _catalog_placements(problem: Problem) -> Iterator[Placement]:
             placement = _catalog_placement(problem, offer, devices[offer.accelerator], history, capacities)
             discount = most_exact(discounts, offer.cloud, offer.accelerator)
             yield placement if discount is None else placement.discounted(discount)
-
-
-def _offers(problem: Problem) -> tuple[Offer, ...]:
-    """The catalog's offers under the problem's books of own prices. Raises InputError."""
-    books = problem.market.prices
-    if not books:
-        return load_offers()
-    with problem.at("market", "prices"):
-        return offers_with([user_book() if name == USER else problem.base_directory / name for name in books])
 
 
 def _check_clouds(problem: Problem, clouds: Iterable[str], known: list[str]) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final, TypeVar
 
 from planner.catalog.accelerators import accelerator_from
-from planner.catalog.offers import load_offers, usable
+from planner.catalog.offers import usable
 from planner.errors import InputError, Issue, did_you_mean
+from planner.market.filters import offers_of
 from planner.problem.problem import Problem
 from planner.problem.quantities import ANY_CLOUD
 
@@ -25,7 +26,7 @@ def place_title(cloud: str, region: str, zone: str, instance_type: str) -> str:
 
 def by_place(problem: Problem, key: str, stated: Mapping[str, Value] | None) -> dict[Where, Value]:
     """The values of a mapping under `market` by place. Raises InputError for unknown clouds and accelerators."""
-    known = sorted({offer.cloud for offer in usable(load_offers())})
+    known = sorted({offer.cloud for offer in usable(offers_of(problem))})
     issues: list[Issue] = []
     found: dict[Where, Value] = {}
     for where, value in (stated or {}).items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from itertools import groupby
@@ -31,6 +31,11 @@ class SpotPolicy:
     """How far nodes go together, see `gang_preemptions_per_second`."""
     correlation: float = 1.0
     """Correlation of any two nodes being available, see `all_available`."""
+
+    @property
+    def loses_replicas(self) -> bool:
+        """Whether the job goes on with the replicas that are left."""
+        return self.policy == "elastic"
 
     @property
     def figures(self) -> SpotFigures:
@@ -112,9 +117,20 @@ def _purchase_options(placement: Placement) -> Iterator[PurchaseOption]:
     """Every policy that the placement's prices allow, with every term of reservation and with none."""
     for spot_policy in _spot_policies(placement):
         for reservation in (None, *placement.reservations):
-            bought = placement.on_demand is not None or reservation is not None or spot_policy.policy != "steady"
-            if bought:
-                yield PurchaseOption(placement, spot_policy, reservation)
+            for place in _within_quota(placement, spot_policy):
+                if place.on_demand is not None or reservation is not None or spot_policy.policy != "steady":
+                    yield PurchaseOption(place, spot_policy, reservation)
+
+
+def _within_quota(placement: Placement, spot_policy: SpotPolicy) -> Iterator[Placement]:
+    """The placement, or where fewer nodes are to be had on demand: no more of any kind, and all but none on demand."""
+    most = placement.on_demand_nodes
+    if placement.on_demand is None or most >= placement.nodes:
+        yield placement
+        return
+    yield replace(placement, nodes=most, spot_nodes=min(most, placement.spot_nodes))
+    if spot_policy.policy != "fallback":
+        yield replace(placement, on_demand=None)
 
 
 def _spot_policies(placement: Placement) -> Iterator[SpotPolicy]:

@@ -6,7 +6,7 @@ import importlib
 from functools import partial
 from typing import Any
 
-from planner.measure.bench import Bench, Recorder, Timed
+from planner.measure.bench import Bench, Recorder, TimedCall
 from planner.measure.grids import AttentionShape
 from planner.measure.samples import KernelCase
 
@@ -72,12 +72,12 @@ def _copies(bench: Bench, case: KernelCase) -> int:
     return bench.copies(2.0 * case.b * case.m * (case.heads + case.kv_heads) * (case.head_dim + case.value_head_dim))
 
 
-def _forward_work(bench: Bench, case: KernelCase) -> Timed:
+def _forward_work(bench: Bench, case: KernelCase) -> TimedCall:
     """Forward pass as training runs it, keeping what the backward pass needs."""
-    return Timed(_attend(bench, case), [_inputs(bench, case) for _ in range(_copies(bench, case))])
+    return TimedCall(_attend(bench, case), [_inputs(bench, case) for _ in range(_copies(bench, case))])
 
 
-def _backward_work(bench: Bench, case: KernelCase) -> Timed:
+def _backward_work(bench: Bench, case: KernelCase) -> TimedCall:
     attend, torch = _attend(bench, case), bench.torch
 
     def prepared() -> tuple[Any, ...]:
@@ -88,4 +88,4 @@ def _backward_work(bench: Bench, case: KernelCase) -> Timed:
     def gradients(out: Any, inputs: Any, gradient: Any) -> object:  # noqa: ANN401  (tensors)
         return torch.autograd.grad(out, inputs, gradient, retain_graph=True)
 
-    return Timed(gradients, [prepared() for _ in range(_copies(bench, case))])
+    return TimedCall(gradients, [prepared() for _ in range(_copies(bench, case))])

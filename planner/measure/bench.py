@@ -41,7 +41,7 @@ def load_torch() -> Any:  # noqa: ANN401  (a module that need not be installed h
         ) from missing
 
 
-class Timed(NamedTuple):
+class TimedCall(NamedTuple):
     """Something to time: a function and the inputs that its calls rotate over."""
 
     call: Callable[..., object]
@@ -91,11 +91,11 @@ class Bench:
     @cached_property
     def spin_hz(self) -> float:
         """Cycles per second of the kernel that only waits."""
-        spin = Timed(lambda: self.torch.cuda._sleep(SPIN_CYCLES))  # noqa: SLF001  (PyTorch's only kernel that waits)
+        spin = TimedCall(lambda: self.torch.cuda._sleep(SPIN_CYCLES))  # noqa: SLF001  (PyTorch's only kernel that waits)
         self.elapsed_seconds(spin, 1)
         return SPIN_CYCLES / self.elapsed_seconds(spin, 1)
 
-    def elapsed_seconds(self, work: Timed, calls: int, *, rest: float = 0.0) -> float:
+    def elapsed_seconds(self, work: TimedCall, calls: int, *, rest: float = 0.0) -> float:
         """Seconds of `calls` calls, one after another; a GPU waits for `rest` seconds first."""
         if not self.on_gpu:
             start = time.perf_counter()
@@ -110,7 +110,7 @@ class Bench:
         self.synchronise()
         return float(start.elapsed_time(end)) / 1e3
 
-    def queueing_seconds(self, work: Timed, calls: int) -> float:
+    def queueing_seconds(self, work: TimedCall, calls: int) -> float:
         """Seconds in which the host queues `calls` calls; a processor queues nothing."""
         self.synchronise()
         start = time.perf_counter()
@@ -119,7 +119,7 @@ class Bench:
         self.synchronise()
         return queued if self.on_gpu else 0.0
 
-    def median_seconds(self, work: Timed) -> float:
+    def median_seconds(self, work: TimedCall) -> float:
         """Seconds of one call: the median of batches that are long enough to time, after a warm-up.
 
         A GPU waits before each batch for as long as the batch takes, so that its power stays under the limit, as in
@@ -132,7 +132,7 @@ class Bench:
         rest = min(LONGEST_REST, max(calls * once, 1.25 * self.queueing_seconds(work, calls)))
         return statistics.median(self.elapsed_seconds(work, calls, rest=rest) / calls for _ in range(self.grid.batches))
 
-    def sustained_seconds(self, work: Timed) -> float:
+    def sustained_seconds(self, work: TimedCall) -> float:
         """Seconds of one call when calls follow each other without rest, until power and heat limit the clock.
 
         The first half of the time warms the device up, the second is timed.
@@ -143,7 +143,7 @@ class Bench:
         return self.elapsed_seconds(work, calls) / calls
 
 
-def _repeat(work: Timed, calls: int) -> None:
+def _repeat(work: TimedCall, calls: int) -> None:
     for index in range(calls):
         work.call(*work.inputs[index % len(work.inputs)])
 
@@ -156,7 +156,7 @@ class Recorder:
     samples: list[Sample] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
 
-    def measure(self, case: KernelCase, prepare: Callable[[], Timed], *, sustained: bool = False) -> None:
+    def measure(self, case: KernelCase, prepare: Callable[[], TimedCall], *, sustained: bool = False) -> None:
         """Time one case, briefly or sustained; `prepare` makes its inputs."""
         seconds_of = self.bench.sustained_seconds if sustained else self.bench.median_seconds
         try:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from planner.measure.bench import REFUSED, Bench, Recorder, Timed
+from planner.measure.bench import REFUSED, Bench, Recorder, TimedCall
 from planner.measure.grids import ExpertShape, ProductShape
 from planner.measure.samples import KernelCase
 
@@ -74,7 +74,7 @@ def expert_case(op: str, shape: ExpertShape, precision: str, backend: str) -> Ke
     return KernelCase(op, precision, b=b, m=m, n=n, k=k, backend=backend, flops=2.0 * b * m * n * k, bytes=moved)
 
 
-def _half_work(bench: Bench, shape: ProductShape) -> Timed:
+def _half_work(bench: Bench, shape: ProductShape) -> TimedCall:
     layout, m, n, k = shape
     copies = bench.copies(2.0 * (m * k + k * n + m * n))
 
@@ -83,7 +83,7 @@ def _half_work(bench: Bench, shape: ProductShape) -> Timed:
         right = bench.random(n, k).t() if layout == "TN" else bench.random(k, n)
         return left, right
 
-    return Timed(bench.torch.mm, [operands() for _ in range(copies)])
+    return TimedCall(bench.torch.mm, [operands() for _ in range(copies)])
 
 
 def _fp8_type(bench: Bench) -> Any:  # noqa: ANN401  (a torch.dtype)
@@ -100,11 +100,11 @@ def _fp8_type(bench: Bench) -> Any:  # noqa: ANN401  (a torch.dtype)
     return usual
 
 
-def _call_once(work: Timed) -> None:
+def _call_once(work: TimedCall) -> None:
     work.call(*work.inputs[0])
 
 
-def _fp8_work(bench: Bench, shape: ProductShape, kind: Any, scaling: str) -> Timed:  # noqa: ANN401  (a torch.dtype)
+def _fp8_work(bench: Bench, shape: ProductShape, kind: Any, scaling: str) -> TimedCall:  # noqa: ANN401  (a torch.dtype)
     _, m, n, k = shape
     torch = bench.torch
     rows, columns = ((m, 1), (1, n)) if scaling == PER_ROW else ((), ())
@@ -116,7 +116,7 @@ def _fp8_work(bench: Bench, shape: ProductShape, kind: Any, scaling: str) -> Tim
         )
 
     copies = bench.copies(float(m * k + k * n + 2 * m * n))
-    return Timed(product, [(bench.random(m, k).to(kind), bench.random(n, k).to(kind).t()) for _ in range(copies)])
+    return TimedCall(product, [(bench.random(m, k).to(kind), bench.random(n, k).to(kind).t()) for _ in range(copies)])
 
 
 def _has_grouped(bench: Bench) -> bool:
@@ -127,11 +127,11 @@ def _has_grouped(bench: Bench) -> bool:
     return True
 
 
-def _expert_work(bench: Bench, case: KernelCase) -> Timed:
+def _expert_work(bench: Bench, case: KernelCase) -> TimedCall:
     return _grouped_work(bench, case) if case.backend == "grouped_mm" else _batched_work(bench, case)
 
 
-def _grouped_work(bench: Bench, case: KernelCase) -> Timed:
+def _grouped_work(bench: Bench, case: KernelCase) -> TimedCall:
     """Rows sorted by expert, and where each expert's rows end."""
     torch, copies = bench.torch, bench.copies(case.bytes)
     ends = case.m * torch.arange(1, case.b + 1, device=bench.device, dtype=torch.int32)
@@ -145,14 +145,14 @@ def _grouped_work(bench: Bench, case: KernelCase) -> Timed:
             return bench.random(rows, case.k), bench.random(case.b, case.n, case.k).transpose(1, 2)
         return bench.random(rows, case.n).t(), bench.random(rows, case.k)
 
-    return Timed(product, [operands() for _ in range(copies)])
+    return TimedCall(product, [operands() for _ in range(copies)])
 
 
-def _batched_work(bench: Bench, case: KernelCase) -> Timed:
+def _batched_work(bench: Bench, case: KernelCase) -> TimedCall:
     def operands() -> tuple[Any, Any]:
         rows = bench.random(case.b, case.m, case.k)
         if case.op == "grouped_forward":
             return rows, bench.random(case.b, case.n, case.k).transpose(1, 2)
         return bench.random(case.b, case.m, case.n).transpose(1, 2), rows
 
-    return Timed(bench.torch.bmm, [operands() for _ in range(bench.copies(case.bytes))])
+    return TimedCall(bench.torch.bmm, [operands() for _ in range(bench.copies(case.bytes))])

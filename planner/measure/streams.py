@@ -6,7 +6,7 @@ import statistics
 import time
 from functools import partial
 
-from planner.measure.bench import Bench, Recorder, Timed
+from planner.measure.bench import Bench, Recorder, TimedCall
 from planner.measure.samples import KernelCase, Sample
 
 ADAMW_BYTES = 28
@@ -56,12 +56,12 @@ def measure_launches(recorder: Recorder) -> None:
     recorder.samples.append(Sample(KernelCase("launch", bench.half, m=1), seconds))
 
 
-def _copy_work(bench: Bench, case: KernelCase) -> Timed:
+def _copy_work(bench: Bench, case: KernelCase) -> TimedCall:
     pairs = [(bench.random(case.m), bench.random(case.m)) for _ in range(bench.copies(case.bytes))]
-    return Timed(lambda target, source: target.copy_(source), pairs)
+    return TimedCall(lambda target, source: target.copy_(source), pairs)
 
 
-def _stream_work(bench: Bench, case: KernelCase) -> Timed:
+def _stream_work(bench: Bench, case: KernelCase) -> TimedCall:
     torch, shape = bench.torch, (case.m, case.n)
     weight = bench.random(case.n)
     calls = {
@@ -71,12 +71,12 @@ def _stream_work(bench: Bench, case: KernelCase) -> Timed:
     }
     operands = 2 if case.op == "add" else 1
     copies = range(bench.copies(case.bytes))
-    return Timed(calls[case.op], [tuple(bench.random(*shape) for _ in range(operands)) for _ in copies])
+    return TimedCall(calls[case.op], [tuple(bench.random(*shape) for _ in range(operands)) for _ in copies])
 
 
-def _optimizer_work(bench: Bench, size: int, tensors: int) -> Timed:
+def _optimizer_work(bench: Bench, size: int, tensors: int) -> TimedCall:
     torch = bench.torch
     parameters = [torch.nn.Parameter(torch.randn(size, device=bench.device)) for _ in range(tensors)]
     for parameter in parameters:
         parameter.grad = torch.randn_like(parameter)
-    return Timed(torch.optim.AdamW(parameters, lr=1e-4, fused=True).step)
+    return TimedCall(torch.optim.AdamW(parameters, lr=1e-4, fused=True).step)

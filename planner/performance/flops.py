@@ -10,9 +10,6 @@ its window), 0.5 as a causal kernel does it, which skips the masked half.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-
 import numpy as np
 
 from planner.performance.parameters import (
@@ -122,10 +119,6 @@ def hardware_flops_per_token(
     return model + recomputed_flops_per_token(a, sequence, selective, full, attention_share)
 
 
-Convention = Callable[[Architecture, Array], Array]
-"""From architecture and sequence length to the FLOP per token that a publisher divides by time."""
-
-
 def causal_attention(a: Architecture, sequence: Array) -> Array:
     """Model FLOP, causal attention counted half: Megatron-Bridge 25.09 on, MaxText since August 2025, this program."""
     return model_flops_per_token(a, sequence, CAUSAL)
@@ -151,16 +144,6 @@ def all_parameters(a: Architecture, sequence: Array) -> Array:
     return 6 * total_parameters(a) + 3 * attention_flops_per_token(a, sequence, FULL)
 
 
-def all_parameters_with_full_recompute(a: Architecture, sequence: Array) -> Array:
-    """4/3 of the former: llm-foundry's HFU with activation checkpointing."""
-    return all_parameters(a, sequence) * 4 / 3
-
-
-def layer_weights_with_full_recompute(a: Architecture, sequence: Array) -> Array:
-    """8 per layer weight, neither attention scores nor logits: BLOOM's first tables (8·12·L·h²)."""
-    return 8 * layer_matrices_active(a) + 0 * sequence
-
-
 def lora_causal_attention(a: Architecture, sequence: Array) -> Array:
     """Model FLOP with a frozen base, causal attention counted half: Megatron-Bridge's LoRA rows."""
     return lora_model_flops_per_token(a, sequence, CAUSAL)
@@ -169,29 +152,3 @@ def lora_causal_attention(a: Architecture, sequence: Array) -> Array:
 def lora_full_attention(a: Architecture, sequence: Array) -> Array:
     """Model FLOP with a frozen base, attention counted whole: NeMo's LoRA rows."""
     return lora_model_flops_per_token(a, sequence, FULL)
-
-
-CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
-    {
-        rule.__name__: rule
-        for rule in (
-            causal_attention,
-            full_attention,
-            full_attention_with_full_recompute,
-            full_attention_with_selective_recompute,
-            all_parameters,
-            all_parameters_with_full_recompute,
-            layer_weights_with_full_recompute,
-            lora_causal_attention,
-            lora_full_attention,
-        )
-    }
-)
-"""Every published meaning of FLOP per token by name; a rate converts by the ratio of two of them."""
-
-
-def convert_rate(
-    rate: Array, published_as: Convention, wanted_as: Convention, a: Architecture, sequence: Array
-) -> Array:
-    """Express a FLOP rate (or utilisation) of one convention in another: the time is the same, the FLOP differ."""
-    return rate * wanted_as(a, sequence) / published_as(a, sequence)

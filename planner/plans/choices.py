@@ -18,7 +18,7 @@ from planner.layouts.evaluator import layout_of
 from planner.layouts.fastest import Asked, best_layouts_on
 from planner.layouts.layout_space import LayoutSpace, layout_space
 from planner.layouts.rows import Index, LayoutRows
-from planner.layouts.tables import BestLayouts
+from planner.layouts.tables import BestLayouts, Reach
 from planner.layouts.wall_time import RunTime, TimedLayouts, run_times
 from planner.layouts.workload import PhaseWork, Workload, workload_of
 from planner.market.placements import Machine, placements
@@ -368,11 +368,14 @@ def _promise(problem: Problem, workload: Workload, purchase_options: Sequence[Pu
     return late, least.seconds if problem.objective == "time" else least.usd
 
 
-def asked_of(problem: Problem, purchase_options: Sequence[PurchaseOption], more_memory: float = 0.0) -> Asked:
-    """What is asked of the layouts of one machine."""
+def asked_of(
+    problem: Problem, phase: PhaseWork, purchase_options: Sequence[PurchaseOption], more_memory: float = 0.0
+) -> Asked:
+    """What is asked of the layouts of one phase on one machine."""
     machine = purchase_options[0].placement.machine
-    loses_replicas = any(one.spot_policy.policy == "elastic" for one in purchase_options)
-    return Asked(machine, most_nodes(problem, purchase_options, machine), loses_replicas, more_memory)
+    loses_replicas = any(one.spot_policy.loses_replicas for one in purchase_options)
+    most = most_nodes(problem, purchase_options, machine)
+    return Asked(machine, most, loses_replicas, more_memory, Reach(longest_step(problem, phase)))
 
 
 def _evaluate(
@@ -387,22 +390,21 @@ def _evaluate(
     `machines`: the purchase options of each.
     """
     moves = not stays_together(problem)
-    offered = [(asked_of(problem, some), list(some)) for some in machines]
+    offered = [list(some) for some in machines]
     for index, (phase, space, found) in enumerate(zip(workload.phases, spaces, columns, strict=True)):
-        tables = best_layouts_on(workload, phase, space, [asked for asked, _ in offered])
+        tables = best_layouts_on(workload, phase, space, [asked_of(problem, phase, some) for some in offered])
         best = {
-            way: table.within(longest_step(problem, phase))
-            for (_, some), table in zip(offered, tables, strict=True)
+            way: table if site.spot_policy.loses_replicas else table.fastest_by_nodes()
+            for some, table in zip(offered, tables, strict=True)
             for site in dict.fromkeys(map(site_of, some))
             for way in (site.ways_to_begin if index and moves else (site,))
         }
-        on = {asked.machine.key: asked.machine for asked, _ in offered}
+        on = {some[0].placement.machine.key: some[0].placement.machine for some in offered}
         for site, run in runs_of(workload, best, starts=index == 0):
             modes = modes_of(problem, best[site], run, variances_left(workload, on[site.machine], space, best[site]))
             found[site] = modes.take(undominated_rows(seen_by_model(problem, phase, modes)))
         if not moves:
-            offered = [(asked, [one for one in some if len(found[site_of(one)])]) for asked, some in offered]
-            offered = [(asked, some) for asked, some in offered if some]
+            offered = [some for some in ([one for one in some if len(found[site_of(one)])] for some in offered) if some]
 
 
 def longest_step(problem: Problem, phase: PhaseWork) -> float:

@@ -21,6 +21,7 @@ from planner.files import ANSWER_FIX, LARGEST_ANSWER, read_given, read_whole
 from planner.plans.document_parts import (
     AssumptionPart,
     CatalogPart,
+    DecidingPricePart,
     GrantPart,
     LimitPart,
     ModelPart,
@@ -82,6 +83,7 @@ class PlanDocument(Part):
     solver: SolverPart
     catalog: CatalogPart
     spot_turning_point: SpotTurningPart | None
+    deciding_price: DecidingPricePart | None = None
     left_out: tuple[str, ...]
     """What there was no time to ask."""
     problem: dict[str, Any]

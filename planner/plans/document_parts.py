@@ -206,6 +206,28 @@ class SpotTurningPart(Part):
     without_spot: str
 
 
+class DecidingPricePart(Part):
+    """The price on which the plan rests most, and how far it may rise before another plan is cheaper."""
+
+    place: str
+    kind: Literal["on_demand", "spot", "reserved"]
+    usd_per_gpu_hour: Money
+    share: float
+    """Of the bill."""
+    date: str | None
+    """Of the price; null where the problem states it."""
+    days: int | None
+    """Since that date."""
+    is_old: bool
+    """Whether that is more than 90 days."""
+    rise: float | None
+    """Share by which it may rise until `then` costs as much, or without one until the budget is spent; null where
+    nothing ends it, or nobody asked."""
+    rises_to_usd_per_gpu_hour: Money | None
+    then: str | None
+    """The cheapest plan that does not pay it, in a few words."""
+
+
 class SolverPart(Part):
     """What the search covered and how exact it is."""
 

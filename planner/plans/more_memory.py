@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.layouts.dominance import undominated
-from planner.layouts.fastest import best_layouts_on
-from planner.layouts.tables import BestLayouts
+from planner.layouts.fastest import Asked, best_layouts_on
+from planner.layouts.tables import BestLayouts, Reach
+from planner.layouts.workload import PhaseWork
 from planner.market.money import node_hours_usd
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
@@ -24,7 +25,6 @@ from planner.plans.choices import (
     Site,
     asked_of,
     by_machine,
-    longest_step,
     modes_of,
     runs_of,
     seen_by_model,
@@ -92,7 +92,7 @@ def _phases(choices: Choices, offers: Offers, most: Spent) -> list[_Phase]:
     """Phase by phase; of a job that stays, on the sites alone where the phases so far may be within bounds."""
     found = list[_Phase]()
     for index in range(len(choices.phases)):
-        found.append(_phase(choices, index, offers))
+        found.append(_phase(choices, index, offers, most))
         if choices.together:
             sums = {site: _sum(found, site) for site in found[-1].tables}
             here = {site for site, (seconds, usd) in sums.items() if seconds <= most.seconds and usd <= most.usd}
@@ -105,20 +105,27 @@ def _sum(phases: Sequence[_Phase], site: Site) -> Array:
     return sum((one.least(site) for one in phases), start=np.zeros(2))
 
 
-def _phase(choices: Choices, index: int, offers: Offers) -> _Phase:
-    """One phase with more memory."""
+def _phase(choices: Choices, index: int, offers: Offers, most: Spent) -> _Phase:
+    """One phase with more memory, as far as it alone may be within bounds."""
     work, arriving = choices.phases[index], index > 0 and not choices.together
-    asked = [asked_of(choices.problem, some, choices.more_memory) for some in offers]
+    asked = [_asked(choices, work, some, most) for some in offers]
     of_machines = best_layouts_on(choices.workload, work, choices.spaces[index], asked)
     tables, usd = dict[Site, BestLayouts](), dict[Site, Array]()
-    for some, whole in zip(offers, of_machines, strict=True):
-        table = whole.within(longest_step(choices.problem, work))
+    for some, table in zip(offers, of_machines, strict=True):
         bought, seconds = with_spares(choices.problem, table.nodes), table.step_seconds * work.steps
         for site in dict.fromkeys(map(site_of, some)):
             lowest = min(price for one in some if site_of(one) == site for price in prices_of(one).values())
             for way in site.ways_to_begin if arriving else (site,):
                 tables[way], usd[way] = table, node_hours_usd(bought, lowest, seconds)
     return _Phase(tables, {site: table.step_seconds * work.steps for site, table in tables.items()}, usd)
+
+
+def _asked(choices: Choices, work: PhaseWork, purchase_options: Sequence[PurchaseOption], most: Spent) -> Asked:
+    """What is asked of the layouts of a phase on one machine: steps that neither time nor money rules out."""
+    asked = asked_of(choices.problem, work, purchase_options, choices.more_memory)
+    of_a_node_second = node_hours_usd(1, min(min(prices_of(one).values()) for one in purchase_options), work.steps)
+    dear = most.usd / float(of_a_node_second) if of_a_node_second else inf
+    return replace(asked, reach=Reach(min(asked.reach.step_seconds, most.seconds / work.steps), dear))
 
 
 def _hopeful(choices: Choices, phases: Sequence[_Phase], index: int, site: Site, most: Spent) -> npt.NDArray[np.int64]:

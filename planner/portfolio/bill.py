@@ -14,8 +14,9 @@ from functools import cached_property
 
 import numpy as np
 
+from planner.market.money import priced
 from planner.portfolio.instance import Array, Portfolio
-from planner.portfolio.schedule import PlacedRun, Purchase, Schedule, placed_runs
+from planner.portfolio.schedule import CommittedNodes, PlacedRun, Schedule, placed_runs
 from planner.units import HOURS_PER_DAY, round_usd
 
 UNUSED = ""
@@ -72,7 +73,7 @@ class Bill:
 def bill_of(portfolio: Portfolio, schedule: Schedule) -> Bill:
     """The bill of a schedule."""
     runs = placed_runs(portfolio, schedule)
-    lines, shares = list[Line](), dict[Purchase, float]()
+    lines, shares = list[Line](), dict[CommittedNodes, float]()
     for pool in range(len(portfolio.pools)):
         bought = [one for one in schedule.purchases if one.pool == pool]
         of_pool = [one for one in runs if one.mode.pool == pool]
@@ -106,17 +107,17 @@ def paid_hours_by_day(run: PlacedRun) -> Array:
     return found
 
 
-def _committed(portfolio: Portfolio, purchases: Iterable[Purchase]) -> tuple[Array, Array]:
+def _committed(portfolio: Portfolio, purchases: Iterable[CommittedNodes]) -> tuple[Array, Array]:
     """Committed nodes of a pool by day, and their dollars by day."""
     nodes, usd = np.zeros(portfolio.days), np.zeros(portfolio.days)
     for one in purchases:
         term = portfolio.pools[one.pool].commitments[one.commitment]
         nodes[term.start : term.end] += one.nodes
-        usd[term.start : term.end] += one.nodes * HOURS_PER_DAY * float(term.usd_per_node_hour)
+        usd[term.start : term.end] += one.nodes * float(term.usd_per_node_day)
     return nodes, usd
 
 
-def _lines_of_pool(portfolio: Portfolio, pool: int, runs: list[PlacedRun], bought: list[Purchase]) -> list[Line]:
+def _lines_of_pool(portfolio: Portfolio, pool: int, runs: list[PlacedRun], bought: list[CommittedNodes]) -> list[Line]:
     """The lines of one pool: on demand exactly, what is paid whole shared day by day, and the rest of that unused."""
     prices, paid = portfolio.pools[pool].usd_per_node_hour, portfolio.pools[pool].paid_usd
     if not bought and not paid:
@@ -126,7 +127,7 @@ def _lines_of_pool(portfolio: Portfolio, pool: int, runs: list[PlacedRun], bough
     return lines + _unused(portfolio, pool, idle)
 
 
-def _rates(portfolio: Portfolio, pool: int, runs: list[PlacedRun], bought: list[Purchase]) -> tuple[Array, Array]:
+def _rates(portfolio: Portfolio, pool: int, runs: list[PlacedRun], bought: list[CommittedNodes]) -> tuple[Array, Array]:
     """Dollars per used node-hour by day, and dollars by day of what is paid whole and not used."""
     nodes, usd = _committed(portfolio, bought)
     used, there = _used_hours(portfolio, runs), HOURS_PER_DAY * portfolio.pools[pool].nodes.astype(np.float64)
@@ -149,14 +150,14 @@ def _exact_by_quarter(portfolio: Portfolio, run: PlacedRun, prices: tuple[Decima
         for day in range(first, end):
             by_price[prices[day]] += float(hours[day - run.run.start])
         if by_price:
-            whole = (price * Decimal(repr(sum_hours * run.mode.nodes)) for price, sum_hours in by_price.items())
+            whole = (priced(Decimal(repr(sum_hours * run.mode.nodes)), price) for price, sum_hours in by_price.items())
             found[number] = sum(whole, Decimal(0))
     return found
 
 
 def _by_quarter(portfolio: Portfolio, run: PlacedRun, rate: Array) -> dict[int, Decimal]:
     """Dollars of a phase by quarter at a rate per node-hour and day."""
-    usd = paid_hours_by_day(run) * run.mode.nodes * rate[run.run.start : run.end]
+    usd = priced(paid_hours_by_day(run) * run.mode.nodes, rate[run.run.start : run.end])
     found: dict[int, Decimal] = {}
     for number, quarter in enumerate(portfolio.quarters):
         first, end = max(quarter.start, run.run.start), min(quarter.end, run.end)
@@ -196,7 +197,7 @@ def _used_hours(portfolio: Portfolio, runs: Iterable[PlacedRun]) -> Array:
     return used
 
 
-def _used_shares(portfolio: Portfolio, runs: list[PlacedRun], bought: list[Purchase]) -> list[float]:
+def _used_shares(portfolio: Portfolio, runs: list[PlacedRun], bought: list[CommittedNodes]) -> list[float]:
     """The share of the hours of each purchase of a pool that jobs use, all committed nodes of a day alike."""
     nodes, _ = _committed(portfolio, bought)
     used = _used_hours(portfolio, runs)

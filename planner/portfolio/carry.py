@@ -5,7 +5,7 @@ from __future__ import annotations
 from planner.portfolio.insertion import Insertion
 from planner.portfolio.instance import JobPhase, Mode, Portfolio
 from planner.portfolio.rounding import fits
-from planner.portfolio.schedule import Purchase, Run, Schedule
+from planner.portfolio.schedule import CommittedNodes, PhaseStart, Schedule
 from planner.portfolio.search import Search
 
 SAME_HOURS = 1e-6
@@ -27,7 +27,7 @@ def carry(old: Portfolio, known: Schedule, search: Search) -> None:
     search.insert(left)
 
 
-def _is_in_time(search: Search, job: int, runs: tuple[Run, ...]) -> bool:
+def _is_in_time(search: Search, job: int, runs: tuple[PhaseStart, ...]) -> bool:
     """Whether runs keep release, deadline and calendar."""
     table = search.tables[job]
     end = runs[-1].start + int(table.phases[-1].days[runs[-1].mode])
@@ -36,7 +36,7 @@ def _is_in_time(search: Search, job: int, runs: tuple[Run, ...]) -> bool:
     return runs[0].start >= table.earliest and end <= table.latest_end
 
 
-def _runs(old: Portfolio, known: Schedule, number: int, new: Portfolio, job: int) -> tuple[Run, ...]:
+def _runs(old: Portfolio, known: Schedule, number: int, new: Portfolio, job: int) -> tuple[PhaseStart, ...]:
     """The runs of a job in its new modes; none when one of them is gone."""
     shift = (old.start - new.start).days
     found = []
@@ -45,7 +45,7 @@ def _runs(old: Portfolio, known: Schedule, number: int, new: Portfolio, job: int
         start = run.start + shift
         if mode is None or start < 0 or start + after.modes[mode].days > new.days:
             return ()
-        found.append(Run(mode, start))
+        found.append(PhaseStart(mode, start))
     return tuple(found) if len(found) == len(new.jobs[job].phases) else ()
 
 
@@ -59,7 +59,7 @@ def _same_mode(old: Portfolio, mode: Mode, new: Portfolio, phase: JobPhase) -> i
     return None
 
 
-def _purchases(old: Portfolio, known: Schedule, new: Portfolio) -> tuple[Purchase, ...]:
+def _purchases(old: Portfolio, known: Schedule, new: Portfolio) -> tuple[CommittedNodes, ...]:
     """What was committed to, as far as it can still be, and what must be."""
     bought = {}
     for one in known.purchases:
@@ -71,5 +71,5 @@ def _purchases(old: Portfolio, known: Schedule, new: Portfolio) -> tuple[Purchas
             nodes = bought.get((of.name, term.name, term.start, term.days), 0)
             nodes = max(term.least, min(nodes, term.most))
             if nodes:
-                found.append(Purchase(number, place, nodes))
+                found.append(CommittedNodes(number, place, nodes))
     return tuple(found)

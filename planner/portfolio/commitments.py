@@ -7,17 +7,20 @@ from typing import Final
 
 import numpy as np
 
+from planner.market.money import priced
 from planner.portfolio.instance import Array, Commitment, Ints, Portfolio
-from planner.portfolio.schedule import Purchase
+from planner.portfolio.schedule import CommittedNodes
 from planner.units import HOURS_PER_DAY
 
 PASSES: Final = 4
 """Times that all terms are looked at."""
 
 
-def best_purchases(portfolio: Portfolio, hours: Array, known: Sequence[Purchase] = ()) -> tuple[Purchase, ...]:
+def best_purchases(
+    portfolio: Portfolio, hours: Array, known: Sequence[CommittedNodes] = ()
+) -> tuple[CommittedNodes, ...]:
     """Commitments under which given paid node-hours, of shape (pools, days), cost least, from known ones on."""
-    found = list[Purchase]()
+    found = list[CommittedNodes]()
     for number, pool in enumerate(portfolio.pools):
         if not pool.commitments:
             continue
@@ -26,7 +29,7 @@ def best_purchases(portfolio: Portfolio, hours: Array, known: Sequence[Purchase]
             if one.pool == number:
                 levels[one.commitment] = one.nodes
         levels = _best_levels(pool.commitments, hours[number], pool.prices, levels)
-        found += [Purchase(number, int(place), int(levels[place])) for place in np.flatnonzero(levels)]
+        found += [CommittedNodes(number, int(place), int(levels[place])) for place in np.flatnonzero(levels)]
     return tuple(found)
 
 
@@ -69,7 +72,7 @@ def _best_level(term: Commitment, over: Array, prices: Array, room: int) -> int:
     usd = float(term.usd_per_node) * levels
     for first in range(0, len(levels), LEVELS_AT_ONCE):
         some = slice(first, first + LEVELS_AT_ONCE)
-        usd[some] += np.maximum(over[None, :] - HOURS_PER_DAY * levels[some, None], 0.0) @ prices
+        usd[some] += uncovered_usd(over[None, :], levels[some, None], prices).sum(axis=1)
     return int(levels[usd.argmin()])
 
 
@@ -77,14 +80,19 @@ LEVELS_AT_ONCE: Final = 1024
 """Levels that are compared at a time: what limits the memory."""
 
 
-def purchases_usd(portfolio: Portfolio, purchases: Sequence[Purchase]) -> float:
+def uncovered_usd(hours: Array, committed: Array | Ints, usd_per_node_hour: Array) -> Array:
+    """Dollars on demand of each day for its node-hours that committed nodes do not cover; the shapes broadcast."""
+    return priced(np.maximum(hours - HOURS_PER_DAY * committed, 0.0), usd_per_node_hour)
+
+
+def purchases_usd(portfolio: Portfolio, purchases: Sequence[CommittedNodes]) -> float:
     """What commitments cost in all."""
     return float(
         sum(portfolio.pools[one.pool].commitments[one.commitment].usd_per_node * one.nodes for one in purchases)
     )
 
 
-def committed_nodes(portfolio: Portfolio, purchases: Sequence[Purchase]) -> Array:
+def committed_nodes(portfolio: Portfolio, purchases: Sequence[CommittedNodes]) -> Array:
     """Committed nodes, shape (pools, days)."""
     found = np.zeros((len(portfolio.pools), portfolio.days))
     for one in purchases:

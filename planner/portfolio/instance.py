@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from planner.market.money import priced
 from planner.units import HOURS_PER_DAY
 
 Array = npt.NDArray[np.float64]
@@ -47,14 +48,28 @@ class Commitment:
         return self.start + self.days
 
     @property
+    def usd_per_node_day(self) -> Decimal:
+        """What a node of it costs on each of its days."""
+        return priced(Decimal(HOURS_PER_DAY), self.usd_per_node_hour)
+
+    @property
     def usd_per_node(self) -> Decimal:
         """What a node of it costs in all."""
-        return self.usd_per_node_hour * HOURS_PER_DAY * self.days
+        return self.usd_per_node_day * self.days
 
     @property
     def is_block(self) -> bool:
         """Whether it is bought in given sizes."""
         return self.sizes != (1,)
+
+
+@dataclass(frozen=True)
+class Term:
+    """A commitment with its place in the portfolio."""
+
+    pool: int
+    place: int
+    of: Commitment
 
 
 @dataclass(frozen=True)
@@ -264,3 +279,10 @@ def quarters_of(start: dt.date, days: int) -> list[Quarter]:
         else:
             found.append(Quarter(name, day, day + 1))
     return found
+
+
+def terms_of(portfolio: Portfolio) -> tuple[Term, ...]:
+    """All commitments, pool by pool."""
+    return tuple(
+        Term(pool, place, term) for pool, of in enumerate(portfolio.pools) for place, term in enumerate(of.commitments)
+    )

@@ -11,9 +11,9 @@ from planner.clock import Clock
 from planner.portfolio.commitments import committed_nodes
 from planner.portfolio.insertion import Insertion
 from planner.portfolio.instance import Array, Ints
-from planner.portfolio.schedule import Purchase, Run, Schedule
+from planner.portfolio.schedule import CommittedNodes, PhaseStart, Schedule
 from planner.portfolio.search import Guide, Search
-from planner.portfolio.tables import JobTable
+from planner.portfolio.tables import JobTable, prefix_sums
 
 ROUNDS: Final = 12
 """Schedules that are made."""
@@ -21,9 +21,10 @@ ROUNDS: Final = 12
 
 def guide_of(tables: Sequence[JobTable], node_day_usd: Array, divisors: Ints) -> Guide:
     """What the nodes that each mode blocks are worth to others, by divisor as they are counted."""
+    before = prefix_sums(node_day_usd)
     return [
         [
-            np.sum([phase.added(usd, of) for usd, of in zip(node_day_usd, divisors, strict=True)], axis=0)
+            np.sum([phase.added(usd, of) for usd, of in zip(before, divisors, strict=True)], axis=0)
             for phase in table.phases
         ]
         for table in tables
@@ -32,8 +33,8 @@ def guide_of(tables: Sequence[JobTable], node_day_usd: Array, divisors: Ints) ->
 
 def rounded(
     search: Search,
-    shares: Mapping[int, Sequence[tuple[tuple[Run, ...], float]]],
-    purchases: Sequence[Purchase],
+    shares: Mapping[int, Sequence[tuple[tuple[PhaseStart, ...], float]]],
+    purchases: Sequence[CommittedNodes],
     clock: Clock,
     rounds: int,
 ) -> None:
@@ -49,7 +50,9 @@ def rounded(
         search.note()
 
 
-def _one(search: Search, shares: Mapping[int, Sequence[tuple[tuple[Run, ...], float]]], *, is_greedy: bool) -> None:
+def _one(
+    search: Search, shares: Mapping[int, Sequence[tuple[tuple[PhaseStart, ...], float]]], *, is_greedy: bool
+) -> None:
     """Places the jobs, the largest first: a column that fits, or else where the guide leads."""
     noise = 1.0 if is_greedy else search.random.uniform(0.6, 1.6, len(search.tables))
     size = search.work * noise
@@ -66,8 +69,8 @@ def _one(search: Search, shares: Mapping[int, Sequence[tuple[tuple[Run, ...], fl
 
 
 def _drawn(
-    search: Search, columns: Sequence[tuple[tuple[Run, ...], float]], *, is_greedy: bool
-) -> list[tuple[Run, ...]]:
+    search: Search, columns: Sequence[tuple[tuple[PhaseStart, ...], float]], *, is_greedy: bool
+) -> list[tuple[PhaseStart, ...]]:
     """The columns of a job in the order in which they are tried; none when it is to be dropped."""
     left = 1.0 - sum(share for _, share in columns)
     if left > (0.5 if is_greedy else float(search.random.random())):
@@ -77,7 +80,7 @@ def _drawn(
     return [columns[place][0] for place in np.argsort(-keys)]
 
 
-def fits(search: Search, job: int, runs: Sequence[Run]) -> bool:
+def fits(search: Search, job: int, runs: Sequence[PhaseStart]) -> bool:
     """Whether a job can run so beside all others, in the order that jobs wait for each other."""
     first, last = search.window(job)
     table = search.tables[job]

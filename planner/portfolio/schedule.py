@@ -8,7 +8,7 @@ from planner.portfolio.instance import JobPhase, Mode, Portfolio
 
 
 @dataclass(frozen=True)
-class Run:
+class PhaseStart:
     """One phase of a job: the mode among those of the phase, and its first day."""
 
     mode: int
@@ -16,7 +16,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Purchase:
+class CommittedNodes:
     """Nodes that are committed to."""
 
     pool: int
@@ -29,8 +29,8 @@ class Purchase:
 class Schedule:
     """A whole plan; a job without runs is dropped."""
 
-    jobs: tuple[tuple[Run, ...], ...]
-    purchases: tuple[Purchase, ...] = ()
+    jobs: tuple[tuple[PhaseStart, ...], ...]
+    purchases: tuple[CommittedNodes, ...] = ()
 
     def is_dropped(self, job: int) -> bool:
         """Whether a job is left out."""
@@ -48,7 +48,7 @@ class PlacedRun:
 
     job: int
     phase: int
-    run: Run
+    run: PhaseStart
     of: JobPhase
     mode: Mode
 

@@ -19,7 +19,7 @@ from planner.portfolio.bill import bill_of, excess_usd
 from planner.portfolio.commitments import best_purchases, committed_nodes, purchases_usd
 from planner.portfolio.insertion import Insertion, best_insertion, empty_usage, usage_of
 from planner.portfolio.instance import Array, Ints, Portfolio
-from planner.portfolio.schedule import Purchase, Run, Schedule
+from planner.portfolio.schedule import CommittedNodes, PhaseStart, Schedule
 from planner.portfolio.tables import TIE, JobTable
 
 SEED: Final = 1
@@ -58,7 +58,7 @@ class Search:
         self.random = np.random.default_rng(seed)
         self.prices = np.stack([one.prices for one in portfolio.pools]) * max(portfolio.weights.money, TIE)
         self.usage = empty_usage(portfolio, self.prices)
-        self.runs: list[tuple[Run, ...]] = [()] * len(tables)
+        self.runs: list[tuple[PhaseStart, ...]] = [()] * len(tables)
         self.purchases = best_purchases(portfolio, self.usage.hours)
         self.usage.commit(committed_nodes(portfolio, self.purchases))
         self.missing_usd = 10 * self._scale()
@@ -97,7 +97,7 @@ class Search:
             if runs:
                 self._note_span(job, runs)
 
-    def _note_span(self, job: int, runs: Sequence[Run]) -> None:
+    def _note_span(self, job: int, runs: Sequence[PhaseStart]) -> None:
         """Remembers on which days a job runs, and what its lateness costs."""
         end = runs[-1].start + int(self.tables[job].phases[-1].days[runs[-1].mode])
         self.spans[job] = runs[0].start, end
@@ -284,7 +284,7 @@ class Search:
                 self.place(job, Insertion(0.0, before))
         self.best = replace(self.measured(), is_complete=self.best.is_complete)
 
-    def _back_to(self, runs: Sequence[tuple[Run, ...]], purchases: tuple[Purchase, ...]) -> None:
+    def _back_to(self, runs: Sequence[tuple[PhaseStart, ...]], purchases: tuple[CommittedNodes, ...]) -> None:
         """Undoes what changed since."""
         changed = [job for job, known in enumerate(runs) if known is not self.runs[job]]
         for job in changed:

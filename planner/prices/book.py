@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -94,8 +95,23 @@ def key_of(offer: Offer) -> Key:
 
 def offers_with(books: Sequence[Path]) -> tuple[Offer, ...]:
     """The catalog's offers under those of some books. Raises InputError."""
+    return _offers_with(tuple((path, *_state(path)) for path in books))
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """What changes with a file's content: its time and size; nothing of a file that is not there."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=4)
+def _offers_with(books: tuple[tuple[Path, int, int], ...]) -> tuple[Offer, ...]:
+    """The same for books in a state: a problem asks several times."""
     found: dict[Key, Offer] = {}
-    for offers in (*(read_book(path) for path in books), load_offers()):
+    for offers in (*(read_book(path) for path, *_ in books), load_offers()):
         here = {key_of(offer): offer for offer in offers}
         found |= {key: offer for key, offer in here.items() if key not in found}
     return tuple(found.values())

@@ -76,6 +76,7 @@ class PriceSources(Record):
     skypilot_name: tuple[SkypilotName, ...]
     slice: tuple[SliceName, ...]
     headings: dict[str, tuple[str, ...]]
+    commitment_headings: dict[str, tuple[str, ...]]
     limits: QuoteLimits
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -31,14 +31,21 @@ def sheet_quotes(
 
     Raises InputError for what is no table, a column that is not there, or a table without device and price.
     """
-    rows = list(_rows(path))
-    headings = list(rows[0][1]) if rows else []
-    taken = _taken(path, headings, columns)
+    rows = list(sheet_rows(path))
+    taken = columns_taken(path, rows, price_sources().headings, columns)
+    if DISCOUNT not in taken and ("accelerator" not in taken or not any(field in taken for field in PRICES)):
+        fix = "name them, such as --column accelerator='Our GPU' --column on_demand='Rate'"
+        message = f"no column for the device, or for a price or discount, among {headings_shown(rows)}"
+        raise InputError(message, place=Place(str(path)), fix=fix)
     return taken, [quote for place, row in rows if any(row.values()) for quote in _quotes(place, row, taken, cloud)]
 
 
-def _rows(path: Path) -> Iterator[tuple[Place, dict[str, str]]]:
-    """Rows by heading."""
+SheetRow = tuple[Place, dict[str, str]]
+"""A row by heading, with its line."""
+
+
+def sheet_rows(path: Path) -> Iterator[SheetRow]:
+    """The rows of a CSV file, or of the first sheet of a workbook. Raises InputError."""
     content = content_of(path)
     yield from _rows_of_workbook(path, content) if content[:2] == b"PK" else rows_of_csv(path, content)
 
@@ -76,26 +83,26 @@ def _refuse_bombs(content: bytes, place: Place) -> None:
                 raise InputError("the workbook declares XML entities", place=place, fix="save its sheet as CSV")
 
 
-def _taken(path: Path, headings: list[str], columns: Mapping[str, str]) -> dict[str, str]:
-    """The heading of each field that the table has."""
-    known = price_sources().headings
+def columns_taken(
+    path: Path, rows: Sequence[SheetRow], known: Mapping[str, Sequence[str]], columns: Mapping[str, str]
+) -> dict[str, str]:
+    """The heading of each field that a table has. Raises InputError for what `columns` names and nobody knows."""
+    headings = list(rows[0][1]) if rows else []
     for field, heading in columns.items():
         if field not in known:
             raise InputError(f"unknown column {field!r}", place=Place("--column"), fix=did_you_mean(field, known))
         if heading not in headings:
             raise InputError(f"no column {heading!r}", place=Place(str(path)), fix=did_you_mean(heading, headings))
-    found = {field: next((one for one in headings if _plain(one) in names), "") for field, names in known.items()}
-    taken = {field: heading for field, heading in {**found, **columns}.items() if heading}
-    if DISCOUNT not in taken and ("accelerator" not in taken or not any(field in taken for field in PRICES)):
-        shown = ", ".join(headings[:20]) or "none"
-        fix = "name them, such as --column accelerator='Our GPU' --column on_demand='Rate'"
-        raise InputError(
-            f"no column for the device, or for a price or discount, among {shown}", place=Place(str(path)), fix=fix
-        )
-    return taken
+    found = {field: next((one for one in headings if plain(one) in names), "") for field, names in known.items()}
+    return {field: heading for field, heading in {**found, **columns}.items() if heading}
 
 
-def _plain(heading: str) -> str:
+def headings_shown(rows: Sequence[SheetRow]) -> str:
+    """The headings of a table, for an error."""
+    return ", ".join(list(rows[0][1])[:20]) if rows else "none"
+
+
+def plain(heading: str) -> str:
     """A heading in lower case with single blanks between its words."""
     return re.sub(r"[^a-z0-9]+", " ", heading.casefold()).strip()
 
@@ -112,8 +119,8 @@ def _quotes(place: Place, row: Mapping[str, str], taken: Mapping[str, str], clou
 def _quote(place: Place, row: Mapping[str, str], taken: Mapping[str, str], cloud: str) -> Quote:
     """One row."""
     texts = {field: row.get(taken[field], "") if field in taken else "" for field in price_sources().headings}
-    count = int(amount(texts["accelerators"]) or 0) or _usual_count(texts["accelerator"])
-    prices = {field: _price(texts[field], taken.get(field, ""), count) for field in PRICES}
+    count = int(amount(texts["accelerators"]) or 0) or usual_count(texts["accelerator"])
+    prices = {field: price_of_cell(texts[field], taken.get(field, ""), count) for field in PRICES}
     formulas = [name for name in ("cloud", "region", "zone", "instance_type", "accelerator") if is_formula(texts[name])]
     return Quote(
         place=place,
@@ -123,7 +130,7 @@ def _quote(place: Place, row: Mapping[str, str], taken: Mapping[str, str], cloud
         instance_type=texts["instance_type"] or f"{texts['accelerator']} x{count}",
         device=texts["accelerator"],
         count=count,
-        network_gbit_s=_network(texts["network"]),
+        network_gbit_s=network_of_cell(texts["network"]),
         date=texts["date"][:10],
         source=Path(place.file).name,
         fault=f"{formulas[0]} begins like a formula" if formulas else "",
@@ -131,7 +138,7 @@ def _quote(place: Place, row: Mapping[str, str], taken: Mapping[str, str], cloud
     )
 
 
-def _usual_count(device: str) -> int:
+def usual_count(device: str) -> int:
     """Devices per node where the table does not say: what is usual for the device; 1 for one that is not known."""
     try:
         return find_accelerator(device, usual=True).accelerators_per_node
@@ -139,7 +146,7 @@ def _usual_count(device: str) -> int:
         return 1
 
 
-def _price(text: str, heading: str, count: int) -> Decimal | None:
+def price_of_cell(text: str, heading: str, count: int) -> Decimal | None:
     """Dollars per instance and hour: the cell says per what, else its heading, else it is per device."""
     if not text:
         return None
@@ -151,7 +158,7 @@ def _price(text: str, heading: str, count: int) -> Decimal | None:
     return None if usd is None else usd if per_node else usd * count
 
 
-def _network(text: str) -> float | None:
+def network_of_cell(text: str) -> float | None:
     """Gbit/s per device; a plain number is taken as that."""
     if not text:
         return None

@@ -21,7 +21,7 @@ LAST_YEAR: Final = 2200
 """Years in which a schedule may begin."""
 
 
-class Schedule(SchemaModel):
+class ScheduleDates(SchemaModel):
     """When a job can begin, and until which day it has to end."""
 
     start: Day

@@ -54,12 +54,12 @@ class Document:
 def read_document(path: str | Path, sets: Iterable[str] = (), *, most_bytes: int = MAX_BYTES) -> Document:
     """Reads a YAML file, or standard input for `-`, and applies `--set` overrides. Raises InputError."""
     source = str(path)
-    return with_overrides(document_of(read_given(source, most_bytes), source), sets)
+    return with_overrides(document_of(read_given(source, most_bytes), source, most_bytes=most_bytes), sets)
 
 
-def document_of(content: bytes, source: str) -> Document:
+def document_of(content: bytes, source: str, *, most_bytes: int = MAX_BYTES) -> Document:
     """The document in the bytes of a file (`-`: standard input). Raises InputError."""
-    text = text_of(at_most(content, MAX_BYTES, Place(source), "give one problem a file"), source)
+    text = text_of(at_most(content, most_bytes, Place(source), "give one problem a file"), source)
     if not text.strip():
         fix = "start with `schema: plan/1` or `schema: run/1`"
         raise InputError("the file is empty", place=Place(source), fix=fix)

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from planner.errors import InputError
-from planner.problem.calendar import Schedule
+from planner.problem.calendar import ScheduleDates
 from planner.problem.document import dotted, read_document
 from planner.problem.json_schema import described
 from planner.problem.objective import (
@@ -42,7 +42,6 @@ from planner.problem.quantities import (
     Bandwidth,
     Batch,
     CalibrationFile,
-    Count,
     Discounts,
     Duration,
     Factor,
@@ -105,8 +104,13 @@ class Quota(SchemaModel):
 
     of: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1000)]
     """The clouds, regions, zones, instance types, accelerators or own offers that share it."""
-    gpus: Count
-    """Most devices of all of them together at a time."""
+    within: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1000)] | None = None
+    """Of these only what is in one of these clouds, regions or zones; default: wherever they are."""
+    purchase: Literal["on_demand", "spot"] | None = None
+    """The way to buy that it counts; default: every one. Where fewer nodes may be bought on demand than otherwise, a
+    job takes no more than those, or none on demand."""
+    gpus: Annotated[int, Field(ge=0, le=10_000_000, strict=True, examples=[512])]
+    """Most devices of all of them together at a time; 0: none."""
 
 
 class Market(SchemaModel):
@@ -281,7 +285,7 @@ class Problem(SchemaFile):
     training: ProblemTraining
     calibration: CalibrationFile | None = None
     """A file that `plan learn` or `plan calibrate` wrote, such as `ours.toml`; default: the catalog's calibration."""
-    schedule: Schedule | None = None
+    schedule: ScheduleDates | None = None
     """When the job can begin and must have ended, in days of the calendar; default: times without dates."""
     market: Market = Market()
     limits: Limits = Limits()

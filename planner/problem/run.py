@@ -9,11 +9,17 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 
-from planner.catalog.divisibility import divides_experts, layer_slots, undivided_by_tensor
 from planner.catalog.precisions import find_precision
 from planner.catalog.records import Accelerator, ModelArchitecture
 from planner.errors import InputError, Issue
 from planner.problem.document import read_document
+from planner.problem.layout_rules import (
+    divides,
+    divides_batch,
+    divides_experts,
+    layer_slots,
+    undivided_by_tensor,
+)
 from planner.problem.quantities import (
     AcceleratorReference,
     Bandwidth,
@@ -198,12 +204,12 @@ def _degrees_that_do_not_fit(run: Run) -> Iterator[Rule]:
     if layout.data and layout.model_parallel * layout.data != gpus:
         message = f"{cut} × data {layout.data} = {layout.model_parallel * layout.data} GPUs, but cluster.gpus is {gpus}"
         yield Rule(("layout", "data"), message, "leave data out, or change a degree or cluster.gpus")
-    elif gpus % layout.model_parallel:
+    elif not divides(layout.model_parallel, gpus):
         message = f"{cut} = {layout.model_parallel} does not divide cluster.gpus {gpus}"
         yield Rule(("cluster", "gpus"), message, f"write gpus: {_multiple(gpus, layout.model_parallel)}")
     else:
         yield from _batch_and_experts(run, batch)
-    if run.training.sequence_length % layout.context:
+    if not divides(layout.context, run.training.sequence_length):
         message = f"context {layout.context} does not divide sequence_length {run.training.sequence_length}"
         yield Rule(("layout", "context"), message, "use a degree that divides it")
     if layout.virtual_pipeline > 1 and layout.pipeline == 1:
@@ -214,16 +220,16 @@ def _degrees_that_do_not_fit(run: Run) -> Iterator[Rule]:
 def _batch_and_experts(run: Run, batch: int) -> Iterator[Rule]:
     """The rules on batch and experts, once the number of replicas is known."""
     layout = run.layout
-    together = run.replicas * layout.micro_batch
-    if batch % together:
+    if not divides_batch(batch, run.replicas, layout.micro_batch):
         message = f"data {run.replicas} × micro_batch {layout.micro_batch} does not divide global_batch {batch}"
-        yield Rule(("training", "global_batch"), message, f"write global_batch: {_multiple(batch, together)}")
+        nearest = _multiple(batch, run.replicas * layout.micro_batch)
+        yield Rule(("training", "global_batch"), message, f"write global_batch: {nearest}")
     devices = run.replicas * layout.context * layout.tensor
-    if devices % (layout.expert * layout.expert_tensor):
+    if not divides(layout.expert * layout.expert_tensor, devices):
         inside = f" × expert_tensor {layout.expert_tensor}" if layout.expert_tensor > 1 else ""
         message = f"expert {layout.expert}{inside} does not divide data · context · tensor = {devices}"
         yield Rule(("layout", "expert"), message, "use a degree that divides it")
-    if layout.shard and run.replicas * layout.context % layout.shard:
+    if layout.shard and not divides(layout.shard, run.replicas * layout.context):
         message = f"shard {layout.shard} does not divide data · context = {run.replicas * layout.context}"
         yield Rule(("layout", "shard"), message, "use a degree that divides it")
     if "parameters" in run.training.offload and layout.zero < 3:
@@ -293,7 +299,7 @@ def _expert_rules(run: Run, model: ModelArchitecture) -> Iterator[Rule]:
         message = f"expert {expert} does not divide the {model.n_routed_experts} experts of {model.name}"
         yield Rule(("layout", "expert"), message, "use a degree that divides them")
     inside = run.layout.expert_tensor
-    if inside > 1 and (not model.is_moe or model.moe_intermediate_size % inside):
+    if inside > 1 and (not model.is_moe or not divides(inside, model.moe_intermediate_size)):
         message = f"expert_tensor {inside} does not divide the experts' width {model.moe_intermediate_size}"
         yield Rule(("layout", "expert_tensor"), message, "use a degree that divides it")
 

@@ -30,7 +30,7 @@ def _release(value: object) -> str:
     return text
 
 
-class Software(SchemaModel):
+class SoftwareStack(SchemaModel):
     """The training stack, where it is known."""
 
     stack: Annotated[str, Field(min_length=1, max_length=200, examples=["megatron"])]
@@ -73,7 +73,7 @@ class Training(SchemaModel):
     packing."""
     multi_token_prediction: bool = False
     """Whether the model's own multi-token-prediction modules are trained with it; default false."""
-    software: Software | None = None
+    software: SoftwareStack | None = None
     """The training stack; default: the catalog's default stack."""
     gradient_compression: Literal["none", "int8"] = "none"
     """Compression of the data-parallel gradient exchange: none or int8; default none."""

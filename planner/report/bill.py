@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final, Protocol
 
-from planner.market.money import apportioned
+from planner.market.money import apportioned, priced
 from planner.market.slices import sold_as
 from planner.plans.phase_part import MovePart, PurchaseLine
 from planner.plans.plan_part import PlanFigures
@@ -142,6 +142,6 @@ def _hours(usd_per_hour: Decimal, hours: float, amount: Decimal, unit: Decimal) 
     for exact in (Decimal(repr(hours)), *([amount / usd_per_hour] if usd_per_hour else [])):
         for places in range(FEWEST_PLACES, MOST_PLACES + 1):
             shown = round(exact, places)
-            if (usd_per_hour * shown).quantize(unit, ROUND_HALF_EVEN) == amount:
+            if priced(shown, usd_per_hour).quantize(unit, ROUND_HALF_EVEN) == amount:
                 return f"{shown:,.{places}f}"
     return f"{hours:,.1f}"

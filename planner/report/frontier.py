@@ -20,7 +20,6 @@ from planner.report.outliers import end_of
 from planner.report.tables import text_table
 from planner.units import figure_in_document, format_count, format_duration, format_money, format_share
 
-UNITS: Final[dict[Axis, str]] = {"cost": "USD", "time": "s", "gpus": "GPUs", "tokens": "tokens"}
 COLUMNS, ROWS = 64, 16
 """Characters of the picture."""
 TINY: Final = 1e-6

@@ -21,6 +21,7 @@ from planner.report.bars import bar
 from planner.report.bill import printed_bill
 from planner.report.console import wide_console
 from planner.report.dates import dated, dated_amount, schedule_lines
+from planner.report.deciding_price import deciding_lines
 from planner.report.expected_cost import expected_cost_parts
 from planner.report.grants import beyond_lines, grant_line
 from planner.report.memory import headroom_line, memory_legend
@@ -50,7 +51,8 @@ def print_answer(document: PlanDocument) -> None:
     console = wide_console()
     console.print(Group(*answer_parts(document)))
     worth = (*worth_lines(document.sensitivity), *rule_lines(document.rules))
-    for line in (*worth, *turning_lines(document.spot_turning_point)):
+    turning = (*deciding_lines(document.deciding_price), *turning_lines(document.spot_turning_point))
+    for line in (*worth, *turning):
         console.print(Text(line))
     if document.relaxations:
         print_relaxations(document)

@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
+from planner.market.money import line_usd
 from planner.prices.book import Age, PriceChange
+from planner.prices.commitments import Commitment
+from planner.prices.quotas import QuotaLine, StatedQuota
 from planner.report.console import wide_console
 from planner.report.tables import text_table
-from planner.units import format_share
+from planner.units import format_duration, format_money, format_share, price_text
 
 
 def change_documents(found: Sequence[PriceChange]) -> list[dict[str, Any]]:
@@ -47,3 +50,26 @@ def print_ages(found: Sequence[Age]) -> None:
     old = sum(one.rows for one in found if one.is_old)
     if rows:
         wide_console().print(f"{old:,} of {rows:,} rows ({format_share(old / rows)}) are old: look them up again")
+
+
+def quota_preview(quotas: Sequence[StatedQuota], lines: Sequence[QuotaLine]) -> Iterator[str]:
+    """What each quota was taken for, a line each."""
+    for one in quotas:
+        where = " ".join(filter(None, (one.cloud, one.region)))
+        amount = f"{one.limit:,} {'vCPUs' if one.counts_vcpus else 'devices'}"
+        used = f", {one.used:,} in use" if one.used else ""
+        taken = [f"{', '.join(line.machines)}: {line.gpus:,}" for line in lines if line.quota is one]
+        shown = "; ".join(taken) or "the catalog has no offer there"
+        yield f"{where} {one.title}: {amount}{used} → {shown}"
+
+
+def commitment_preview(found: Sequence[Commitment]) -> Iterator[str]:
+    """What each row was taken for, a line each."""
+    for one in found:
+        each = price_text(one.usd_per_node_hour / one.gpus_per_node)
+        nodes = "any number of nodes" if one.nodes is None else f"up to {one.nodes:,} nodes"
+        least = line_usd(1, one.usd_per_node_hour, one.least_seconds)
+        yield (
+            f"{one.place}: {nodes} of {one.gpus_per_node} {one.accelerator} at ${each}/GPU-h, each paid for "
+            f"{format_duration(one.least_seconds)} at least: {format_money(least)}"
+        )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from planner.market.money import apportioned
+from planner.market.money import apportioned, priced
 from planner.plans.plan_part import PlanFigures
 from planner.report.bill import DOLLAR
 from planner.tolerances import CENT
@@ -28,7 +28,7 @@ class BillFactors:
     @property
     def usd(self) -> Decimal:
         """Price · hours · devices."""
-        return self.usd_per_gpu_hour * self.hours * self.gpus
+        return priced(self.gpus * self.hours, self.usd_per_gpu_hour)
 
 
 @dataclass(frozen=True)

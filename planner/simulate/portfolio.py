@@ -17,6 +17,8 @@ from typing import Final
 
 import numpy as np
 
+from planner.market.money import priced
+from planner.portfolio.commitments import uncovered_usd
 from planner.portfolio.instance import Array, Ints, Mode, Portfolio
 from planner.portfolio.schedule import PlacedRun, Schedule, placed_runs
 from planner.tasks import Spread, in_turn
@@ -161,7 +163,7 @@ def _run(portfolio: Portfolio, schedule: Schedule, draw: _Draw, run: PlacedRun, 
     draw.used[pool, start : end - 1] += HOURS_PER_DAY * paid_share
     draw.used[pool, end - 1] += paid - HOURS_PER_DAY * paid_share * (days - 1)
     price = float(portfolio.pools[pool].prices[min(start, portfolio.days - 1)])
-    draw.spent[run.job] = draw.spent.get(run.job, 0.0) + paid * price
+    draw.spent[run.job] = draw.spent.get(run.job, 0.0) + priced(paid, price)
     draw.ends[run.job], draw.blame[run.job] = end, blame or portfolio.jobs[run.job].name
 
 
@@ -209,10 +211,10 @@ def _usd_by_day(portfolio: Portfolio, schedule: Schedule, draw: _Draw) -> Array:
     for one in schedule.purchases:
         term = portfolio.pools[one.pool].commitments[one.commitment]
         committed[one.pool, term.start : term.end] += one.nodes
-        usd[term.start : term.end] += float(term.usd_per_node_hour) * HOURS_PER_DAY * one.nodes
+        usd[term.start : term.end] += float(term.usd_per_node_day) * one.nodes
     for pool, of in enumerate(portfolio.pools):
         prices = np.concatenate((of.prices, np.full(SLACK_DAYS, of.prices[-1])))
-        usd += np.maximum(draw.used[pool] - HOURS_PER_DAY * committed[pool], 0.0) * prices
+        usd += uncovered_usd(draw.used[pool], committed[pool], prices)
         usd[: portfolio.days] += float(of.paid_usd) * of.nodes / max(1, int(of.nodes.sum()))
     return usd
 

@@ -230,6 +230,7 @@ def test_the_quantile_of_few_losses() -> None:
     assert likely < rare
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "dead"), [(0.0, 0.3), (0.8, 0.3), (0.8, 0.0)])
 def test_third_moments_of_a_period(step: float, dead: float) -> None:
     """Those of drawn periods in which work grows evenly or by steps after a dead time."""
@@ -282,12 +283,3 @@ def test_break_even_preemptions() -> None:
     other = np.asarray(50 * DAY)
     rate = risk.break_even_rate(cost, other, np.asarray(1e-7), np.asarray(1e-3))
     assert float(cost(rate)) == pytest.approx(float(other), rel=1e-3)
-
-
-def test_spares_shorten_restarts() -> None:
-    """With nothing to repair a restart is a restart; each spare makes waiting for repairs rarer."""
-    restart, failures = np.asarray(600.0), np.asarray(1e-5)
-    assert float(risk.restart_with_spares(restart, np.asarray(0.0), failures, np.asarray(0))) == 600
-    waits = risk.restart_with_spares(restart, np.asarray(DAY), failures, np.asarray([0.0, 1.0, 2.0, 3.0, 4.0]))
-    assert list(waits) == sorted(waits, reverse=True)
-    assert float(waits[0]) == pytest.approx(600 + DAY * (1 - math.exp(-0.864)))

@@ -35,9 +35,13 @@ from served import PROBLEMS, ROOT, Served, asked, served  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="no Chromium with its driver on this machine (Debian: chromium, chromium-driver)"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER),
+        reason="no Chromium with its driver on this machine (Debian: chromium, chromium-driver)",
+    ),
+]
 PROBLEM = PROBLEMS / "llama3_405b.yaml"
 FLAGS = (
     "--headless",

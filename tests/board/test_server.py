@@ -98,6 +98,7 @@ def test_large_slow_and_broken_requests_are_bounded(board: Served) -> None:
         one.close()
 
 
+@pytest.mark.slow
 def test_a_hundred_requests_at_once_are_answered_or_refused(board: Served) -> None:
     """Each of 100 parallel requests ends with 200 or 503, and the next one is answered."""
     codes: list[int] = []
@@ -117,6 +118,7 @@ def test_a_hundred_requests_at_once_are_answered_or_refused(board: Served) -> No
     assert board.client.get(board.url).status_code == 200
 
 
+@pytest.mark.slow
 def test_limits_are_answered_as_plan_solve_answers(board: Served, folder: Path) -> None:
     """For states drawn at random the board has the cost, time and GPUs of `plan solve`, or finds nothing either."""
     draw = random.Random(16)  # noqa: S311  (states to try)
@@ -134,6 +136,7 @@ def test_limits_are_answered_as_plan_solve_answers(board: Served, folder: Path) 
         assert figures == expected, changes
 
 
+@pytest.mark.slow
 def test_many_moves_in_a_second_end_in_the_last(board: Served) -> None:
     """Of 23 moves in a row all are taken, and the answer is the last one's."""
     board.set(deadline="80d", budget="null", gpus="16384")
@@ -155,6 +158,7 @@ def test_what_is_wrong_changes_nothing(board: Served) -> None:
     assert board.answer()["version"] == before
 
 
+@pytest.mark.slow
 def test_undo_redo_and_addresses(board: Served) -> None:
     """Moves are taken back and made again, and an address puts the board into its state."""
     board.set(deadline="71d")
@@ -169,6 +173,7 @@ def test_undo_redo_and_addresses(board: Served) -> None:
     assert board.post("/api/open", {"fragment": "model=%2Fetc%2Fpasswd"}).status_code == 422
 
 
+@pytest.mark.slow
 def test_nothing_fits_and_relaxations_help(board: Served) -> None:
     """Where nothing fits, every relaxation that is offered leads to a plan."""
     found = board.set(deadline="20d", budget="$20M", gpus="16384")
@@ -243,6 +248,7 @@ def test_save_writes_into_its_folder_alone(board: Served, folder: Path) -> None:
     assert not (folder.parent / "elsewhere.yaml").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_page_is_forgotten(board: Served) -> None:
     """A page that follows and disappears is gone from the people; the board answers on."""
     host, port = board.base.removeprefix("http://").split(":")
@@ -274,6 +280,7 @@ def _read_until(line: socket.socket, text: bytes) -> bytes:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--read-only"], ["--read-only", "--port", "0"]])
 def test_read_only_changes_nothing(arguments: list[str], tmp_path: Path) -> None:
     """A read-only page is answered and can neither move nor save."""
@@ -288,6 +295,7 @@ def test_read_only_changes_nothing(arguments: list[str], tmp_path: Path) -> None
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_markup_in_a_problem_stays_text(tmp_path: Path) -> None:
     """A name with markup arrives as it is, as JSON, and the page that exports it escapes it."""
     name = "<img src=x onerror=alert(1)> | `x`"

@@ -493,6 +493,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from([*LLAMA, *DEEPSEEK_V3, *LLAMA4_TEXT, "text_config", "layer_types"]), JSON))
 def test_any_value_anywhere_is_read_or_refused(change: dict[str, object]) -> None:
     """Whatever stands in a known field, the answer is a record or an InputError."""

@@ -10,15 +10,12 @@ import pytest
 
 from planner.catalog.accelerators import load_accelerators
 from planner.catalog.offers import (
-    for_several_nodes,
     load_offers,
     load_spot_history,
-    spot_history,
     suspect,
     usable,
     usd_per_accelerator_hour,
 )
-from planner.catalog.records import Offer
 
 LIST_PRICES = [
     ("aws", "H100-80GB-SXM5", 6.88),
@@ -86,7 +83,7 @@ def test_azure_form_factors_follow_the_instance_type() -> None:
 
 def test_single_gpus_without_a_fabric_stay_on_one_node() -> None:
     """A 1-GPU instance is offered for several nodes only where its fabric was published."""
-    alone = {offer.instance_type for offer in for_several_nodes(load_offers()) if offer.accelerators == 1}
+    alone = {offer.instance_type for offer in load_offers() if offer.network_gbit_s and offer.accelerators == 1}
     assert alone == {"p5.4xlarge"}
 
 
@@ -120,20 +117,6 @@ def test_spot_history_is_of_machines_in_regions() -> None:
         assert history.spot_p10_usd_per_hour <= history.spot_p50_usd_per_hour <= history.spot_p90_usd_per_hour
         assert history.spot_latest_usd_per_hour < history.on_demand_latest_usd_per_hour
         assert history.first_date < history.date
-
-
-def test_an_offer_finds_its_spot_history() -> None:
-    """By cloud, region and instance type; None where nobody kept one."""
-    offers = load_offers()
-
-    def first(instance_type: str) -> Offer:
-        """An offer of that type."""
-        return next(offer for offer in offers if offer.instance_type == instance_type)
-
-    found = spot_history(first("a3-highgpu-8g"), load_spot_history())
-    assert found is not None
-    assert found.region == first("a3-highgpu-8g").region
-    assert spot_history(first("p5.48xlarge"), load_spot_history()) is None
 
 
 def test_an_offer_without_on_demand_is_compared_by_its_lowest_price() -> None:

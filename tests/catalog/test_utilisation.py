@@ -83,6 +83,7 @@ def derived() -> dict[Kind, Derived]:
     return {kind: quartiles(values) for kind, values in found.items() if len(values) >= FEWEST_CONFIGURATIONS}
 
 
+@pytest.mark.slow
 def test_the_quartiles_are_those_of_the_published_runs() -> None:
     """Within two points: the same kinds, the same figures."""
     recorded = {(one.architecture, int(one.bits), one.moe): one for one in load_utilisation()}

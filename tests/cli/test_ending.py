@@ -64,6 +64,7 @@ def with_output(command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S602
 
 
+@pytest.mark.slow
 def test_an_answer_is_not_lost_in_silence(tmp_path: Path) -> None:
     """With standard output closed or full the command says so and ends with 2; `--out` is written all the same."""
     file, out = file_of(tmp_path), tmp_path / "plan.json"

@@ -76,6 +76,7 @@ def test_overrides_name_pools_and_jobs(two: str) -> None:
     assert all(not job["waits_for"] for job in json.loads(done.stdout)["jobs"])
 
 
+@pytest.mark.slow
 def test_mistakes_end_with_2_and_impossible_ones_with_3(two: str) -> None:
     """Bad input is told in a line; no plan ends with a proof."""
     done = CliRunner().invoke(main, ["portfolio", two, "--set", "jobs[second].after=[third]"])
@@ -172,6 +173,7 @@ def test_processes_do_not_change_a_replay(two: str, tmp_path: Path, monkeypatch:
     assert solved(two, tmp_path / "b.json", "--replay", "10", "--workers", "2")["replay"] == alone
 
 
+@pytest.mark.slow
 def test_relaxations_give_a_plan_that_holds(two: str) -> None:
     """Where nothing fits, each smallest change alone gives a plan, and one step less does not."""
     hard = [

@@ -248,6 +248,7 @@ def test_errors_of_a_model_name_line_and_column(tmp_path: Path) -> None:
     assert f"error: {config}:2:17: hidden_size must lie" in named.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1.05, 1.3])
 def test_accelerators_that_the_estimate_cannot_tell_apart_are_called_equal(factor: float) -> None:
     """A runner-up that is worse by less than the estimate's error is a tie, in text and JSON; a clear one is not."""
@@ -433,6 +434,7 @@ def test_a_bound_that_a_plan_beats_is_not_shown(monkeypatch: pytest.MonkeyPatch)
         assert plan("solve", "-").exit_code == 70
 
 
+@pytest.mark.slow
 def test_out_is_written_though_nobody_reads_on(tmp_path: Path) -> None:
     """A reader such as `head` that ends before the answer does loses no file."""
     out = tmp_path / "p.json"

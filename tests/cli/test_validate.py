@@ -206,6 +206,7 @@ CRUEL = ("0.5", "1", "3", "7", "1e-9", "1e-300", "1e9", "1e12", "1e18", "", "ful
 """Cells that no run ever had, most of them in range for the reader."""
 
 
+@pytest.mark.slow
 def test_mutated_runs_are_answered(tmp_path: Path) -> None:
     """Three hundred published rows with two cells replaced: each is predicted, skipped or refused, in plain JSON."""
     chance = random.Random(20260131)  # noqa: S311  (reproducible, not secret)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
+from batches import few
 from defined_layouts import fastest_defined
 from generated_problems import best_by_loops, generated
 
@@ -77,7 +78,7 @@ def test_generated_problems_differ() -> None:
     assert len(seen) == 6
 
 
-@pytest.mark.parametrize("seed", [3, 7, 16, 502, 509])
+@pytest.mark.parametrize("seed", few([7, 16, 3, 502, 509], 2))
 def test_enumeration_is_that_of_loops(seed: int) -> None:
     """The vectorised enumeration agrees with nested loops over every layout, purchase option and split of the nodes."""
     problem = generated(seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from batches import later
+from batches import few, later
 from generated_calendars import START, BruteForce, best_by_days, generated_calendar
 from generated_problems import MODEL, problem_of
 
@@ -34,7 +34,7 @@ def is_best(problem: Problem) -> bool:
     return agrees(found.value, best_by_days(problem), cents + 1e-9)
 
 
-@pytest.mark.parametrize("seed", range(QUICK))
+@pytest.mark.parametrize("seed", few(range(QUICK), 2))
 def test_best_begin_is_that_of_brute_force(seed: int) -> None:
     """On generated problems with windows, closures, price periods, terms and blocks both find the same."""
     assert is_best(generated_calendar(seed))
@@ -103,6 +103,7 @@ def test_a_pause_takes_a_checkpoint_and_a_restart() -> None:
     assert float(paused.cost_usd) == pytest.approx(8 * 2 * phase.wall_seconds / 3600, abs=0.01)
 
 
+@pytest.mark.slow
 def test_blocks_are_paid_by_whole_days() -> None:
     """A block at a lower price is bought for whole days in a size that is sold, after its lead time."""
     block = "[{sizes: [1, 2], days: 1..14, lead: 48h, price: $1/GPU-h}]"

@@ -83,6 +83,7 @@ def test_the_chance_constraint_is_that_of_enumeration(deadline: str, confidence:
         assert loose * (1 - 2 * proof.error) - 0.1 <= proof.bound <= (best or inf)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["cost", "tokens"])
 def test_more_certainty_is_never_better(objective: str) -> None:
     """The surer the deadline, the dearer the plan or the fewer the tokens; every plan is as sure as asked for."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from generated_problems import problem_of
 
-from planner.cpsat.model import FEASIBLE, OPTIMAL, LinearExpr, SatParameters, Search
+from planner.cpsat.model import FEASIBLE, OPTIMAL, LinearExpr, SatParameters, SolverRun
 from planner.cpsat.search import build
 from planner.cpsat.variables import PlanVariables
 from planner.plans.choices import Choices, choices_of
@@ -67,7 +67,7 @@ def allowed(rules: Any, *, together: bool = True) -> bool:  # noqa: ANN401  (a f
         built.model.add(rule)
     parameters = SatParameters()
     parameters.num_workers = 1
-    return Search(built.model, parameters).run() in {OPTIMAL, FEASIBLE}
+    return SolverRun(built.model, parameters).run() in {OPTIMAL, FEASIBLE}
 
 
 def test_the_model_is_valid_and_named() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from planner.cpsat.model import OPTIMAL, Model, SatParameters, Search
+from planner.cpsat.model import OPTIMAL, Model, SatParameters, SolverRun
 
 
 def test_the_objective_is_part_of_the_model() -> None:
@@ -15,7 +15,7 @@ def test_the_objective_is_part_of_the_model() -> None:
     model.hint(number, 4)
     model.minimize(number * -1)
     model.minimize(number * 3)
-    search = Search(model, SatParameters())
+    search = SolverRun(model, SatParameters())
     assert search.run() == OPTIMAL
     assert search.value(number) == 1
     assert search.response.best_objective_bound == 3
@@ -24,8 +24,8 @@ def test_the_objective_is_part_of_the_model() -> None:
 def test_ctrl_c_is_pythons_after_a_search() -> None:
     """A search leaves Ctrl-C as it was: an exception, not the end of the process."""
     program = (
-        "import signal\nfrom planner.cpsat.model import Model, SatParameters, Search\n"
-        "model = Model()\nmodel.minimize(model.new_int_var(1, 9, 'x'))\nSearch(model, SatParameters()).run()\n"
+        "import signal\nfrom planner.cpsat.model import Model, SatParameters, SolverRun\n"
+        "model = Model()\nmodel.minimize(model.new_int_var(1, 9, 'x'))\nSolverRun(model, SatParameters()).run()\n"
         "try: signal.raise_signal(signal.SIGINT)\nexcept KeyboardInterrupt: print('raised')"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603

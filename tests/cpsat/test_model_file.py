@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from ortools.sat.cp_model_pb2 import CpModelProto
 
 from planner.cli import main
-from planner.cpsat.model import OPTIMAL, Model, SatParameters, Search
+from planner.cpsat.model import OPTIMAL, Model, SatParameters, SolverRun
 from planner.plans.document import PlanDocument
 
 PROBLEM = """
@@ -32,7 +32,7 @@ def test_another_solver_finds_the_same_optimum(ending: str, tmp_path: Path) -> N
     done = CliRunner().invoke(main, ["solve", str(problem), "--model", str(file), "--out", str(out)])
     assert done.exit_code == 0, done.output
     model = read(file)
-    search = Search(model, SatParameters())
+    search = SolverRun(model, SatParameters())
     assert search.run() == OPTIMAL
     usd = float(model.model_proto.name.split("cost $")[1].split(",")[0])
     objective = PlanDocument.read(out).objective

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 from batches import later
+from enumerated_schedules import best_value_by_enumeration
 
 from planner.clock import Clock
-from planner.cpsat.portfolio_bound import Relaxation, relaxed
+from planner.cpsat.portfolio_bound import PortfolioBound, relaxed
 from planner.cpsat.portfolio_branching import Branching
 from planner.portfolio.compile import earliest_starts
 from planner.portfolio.instance import Portfolio
 from planner.portfolio.tables import tables_of
-from planner.verify.portfolio_oracle import best_value_by_enumeration
 
 sys.path.append(str(Path(__file__).parents[1] / "portfolio"))
 from small_portfolios import tiny
@@ -22,7 +22,7 @@ from small_portfolios import tiny
 MISSING_USD = 1e6
 
 
-def bounds(portfolio: Portfolio, cutoff: float) -> tuple[Relaxation, float]:
+def bounds(portfolio: Portfolio, cutoff: float) -> tuple[PortfolioBound, float]:
     """The relaxation, and the bound of branch and price that looks no further than a value."""
     tables = tables_of(portfolio, earliest_starts(portfolio))
     root = relaxed(portfolio, tables, Clock(), missing_usd=MISSING_USD)

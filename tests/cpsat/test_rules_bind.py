@@ -12,7 +12,7 @@ import pytest
 from generated_problems import problem_of
 
 from planner.cpsat import constraints
-from planner.cpsat.model import OPTIMAL, LinearExpr, SatParameters, Search
+from planner.cpsat.model import OPTIMAL, LinearExpr, SatParameters, SolverRun
 from planner.cpsat.objective import measure_of
 from planner.cpsat.search import build, search
 from planner.explore.answer import answer
@@ -65,7 +65,7 @@ def least(choices: Choices) -> int | None:
     built.model.minimize(measure_of(choices.objective)(built.plan))
     parameters = SatParameters()
     parameters.num_workers = 1
-    run = Search(built.model, parameters)
+    run = SolverRun(built.model, parameters)
     return round(run.response.objective_value) if run.run() == OPTIMAL else None
 
 

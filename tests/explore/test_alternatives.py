@@ -39,6 +39,7 @@ def test_alternatives_are_of_different_kinds_within_the_margin(seed: int) -> Non
     assert near <= {one.accelerator for one in plans}
 
 
+@pytest.mark.slow
 def test_command() -> None:
     """Text and JSON show the same plans; a problem without one ends with 3, tokens with 2."""
     run = CliRunner()

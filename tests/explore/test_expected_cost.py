@@ -105,6 +105,7 @@ def test_an_expectation_is_what_draws_find(tmp_path: Path) -> None:
     assert found.late_seconds == pytest.approx(float(late.mean()), rel=0.1)
 
 
+@pytest.mark.slow
 def test_dearer_days_buy_a_surer_plan(tmp_path: Path) -> None:
     """The more a late day costs, the less likely the chosen plan is late, and the higher its bill."""
     chosen = [solved(tmp_path, late) for late in RATES]

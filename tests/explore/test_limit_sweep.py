@@ -29,6 +29,7 @@ def ran(*words: str) -> Result:
     return CliRunner().invoke(main, list(words))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "sets"),
     [("spot_heavy.yaml", ()), ("spot_heavy.yaml", ("risk.confidence=95%",)), ("startup_7b.yaml", ("objective=time",))],
@@ -46,6 +47,7 @@ def test_cells_off_the_table_are_those_of_solving(name: str, sets: tuple[str, ..
             assert cell.plan.wall_seconds == pytest.approx(plan.wall_seconds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vary", [LIMITS, OTHERS], ids=["limits", "others"])
 def test_parts_put_together_equal_the_whole(vary: tuple[str, ...], tmp_path: Path) -> None:
     """Parts, merged in any order, are byte for byte the file of one run, which is what `--csv` prints."""

@@ -86,6 +86,7 @@ def test_curve_without_deadline_ends_at_four_times_the_stated_tokens() -> None:
     assert last.y == pytest.approx(MOST * first.tokens, abs=MOST * first.global_batch * first.sequence_length)
 
 
+@pytest.mark.slow
 def test_what_the_request_keeps() -> None:
     """As many tokens as are stated keep the request, fewer do not, whatever the cost."""
     document = json.loads(run("--json"))
@@ -103,6 +104,7 @@ def test_stated_tokens_are_a_point() -> None:
     assert asked <= least < asked * (1 + 1e-4)
 
 
+@pytest.mark.slow
 def test_knee_is_where_a_dollar_trains_most() -> None:
     """The point with the most tokens per dollar is the knee."""
     table = list(csv.DictReader(io.StringIO(run("--csv"))))
@@ -110,6 +112,7 @@ def test_knee_is_where_a_dollar_trains_most() -> None:
     assert [row["knee"] for row in table].index("1") == value.index(max(value))
 
 
+@pytest.mark.slow
 def test_text_says_that_every_point_is_the_most() -> None:
     """The text shows tokens, and that each point is proven."""
     text = run()

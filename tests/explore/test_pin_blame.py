@@ -11,6 +11,7 @@ from planner.session import Session, load_problem
 SPOT = Path(__file__).resolve().parent.parent.parent / "problems" / "spot_heavy.yaml"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pins", "blamed", "why"),
     [

@@ -47,6 +47,7 @@ def random_bounds(table: PlanTable, draw: random.Random) -> Bounds:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS, ids=" ".join)
 def test_looking_up_equals_solving(setting: tuple[str, ...]) -> None:
     """For limits drawn at random the table and the enumeration give the same cost and time, or both give nothing."""

@@ -86,6 +86,7 @@ def test_commands_are_what_was_proposed() -> None:
         assert is_possible(load_problem(file, (*sets, *one.sets))), one.sets
 
 
+@pytest.mark.slow
 def test_a_problem_without_hope_says_so() -> None:
     """Where every limit alone rules out all plans, the sentence says that and no amount is proposed."""
     problem = with_limits(load_problem(DEEPSEEK), deadline=3600.0, gpus=512)
@@ -116,6 +117,7 @@ def test_what_takes_ages_is_answered_too() -> None:
     assert found.plan.wall_seconds <= found.after <= 1.001 * found.plan.wall_seconds
 
 
+@pytest.mark.slow
 def test_nodes_that_a_cloud_would_have_to_grant_are_said() -> None:
     """Where more nodes are needed than are sold without a contract, the grant that allows a plan is proposed."""
     file, sets = DEEPSEEK.with_name("mixtral_8x22b.yaml"), ("market.accelerators=[B200-SXM]", "limits.deadline=3d")
@@ -126,6 +128,7 @@ def test_nodes_that_a_cloud_would_have_to_grant_are_said() -> None:
     assert is_possible(load_problem(file, (*sets, *grant.sets)))
 
 
+@pytest.mark.slow
 def test_what_takes_less_memory_is_proposed() -> None:
     """Where nothing fits the devices, other formats of the states and the hosts' memory are among what helps."""
     problem = Problem.model_validate(

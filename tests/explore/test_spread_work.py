@@ -44,6 +44,7 @@ def test_a_process_that_dies_is_told() -> None:
     assert "--workers 1" in str(told.value.issues[0])
 
 
+@pytest.mark.slow
 def test_validation_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Predictions of published runs do not depend on how many processes made them."""
     monkeypatch.setattr("planner.validation.validate.CASES_AT_ONCE", 100)

@@ -215,6 +215,7 @@ def test_show_picks_the_figure(show: str, seen: str) -> None:
     assert command(*TWO[:2], "--show", show).exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_hundred_columns_are_all_there() -> None:
     """However wide a table is, no column is cut."""
     result = command("--vary", "limits.budget=$100,$200", "--vary", "market.spot_price=1..3:100")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from batches import few
 from click.testing import CliRunner
 
 from planner.cli import main
@@ -74,7 +75,7 @@ def answered(folder: Path, *changes: str) -> dict[str, object]:
 QUESTIONS = [(), ("limits.deadline=100d",), ("market.spot_price=×0.5",), ("market.purchase=[on_demand]",)]
 
 
-@pytest.mark.parametrize("changes", QUESTIONS)
+@pytest.mark.parametrize("changes", few(QUESTIONS))
 def test_answers_do_not_depend_on_what_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: tuple[str, ...]
 ) -> None:
@@ -116,7 +117,7 @@ def damaged(content: bytes) -> dict[str, bytes]:
     return {"cut": content[: len(content) // 2], "empty": b"", "flipped": bytes(flipped), "other": b"x" * 5000}
 
 
-@pytest.mark.parametrize("how", ["cut", "empty", "flipped", "other"])
+@pytest.mark.parametrize("how", few(["flipped", "cut", "empty", "other"]))
 def test_damaged_files_are_written_anew(tmp_path: Path, how: str) -> None:
     """A file that is not whole is as if it were not there, and is replaced."""
     expected = answered(tmp_path)
@@ -227,6 +228,7 @@ for number in range(200):
 """
 
 
+@pytest.mark.slow
 def test_processes_do_not_disturb_each_other() -> None:
     """Three that write and read the same file always read a whole one, and leave no other file."""
     command = [sys.executable, "-c", WRITER]

@@ -173,6 +173,7 @@ VARIANTS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_never_mistaken() -> None:
     """Problems that differ in one key, evaluated one after another, are evaluated as if each were the first."""
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 from planner.cli import main
@@ -27,6 +28,7 @@ def width(document: dict[str, Any]) -> float:
     return float(high / low)
 
 
+@pytest.mark.slow
 def test_own_runs_change_the_decision(tmp_path: Path) -> None:
     """Three measured steps narrow the plan's range and turn the choice of accelerator; track then finds it late."""
     ours, plan = tmp_path / "ours.toml", tmp_path / "plan.json"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from batches import few
 from click.testing import CliRunner, Result
 
 from planner.catalog.calibration import read_calibration
@@ -85,6 +86,7 @@ def test_a_run_on_plan_holds(tmp_path: Path, planned: Path) -> None:
     assert found.probability_in_time > found.planned_probability_in_time
 
 
+@pytest.mark.slow
 def test_a_slow_run_is_told_and_planned_anew(tmp_path: Path, planned: Path) -> None:
     """At half time, a run a quarter slower ends as much later, loses its deadline, and gets a plan that keeps it."""
     found = tracked(planned, steps(tmp_path, planned, 1.25), "--out", tmp_path / "ours.toml")
@@ -117,7 +119,7 @@ def test_the_rest_is_planned_at_the_measured_pace(tmp_path: Path, planned: Path)
     assert needed == pytest.approx(found.end.expected - found.elapsed_seconds, rel=0.03)
 
 
-@pytest.mark.parametrize("every", [10, 10_000])
+@pytest.mark.parametrize("every", few([10_000, 10]))
 def test_dense_and_sparse_rows_agree(tmp_path: Path, planned: Path, every: int) -> None:
     """Whether every tenth step has a row or every ten thousandth hardly moves the end."""
     usual = tracked(planned, steps(tmp_path, planned, 1.1, share=0.9))

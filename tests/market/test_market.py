@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -250,6 +251,41 @@ def test_offers_share_a_quota() -> None:
     assert "market.quotas leaves none" in refused(
         problem_of({"clouds": [], "offers": [OWN], "quotas": [{"of": ["own"], "gpus": 7}]})
     )
+
+
+def test_a_quota_may_hold_in_a_place_and_for_a_way_to_buy() -> None:
+    """Only what is of the names and within the places shares it; on demand and spot are counted apart; 0 is none."""
+    ways = {"clouds": ["aws"], "purchase": ["on_demand", "spot"]}
+    quota = {"of": ["p5.48xlarge"], "within": ["us-east-1"]}
+    asked = problem_of(
+        ways | {"quotas": [quota | {"purchase": "on_demand", "gpus": 32}, quota | {"purchase": "spot", "gpus": 80}]}
+    )
+    for one in placements(asked):
+        shares = (one.region, one.instance_type) == ("us-east-1", "p5.48xlarge")
+        assert (min(one.on_demand_nodes, one.nodes) == 4) is shares
+        assert one.spot_nodes == 10 or not shares or one.spot is None
+    bought = [one for one in purchase_options_of(placements(asked)) if one.placement.on_demand_nodes == 4]
+    assert {one.placement.nodes for one in bought if one.on_demand_price is not None} == {4}
+    assert {one.placement.nodes for one in bought if one.on_demand_price is None} == {64}
+    none = placements(problem_of(ways | {"quotas": [quota | {"gpus": 0}]}))
+    assert not [one for one in none if (one.region, one.instance_type) == ("us-east-1", "p5.48xlarge")]
+    no_spot = placements(problem_of(ways | {"quotas": [{"of": ["aws"], "purchase": "spot", "gpus": 0}]}))
+    assert all(one.spot is None for one in no_spot)
+    assert "is no cloud, region" in refused(problem_of({"quotas": [quota | {"within": ["us-est-1"], "gpus": 8}]}))
+
+
+def test_quotas_and_grants_know_the_clouds_of_a_price_book(tmp_path: Path) -> None:
+    """What a book of own prices sells can be limited, granted and left out by its names."""
+    (tmp_path / "prices.csv").write_text(
+        "cloud,region,zone,instance_type,accelerator,accelerators,fabric,network_gbit_s,network_assumed,"
+        "on_demand_usd_per_hour,source,date\nacme,north,,a8,H100-80GB-SXM5,8,IB,400,false,15.2,deal,2026-11-01\n",
+        encoding="utf-8",
+    )
+    market = {"clouds": ["acme"], "prices": [str(tmp_path / "prices.csv")]}
+    (granted,) = placements(problem_of(market | {"capacity": {"acme": 500}}))
+    assert granted.nodes == 500
+    (limited,) = placements(problem_of(market | {"quotas": [{"of": ["a8"], "within": ["north"], "gpus": 24}]}))
+    assert limited.nodes == 3
 
 
 def test_spot_nodes_are_fewer_than_nodes_on_demand() -> None:

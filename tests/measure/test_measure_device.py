@@ -11,7 +11,7 @@ import pytest
 from planner.catalog.accelerators import read_accelerator
 from planner.errors import InputError
 from planner.measure import command, device
-from planner.measure.bench import Bench, Recorder, Timed, load_torch
+from planner.measure.bench import Bench, Recorder, TimedCall, load_torch
 from planner.measure.device import driver_version, find_device, measure_device
 from planner.measure.grids import TINY
 from planner.measure.samples import KernelCase
@@ -84,7 +84,7 @@ def test_gpu_time_is_taken_from_events() -> None:
     torch = SimpleNamespace(cuda=SimpleNamespace(Event=Event, synchronize=drained.append))
     bench = Bench(torch, "cuda:0", TINY)
     calls: list[int] = []
-    assert bench.elapsed_seconds(Timed(calls.append, [(1,), (2,)]), 3) == pytest.approx(6e-3)
+    assert bench.elapsed_seconds(TimedCall(calls.append, [(1,), (2,)]), 3) == pytest.approx(6e-3)
     assert calls == [1, 2, 1]
     assert drained == ["cuda:0"]
 
@@ -116,10 +116,10 @@ def test_gpu_rests_before_it_is_timed() -> None:
     bench = Bench(SimpleNamespace(cuda=SimpleNamespace(Event=Event, synchronize=id, _sleep=wait)), "cuda:0", TINY)
     assert bench.spin_hz == pytest.approx(1e9)
     queue.clear()
-    assert bench.elapsed_seconds(Timed(lambda: queue.append("call")), 2, rest=0.005) == pytest.approx(2e-3)
+    assert bench.elapsed_seconds(TimedCall(lambda: queue.append("call")), 2, rest=0.005) == pytest.approx(2e-3)
     assert queue == ["wait 5000000", "event", "call", "call", "event"]
     queue.clear()
-    assert bench.median_seconds(Timed(lambda: queue.append("call"))) == pytest.approx(2e-3)
+    assert bench.median_seconds(TimedCall(lambda: queue.append("call"))) == pytest.approx(2e-3)
     waits = [int(entry.removeprefix("wait ")) for entry in queue if entry.startswith("wait")]
     assert len(waits) == TINY.batches
     assert min(waits) >= 1_000_000
@@ -129,11 +129,11 @@ def test_refused_case_does_not_end_the_run() -> None:
     """A kernel that PyTorch refuses is noted with the first line of the reason."""
     recorder = Recorder(Bench(None, "cpu", TINY))
 
-    def refuse() -> Timed:
+    def refuse() -> TimedCall:
         raise RuntimeError("No available kernel.\nDetails")
 
     recorder.measure(KernelCase("attention_forward", "bf16", backend="cudnn"), refuse)
-    recorder.measure(KernelCase("nothing", "bf16"), lambda: Timed(lambda: None))
+    recorder.measure(KernelCase("nothing", "bf16"), lambda: TimedCall(lambda: None))
     assert [(refusal.case, refusal.reason) for refusal in recorder.refusals] == [
         ("attention_forward bf16 cudnn", "No available kernel.")
     ]

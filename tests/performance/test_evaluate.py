@@ -37,6 +37,7 @@ def values(evaluation: Evaluation) -> dict[str, Array]:
     return found | {"total": evaluation.time.total, "reserved": evaluation.memory.reserved(1.0)}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20)
 @given(st.sampled_from(toy.SYSTEMS), st.lists(st.sampled_from(sorted(AXES)), min_size=2, max_size=4, unique=True))
 def test_a_grid_is_its_layouts(names: tuple[str, str, str, str], axes: list[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -35,7 +37,9 @@ def tokens(count: int) -> Array:
         ("nanotron-llama-1b", 4096, f.full_attention, 9.06e9),
     ],
 )
-def test_published_flops_per_token(name: str, sequence: int, convention: f.Convention, published: float) -> None:
+def test_published_flops_per_token(
+    name: str, sequence: int, convention: Callable[[Architecture, Array], Array], published: float
+) -> None:
     """What frameworks print per token, to the digits that they print."""
     assert convention(of(name), tokens(sequence)) == pytest.approx(published, rel=0.004)
 
@@ -90,15 +94,6 @@ def test_order_of_conventions(name: str, sequence: int) -> None:
     assert f.full_attention_with_selective_recompute(a, s) <= f.full_attention_with_full_recompute(a, s)
     assert f.lora_causal_attention(a, s) < f.causal_attention(a, s)
     assert f.causal_attention(a, s) >= 6 * matmul_parameters_active(a)
-
-
-@given(st.sampled_from(sorted(f.CONVENTIONS)), st.sampled_from(sorted(f.CONVENTIONS)), st.floats(1, 1e15))
-def test_conversion_there_and_back(first: str, second: str, rate: float) -> None:
-    """Converting a rate to another convention and back changes nothing."""
-    a, s = of("qwen3-30b-a3b"), tokens(4096)
-    there = f.convert_rate(np.asarray(rate), f.CONVENTIONS[first], f.CONVENTIONS[second], a, s)
-    back = f.convert_rate(there, f.CONVENTIONS[second], f.CONVENTIONS[first], a, s)
-    assert back == pytest.approx(rate, rel=1e-12)
 
 
 def test_causal_flops_grow_with_the_sequence_and_windows_cap_them() -> None:

@@ -263,6 +263,7 @@ def test_parts_add_up(names: Names, degrees: Degrees) -> None:
     assert found.allocated < found.expected < found.reserved(1.0)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(SYSTEM, DEGREES)
 def test_sharding_more_states_never_takes_memory(names: Names, degrees: Degrees) -> None:
@@ -273,6 +274,7 @@ def test_sharding_more_states_never_takes_memory(names: Names, degrees: Degrees)
     assert stages[2].weights >= stages[3].weights
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.sampled_from([names for names in toy.SYSTEMS if names[0] in {"llama3.1-8b", "gpt3-175b"}]), DEGREES)
 def test_sharded_parameters_save_memory_in_large_groups(names: Names, degrees: Degrees) -> None:
@@ -281,6 +283,7 @@ def test_sharded_parameters_save_memory_in_large_groups(names: Names, degrees: D
     assert of(setting, **many | {"zero": 3.0}).allocated <= of(setting, **many | {"zero": 2.0}).allocated
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(SYSTEM, DEGREES)
 def test_more_recompute_never_takes_memory(names: Names, degrees: Degrees) -> None:
@@ -290,6 +293,7 @@ def test_more_recompute_never_takes_memory(names: Names, degrees: Degrees) -> No
     assert none >= half >= full
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(SYSTEM, DEGREES)
 def test_larger_micro_batches_take_memory(names: Names, degrees: Degrees) -> None:
@@ -299,6 +303,7 @@ def test_larger_micro_batches_take_memory(names: Names, degrees: Degrees) -> Non
     assert large >= small
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(SYSTEM, DEGREES)
 def test_context_parallelism_divides_activations(names: Names, degrees: Degrees) -> None:
@@ -309,6 +314,7 @@ def test_context_parallelism_divides_activations(names: Names, degrees: Degrees)
     assert two.other == pytest.approx(one.other / 2)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.sampled_from([names for names in toy.SYSTEMS if names[0] not in {"mixtral-8x7b", "deepseek-v3"}]), DEGREES)
 def test_adapters_take_less_memory_than_training_the_whole(names: Names, degrees: Degrees) -> None:

@@ -164,6 +164,7 @@ def test_no_layout_beats_the_matrix_rate(names: tuple[str, str, str, str], degre
     assert setting.seconds(**degrees) >= flop / (devices * rate)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.sampled_from(toy.SYSTEMS), DEGREES)
 def test_limits_of_degree_one(names: tuple[str, str, str, str], degrees: dict[str, toy.Number]) -> None:
@@ -204,6 +205,7 @@ def test_faster_products_are_never_slower(
     assert faster.seconds(**degrees) <= setting.seconds(**degrees) * (1 + 1e-9)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.sampled_from(toy.SYSTEMS), DEGREES)
 def test_more_recompute_is_never_faster(names: tuple[str, str, str, str], degrees: dict[str, toy.Number]) -> None:

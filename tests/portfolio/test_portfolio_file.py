@@ -96,3 +96,10 @@ def test_a_large_file_is_read_quickly_by_the_other_parser_alike() -> None:
     """Beyond 64 kB libyaml reads the file, and the numbers are the same."""
     long = YEAR + "# " + "x" * 2**16 + "\n"
     assert year_file(text=long).model_dump() == year_file().model_dump()
+
+
+def test_a_portfolio_may_be_larger_than_a_problem(tmp_path: Path) -> None:
+    """Three hundred jobs with their modes take more than the mebibyte that one problem may."""
+    path = tmp_path / "year.yaml"
+    path.write_text(YEAR + "# " + "x" * 2**20 + "\n", encoding="utf-8")
+    assert load_portfolio(path).name == "a year"

@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from batches import few
+from enumerated_schedules import best_value_by_enumeration
 from small_portfolios import tiny, year
 
 from planner.clock import Clock
@@ -14,9 +16,8 @@ from planner.explore.portfolio import PortfolioAnswer, Stop, solve_portfolio
 from planner.plans.solution import Status
 from planner.portfolio.bill import bill_of
 from planner.portfolio.instance import Portfolio, PortfolioJob
-from planner.portfolio.schedule import Purchase, Run, Schedule
+from planner.portfolio.schedule import CommittedNodes, PhaseStart, Schedule
 from planner.verify.portfolio import FaultyScheduleError, check_schedule
-from planner.verify.portfolio_oracle import best_value_by_enumeration
 
 
 def solved(portfolio: Portfolio, *, begin: PortfolioAnswer | None = None) -> PortfolioAnswer:
@@ -35,7 +36,7 @@ def agrees_with_enumeration(portfolio: Portfolio) -> None:
     assert float(found.value) == pytest.approx(expected, abs=0.05)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", few([2, 3, 0, 1, *range(4, 12)], 2))
 def test_small_portfolios_agree_with_enumeration(seed: int) -> None:
     """The answer is the best of all schedules, and no bound is above it."""
     agrees_with_enumeration(tiny(seed))
@@ -68,17 +69,17 @@ def test_unused_commitments_are_a_line_of_their_own() -> None:
     """A term is paid whole; what nobody uses is nobody's."""
     portfolio = year()
     dropped = Schedule(tuple(() if job.is_optional else _first(job) for job in portfolio.jobs))
-    bill = bill_of(portfolio, replace(dropped, purchases=(Purchase(2, 0, 3),)))
+    bill = bill_of(portfolio, replace(dropped, purchases=(CommittedNodes(2, 0, 3),)))
     term = portfolio.pools[2].commitments[0]
     assert bill.by("team")["",] == round(term.usd_per_node * 3, 2)
     assert bill.used_share == (0.0,)
 
 
-def _first(job: PortfolioJob) -> tuple[Run, ...]:
+def _first(job: PortfolioJob) -> tuple[PhaseStart, ...]:
     """Runs of the first mode of each phase, one after the other from the release on."""
     runs, day = [], job.release
     for phase in job.phases:
-        runs.append(Run(0, day))
+        runs.append(PhaseStart(0, day))
         day += phase.modes[0].days
     return tuple(runs)
 

@@ -199,6 +199,7 @@ def test_a_workbook_is_read_like_a_sheet(tmp_path: Path) -> None:
     assert both[0] == both[1]
 
 
+@pytest.mark.slow
 def test_hostile_files_are_refused_or_harmless(tmp_path: Path) -> None:
     """Bombs, entities, formulas, damaged archives: one line with the file, or a row that is not used."""
     bomb, entities, broken = (tmp_path / f"{name}.xlsx" for name in ("bomb", "entities", "broken"))

@@ -62,6 +62,7 @@ def stopped(problem: Problem) -> Answer:
     return answer(problem, clock=Clock(until=0.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4000, 4008))
 def test_without_time_the_bound_is_honest(seed: int) -> None:
     """The best of what was looked at is no better than the best, and the best no better than the stated bound."""

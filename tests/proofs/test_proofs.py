@@ -62,6 +62,7 @@ def test_no_name_is_reserved() -> None:
     assert [(one.phase, one.kind) for one in plan.purchases] == [(None, "reserved")]
 
 
+@pytest.mark.slow
 def test_the_most_tokens_are_the_most() -> None:
     """On the whole market so many tokens can be had within the limits, and not one step more."""
     found = solved("tokens_slow")
@@ -109,6 +110,7 @@ def many_offers(count: int) -> Problem:
     )
 
 
+@pytest.mark.slow
 def test_a_plan_is_there_as_soon_as_one_layout_is_evaluated() -> None:
     """However many offers and however little time, there is a verified plan, and what is left out is named."""
     found = answer(many_offers(500), clock=Clock(until=0.0))

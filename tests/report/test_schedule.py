@@ -105,6 +105,7 @@ def test_files_tell_days(session: Session) -> None:
     assert rows[3][2:4] == ("2027-Q1", "=SUM(B2:B4)")
 
 
+@pytest.mark.slow
 def test_the_smallest_later_day_is_offered() -> None:
     """The later day that is offered allows a plan, and the day before it does not."""
     tight = load_problem(TEXT, {"schedule.deadline": "2027-01-30", "limits.gpus": "8", "limits.deadline": "12d"})

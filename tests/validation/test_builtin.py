@@ -63,6 +63,7 @@ def test_memory_of_unseen_sources() -> None:
     assert recorded("memory").median_ape <= 0.11
 
 
+@pytest.mark.slow
 def test_plans_reserve_enough() -> None:
     """At most one measured peak in twenty exceeds the memory that a plan sets aside."""
     assert document()["summary"]["share_above_reserved"] <= 0.05

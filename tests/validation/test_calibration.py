@@ -124,6 +124,7 @@ def test_standard_errors_are_finite() -> None:
     assert fit.constant_errors["expert_exposed"] == pytest.approx(deviations["expert_exposed"], rel=0.01)
 
 
+@pytest.mark.slow
 def test_unseen_sources_are_predicted_by_the_others() -> None:
     """All sources follow one truth here, so leaving one out loses little."""
     data = time_data(synthetic())
@@ -187,6 +188,7 @@ def test_kinds_of_peaks_contain_each_other() -> None:
     assert values[2] == pytest.approx(values[1] + context)
 
 
+@pytest.mark.slow
 def test_the_spread_of_the_peaks_covers_what_it_promises() -> None:
     """With the deviation that the record holds, about one peak in ten lies above what a plan reserves for 90 %."""
     found = constants_of(record())
@@ -208,6 +210,7 @@ def test_the_record_of_a_calibration() -> None:
     assert accuracies["all"].median_ape < 0.03
 
 
+@pytest.mark.slow
 def test_runs_scored_apart_have_their_own_line() -> None:
     """They are fitted, and kept out of the overall figures."""
     labelled = [

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from planner.explore.capacity import Grant
+from planner.explore.deciding_price import DecidingPrice
 from planner.explore.expected_cost import ExpectedCost
 from planner.explore.near_optimal import SURE, NearOptimal
 from planner.explore.relaxations import Relaxation
@@ -17,7 +18,7 @@ from planner.plans.document_parts import RelaxationPart, SensitivityPart
 from planner.plans.plan import Plan
 from planner.report.document.plan import place_document
 from planner.report.summary import in_words
-from planner.units import GIB, figure_in_document, usd_text
+from planner.units import GIB, exact, figure_in_document, price_text, usd_text
 
 
 def around_document(around: Surroundings) -> dict[str, Any]:
@@ -29,6 +30,7 @@ def around_document(around: Surroundings) -> dict[str, Any]:
         "expected_costs": [_expected_cost(one) for one in around.expected],
         "relaxations": relaxation_parts(around.gives),
         "spot_turning_point": _turning_point(around.turning),
+        "deciding_price": _deciding_price(around.deciding),
         "left_out": list(around.left_out),
     }
 
@@ -117,6 +119,25 @@ def _rule(found: RuleWorth) -> dict[str, Any]:
         "worth": {"gain": figure_in_document(found.gain, is_usd=found.unit == "USD"), "unit": found.unit},
         "more_gib": None if found.more_bytes is None else found.more_bytes / GIB,
         "set": found.sets,
+    }
+
+
+def _deciding_price(found: DecidingPrice | None) -> dict[str, Any] | None:
+    """The price on which a plan rests."""
+    if found is None:
+        return None
+    price, rise = found.usd_per_gpu_hour, found.rise
+    return {
+        "place": found.place,
+        "kind": found.kind,
+        "usd_per_gpu_hour": price_text(price),
+        "share": found.share,
+        "date": found.date or None,
+        "days": found.days,
+        "is_old": found.is_old,
+        "rise": rise,
+        "rises_to_usd_per_gpu_hour": None if rise is None else price_text(round(price * (1 + exact(rise)), 6)),
+        "then": None if found.rival is None else in_words(found.rival, found.rival.start),
     }
 
 

@@ -11,12 +11,13 @@ import numpy as np
 
 from planner.layouts.wall_time import RunTime, TimedLayouts, run_time
 from planner.layouts.workload import workload_of
+from planner.market.money import line_usd
 from planner.market.purchase_options import SpotPolicy
 from planner.market.spot import gang_availability
 from planner.plans.plan import Plan
 from planner.plans.purchases import WHILE_AWAY, Purchase
 from planner.problem.problem import Problem
-from planner.units import SECONDS_PER_HOUR, round_usd, usd_text
+from planner.units import usd_text
 
 SPREAD: Final = 2.0
 """Factor by which a stand-in's absences and preemptions may be wrong either way: a judgement, nobody published them."""
@@ -48,11 +49,12 @@ def under(plan: Plan, problem: Problem, spot_policy: SpotPolicy) -> Stress:
     """Expected time and cost of a plan when its spot nodes come and go otherwise."""
     runs = dict(_runs(plan, problem, spot_policy))
     walls = {name: _after(run.wall, steps) for name, (run, steps) in runs.items()}
-    whole, usd = sum(walls.values()), Decimal(0)
-    for one in plan.purchases:
-        seconds = _paid_seconds(plan, one, runs, walls, whole)
-        usd += one.usd_per_gpu_hour * one.gpus_per_node * one.nodes * Decimal(repr(seconds)) / SECONDS_PER_HOUR
-    return Stress(whole, round_usd(usd))
+    whole = sum(walls.values())
+    lines = (
+        line_usd(one.nodes, one.usd_per_gpu_hour * one.gpus_per_node, _paid_seconds(plan, one, runs, walls, whole))
+        for one in plan.purchases
+    )
+    return Stress(whole, sum(lines, start=Decimal(0)))
 
 
 def capacity_cases(plan: Plan, problem: Problem) -> Iterator[tuple[float, float]]:

@@ -10,6 +10,7 @@ from planner.plans.document_parts import RelaxationPart
 from planner.plans.plan_part import AlternativePart, PlanFigures, PlanPart
 from planner.report.assumed import assumed_rows
 from planner.report.dates import dated, schedule_lines
+from planner.report.deciding_price import deciding_lines
 from planner.report.grants import beyond_lines, grant_line
 from planner.report.near_optimal import near_optimal_lines
 from planner.report.page.parts import Badge, Card, Fact, Page, Table
@@ -82,7 +83,8 @@ def _what_would_change(document: PlanDocument, plan: PlanPart) -> list[str]:
     """What is nearly as good and better otherwise, where the plan turns, and what a little more would buy."""
     found = [*near_optimal_lines(document.near_optimal, plan), *beyond_lines(document.better_with_grant, plan)]
     worth = [one for one in (*worth_lines(document.sensitivity), *rule_lines(document.rules)) if one]
-    found += [*(one for one in worth if not _buys_nothing(one)), *turning_lines(document.spot_turning_point)]
+    found += (one for one in worth if not _buys_nothing(one))
+    found += (*deciding_lines(document.deciding_price), *turning_lines(document.spot_turning_point))
     return [*found, *filter(_buys_nothing, worth)] or ["nothing that was looked at"]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from planner.report.letters import DEGREE_NAMES
-from planner.report.page.parts import Badge, Bar, Card, Fact, Page, Part, Table
+from planner.report.page.parts import Badge, Bar, BarPart, Card, Fact, Page, Table
 from planner.report.page.plan_card import TONES
 from planner.units import format_count, format_duration, format_money, format_number, format_range, format_share
 
@@ -105,10 +105,10 @@ def _time(phase: Mapping[str, Any]) -> Bar:
     return Bar("a step", _duration(phase["step_seconds"]), _parts(phase["time"], phase["step_seconds"], _duration))
 
 
-def _parts(parts: Mapping[str, float], whole: float, amount: Callable[[float], str]) -> tuple[Part, ...]:
+def _parts(parts: Mapping[str, float], whole: float, amount: Callable[[float], str]) -> tuple[BarPart, ...]:
     """The parts that are wide enough to be seen."""
     return tuple(
-        Part(name.replace("_", " "), amount(value), value / whole, tone % TONES)
+        BarPart(name.replace("_", " "), amount(value), value / whole, tone % TONES)
         for tone, (name, value) in enumerate(parts.items())
         if value >= NARROWEST * whole
     )

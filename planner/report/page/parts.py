@@ -81,7 +81,7 @@ class BillRow:
 
 
 @dataclass(frozen=True)
-class Part:
+class BarPart:
     """One part of a bar."""
 
     name: str
@@ -98,7 +98,7 @@ class Bar:
 
     title: str
     whole: str
-    parts: tuple[Part, ...]
+    parts: tuple[BarPart, ...]
     rest: str = ""
     """What of the bar is left empty."""
 

@@ -9,7 +9,7 @@ from planner.plans.phase_part import PhasePart
 from planner.plans.plan_part import PlanFigures
 from planner.report.bill import printed_bill, spot_share
 from planner.report.dates import dated, ends_on
-from planner.report.page.parts import Badge, Bar, BillRow, Card, Fact, Part, Table
+from planner.report.page.parts import Badge, Bar, BarPart, BillRow, Card, Fact, Table
 from planner.report.plan_text import nodes_of
 from planner.units import format_count, format_duration, format_money, format_number, format_share
 
@@ -106,14 +106,14 @@ def _bars(phase: PhasePart) -> Iterator[Bar]:
     yield Bar(f"{phase.name}: a step", format_duration(phase.step_seconds), _parts(phase.time, phase.step_seconds, ""))
 
 
-def _parts(parts: Mapping[str, float], whole: float, unit: str) -> tuple[Part, ...]:
+def _parts(parts: Mapping[str, float], whole: float, unit: str) -> tuple[BarPart, ...]:
     """The parts that are wide enough to be seen; without a unit they are seconds."""
 
     def amount(value: float) -> str:
         return f"{format_number(value)} {unit}" if unit else format_duration(value)
 
     return tuple(
-        Part(name.replace("_", " "), amount(value), value / whole, tone % TONES)
+        BarPart(name.replace("_", " "), amount(value), value / whole, tone % TONES)
         for tone, (name, value) in enumerate(parts.items())
         if value >= NARROWEST * whole
     )

@@ -1,4 +1,4 @@
-"""The best schedule of a tiny portfolio by trying everything; for tests."""
+"""The best schedule of a tiny portfolio by trying everything."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from planner.portfolio.bill import bill_of
 from planner.portfolio.instance import Ints, Portfolio
-from planner.portfolio.schedule import Purchase, Run, Schedule
+from planner.portfolio.schedule import CommittedNodes, PhaseStart, Schedule
 
 
 def best_value_by_enumeration(portfolio: Portfolio) -> float | None:
@@ -38,8 +38,8 @@ def _value(portfolio: Portfolio, schedule: Schedule) -> float:
 
 
 def _schedules(
-    portfolio: Portfolio, jobs: list[tuple[Run, ...]], place: int, free: Ints
-) -> Iterator[list[tuple[Run, ...]]]:
+    portfolio: Portfolio, jobs: list[tuple[PhaseStart, ...]], place: int, free: Ints
+) -> Iterator[list[tuple[PhaseStart, ...]]]:
     """Every way to run the jobs from one place in their order on, beside those before."""
     if place == len(portfolio.jobs):
         yield jobs
@@ -59,7 +59,7 @@ def _schedules(
     jobs[number] = ()
 
 
-def _chains(portfolio: Portfolio, number: int, phase: int, ready: int, free: Ints) -> Iterator[tuple[Run, ...]]:
+def _chains(portfolio: Portfolio, number: int, phase: int, ready: int, free: Ints) -> Iterator[tuple[PhaseStart, ...]]:
     """Every way to run the phases of a job from one on; while one is tried its nodes are taken."""
     job = portfolio.jobs[number]
     if phase == len(job.phases):
@@ -71,11 +71,11 @@ def _chains(portfolio: Portfolio, number: int, phase: int, ready: int, free: Int
             if (nodes >= mode.nodes).all():
                 nodes -= mode.nodes
                 for rest in _chains(portfolio, number, phase + 1, start + mode.days, free):
-                    yield (Run(index, start), *rest)
+                    yield (PhaseStart(index, start), *rest)
                 nodes += mode.nodes
 
 
-def _purchases(portfolio: Portfolio) -> Iterator[tuple[Purchase, ...]]:
+def _purchases(portfolio: Portfolio) -> Iterator[tuple[CommittedNodes, ...]]:
     """Every combination of commitments, of one purchase each."""
     terms = [
         (pool, place, term) for pool, of in enumerate(portfolio.pools) for place, term in enumerate(of.commitments)
@@ -83,5 +83,5 @@ def _purchases(portfolio: Portfolio) -> Iterator[tuple[Purchase, ...]]:
     levels = [(0, *term.sizes) if term.is_block else range(term.most + 1) for _, _, term in terms]
     for chosen in product(*levels):
         yield tuple(
-            Purchase(pool, place, nodes) for (pool, place, _), nodes in zip(terms, chosen, strict=True) if nodes
+            CommittedNodes(pool, place, nodes) for (pool, place, _), nodes in zip(terms, chosen, strict=True) if nodes
         )
