@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from math import inf, isfinite, sqrt
 from typing import Final
 
@@ -125,14 +126,22 @@ def solve_portfolio(
     hold, which would be a bug.
     """
     work = _Answering(portfolio, stop, progress)
-    work.first(begin)
-    work.bound()
-    work.rounded()
-    work.better()
-    work.intervals(QUICK_WORK)
-    work.branched()
-    work.intervals(WORK)
+    for stage in work.stages(begin):
+        stage()
     return work.answer()
+
+
+def each_answer(
+    portfolio: Portfolio, stop: Stop, *, begin: PortfolioAnswer | None = None, progress: Progress | None = None
+) -> Iterator[PortfolioAnswer]:
+    """What is known after each stage of `solve_portfolio`, from the first schedule on. Raises as it does."""
+    work = _Answering(portfolio, stop, progress)
+    for stage in work.stages(begin):
+        stage()
+        if work.has_schedule:
+            yield work.answer()
+    if not work.has_schedule:
+        yield work.answer()
 
 
 class _Answering:
@@ -149,6 +158,23 @@ class _Answering:
         self.lower = 0.0
         self.is_proven_empty = False
         self.paid_usd = portfolio.weights.money * sum(float(one.paid_usd) for one in portfolio.pools)
+
+    def stages(self, begin: PortfolioAnswer | None) -> tuple[Callable[[], None], ...]:
+        """What is done one after another."""
+        return (
+            partial(self.first, begin),
+            self.bound,
+            self.rounded,
+            self.better,
+            partial(self.intervals, QUICK_WORK),
+            self.branched,
+            partial(self.intervals, WORK),
+        )
+
+    @property
+    def has_schedule(self) -> bool:
+        """Whether a whole schedule is known."""
+        return self.search.best is not None and self.search.best.is_complete
 
     def first(self, begin: PortfolioAnswer | None) -> None:
         """A schedule by due date, and the one that is known."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 from math import isfinite
 from typing import Any, Final
@@ -24,8 +24,8 @@ KIND: Final = "portfolio"
 def portfolio_document(
     found: PortfolioAnswer,
     *,
-    worth: Sequence[dict[str, Any]] = (),
-    relaxations: Sequence[dict[str, Any]] = (),
+    worth: Iterable[dict[str, Any]] = (),
+    relaxations: Iterable[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """The whole answer; money as decimal strings, dates as YYYY-MM-DD."""
     portfolio, schedule, bill = found.portfolio, found.schedule, found.bill

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from planner.catalog.records import Offer
 from planner.market.money import line_usd
-from planner.prices.book import Age, PriceChange
+from planner.prices.book import Age, PriceChange, ages
 from planner.prices.commitments import Commitment
 from planner.prices.quotas import QuotaLine, StatedQuota
 from planner.report.console import wide_console
@@ -42,14 +44,21 @@ def change_lines(found: Sequence[PriceChange]) -> Iterator[str]:
 
 def print_ages(found: Sequence[Age]) -> None:
     """A line a source, the oldest first."""
-    table = text_table("source", "rows", "oldest", "newest", "days", "", left=("source", ""))
+    table = text_table("oldest", "newest", "days", "", "rows", "source", left=("source", ""), wrap=("source",))
     for one in found:
-        table.add_row(one.source, f"{one.rows:,}", one.oldest, one.newest, f"{one.days:,}", "old" if one.is_old else "")
+        table.add_row(one.oldest, one.newest, f"{one.days:,}", "old" if one.is_old else "", f"{one.rows:,}", one.source)
     wide_console().print(table)
     rows = sum(one.rows for one in found)
     old = sum(one.rows for one in found if one.is_old)
     if rows:
         wide_console().print(f"{old:,} of {rows:,} rows ({format_share(old / rows)}) are old: look them up again")
+
+
+def age_lines(offers: Iterable[Offer], on: date) -> Iterator[str]:
+    """A line for each source whose newest price is old."""
+    for one in ages(offers, on):
+        if one.is_old:
+            yield f"  the newest price of {one.source} is of {one.newest}, {one.days:,} days old: look them up again"
 
 
 def quota_preview(quotas: Sequence[StatedQuota], lines: Sequence[QuotaLine]) -> Iterator[str]:

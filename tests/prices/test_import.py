@@ -282,6 +282,56 @@ def test_the_clouds_own_files_are_read(tmp_path: Path, cloud: Cloud, data: objec
         cloud_quotes(cloud, path)
 
 
+def gcp_sku(description: str, units: int, nanos: int, group: str, usage: str = "OnDemand") -> dict[str, object]:
+    """One SKU as the Cloud Billing Catalog lists it."""
+    rate = {"unitPrice": {"units": str(units), "nanos": nanos}}
+    pricing = {"effectiveTime": "2026-11-01T00:00:00Z", "pricingExpression": {"tieredRates": [rate]}}
+    return {
+        "description": description,
+        "category": {"resourceGroup": group, "usageType": usage},
+        "serviceRegions": ["us-central1", "europe-north9"],
+        "pricingInfo": [pricing],
+    }
+
+
+GCP_SKUS = [
+    gcp_sku("Nvidia H100 80GB GPU running in Americas", 9, 796_550_569, "GPU"),
+    gcp_sku("A3 Instance Core running in Americas", 0, 29_322_700, "CPU"),
+    gcp_sku("A3 Instance Ram running in Americas", 0, 2_553_400, "RAM"),
+    gcp_sku("Nvidia H100 80GB GPU attached to Spot Preemptible VMs running in Americas", 3, 0, "GPU", "Preemptible"),
+    gcp_sku("Spot Preemptible A3 Instance Core running in Americas", 0, 10_000_000, "CPU", "Preemptible"),
+    gcp_sku("Spot Preemptible A3 Instance Ram running in Americas", 0, 1_000_000, "RAM", "Preemptible"),
+    gcp_sku("A4 Nvidia B200 (1 gpu slice) running in Americas", 16, 110_000_000, "GPU"),
+    gcp_sku("Spot Preemptible A4 Nvidia B200 (1 gpu slice) running in Americas", 5, 0, "GPU"),
+    gcp_sku("Nvidia H100 80GB GPU attached to DWS Defined Duration VMs running in Americas", 4, 200_760_000, "GPU"),
+    gcp_sku("Commitment v1: Nvidia H100 80GB GPU running in Americas for 1 Year", 6, 0, "GPU", "Commit1Yr"),
+    gcp_sku("Nvidia Tesla A100 GPU running in Americas", 2, 934_000_000, "GPU"),
+]
+
+
+def test_googles_parts_add_up_to_machines(tmp_path: Path) -> None:
+    """Device, virtual CPUs and memory become the machine's price in the zones that have it; half of one is no price.
+
+    A slice carries the whole machine; a spot price is told by its description; defined durations and commitments are
+    no price on demand.
+    """
+    path = tmp_path / "skus.json"
+    path.write_text(json.dumps({"skus": GCP_SKUS}), encoding="utf-8")
+    offers = judged(cloud_quotes("gcp", path))
+    used = {one.instance_type: one for one in offers if not one.suspect}
+    whole = 8 * Decimal("9.796550569") + 208 * Decimal("0.0293227") + 1872 * Decimal("0.0025534")
+    assert used["a3-highgpu-8g"].on_demand_usd_per_hour == whole
+    assert used["a3-highgpu-8g"].spot_usd_per_hour == 24 + Decimal("2.08") + Decimal("1.872")
+    assert used["a4-highgpu-8g"].on_demand_usd_per_hour == Decimal("128.88")
+    assert used["a4-highgpu-8g"].spot_usd_per_hour == 40
+    assert all(one.zone for one in used.values())
+    assert {one.region for one in used.values()} == {"us-central1"}
+    reasons = {one.suspect for one in offers if one.suspect}
+    assert "A2 Instance Core has no price in us-central1" in reasons
+    assert any("without its machine" in reason for reason in reasons)
+    assert not [one for one in offers if one.on_demand_usd_per_hour == Decimal("4.20076")]
+
+
 def test_a_book_reads_back_and_lies_over_the_catalog(tmp_path: Path) -> None:
     """What was written is read; its row replaces the catalog's of the same place and machine, and others stay."""
     dearer = AWS[0].model_copy(update={"on_demand_usd_per_hour": Decimal("77.125")})
