@@ -189,7 +189,7 @@ class Evaluator:
         devices = np.multiply.outer(self.grid.tensor, self.grid.context) / np.asarray(self.grid.micro_batch)
         shape = (len(self.grid.tensor), len(self.grid.expert), len(self.grid.context))
         passes = architecture.layers * self.whole_layer + self.logits[:, None]
-        passes = passes.reshape(*shape, -1) * (1.0 if self.pace is None else self.pace.least)
+        passes = passes.reshape(*shape, len(self.recompute)) * (1.0 if self.pace is None else self.pace.least)
         return float(job.global_batch * (devices[:, None, :, None] * passes).min(initial=np.inf))
 
 
