@@ -80,7 +80,7 @@ def _excess(rows: Rows, found: PortfolioBound, committed: Array) -> Array:
         for phase, run in zip(rows.tables[column.job].phases, column.runs, strict=True):
             pool = int(phase.pools[run.mode])
             if rows.committable[pool]:
-                span = slice(run.start, run.start + int(phase.days[run.mode]))
+                span = slice(run.start, run.start + int(phase.paid_days[run.mode]))
                 hours = np.minimum(float(phase.nodes[run.mode] * phase.paid[run.mode]), rows.coverable[pool, span])
                 usd[pool, span] += share * np.maximum(0.0, hours - committed[pool, span]) * saved[pool, span]
     return usd

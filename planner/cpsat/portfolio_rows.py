@@ -246,8 +246,9 @@ class Rows:
         for number, (of, day) in enumerate(self.days):
             if of == pool and span.start <= day < span.stop:
                 found.days[number] = nodes
-        hours = np.full(days, nodes * float(phase.paid[run.mode]))
-        hours[-1] = nodes * float(phase.last[run.mode])
+        hours, ending = np.zeros(days), int(phase.paid_days[run.mode]) - 1
+        hours[:ending] = nodes * float(phase.paid[run.mode])
+        hours[ending] = nodes * float(phase.last[run.mode])
         covered = np.minimum(hours, self.coverable[pool, span]) if self.committable[pool] else np.zeros(days)
         if self.committable[pool]:
             sums = np.bincount(self.segment_of[pool, span], weights=covered)

@@ -26,6 +26,7 @@ from planner.portfolio.rounding import ROUNDS, guide_of, rounded
 from planner.portfolio.schedule import CommittedNodes, PhaseStart, Schedule
 from planner.portfolio.search import Search
 from planner.portfolio.tables import JobTable, tables_of
+from planner.simulate.portfolio import SHARED
 from planner.verify.portfolio import check_schedule
 
 Progress = Callable[[str], None]
@@ -89,9 +90,9 @@ class PortfolioAnswer:
 
     @property
     def estimate_error(self) -> float | None:
-        """How far off the money can be because times are estimates: half of the 80 % range, jobs apart.
+        """How far off the money can be because times are estimates: half of the 80 % range.
 
-        None when all times are stated.
+        Errors are in part alike for all jobs, as in `planner.simulate.portfolio`. None when all times are stated.
         """
         if self.bill is None or not self.bill.money_usd:
             return None
@@ -100,7 +101,8 @@ class PortfolioAnswer:
             float(costs.get((number,), Decimal(0))) * job.log_deviation
             for number, job in enumerate(self.portfolio.jobs)
         ]
-        whole = NORMAL_80 * sqrt(sum(one**2 for one in parts)) / float(self.bill.money_usd)
+        variance = SHARED * sum(parts) ** 2 + (1 - SHARED) * sum(one**2 for one in parts)
+        whole = NORMAL_80 * sqrt(variance) / float(self.bill.money_usd)
         return whole if whole > 0 else None
 
 

@@ -110,5 +110,6 @@ def narrowed(shared: Choices, problem: Problem, offers: Offers) -> Choices:
         offered=offers.everything,
         purchase_options=purchase_options,
         columns=columns,
+        undominated=offers.purchase_options,
     )
     return within(choices, problem)

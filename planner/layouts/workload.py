@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
@@ -17,6 +18,7 @@ from planner.catalog.precisions import TrainingPrecision, find_precision
 from planner.catalog.records import Accelerator, ModelArchitecture
 from planner.catalog.software import DEFAULT_STACK, StackProperties, find_stack
 from planner.errors import InputError
+from planner.layouts.caching import numbers
 from planner.layouts.stack_pins import pins_of
 from planner.market.placements import Machine
 from planner.performance.evaluate import constants_of
@@ -115,6 +117,11 @@ class Workload:
         runs = self.calibration.own_runs
         traits, least = self.traits(machine.accelerator), self.device(machine).least_pace
         return posterior_of(runs).layout_pace(traits, least) if runs else None
+
+    def pace_key(self, machine: Machine) -> Hashable:
+        """All numbers that it depends on, see `layout_pace`."""
+        own = self.layout_pace(machine)
+        return numbers(own) if own else ()
 
     def variances_left(self, accelerator: Accelerator, layout: Layout, sequence: int, gpus: Array) -> Array:
         """Share of the estimate's variance that own runs leave of each layout on so many devices; shape (layouts,)."""

@@ -12,7 +12,7 @@ from planner.market.money import priced
 from planner.portfolio.commitments import committed_nodes, uncovered_usd
 from planner.portfolio.instance import Array, Ints, Portfolio
 from planner.portfolio.schedule import PhaseStart, Schedule
-from planner.portfolio.tables import JobTable, PhaseTable, at_starts, is_free
+from planner.portfolio.tables import JobTable, PhaseTable, at_starts, is_free, paid_until
 from planner.units import HOURS_PER_DAY
 
 
@@ -33,9 +33,9 @@ class Usage:
 
     def take(self, table: PhaseTable, run: PhaseStart, sign: int) -> None:
         """Adds (1) or takes away (-1) one phase."""
-        pool, nodes, days = int(table.pools[run.mode]), int(table.nodes[run.mode]), int(table.days[run.mode])
-        end = run.start + days
-        self.free[pool, run.start : end] -= sign * nodes
+        pool, nodes = int(table.pools[run.mode]), int(table.nodes[run.mode])
+        self.free[pool, run.start : run.start + table.days[run.mode]] -= sign * nodes
+        end = run.start + int(table.paid_days[run.mode])
         self.hours[pool, run.start : end - 1] += sign * nodes * table.paid[run.mode]
         self.hours[pool, end - 1] += sign * nodes * table.last[run.mode]
 
@@ -136,12 +136,7 @@ def _marginal(table: PhaseTable, usage: Usage, rows: Ints, first: int, last: int
         priced(np.maximum(over + (nodes * hours[rows])[:, None], 0.0) - base, prices)
         for hours in (table.paid, table.last)
     )
-    sums = np.zeros((len(rows), last - first + 1))
-    np.cumsum(whole, axis=1, out=sums[:, 1:])
-    found: Array = -at_starts(sums, table.days[rows])
-    found[:, 1:] += sums[:, :-1] + ending
-    found[:, 0] = 0.0
-    return found
+    return paid_until(whole, ending, table.days[rows], table.paid_days[rows])
 
 
 def usage_of(portfolio: Portfolio, tables: Sequence[JobTable], schedule: Schedule, prices: Array) -> Usage:

@@ -26,10 +26,12 @@ class PhaseTable:
     pools: Ints
     nodes: Ints
     days: Ints
+    paid_days: Ints
+    """Those of them, from the first on, on which hours are paid."""
     paid: Array
     """Paid hours of a node on a full day, shape (modes,)."""
     last: Array
-    """Paid hours of a node on the last day, shape (modes,)."""
+    """Paid hours of a node on the last paid day, shape (modes,)."""
     usd: Array
     """On-demand dollars of a phase that ends there, shape (modes, days + 1); infinite where it cannot."""
     committable: Flags
@@ -66,11 +68,7 @@ class PhaseTable:
             found: Array = cheap * usd + (wanted - cheap) * above
             return found
 
-        sums = np.zeros((len(self.nodes), covered.shape[1] + 1))
-        np.cumsum(by_day(self.paid), axis=1, out=sums[:, 1:])
-        found: Array = -at_starts(sums, self.days)
-        found[:, 1:] += sums[:, :-1] + by_day(self.last)
-        return found
+        return paid_until(by_day(self.paid), by_day(self.last), self.days, self.paid_days)
 
 
 @dataclass(frozen=True)
@@ -128,14 +126,16 @@ def _pinned(job: PortfolioJob, start: int) -> tuple[int, ...]:
 
 def _phase_table(portfolio: Portfolio, phase: JobPhase, prices: Array) -> PhaseTable:
     days = np.asarray([one.days for one in phase.modes], dtype=np.int64)
-    hours = np.asarray([one.hours for one in phase.modes])
+    paid_days = np.asarray([one.paid_days for one in phase.modes], dtype=np.int64)
+    hours = np.asarray([one.expected_hours for one in phase.modes])
     share = np.asarray([one.paid_hours for one in phase.modes]) / hours
     table = PhaseTable(
         pools=np.asarray([one.pool for one in phase.modes], dtype=np.int64),
         nodes=np.asarray([one.nodes for one in phase.modes], dtype=np.int64),
         days=days,
+        paid_days=paid_days,
         paid=HOURS_PER_DAY * share,
-        last=(hours - HOURS_PER_DAY * (days - 1)) * share,
+        last=(hours - HOURS_PER_DAY * (paid_days - 1)) * share,
         usd=np.empty((len(days), portfolio.days + 1)),
         committable=np.asarray([bool(portfolio.pools[one.pool].commitments) for one in phase.modes]),
     )
@@ -161,13 +161,23 @@ def is_free(table: PhaseTable, free: Ints, first: int, last: int) -> Flags:
 
 def _hourly(table: PhaseTable, usd_per_node_hour: Array) -> Array:
     """Dollars per node, by the hours of whole days and of the last."""
-    sums = prefix_sums(usd_per_node_hour).take(table.pools, axis=0)
-    before = at_starts(sums, table.days)
-    whole = np.empty_like(sums)
-    whole[:, 0], whole[:, 1:] = 0.0, sums[:, :-1]
-    last = np.zeros_like(sums)
-    last[:, 1:] = usd_per_node_hour.take(table.pools, axis=0)
-    found: Array = table.paid[:, None] * (whole - before) + table.last[:, None] * last
+    usd = usd_per_node_hour.take(table.pools, axis=0)
+    return paid_until(table.paid[:, None] * usd, table.last[:, None] * usd, table.days, table.paid_days)
+
+
+def paid_until(whole: Array, last: Array, days: Ints, paid_days: Ints) -> Array:
+    """Dollars of what ends by each day: of whole days, and of the last paid day.
+
+    `whole`, `last`: dollars of a day as the one or the other, shape (modes, days); the result has one day more. Of the
+    `days` that a mode blocks the first `paid_days` are paid.
+    """
+    sums, reserve = prefix_sums(whole), days - paid_days
+    found: Array = -at_starts(sums, days)
+    if reserve.any():
+        ended = np.pad(last, ((0, 0), (1, 0))) + np.pad(sums[:, :-1], ((0, 0), (1, 0)))
+        found += at_starts(ended, reserve)
+    else:
+        found[:, 1:] += sums[:, :-1] + last
     return found
 
 

@@ -140,6 +140,7 @@ def _phase(portfolio: Portfolio, run: PlacedRun, bill: Bill) -> dict[str, Any]:
         "start": str(portfolio.date(run.run.start)),
         "end": str(portfolio.date(run.end - 1)),
         "hours": run.mode.hours,
+        "expected_hours": run.mode.expected_hours,
         "paid_hours": run.mode.paid_hours,
         "cost_usd": usd_text(usd),
         "layout": dict(run.mode.layout) or None,

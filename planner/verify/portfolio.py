@@ -131,9 +131,10 @@ def _money(portfolio: Portfolio, schedule: Schedule) -> tuple[Decimal, dict[int,
     used: dict[tuple[int, int], float] = defaultdict(float)
     for job, runs in zip(portfolio.jobs, schedule.jobs, strict=True):
         for run, phase in zip(runs, job.phases, strict=False):
-            mode, left = phase.modes[run.mode], phase.modes[run.mode].hours
+            mode = phase.modes[run.mode]
+            left = expected = mode.hours - mode.reserve_hours
             for day in range(run.start, run.start + _blocked(mode)):
-                used[mode.pool, day] += mode.nodes * min(HOURS, left) * mode.paid_hours / mode.hours
+                used[mode.pool, day] += mode.nodes * min(HOURS, left) * mode.paid_hours / expected
                 left -= min(HOURS, left)
     covered: dict[tuple[int, int], int] = defaultdict(int)
     by_day: dict[int, Decimal] = defaultdict(Decimal)
