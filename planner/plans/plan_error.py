@@ -27,7 +27,7 @@ from planner.performance.predictive import (
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices, PhaseModes
 from planner.plans.plan import PhasePlan, Plan
-from planner.problem.problem import Risk
+from planner.problem.limits import Risk
 
 
 def error_of(workload: Workload, plan: Plan) -> Predictive:
