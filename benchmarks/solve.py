@@ -1,7 +1,7 @@
 """Measures what `plan solve` promises: time, memory, search space, rounding, and what its optima claim.
 
 `python benchmarks/solve.py` prints every figure with its ratio to a yardstick of the same machine (importing OR-Tools,
-or enumerating), so that a noisy or slow one still tells; `--claims` prints only what its optima claim. `--oracle N` does
+or enumerating), so that a noisy or slow one still tells; `--claims` only what its optima claim. `--oracle N` does
 something else: it compares N generated problems with brute force, those of the seeds from `--first` on, so that several
 processes can share them.
 """
