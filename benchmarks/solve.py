@@ -168,7 +168,7 @@ def with_catalog(folder: str, name: str, change: str) -> list[str]:
 MANY_OFFERS: Final = """
 from decimal import Decimal
 import planner.catalog.offers as catalog
-import planner.market.placements as market
+import planner.market.filters as filters
 once = catalog.load_offers()
 PRICES = ("on_demand", "spot", "reserved_1y", "reserved_3y", "block")
 def again(offer, copy):
@@ -176,7 +176,7 @@ def again(offer, copy):
     dearer = {name: price * (1 + Decimal("0.013") * copy) for name, price in prices.items() if price}
     return offer.model_copy(update={"region": f"{offer.region}-{copy}", **dearer})
 many = tuple(again(offer, copy) for copy in range(10) for offer in once)
-market.load_offers = lambda: many
+filters.load_offers = lambda: many
 from planner.cli import main
 main()
 """
@@ -186,7 +186,8 @@ MANY_ACCELERATORS: Final = """
 from decimal import Decimal
 import planner.catalog.accelerators as devices
 import planner.catalog.offers as catalog
-import planner.market.placements as market
+import planner.market.filters as filters
+import planner.market.placements as placements
 PRICES = ("on_demand", "spot", "reserved_1y", "reserved_3y", "block")
 def name(one, copy):
     return f"{one}-{copy}" if copy else one
@@ -199,7 +200,7 @@ def offer(one, copy):
     return one.model_copy(update={"accelerator": name(one.accelerator, copy), **dearer})
 accelerators = tuple(device(one, copy) for copy in range(10) for one in devices.load_accelerators())
 offers = tuple(offer(one, copy) for copy in range(10) for one in catalog.load_offers())
-market.load_accelerators, market.load_offers = lambda: accelerators, lambda: offers
+placements.load_accelerators, filters.load_offers = lambda: accelerators, lambda: offers
 from planner.cli import main
 main()
 """

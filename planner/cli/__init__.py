@@ -26,7 +26,7 @@ COMMANDS = {
     "whatif": "Tabulate the best plans over one or two varied keys.",
     "merge": "Put the parts of a what-if table together that several machines made.",
     "board": "Open one live page on which any limit of a request is moved.",
-    "portfolio": "A year of jobs that share pools, a calendar and money.",
+    "portfolio": "Plan a year of jobs that share pools, a calendar and money.",
     "scale": "Show throughput, efficiency, time and cost by number of GPUs.",
     "alternatives": "List plans of another kind that are nearly as good.",
     "diff": "Compare two plans or problems and their bills.",
@@ -45,8 +45,8 @@ COMMANDS = {
     "validate": "Compare predictions with published runs.",
     "calibrate": "Fit the estimator to published runs, or measure your GPU.",
     "learn": "Learn from measured steps of your own runs, for every other command.",
-    "probe": "Which short runs are worth their money before deciding.",
-    "track": "A run under way against its plan: when it ends, and what would bring it back.",
+    "probe": "Name the short runs that are worth their money before deciding.",
+    "track": "Compare a run under way with its plan: when it ends, and what would bring it back.",
     "schema": "Print the JSON schema of problem, run and portfolio files, and of answers.",
 }
 """Subcommands and their one-line help; `planner.cli.NAME` has a command of that NAME, or `NAME_`."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from planner.cli.ending import clock_of_command, ending_with, stopped_by_interrupts
-from planner.cli.options import cache_option, html_option, quantity, set_option, workers_option, write_page
+from planner.cli.options import Subcommands, cache_option, html_option, quantity, set_option, workers_option, write_page
 from planner.errors import ExitCode
 from planner.units import parse_duration, parse_share
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from planner.portfolio.instance import Portfolio
 
 
-class _FileOrCommand(click.Group):
+class _FileOrCommand(Subcommands):
     """A group whose first argument may be a file, which is then solved."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -94,7 +94,7 @@ def solve(
     csv_file: str | None,
     ics_file: str | None,
 ) -> None:
-    """The best schedule of a portfolio, verified, with a bound that no schedule beats.
+    """Find the best schedule of a portfolio, verified, with a bound that no schedule beats.
 
     Exit codes: 0 a plan, 2 bad input, 3 proven infeasible, 4 time limit without a plan, 130 interrupted before one.
     """
@@ -188,7 +188,7 @@ def _show(document: dict[str, Any], *, as_json: bool) -> None:
 def whatif(
     file: str, vary: str, sets: tuple[str, ...], time_limit: float | None, gap: float | None, *, as_json: bool
 ) -> None:
-    """The best schedule for each of several values of one key.
+    """Find the best schedule for each of several values of one key.
 
     Each starts from the schedule of the value before, so that more never makes a plan worse, and says when two are
     not told apart: when their difference is smaller than their gaps. --time-limit is for all of them together; without
@@ -230,7 +230,7 @@ EACH = 20.0
 @limit_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def reserve(file: str, sets: tuple[str, ...], time_limit: float | None, gap: float | None, *, as_json: bool) -> None:
-    """Cost against nodes committed: each term at several numbers of nodes, beside the plan's own.
+    """Show cost against nodes committed: each term at several numbers of nodes, beside the plan's own.
 
     Exit codes are those of `plan portfolio solve`.
     """
@@ -259,7 +259,7 @@ def reserve(file: str, sets: tuple[str, ...], time_limit: float | None, gap: flo
 @set_option
 @cache_option
 def check(file: str, sets: tuple[str, ...]) -> None:
-    """Whether a portfolio file is right, and what it asks for, without solving it."""
+    """Check a portfolio file and say what it asks for, without solving it."""
     from planner.report.portfolio_check import check_lines
 
     numbers = portfolio_of(file, sets, None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from planner.cli.ending import ending_with
-from planner.cli.options import working
+from planner.cli.options import Subcommands, working
 from planner.errors import InputError, Place
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SHOWN = 20
 """Most rows of a preview."""
 
 
-@click.group()
+@click.group(cls=Subcommands)
 def prices() -> None:
     """Read price lists into a book of own prices, quotas and commitments; compare books; say how old prices are.
 
@@ -206,7 +206,7 @@ def _write_market(keys: dict[str, object], out: str | None) -> None:
 @click.argument("new", metavar="[NEW.CSV]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def diff(old: str | None, new: str | None, *, as_json: bool) -> None:
-    """What changed from one book to another; with one file from the catalog to it, with none to the user's own."""
+    """Show what changed from one book to another; from the catalog to one file, or to the user's own book."""
     from planner.catalog.offers import load_offers
     from planner.prices.book import changes, key_of, read_book, user_book
     from planner.report.prices import change_documents, change_lines
@@ -228,7 +228,7 @@ def diff(old: str | None, new: str | None, *, as_json: bool) -> None:
 @click.argument("books", metavar="[BOOK.CSV …]", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def age(books: tuple[str, ...], *, as_json: bool) -> None:
-    """How old the prices of every source are, in the catalog or in books."""
+    """Show how old the prices of every source are, in the catalog or in books."""
     from dataclasses import asdict
 
     from planner.catalog.offers import load_offers

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
 
+from planner.layouts.rows import Index
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
-from planner.plans.choices import Choices, PhaseModes, is_open
+from planner.plans.choices import Choices, PhaseModes, Site, is_open, site_of, usable
 from planner.plans.node_cost import least_node_usd
 from planner.plans.peak_bound import prices_of
 from planner.tolerances import PHASE_CENTS, SUM_ORDER
@@ -50,6 +51,13 @@ class Least:
         )
         return wall * (1 - SUM_ORDER), cents
 
+    def of_others(self, phase: int, among: Index | None) -> tuple[float, float]:
+        """What the other phases take at least: all with one of some purchase options, or each anywhere."""
+        wall, cents = (np.delete(one, phase, axis=1) for one in (self.wall, self.cents))
+        if among is None:
+            return float(wall.min(axis=0).sum()), float(cents.min(axis=0).sum())
+        return float(wall[among].sum(axis=1).min()), float(cents[among].sum(axis=1).min())
+
 
 def _least_of_site(prices: Array, columns: PhaseModes, steps: int) -> tuple[float, Array]:
     """Seconds and, for each purchase option on a site, cents that no layout of a phase stays below."""
@@ -64,6 +72,29 @@ def affordable(choices: Choices, wall_seconds: float, cents: float) -> tuple[Pur
     fits = (wall <= wall_seconds) & (bill <= cents)
     kept = (choices.purchase_options[number] for number in np.flatnonzero(fits.any(axis=1)))
     return tuple(sorted(kept, key=usd_per_device_hour))
+
+
+def no_worse(choices: Choices, seconds: float, usd: float) -> Choices:
+    """The choices without what no plan within so much expected time and money uses; what is beyond a rule stays.
+
+    A layout goes where its phase with it and the other phases at their least come to more.
+    """
+    least, beyond = Least.of(choices), {site.machine for of_phase in choices.beyond for site in of_phase}
+    numbers: dict[Site, list[int]] = {}
+    for number, one in enumerate(choices.purchase_options):
+        numbers.setdefault(site_of(one), []).append(number)
+    columns: tuple[dict[Site, PhaseModes], ...] = tuple({} for _ in choices.phases)
+    for index, of_phase in enumerate(columns):
+        for site in choices.sites_of(index):
+            modes, some = choices.columns[index][site], np.asarray(numbers[replace(site, arrives=False)])
+            rest = least.of_others(index, some if choices.together else None)
+            steps = steps_of(choices, index)
+            wall = (modes.wall_seconds(steps) + rest[0]) * (1 - SUM_ORDER)
+            bill = least_cents(choices.prices[some], modes, steps).min(axis=0) + rest[1]
+            fits = (wall <= seconds) & (bill <= 100 * usd * (1 + SUM_ORDER))
+            of_phase[site] = modes if site.machine in beyond else modes.take(np.flatnonzero(fits))
+    held = usable(choices.problem, choices.purchase_options, columns)
+    return replace(choices, columns=columns, purchase_options=held)
 
 
 def least_cents(prices: Array, columns: PhaseModes, steps: int) -> Array:

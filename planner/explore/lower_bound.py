@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from math import inf
 
+import numpy as np
+
 from planner.explore.least import steps_of
-from planner.layouts.evaluator import Evaluator, evaluator
-from planner.layouts.layout_space import LayoutSpace
-from planner.layouts.workload import PhaseWork
+from planner.layouts.evaluator import least_device_seconds
 from planner.market.money import node_hours_usd
-from planner.market.placements import Machine
 from planner.market.purchase_options import PurchaseOption
-from planner.plans.choices import Choices
+from planner.plans.choices import Choices, MachineKey
 from planner.plans.peak_bound import prices_of
 
 
@@ -20,7 +19,7 @@ def least_usd(choices: Choices) -> float:
 
     Of each purchase option, the passes of all micro-batches alone; failures, exchanges and spares only add to them.
     """
-    seconds = {key: _least_node_seconds(choices, machine) for key, machine in choices.machines.items()}
+    seconds = _least_node_seconds(choices)
     return min(
         (
             _least_of(purchase_option, seconds[purchase_option.placement.machine.key])
@@ -39,14 +38,13 @@ def _least_of(purchase_option: PurchaseOption, node_seconds: float) -> float:
     return float(node_hours_usd(1, min(prices_of(purchase_option).values()), node_seconds))
 
 
-def _least_node_seconds(choices: Choices, machine: Machine) -> float:
-    """Fewest seconds of nodes that all phases take together on a machine."""
-    device_seconds = sum(
-        steps_of(choices, index) * _evaluator(choices, machine, phase, space).least_device_seconds()
+def _least_node_seconds(choices: Choices) -> dict[MachineKey, float]:
+    """Fewest seconds of nodes that all phases take together on each machine."""
+    machines, workload = list(choices.machines.values()), choices.workload
+    of_phases = [
+        steps_of(choices, index)
+        * np.asarray(least_device_seconds(workload, phase, machines, space.degrees.recompute, space.grid))
         for index, (phase, space) in enumerate(zip(choices.phases, choices.spaces, strict=True))
-    )
-    return device_seconds / machine.per_node
-
-
-def _evaluator(choices: Choices, machine: Machine, phase: PhaseWork, space: LayoutSpace) -> Evaluator:
-    return evaluator(choices.workload, phase, machine, space.degrees.recompute, space.grid)
+    ]
+    totals = np.sum(of_phases, axis=0).tolist()
+    return {one.key: seconds / one.per_node for one, seconds in zip(machines, totals, strict=True)}

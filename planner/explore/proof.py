@@ -11,6 +11,7 @@ from typing import Final
 from planner.clock import Clock
 from planner.explore.enumeration import best_mode
 from planner.explore.job_modes import Bounds, bounds_of, decision_of
+from planner.explore.least import no_worse
 from planner.explore.max_tokens import lasting
 from planner.market.purchase_options import PurchaseOption
 from planner.plans.choices import Choices, is_open
@@ -55,13 +56,15 @@ def proven(choices: Choices, plan: Plan | None, clock: Clock) -> Solution:
 
 
 def _that_may_be_better(choices: Choices, plan: Plan | None) -> Choices:
-    """Where offers change in time, the purchase options with which some phase may cost or take less than in a plan.
+    """The layouts and purchase options with which some phase may cost or take less than in a plan.
 
     With any other one the whole job is no better, whatever the other phases take at least.
     """
-    if plan is None or not choices.is_dated:
+    if plan is None:
         return choices
     is_time = choices.objective == "time"
+    if not choices.is_dated:
+        return no_worse(choices, plan.wall_seconds if is_time else inf, inf if is_time else float(plan.cost_usd))
     least = [one.seconds if is_time else one.cents / 100 for one in least_of_phases(choices)]
     most = (plan.wall_seconds if is_time else float(plan.cost_usd)) * (1 + SUM_ORDER) - sum(least)
 

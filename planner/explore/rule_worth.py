@@ -19,9 +19,8 @@ from planner.explore.room import Room, within
 from planner.layouts.device_memory import headroom_kept_anyway
 from planner.layouts.workload import workload_of
 from planner.market.places import OWN
-from planner.market.purchase_options import undominated
 from planner.performance.normal import normal_probability
-from planner.plans.choices import Choices, PhaseModes, Site, choices_of, site_of, stays_together, usable
+from planner.plans.choices import Choices, PhaseModes, Site, choices_of, site_of, usable
 from planner.plans.more_memory import Spent, with_more_memory
 from planner.plans.plan import Plan
 from planner.problem.problem import Problem
@@ -114,7 +113,7 @@ def _with_more_memory(room: Room, plan: Plan) -> Choices:
     if not found.more_memory:
         found = choices_of(room.problem, clock=room.time_budget.clock, more_memory=MORE_MEMORY)
         room.time_budget.check()
-    options, most = undominated(found.offered, moves=not stays_together(room.problem)), _no_worse(room.problem, plan)
+    options, most = found.undominated, _no_worse(room.problem, plan)
     spent = Spent(min(most.wall_seconds, most.expected_seconds), most.cost_usd)
     more = within(with_more_memory(found, options, spent), room.problem)
     columns = more.modelled

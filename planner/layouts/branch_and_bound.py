@@ -27,7 +27,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Held:
+class FittingFamilies:
     """Families of a space with rows that a machine can hold."""
 
     families: Index
@@ -56,8 +56,10 @@ class Runner:
     """A machine in the race."""
 
     evaluator: Evaluator
-    held: Held
+    held: FittingFamilies
     reach: Reach
+    to_beat: Array
+    """Seconds that are reached already in the group of each held family: slower rows are of no interest either."""
 
     def contenders(self, families: Families) -> tuple[Index, Array]:
         """Which of the held families may be fast enough, group by group, and their bounds.
@@ -66,7 +68,7 @@ class Runner:
         """
         held, per_node = self.held.families, float(self.evaluator.subject[1].node)
         devices = families.devices[held]
-        most = self.reach.on(np.ceil(devices / per_node)) * (1 + SUM_ORDER)
+        most = np.minimum(self.reach.on(np.ceil(devices / per_node)), self.to_beat) * (1 + SUM_ORDER)
         enough = np.flatnonzero(self.evaluator.least_device_seconds() <= devices * most)
         some, most = held[enough], most[enough]
         bound = self.evaluator.family_bound(families.cells[some], families.recompute[some], families.shape.take(some))
@@ -86,7 +88,7 @@ class Contenders:
     bound: Array
     """What none of its rows stays below; seconds."""
     plain: Flags
-    """See `Held`."""
+    """See `FittingFamilies`."""
 
     @classmethod
     def of(cls, families: Families, runners: Sequence[Runner]) -> Contenders:

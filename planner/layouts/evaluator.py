@@ -6,9 +6,10 @@ passes of all micro-batches, which the layer's time gives, bound the step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import repeat
 from typing import Final
 
 import numpy as np
@@ -240,6 +241,7 @@ TOGETHER: Final = 1 << 17
 """Cells that are evaluated together: few enough for a processor's cache, so many that calls of NumPy cost little."""
 
 kept_grids: Kept[_Grids] = Kept(KEPT)
+kept_least: Kept[float] = Kept(64 * KEPT)
 
 
 def evaluator(
@@ -258,14 +260,8 @@ def evaluators(
 ) -> list[Evaluator]:
     """The same of several machines, whose grids are computed together."""
     here = [grid.within(machine.domain) for machine in machines]
-    subjects = [
-        (workload.architecture, workload.device(machine), workload.software, workload.job(phase))
-        for machine in machines
-    ]
-    keys = [
-        (numbers(*subject, workload.constants), workload.model.num_hidden_layers, recompute, one)
-        for subject, one in zip(subjects, here, strict=True)
-    ]
+    subjects = [_subject(workload, phase, machine) for machine in machines]
+    keys = [_key(workload, *one) for one in zip(subjects, repeat(recompute), here)]
     grids = {key: found for key in keys if (found := kept_grids.get(key)) is not None}
     new = {key: (one, subject[1]) for key, one, subject in zip(keys, here, subjects, strict=True) if key not in grids}
     for one in dict.fromkeys(one for one, _ in new.values()):
@@ -277,6 +273,32 @@ def evaluators(
         Evaluator(subject, workload, recompute, one, grids[key].layer, grids[key].logits, grids[key].whole_layer)
         for key, subject, one in zip(keys, subjects, here, strict=True)
     ]
+
+
+def _subject(workload: Workload, phase: PhaseWork, machine: Machine) -> Subject:
+    """A phase on a machine as the equations take it."""
+    return workload.architecture, workload.device(machine), workload.software, workload.job(phase)
+
+
+def _key(workload: Workload, subject: Subject, recompute: tuple[Recompute, ...], grid: LayerGrid) -> Hashable:
+    """All that the times of a grid depend on."""
+    return numbers(*subject, workload.constants), workload.model.num_hidden_layers, recompute, grid
+
+
+def least_device_seconds(
+    workload: Workload,
+    phase: PhaseWork,
+    machines: Sequence[Machine],
+    recompute: tuple[Recompute, ...],
+    grid: LayerGrid,
+) -> list[float]:
+    """`Evaluator.least_device_seconds` on several machines: it is kept longer than the times that it is read off."""
+    keys = [_key(workload, _subject(workload, phase, one), recompute, grid.within(one.domain)) for one in machines]
+    found = {key: seconds for key in keys if (seconds := kept_least.get(key)) is not None}
+    new = {key: machine for key, machine in zip(keys, machines, strict=True) if key not in found}
+    for key, one in zip(new, evaluators(workload, phase, list(new.values()), recompute, grid), strict=True):
+        found[key] = kept_least.put(key, one.least_device_seconds())
+    return [found[key] for key in keys]
 
 
 def _grids(

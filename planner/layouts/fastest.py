@@ -7,26 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from planner.catalog.capacity import slices_of
-from planner.layouts.branch_and_bound import Held, Race, Runner
+from planner.layouts.branch_and_bound import FittingFamilies, Race, Runner
 from planner.layouts.caching import Kept, numbers
 from planner.layouts.disk_cache import digest_of, store, stored
-from planner.layouts.evaluator import evaluators
+from planner.layouts.evaluator import evaluators, least_device_seconds
 from planner.layouts.layout_space import LayoutSpace, valid_rows
-from planner.layouts.rows import Index, Ints, LayoutRows, renumbered
-from planner.layouts.tables import EVERYTHING, TIME, BestLayouts, Reach, read_tables, write_tables
+from planner.layouts.rows import Index, Ints, LayoutRows, places
+from planner.layouts.tables import EVERYTHING, TIME, BestLayouts, Reach, nothing, read_tables, write_tables
 from planner.layouts.wall_time import replicas_left
 from planner.layouts.workload import PhaseWork, Workload
 from planner.market.placements import Machine
 from planner.market.slices import is_sold
 from planner.market.spot import kept_of_gang
+from planner.performance.symbols import Array
 from planner.problem.layout_rules import lies_in_fabric
+from planner.tolerances import SUM_ORDER
 
 
 def rows_on(machine: Machine, rows: LayoutRows, max_nodes: int) -> LayoutRows:
@@ -89,7 +92,8 @@ def best_layouts(
     `loses_replicas`: for each share of the replicas that goes on when nodes are lost, too. `more_memory`: share of a
     device's memory that is taken to be there on top.
     """
-    asked = Asked(machine, max_nodes, loses_replicas, more_memory, Reach(max_step_seconds))
+    reach = Reach(max_step_seconds)
+    asked = Asked(machine, max_nodes, loses_replicas, more_memory, reach, reach)
     return best_layouts_on(workload, phase, space, [asked])[0]
 
 
@@ -102,6 +106,16 @@ class Asked:
     loses_replicas: bool
     more_memory: float = 0.0
     reach: Reach = EVERYTHING
+    further: Reach = EVERYTHING
+    """How far to look where nothing is known yet, so that the next question finds it."""
+    beside: BestLayouts | None = None
+    """Layouts that fit: with more memory, only those that are faster are of interest."""
+
+    @property
+    def most_device_seconds(self) -> float:
+        """Device-seconds of a step beyond which no layout is looked for."""
+        per_node, further = self.machine.per_node, self.further
+        return per_node * min(further.step_seconds * self.max_nodes, further.node_seconds) * (1 + SUM_ORDER)
 
 
 KEPT: Final = 1024
@@ -117,13 +131,17 @@ def best_layouts_on(
     fitting = _best_layouts_on(workload, phase, space, [replace(one, more_memory=0.0) for one in asked])
     if not any(one.more_memory for one in asked):
         return fitting
-    beyond = _best_layouts_on(workload, phase, space, asked)
+    beyond = _best_layouts_on(
+        workload, phase, space, [replace(one, beside=fits) for one, fits in zip(asked, fitting, strict=True)]
+    )
     three = zip(asked, fitting, beyond, strict=True)
     return [fastest_of(fits, more, by_share=one.loses_replicas) for one, fits, more in three]
 
 
 def fastest_of(one: BestLayouts, other: BestLayouts, *, by_share: bool) -> BestLayouts:
     """The faster layouts of two tables, those of the first among equals; `by_share`: see `loses_replicas`."""
+    if not len(other):
+        return one
     both = one.joined(other)
     share = replicas_left(both.rows.data) if by_share else np.zeros(len(both))
     order = np.lexsort((both.step_seconds, share, both.nodes))
@@ -144,18 +162,13 @@ def _best_layouts_on(
         known = {} if space.part else read_tables(space.digest)
         found |= {key: table for key, table in known.items() if key not in reach or table.reach.holds(reach[key])}
     if new := {key: one for key, one in zip(keys, asked, strict=True) if key not in found}:
-        further = [replace(one, reach=one.reach.times(FURTHER)) for one in new.values()]
-        computed = dict(zip(new, _tables(workload, phase, space, further), strict=True))
+        computed = dict(zip(new, _tables(workload, phase, space, list(new.values())), strict=True))
         found |= computed
         if not space.part:
             write_tables(space.digest, computed | {key: one for key, one in known.items() if key not in computed})
     for key, table in found.items():
         kept_tables.put(key, table)
     return [found[key].within(reach[key]) for key in keys]
-
-
-FURTHER: Final = 2.0
-"""Times as far as is asked for that layouts are found: the next question may have a later deadline."""
 
 
 def _key(workload: Workload, space: LayoutSpace, asked: Asked) -> bytes:
@@ -173,29 +186,48 @@ AT_A_TIME: Final = 64
 
 
 def _tables(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Sequence[Asked]) -> Iterator[BestLayouts]:
-    """The fastest layouts on several machines; as many are evaluated together as memory is meant for."""
-    known: dict[Hashable, Held] = {}
+    """The fastest layouts on several machines; none where any takes too many device-seconds, which is quickly told."""
+    known: dict[Hashable, FittingFamilies] = {}
     for begin in range(0, len(asked), AT_A_TIME):
-        some, families = list[Runner](), 0
-        together = asked[begin : begin + AT_A_TIME]
-        subjects = evaluators(workload, phase, [one.machine for one in together], space.degrees.recompute, space.grid)
-        for one, subject in zip(together, subjects, strict=True):
-            machine = one.machine
-            nodes = (slices_of(machine.accelerator.name), machine.per_node, machine.domain, one.max_nodes)
-            key = (nodes, machine.memory_bytes, one.loses_replicas, one.more_memory)
-            held = known.get(key) or known.setdefault(key, _held(space, one))
-            if families + len(held.keys) > TOGETHER:
-                yield from _tables_together(space, some)
-                some, families = [], 0
-            some.append(Runner(subject, held, one.reach))
-            families += len(held.keys)
-        yield from _tables_together(space, some)
+        some = asked[begin : begin + AT_A_TIME]
+        least = least_device_seconds(
+            workload, phase, [one.machine for one in some], space.degrees.recompute, space.grid
+        )
+        fast = [seconds <= one.most_device_seconds for one, seconds in zip(some, least, strict=True)]
+        found = _raced(workload, phase, space, list(compress(some, fast)), known)
+        yield from (next(found) if is_fast else nothing(one.further) for one, is_fast in zip(some, fast, strict=True))
 
 
-def _held(space: LayoutSpace, asked: Asked) -> Held:
-    """Families that the nodes of a machine can hold, by what the rest of the model tells layouts apart by.
+def _raced(
+    workload: Workload,
+    phase: PhaseWork,
+    space: LayoutSpace,
+    asked: Sequence[Asked],
+    known: dict[Hashable, FittingFamilies],
+) -> Iterator[BestLayouts]:
+    """The fastest layouts on some machines; as many are evaluated together as memory is meant for.
 
-    That is their nodes, and if asked the share of replicas that goes on. With more memory, those that need it.
+    `known`: the families that some machines can hold.
+    """
+    subjects = evaluators(workload, phase, [one.machine for one in asked], space.degrees.recompute, space.grid)
+    some, families = list[Runner](), 0
+    for one, subject in zip(asked, subjects, strict=True):
+        machine = one.machine
+        nodes = (slices_of(machine.accelerator.name), machine.per_node, machine.domain, one.max_nodes)
+        key = (nodes, machine.memory_bytes, one.loses_replicas, one.more_memory)
+        held = known.get(key) or known.setdefault(key, _held(space, one))
+        if families + len(held.keys) > TOGETHER:
+            yield from _raced_together(space, some)
+            some, families = [], 0
+        some.append(Runner(subject, held, one.further, _to_beat(space, one, held)))
+        families += len(held.keys)
+    yield from _raced_together(space, some)
+
+
+def _held(space: LayoutSpace, asked: Asked) -> FittingFamilies:
+    """Families that the nodes of a machine can hold; with more memory, those that need it.
+
+    They compete by their nodes, and if asked by the share of replicas that goes on.
     """
     machine, families = asked.machine, space.families
     memory = machine.memory_bytes
@@ -204,15 +236,31 @@ def _held(space: LayoutSpace, asked: Asked) -> Held:
     fit = few & (families.least_bytes <= most) & (families.most_bytes > least)
     held = np.flatnonzero(fit)
     held = held[_is_placeable(machine, families.devices[held], families.tensor[held])]
-    keys = -(-families.devices[held] // machine.per_node).astype(np.int64)
-    if asked.loses_replicas:
-        data, first = renumbered(families.data[held])
-        shares, share = np.unique(replicas_left(families.data[held][first]), return_inverse=True)
-        keys = keys * len(shares) + share[data]
-    return Held(held, keys, families.least_plain_bytes[held] <= most, least, most)
+    nodes = -(-families.devices[held] // machine.per_node)
+    keys = _groups(space, nodes, families.data[held], by_share=asked.loses_replicas)
+    return FittingFamilies(held, keys, families.least_plain_bytes[held] <= most, least, most)
 
 
-def _tables_together(space: LayoutSpace, runners: Sequence[Runner]) -> Iterator[BestLayouts]:
+def _groups(space: LayoutSpace, nodes: npt.NDArray[np.integer[Any]], data: Ints, *, by_share: bool) -> Index:
+    """Numbers of what the rest of the model tells layouts apart by; shape (layouts,)."""
+    if not by_share:
+        return nodes.astype(np.int64)
+    degrees = space.degrees.data
+    shares, share = np.unique(replicas_left(np.asarray(degrees)), return_inverse=True)
+    return nodes.astype(np.int64) * len(shares) + share[places(degrees, data)]
+
+
+def _to_beat(space: LayoutSpace, asked: Asked, held: FittingFamilies) -> Array:
+    """Seconds of a step that a layout which fits takes in the group of each held family; infinite where none fits."""
+    seconds = np.full(int(held.keys.max(initial=0)) + 1, inf)
+    if fits := asked.beside:
+        keys = _groups(space, fits.nodes, fits.rows.data, by_share=asked.loses_replicas)
+        inside = keys < len(seconds)
+        seconds[keys[inside]] = fits.step_seconds[inside]
+    return seconds[held.keys]
+
+
+def _raced_together(space: LayoutSpace, runners: Sequence[Runner]) -> Iterator[BestLayouts]:
     """The fastest layouts on some machines, one after the other."""
     machine, place, time = Race(space, runners).winners()
     rows = space.rows.take(place)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.layouts import disk_cache
-from planner.layouts.rows import Index, LayoutRows
+from planner.layouts.rows import COLUMNS, Index, LayoutRows
 from planner.performance.step import StepTime
 from planner.performance.symbols import Array
 
@@ -32,10 +32,6 @@ class Reach:
     def holds(self, other: Reach) -> bool:
         """Whether it goes as far as another one."""
         return self.step_seconds >= other.step_seconds and self.node_seconds >= other.node_seconds
-
-    def times(self, factor: float) -> Reach:
-        """So many times further."""
-        return Reach(factor * self.step_seconds, factor * self.node_seconds)
 
 
 EVERYTHING: Final = Reach()
@@ -87,6 +83,14 @@ class BestLayouts:
 
 TIME: Final = tuple(part.name for part in fields(StepTime))
 ROWS: Final = tuple(column.name for column in fields(LayoutRows))
+
+
+def nothing(reach: Reach) -> BestLayouts:
+    """No layouts within a reach."""
+    none = np.empty(0)
+    rows = LayoutRows(**dict.fromkeys(COLUMNS, np.empty(0, dtype=np.int32)), needed_bytes=none)
+    return BestLayouts(rows, np.empty(0, dtype=np.int64), none, dict.fromkeys(TIME, none), reach)
+
 
 MOST: Final = 512
 """Tables of one space that are kept on disk."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
+from operator import is_
 from typing import Final
 
 from planner.catalog.accelerators import accelerator_from, load_accelerators
@@ -141,6 +142,42 @@ def placements(problem: Problem) -> tuple[Placement, ...]:
 
     Raises InputError when a filter leaves nothing, naming that filter.
     """
+    return _placements(_Asked(problem))
+
+
+def placement_keys(problem: Problem) -> frozenset[tuple[str, str, str, str]]:
+    """The keys of all of them. Raises InputError when a filter leaves nothing."""
+    return _keys(_Asked(problem))
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A problem, of which only what decides about its offers tells it apart: the same objects, as copies share them."""
+
+    problem: Problem
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        """What offers depend on."""
+        problem = self.problem
+        return problem.market, problem.risk, problem.training, problem.schedule, problem.base_directory
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Asked) and all(map(is_, self.parts, other.parts))
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(id, self.parts)))
+
+
+@lru_cache(maxsize=4)
+def _keys(asked: _Asked) -> frozenset[tuple[str, str, str, str]]:
+    return frozenset(one.key for one in _placements(asked))
+
+
+@lru_cache(maxsize=4)
+def _placements(asked: _Asked) -> tuple[Placement, ...]:
+    """The same, once for all problems that agree in what offers depend on."""
+    problem = asked.problem
     accelerators = _named_accelerators(problem)
     found = [*_own_placements(problem), *_catalog_placements(problem)]
     found = _kept(problem, found, "market.accelerators", lambda one: accelerators is None or _name(one) in accelerators)
@@ -234,7 +271,7 @@ def _catalog_placements(problem: Problem) -> Iterator[Placement]:
     clouds = problem.market.clouds
     if clouds is not None:
         _check_clouds(problem, clouds, sorted({offer.cloud for offer in offers}))
-    devices = {one.name: one for one in load_accelerators()}
+    devices, machines = {one.name: one for one in load_accelerators()}, dict[tuple[str, int, float], Machine]()
     check_regions(problem)
     regions, quantile, capacities = problem.market.regions, problem.risk.spot_price, Capacities.of(problem)
     discounts = by_place(problem, "discounts", problem.market.discounts)
@@ -242,7 +279,9 @@ def _catalog_placements(problem: Problem) -> Iterator[Placement]:
     for offer in offers:
         if is_asked_for(problem, offer.cloud) and (regions is None or offer.region in regions):
             history = histories.get((offer.cloud, offer.region, offer.instance_type))
-            placement = _catalog_placement(problem, offer, devices[offer.accelerator], history, capacities)
+            kind = (offer.accelerator, offer.accelerators, offer.network_gbit_s)
+            machine = machines.get(kind) or machines.setdefault(kind, machine_of(devices[kind[0]], *kind[1:]))
+            placement = _catalog_placement(problem, offer, machine, history, capacities)
             discount = most_exact(discounts, offer.cloud, offer.accelerator)
             yield placement if discount is None else placement.discounted(discount)
 
@@ -262,10 +301,10 @@ def _histories() -> dict[tuple[str, str, str], SpotHistory]:
 
 
 def _catalog_placement(
-    problem: Problem, offer: Offer, device: Accelerator, history: SpotHistory | None, capacities: Capacities
+    problem: Problem, offer: Offer, machine: Machine, history: SpotHistory | None, capacities: Capacities
 ) -> Placement:
     """One catalog offer with the prices of the ways to buy that the problem allows."""
-    kinds = problem.market.purchase
+    kinds, device = problem.market.purchase, machine.accelerator
     nodes, basis = capacities.nodes(offer.cloud, device.name)
     spot_nodes, _ = capacities.nodes(offer.cloud, device.name, "spot")
     if offer.network_gbit_s == 0:
@@ -278,7 +317,7 @@ def _catalog_placement(
         region=offer.region,
         zone=offer.zone,
         instance_type=offer.instance_type,
-        machine=machine_of(device, offer.accelerators, offer.network_gbit_s),
+        machine=machine,
         on_demand=offer.on_demand_usd_per_hour if "on_demand" in kinds else None,
         spot=spot,
         reservations=_catalog_reservations(offer) if "reserved" in kinds else (),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
-from itertools import groupby
+from operator import le
 from typing import Final, Literal
 
 import numpy as np
@@ -160,15 +160,17 @@ def undominated(purchase_options: Iterable[PurchaseOption], *, moves: bool = Fal
         """What options share that may dominate each other."""
         return (one.group, one.placement.location) if moves else (one.group,)
 
-    ordered = sorted(others, key=lambda one: (alike(one), one.dominance_key, one.placement.key))
-    return (*dated, *(one for _, group in groupby(ordered, key=alike) for one in _undominated(list(group))))
+    groups: dict[tuple[object, ...], list[PurchaseOption]] = {}
+    for one in others:
+        groups.setdefault(alike(one), []).append(one)
+    return (*dated, *(one for key in sorted(groups) for one in _undominated(groups[key])))
 
 
 def _undominated(group: list[PurchaseOption]) -> Iterator[PurchaseOption]:
     """The purchase options, in ascending order of their dominance key, that no earlier one beats."""
-    kept = np.empty((0, len(group[0].dominance_key)))
-    for purchase_option in group:
-        dominance_key = np.asarray(purchase_option.dominance_key)
-        if not (kept <= dominance_key).all(axis=1).any():
-            kept = np.vstack((kept, dominance_key))
+    kept: list[tuple[float, ...]] = []
+    for purchase_option in sorted(group, key=lambda one: (one.dominance_key, one.placement.key)):
+        key = purchase_option.dominance_key
+        if not any(all(map(le, one, key)) for one in kept):
+            kept.append(key)
             yield purchase_option

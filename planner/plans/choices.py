@@ -127,6 +127,8 @@ class Choices:
     """Layouts that a rule of the problem rules out and that would be best without it, by phase: what rules bind on."""
     more_memory: float = 0.0
     """Share of each device's memory on top, within which the spaces have layouts too."""
+    undominated: tuple[PurchaseOption, ...] = ()
+    """The purchase options that none of the same kind beats, with layouts or not."""
     unsearched: tuple[PurchaseOption, ...] = ()
     """Those whose layouts the time was too short for."""
 
@@ -296,6 +298,7 @@ def choices_of(
         spaces=spaces,
         columns=columns,
         more_memory=more_memory,
+        undominated=purchase_options,
         unsearched=tuple(one for some in unsearched for one in some),
     )
 
@@ -368,8 +371,12 @@ def asked_of(
     """What is asked of the layouts of one phase on one machine."""
     machine = purchase_options[0].placement.machine
     loses_replicas = any(one.spot_policy.loses_replicas for one in purchase_options)
-    most = most_nodes(problem, purchase_options, machine)
-    return Asked(machine, most, loses_replicas, more_memory, Reach(longest_step(problem, phase)))
+    most, longest = most_nodes(problem, purchase_options, machine), longest_step(problem, phase)
+    return Asked(machine, most, loses_replicas, more_memory, Reach(longest), Reach(LATER * longest))
+
+
+LATER: Final = 2.0
+"""Times the step time that keeps the deadline up to which layouts are found: the next question may have a later one."""
 
 
 def _evaluate(

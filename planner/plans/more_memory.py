@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from planner.market.money import node_hours_usd
 from planner.market.purchase_options import PurchaseOption
 from planner.performance.symbols import Array
 from planner.plans.choices import (
+    LATER,
     Choices,
     PhaseModes,
     Site,
@@ -71,7 +73,7 @@ def _is_hopeful(choices: Choices, purchase_options: Sequence[PurchaseOption], mo
 
 
 @dataclass(frozen=True)
-class _Phase:
+class _FastestPhase:
     """The fastest layouts of a phase on each site, and what they take at least: the steps alone, at the lowest price.
 
     Shape (layouts,) each.
@@ -87,11 +89,11 @@ class _Phase:
         return np.asarray([one.min(initial=inf) for one in known])
 
 
-def _phases(choices: Choices, offers: Offers, most: Spent) -> list[_Phase]:
+def _phases(choices: Choices, offers: Offers, most: Spent) -> list[_FastestPhase]:
     """Phase by phase; of a job that stays, on the sites alone where the phases so far may be within bounds."""
-    found = list[_Phase]()
+    found = list[_FastestPhase]()
     for index in range(len(choices.phases)):
-        found.append(_phase(choices, index, offers, most))
+        found.append(_phase(choices, index, offers, most, found))
         if choices.together:
             sums = {site: _sum(found, site) for site in found[-1].tables}
             here = {site for site, (seconds, usd) in sums.items() if seconds <= most.seconds and usd <= most.usd}
@@ -99,35 +101,59 @@ def _phases(choices: Choices, offers: Offers, most: Spent) -> list[_Phase]:
     return found
 
 
-def _sum(phases: Sequence[_Phase], site: Site) -> Array:
+def _sum(phases: Sequence[_FastestPhase], site: Site) -> Array:
     """Seconds and dollars that some phases take together at least."""
     return sum((one.least(site) for one in phases), start=np.zeros(2))
 
 
-def _phase(choices: Choices, index: int, offers: Offers, most: Spent) -> _Phase:
-    """One phase with more memory, as far as it alone may be within bounds."""
+def _phase(choices: Choices, index: int, offers: Offers, most: Spent, before: Sequence[_FastestPhase]) -> _FastestPhase:
+    """One phase with more memory, as far as it may be within bounds with the phases before."""
     work, arriving = choices.phases[index], index > 0 and not choices.together
-    asked = [_asked(choices, work, some, most) for some in offers]
+    asked = [_asked(choices, work, some, most, _least_of(choices, some, before)) for some in offers]
     of_machines = best_layouts_on(choices.workload, work, choices.spaces[index], asked)
     tables, usd = dict[Site, BestLayouts](), dict[Site, Array]()
     for some, table in zip(offers, of_machines, strict=True):
+        if not len(table):
+            continue
         bought, seconds = with_spares(choices.problem, table.nodes), table.step_seconds * work.steps
         for site in dict.fromkeys(map(site_of, some)):
             lowest = min(price for one in some if site_of(one) == site for price in prices_of(one).values())
             for way in site.ways_to_begin if arriving else (site,):
                 tables[way], usd[way] = table, node_hours_usd(bought, lowest, seconds)
-    return _Phase(tables, {site: table.step_seconds * work.steps for site, table in tables.items()}, usd)
+    return _FastestPhase(tables, {site: table.step_seconds * work.steps for site, table in tables.items()}, usd)
 
 
-def _asked(choices: Choices, work: PhaseWork, purchase_options: Sequence[PurchaseOption], most: Spent) -> Asked:
+def _least_of(choices: Choices, purchase_options: Sequence[PurchaseOption], before: Sequence[_FastestPhase]) -> Spent:
+    """What some phases of a job that stays take at least with one of the options of a machine."""
+    if not choices.together or not before:
+        return Spent(0.0, 0.0)
+    seconds, usd = np.min([_sum(before, site_of(one)) for one in purchase_options], axis=0)
+    return Spent(float(seconds), float(usd))
+
+
+def _asked(
+    choices: Choices, work: PhaseWork, purchase_options: Sequence[PurchaseOption], most: Spent, taken: Spent
+) -> Asked:
     """What is asked of the layouts of a phase on one machine: steps that neither time nor money rules out."""
     asked = asked_of(choices.problem, work, purchase_options, choices.more_memory)
     of_a_node_second = node_hours_usd(1, min(min(prices_of(one).values()) for one in purchase_options), work.steps)
-    dear = most.usd / float(of_a_node_second) if of_a_node_second else inf
-    return replace(asked, reach=Reach(min(asked.reach.step_seconds, most.seconds / work.steps), dear))
+
+    def reach(later: float, dearer: float) -> Reach:
+        """Within so many times the time and the money."""
+        seconds, usd = later * most.seconds - taken.seconds, dearer * most.usd - taken.usd
+        node_seconds = max(usd, 0.0) / float(of_a_node_second) if of_a_node_second else inf
+        return Reach(min(later * asked.reach.step_seconds, seconds / work.steps), node_seconds)
+
+    return replace(asked, reach=reach(1.0, 1.0), further=reach(LATER, DEARER))
 
 
-def _hopeful(choices: Choices, phases: Sequence[_Phase], index: int, site: Site, most: Spent) -> npt.NDArray[np.int64]:
+DEARER: Final = 1.1
+"""Times a plan's cost up to which layouts are found: that of the next question may be more."""
+
+
+def _hopeful(
+    choices: Choices, phases: Sequence[_FastestPhase], index: int, site: Site, most: Spent
+) -> npt.NDArray[np.int64]:
     """Layouts that need more memory than there is, and may be within bounds with the other phases of the job."""
     phase, others = phases[index], [one for one in phases if choices.together and one is not phases[index]]
     seconds, usd = _sum(others, site)

@@ -25,9 +25,10 @@ from planner.plans.plan_error import counts_error, kept_of_phase
 from planner.portfolio.file import PortfolioFile
 from planner.portfolio.instance import JobPhase, Mode, Pool
 from planner.problem.document import Document, read_document, with_overrides
+from planner.problem.market import Market
 from planner.problem.own_offer import OwnOffer
 from planner.problem.parallelism import DEGREES
-from planner.problem.problem import Market, Problem
+from planner.problem.problem import Problem
 from planner.units import SECONDS_PER_HOUR, Price
 
 PLACEHOLDER: Final = Price(Decimal(1), "GPU")

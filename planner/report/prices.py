@@ -10,7 +10,7 @@ from typing import Any
 from planner.catalog.records import Offer
 from planner.market.money import line_usd
 from planner.prices.book import Age, PriceChange, ages
-from planner.prices.commitments import Commitment
+from planner.prices.commitments import SheetCommitment
 from planner.prices.quotas import QuotaLine, StatedQuota
 from planner.report.console import wide_console
 from planner.report.tables import text_table
@@ -72,7 +72,7 @@ def quota_preview(quotas: Sequence[StatedQuota], lines: Sequence[QuotaLine]) -> 
         yield f"{where} {one.title}: {amount}{used} → {shown}"
 
 
-def commitment_preview(found: Sequence[Commitment]) -> Iterator[str]:
+def commitment_preview(found: Sequence[SheetCommitment]) -> Iterator[str]:
     """What each row was taken for, a line each."""
     for one in found:
         each = price_text(one.usd_per_node_hour / one.gpus_per_node)

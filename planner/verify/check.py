@@ -6,11 +6,8 @@ Nothing of the search is used here: no columns, no grids, no dominance, no fixed
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from math import ceil, isclose
-from operator import is_
 
 import numpy as np
 
@@ -20,14 +17,15 @@ from planner.layouts.rows import recomputed_shares
 from planner.layouts.wall_time import RunTime, TimedLayouts, interruption_rates, run_time
 from planner.layouts.workload import PhaseWork, Workload, workload_of
 from planner.market.money import node_hours_usd
-from planner.market.placements import Placement, placements
+from planner.market.placements import Placement, placement_keys
 from planner.performance.evaluate import evaluate
 from planner.performance.symbols import Array, Layout
 from planner.plans.moves import BYTES_PER_GB, BYTES_PER_TOKEN, usd_per_gb
 from planner.plans.plan import PhasePlan, Plan
 from planner.plans.plan_error import counts_error, kept_with_error
 from planner.plans.purchases import Purchase
-from planner.problem.problem import Problem, Risk
+from planner.problem.limits import Risk
+from planner.problem.problem import Problem
 from planner.tolerances import CENT, SUM_ORDER
 from planner.units import GIB
 from planner.verify.calendar import calendar_faults, on_demand_usd, reserved_seconds
@@ -69,34 +67,10 @@ def violations(problem: Problem, plan: Plan) -> tuple[str, ...]:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Asked:
-    """A problem, of which only what decides about its offers tells it apart: the same objects, as copies share them."""
-
-    problem: Problem
-
-    @property
-    def parts(self) -> tuple[object, ...]:
-        """What offers depend on."""
-        return self.problem.market, self.problem.risk, self.problem.training
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Asked) and all(map(is_, self.parts, other.parts))
-
-    def __hash__(self) -> int:
-        return hash(tuple(map(id, self.parts)))
-
-
-@lru_cache(maxsize=4)
-def _offered(asked: _Asked) -> frozenset[tuple[str, str, str, str]]:
-    """The places where a problem may buy; listing them takes longer than all the rest of a verification."""
-    return frozenset(one.key for one in placements(asked.problem))
-
-
 def _market(problem: Problem, plan: Plan) -> Iterator[str]:
     """The placement is one that the problem allows."""
     for placement in (phase.purchase_option.placement for phase in plan.phases):
-        if placement.key not in _offered(_Asked(problem)):
+        if placement.key not in placement_keys(problem):
             yield f"{placement.title} is not among the problem's offers"
     for purchase in plan.purchases:
         if purchase.kind not in problem.market.purchase:

@@ -32,6 +32,7 @@ def test_the_research_year_is_solved_within_one_per_cent() -> None:
     assert all(found.schedule.jobs)
 
 
+@pytest.mark.slow
 def test_a_job_keeps_its_own_uncertainty() -> None:
     """With risk.confidence a job blocks longer than it is expected to run and pays only what it is expected to."""
     portfolio = compiled(load_portfolio(YEAR))

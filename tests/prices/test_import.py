@@ -373,6 +373,7 @@ def test_own_prices_decide_a_plan(tmp_path: Path) -> None:
     assert CliRunner().invoke(main, ["solve", str(problem)]).exit_code == 2
 
 
+@pytest.mark.slow
 def test_old_prices_are_told(tmp_path: Path) -> None:
     """A plan that rests on a price of long ago says so on stderr; one on today's price says nothing."""
     problem, book = tmp_path / "problem.yaml", tmp_path / "prices.csv"
