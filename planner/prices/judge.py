@@ -17,6 +17,7 @@ from planner.catalog.traps import load_traps
 from planner.clock import today
 from planner.prices.devices import device_named, devices_of
 from planner.prices.quote import Quote, price_sources
+from planner.prices.table import is_formula
 
 DATE: Final = r"\d{4}(-\d{2}){0,2}"
 """A date, or as much of one as is known."""
@@ -87,6 +88,9 @@ def _unusable(quote: Quote, name: str | None, count: int, priced: Sequence[Decim
     """Why a row says nothing of what a device costs."""
     if quote.fault:
         return quote.fault
+    names = {"cloud": quote.cloud, "region": quote.region, "zone": quote.zone, "instance type": quote.instance_type}
+    if formulas := [what for what, text in {**names, "device": quote.device}.items() if is_formula(text)]:
+        return f"{formulas[0]} begins like a formula"
     if name is None:
         return f"which device {quote.device[:60]!r} is, is not known" if quote.device else "no device that is known"
     if not count:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import zipfile
 from decimal import Decimal
@@ -200,6 +201,18 @@ def test_a_workbook_is_read_like_a_sheet(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_no_cell_of_a_book_is_a_formula(tmp_path: Path) -> None:
+    """What a spreadsheet would run is not believed, whichever list it comes from, and is written as a text."""
+    line = row(AWS[0], InstanceType="=1+1", Region="@SUM(1)", AvailabilityZone="-x")
+    (offer,) = read(write(tmp_path, "aws", [line]))
+    assert "like a formula" in offer.suspect
+    cells = [cell for text in csv.reader(book_text([offer]).splitlines()) for cell in text]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+    path = tmp_path / "prices.csv"
+    path.write_text(book_text([offer]), encoding="utf-8")
+    assert read_book(path)[0].suspect == offer.suspect
+
+
 def test_hostile_files_are_refused_or_harmless(tmp_path: Path) -> None:
     """Bombs, entities, formulas, damaged archives: one line with the file, or a row that is not used."""
     bomb, entities, broken = (tmp_path / f"{name}.xlsx" for name in ("bomb", "entities", "broken"))
