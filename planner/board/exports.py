@@ -19,9 +19,9 @@ from planner.board.portfolio_pieces import ShownPortfolio
 from planner.board.work import Shown
 from planner.errors import InputError
 from planner.plans.plan_part import PlanFigures
+from planner.prices.table import as_text
 from planner.report.page.answer import answer_page
 from planner.report.page.render import rendered
-from planner.report.sheets import as_text
 from planner.units import SECONDS_PER_DAY
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import zipfile
 from decimal import Decimal
@@ -120,6 +121,34 @@ def test_a_list_of_everything_everywhere_is_caught(tmp_path: Path) -> None:
     assert any("every type in every region" in one.suspect for one in found)
 
 
+def test_floors_to_bid_from_are_no_prices(tmp_path: Path) -> None:
+    """A cloud that sells by auction lists its floor: known by name, or by one price for every device, spot or not."""
+    lines = [
+        row(
+            AWS[0],
+            InstanceType=f"{device}.8x",
+            AcceleratorName=device,
+            Price="8.0",
+            SpotPrice="8.0",
+            AvailabilityZone="",
+        )
+        for device in ("H100", "H200")
+    ]
+    for cloud in ("mithril", "unheard"):
+        found = read(write(tmp_path / cloud, cloud, lines))
+        assert {one.suspect for one in found} == {"a floor to bid from, not a price"}
+
+
+def test_one_price_in_all_regions_is_believed_where_the_catalog_has_it(tmp_path: Path) -> None:
+    """A list cut to one type that costs the same in five regions is used as far as the catalog confirms it."""
+    regions: dict[str, list[Offer]] = {}
+    for one in AWS:
+        regions.setdefault(str(one.on_demand_usd_per_hour), []).append(one)
+    same = max(regions.values(), key=lambda some: len({one.region for one in some}))
+    found = read(write(tmp_path, "aws", [row(one) for one in same]))
+    assert not [one for one in found if one.suspect]
+
+
 def test_a_newer_version_of_a_list_wins(tmp_path: Path) -> None:
     """Of two schema versions the newer one's rows are read, once."""
     write(tmp_path, "aws", [row(AWS[0])])
@@ -200,6 +229,18 @@ def test_a_workbook_is_read_like_a_sheet(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_no_cell_of_a_book_is_a_formula(tmp_path: Path) -> None:
+    """What a spreadsheet would run is not believed, whichever list it comes from, and is written as a text."""
+    line = row(AWS[0], InstanceType="=1+1", Region="@SUM(1)", AvailabilityZone="-x")
+    (offer,) = read(write(tmp_path, "aws", [line]))
+    assert "like a formula" in offer.suspect
+    cells = [cell for text in csv.reader(book_text([offer]).splitlines()) for cell in text]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+    path = tmp_path / "prices.csv"
+    path.write_text(book_text([offer]), encoding="utf-8")
+    assert read_book(path)[0].suspect == offer.suspect
+
+
 def test_hostile_files_are_refused_or_harmless(tmp_path: Path) -> None:
     """Bombs, entities, formulas, damaged archives: one line with the file, or a row that is not used."""
     bomb, entities, broken = (tmp_path / f"{name}.xlsx" for name in ("bomb", "entities", "broken"))
