@@ -26,7 +26,7 @@ CASES = (
 )
 
 
-@pytest.mark.parametrize("case", few(CASES))
+@pytest.mark.parametrize("case", few(CASES, 0))
 def test_the_board_answers_as_plan_solve(case: tuple[str, dict[str, str]]) -> None:
     """Status, cost, time and GPUs are those of `plan solve`, and all pieces of the answer are there."""
     name, sets = case
@@ -47,6 +47,7 @@ def test_the_board_answers_as_plan_solve(case: tuple[str, dict[str, str]]) -> No
     assert offered == {one.limit for one in expected.relaxations}
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_one_question_serves_no_other() -> None:
     """By cost, then by time, on the same days: each answer is its own."""
     given = Given.read(str(PROBLEMS / "own_cluster_until_march.yaml"))
