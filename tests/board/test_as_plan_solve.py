@@ -25,6 +25,7 @@ CASES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "sets"), CASES, ids=str)
 def test_the_board_answers_as_plan_solve(name: str, sets: dict[str, str]) -> None:
     """Status, cost, time and GPUs are those of `plan solve`, and all pieces of the answer are there."""
