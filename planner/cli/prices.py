@@ -100,7 +100,7 @@ def _show(offers: Sequence[Offer], target: Path | None) -> None:
     """A preview: rows that are used, and why others are not."""
     from planner.clock import today
     from planner.report.console import wide_console
-    from planner.report.prices import age_lines
+    from planner.report.prices import age_lines, far_line
     from planner.report.tables import text_table
     from planner.units import counted, price_text
 
@@ -120,7 +120,7 @@ def _show(offers: Sequence[Offer], target: Path | None) -> None:
     if used:
         click.echo()
     click.echo(f"{counted(len(used), 'row')} used, {len(offers) - len(used):,} not believed")
-    for line in age_lines(used, today()):
+    for line in filter(None, (*age_lines(used, today()), far_line(used))):
         click.echo(line)
     for reason, count in Counter(offer.suspect for offer in offers if offer.suspect).most_common(SHOWN):
         click.echo(f"  {count:,} × {reason}")
