@@ -1,7 +1,7 @@
 """A book of own prices: a CSV file with the columns of the catalog's `offers.csv`, laid over the catalog.
 
 A row of the book replaces the catalog's row of the same cloud, region, zone and instance type; of several books the
-first that has a row decides.
+first that has a row decides. A row that is not believed replaces none.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -111,9 +112,10 @@ def _state(path: Path) -> tuple[int, int]:
 def _offers_with(books: tuple[tuple[Path, int, int], ...]) -> tuple[Offer, ...]:
     """The same for books in a state: a problem asks several times."""
     found: dict[Key, Offer] = {}
-    for offers in (*(read_book(path) for path, *_ in books), load_offers()):
-        here = {key_of(offer): offer for offer in offers}
-        found |= {key: offer for key, offer in here.items() if key not in found}
+    for offer in chain(*(read_book(path) for path, *_ in books), load_offers()):
+        known = found.get(key_of(offer))
+        if known is None or (known.suspect and not offer.suspect):
+            found[key_of(offer)] = offer
     return tuple(found.values())
 
 

@@ -388,6 +388,16 @@ def test_a_book_reads_back_and_lies_over_the_catalog(tmp_path: Path) -> None:
         read_book(path)
 
 
+def test_a_row_that_is_not_believed_replaces_none(tmp_path: Path) -> None:
+    """Where a list is doubted, the catalog's row of the same machine and place stays, or the next book's."""
+    dearer = AWS[0].model_copy(update={"on_demand_usd_per_hour": Decimal("77.125")})
+    doubted, good = tmp_path / "doubted.csv", tmp_path / "good.csv"
+    doubted.write_text(book_text([dearer.model_copy(update={"suspect": "too dear"})]), encoding="utf-8")
+    good.write_text(book_text([dearer]), encoding="utf-8")
+    for books, expected in (([doubted], AWS[0]), ([doubted, good], dearer)):
+        assert [one for one in offers_with(books) if key_of(one) == key_of(dearer)] == [expected]
+
+
 PROBLEM = """\
 schema: plan/1
 model: llama3-8b
