@@ -126,6 +126,7 @@ def test_what_cannot_be_is_told_with_its_fix(board: Served) -> None:
     assert response.status_code == 422
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["html", "xlsx", "md", "json", "yaml", "csv", "ics"])
 def test_exports_hold_the_schedule(board: Served, kind: str) -> None:
     """Every export is a download with the jobs in it."""
