@@ -117,6 +117,7 @@ def test_days_are_moved_and_the_schedule_follows(board: Served) -> None:
     board.post("/api/open", {"fragment": ""})
 
 
+@pytest.mark.slow
 def test_what_cannot_be_is_told_with_its_fix(board: Served) -> None:
     """A deadline before the fastest way to run a job names the first day that would do; a wrong day changes nothing."""
     board.post("/api/move", {"sets": {"jobs[adapters].deadline": "2027-02-01"}})
