@@ -112,7 +112,7 @@ class _Journeys:
     def __init__(self, choices: Choices, left: Left) -> None:
         self.options = tuple(sorted(choices.purchase_options, key=usd_per_device_hour))
         self.choices, self.left = replace(choices, purchase_options=self.options), left
-        self.least = Least.of(self.choices)
+        self.least = Least.of(self.choices, left.wall_seconds)
         self.least_walls, self.least_cents = self.least.wall.min(axis=0), self.least.cents.min(axis=0)
         self.stays: list[Stay] = []
         self.known: dict[tuple[int, int], Array] = {}
