@@ -147,17 +147,15 @@ def _spot_policies(placement: Placement) -> Iterator[SpotPolicy]:
             yield SpotPolicy("fallback", *spot)
 
 
-def worth_their_term(purchase_options: Iterable[PurchaseOption], seconds: float) -> Iterator[PurchaseOption]:
-    """The purchase options without those whose reservation saves nothing in a job that ends within so many seconds.
+def pays_its_term(one: PurchaseOption, seconds: float) -> bool:
+    """Whether a reservation may save anything in a job that ends within so many seconds; true where there is none.
 
     A reserved node is paid for its term at least, an on-demand node of the same placement no longer than the job takes.
     """
-    for one in purchase_options:
-        term, on_demand = one.reservation, one.on_demand_price
-        if term is None or on_demand is None or one.placement.is_dated:
-            yield one
-        elif float(term.usd_per_node_hour) * term.committed_seconds <= float(on_demand) * seconds:
-            yield one
+    term, on_demand = one.reservation, one.on_demand_price
+    if term is None or on_demand is None or one.placement.is_dated:
+        return True
+    return float(term.usd_per_node_hour) * term.committed_seconds <= float(on_demand) * seconds
 
 
 def undominated(purchase_options: Iterable[PurchaseOption], *, moves: bool = False) -> tuple[PurchaseOption, ...]:
