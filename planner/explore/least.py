@@ -46,7 +46,7 @@ class Least:
         that may move the others take their least anywhere, and shapes are (purchase options, phases).
         """
         wall, cents = (
-            one.sum(axis=1, keepdims=True) if together else one - one.min(axis=0) + one.min(axis=0).sum()
+            one.sum(axis=1, keepdims=True) if together else one + _of_others(one.min(axis=0))
             for one in (self.wall, self.cents)
         )
         return wall * (1 - SUM_ORDER), cents
@@ -57,6 +57,11 @@ class Least:
         if among is None:
             return float(wall.min(axis=0).sum()), float(cents.min(axis=0).sum())
         return float(wall[among].sum(axis=1).min()), float(cents[among].sum(axis=1).min())
+
+
+def _of_others(least: Array) -> Array:
+    """For each phase the sum of the other phases; shape (phases,) of both."""
+    return np.asarray([np.delete(least, phase).sum() for phase in range(len(least))])
 
 
 def _least_of_site(prices: Array, columns: PhaseModes, steps: int, seconds: float) -> tuple[float, Array]:
