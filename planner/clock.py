@@ -24,6 +24,8 @@ class Clock:
     """When to stop, in seconds of `time.perf_counter`; None: no limit."""
     is_interrupted: bool = False
     """Whether the user wants it to end now."""
+    whole: Clock | None = None
+    """The clock of what this one times a part of, which ends with it."""
 
     @classmethod
     def of(cls, seconds: float | None) -> Clock:
@@ -35,7 +37,13 @@ class Clock:
         """None: without end."""
         if self.is_interrupted:
             return 0.0
-        return None if self.until is None else max(0.0, self.until - time.perf_counter())
+        own = None if self.until is None else max(0.0, self.until - time.perf_counter())
+        limits = [one for one in (own, self.whole.seconds_left if self.whole else None) if one is not None]
+        return min(limits, default=None)
+
+    def part(self, seconds: float) -> Clock:
+        """A clock that runs for so long from now on, and no longer than this one."""
+        return Clock(time.perf_counter() + seconds, whole=self)
 
     @property
     def is_over(self) -> bool:

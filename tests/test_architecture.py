@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -127,7 +128,7 @@ def test_only_one_builder_reads_answers() -> None:
     """What a search found becomes a document in one place; text, pages, files and the board read the document."""
     builder = PACKAGE / "report" / "document"
     outside = [path for path in MODULES if room(path) in {"report", "board"} and builder not in path.parents]
-    assert [path.name for path in outside if set(imports(path)) & SEARCHED and path.name != "solver.py"] == []
+    assert [path.name for path in outside if set(imports(path)) & SEARCHED and path.name != "plan_pieces.py"] == []
 
 
 def test_one_place_says_that_a_file_cannot_be_read() -> None:
@@ -286,6 +287,12 @@ def test_the_solver_is_asked_where_something_is_solved() -> None:
         "explore/portfolio_negotiation.py": {"portfolio_bound"},
         "cli/solve.py": {"model_file"},
     }
+
+
+def test_a_name_means_one_thing() -> None:
+    """No two classes have the same name."""
+    names = Counter(node.name for path in MODULES for node in parsed(path) if isinstance(node, ast.ClassDef))
+    assert {name for name, count in names.items() if count > 1} == set()
 
 
 def sources() -> list[Path]:

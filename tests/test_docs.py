@@ -94,6 +94,7 @@ def test_the_workflow_on_pull_requests_is_one() -> None:
         subprocess.run(["bash", "-n", "-c", script], check=True)  # noqa: S603, S607
 
 
+@pytest.mark.slow
 def test_python_examples_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The examples of the page on the Python API run one after another, from the project's folder."""
     monkeypatch.chdir(ROOT)

@@ -15,7 +15,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "problems"
 PROBLEMS = sorted(FOLDER.glob("*.yaml"))
 ANYWHERE = {"deepseek_v3_anywhere", "deepseek_v3_free_places", "long_context_8b", "own_cluster", "startup_7b"}
 """Problems over whole clouds: enumerating them takes long; of what stays in one place `plan solve --check` does it."""
-QUICK = {"deepseek_v3", "own_cluster", "spot_heavy", "startup_7b"}
+QUICK = {"own_cluster", "spot_heavy"}
 """Those that are solved by the quick tests too."""
 
 

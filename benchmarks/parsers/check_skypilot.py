@@ -35,8 +35,9 @@ def write_catalog(tasks: list[dict[str, Any]]) -> None:
     for task in tasks:
         resources = task["resources"]
         for place in resources.get("ordered", [resources]):
-            cloud, region, *zone = place["infra"].split("/")
-            zones = zone[0] if zone else f"{region}-a"
+            cloud, region, zones = [*place["infra"].split("/"), "", ""][:3]
+            region = region or "us-ashburn-1"  # a task may leave it to SkyPilot
+            zones = zones or f"{region}-a"
             row = (place["instance_type"], "H100", "8.0", "128.0", "1600.0", "", "20.0", "10.0", region, zones)
             rows.setdefault(cloud, set()).add(row)
     for cloud, lines in rows.items():

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 
-from planner.board.charts import Spec, frontier_spec, memory_spec, month_of, months_spec, spending, step_spec
-from planner.board.given import Given, Sets
+from planner.board.charts import Spec, memory_spec, month_of, months_spec, spending, step_spec
+from planner.board.given import GivenFile, Sets
+from planner.board.parts import Document, chart, notes_section, table
 from planner.explore.lookup import Lookup
 from planner.explore.sensitivity import Sensitivity
 from planner.plans.document import PlanDocument
 from planner.plans.document_parts import RelaxationPart
 from planner.plans.plan_part import PlanFigures, PlanPart
 from planner.report.document.around import sensitivity_part
+from planner.report.grants import beyond_lines, grant_line
 from planner.report.page.plan_card import plan_card
 from planner.report.plan_text import (
     confidence_row,
@@ -34,23 +35,6 @@ from planner.units import (
     format_probability,
     format_range,
 )
-
-Document = dict[str, Any]
-
-
-def table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], figures: Sequence[int]) -> Document:
-    """A table; `figures` are its columns of figures."""
-    return {"kind": "table", "title": title, "headings": headings, "rows": rows, "figures": list(figures)}
-
-
-def notes_section(title: str, lines: Sequence[str]) -> Document:
-    """Lines of text."""
-    return {"kind": "notes", "title": title, "lines": list(lines)}
-
-
-def chart(title: str, spec: Document) -> Document:
-    """A chart."""
-    return {"kind": "chart", "title": title, "spec": spec}
 
 
 def headline(document: PlanDocument) -> Document:
@@ -85,6 +69,12 @@ def _lead(document: PlanDocument, plan: PlanFigures, where: str) -> Iterator[str
     yield f"{where}; {tokens} tokens in {hours} GPU-hours"
     combinations = format_combinations(document.solver.search_space)
     yield f"Best of {combinations} combinations, by {document.objective.name}; checked by the equations alone."
+    if document.needs_grant is not None:
+        yield f"{document.needs_grant.in_words}. {grant_line(document.needs_grant)}"
+    for one in document.expected_costs[:1]:
+        late = f"{format_duration(one.late_seconds)} late by expectation, for {format_money(one.late_usd)}"
+        yield f"{late}: {format_money(one.expected_usd)} together with the bill, the least there is."
+    yield from beyond_lines(document.better_with_grant, plan)
 
 
 def _without_plan(document: PlanDocument) -> Document:
@@ -185,21 +175,38 @@ def _spread(plan: PlanPart) -> Document:
     return table("Of runs, if the estimate is right", ("share", "done within", "for at most"), rows, (1, 2))
 
 
-def around(document: PlanDocument, lookup: Lookup) -> Document:
+def around(document: PlanDocument, worth: Mapping[str, Sequence[str]], frontier: Spec | None) -> Document:
     """The third piece: what a little more of each limit is worth, the frontier, and the runners-up."""
     plan = document.plan
     return {
-        "worth": dict(_worth(lookup, plan)) if plan else {},
-        "frontier": frontier_spec(lookup, plan),
+        "worth": worth,
+        "headings": FRONTIER_HEADINGS,
+        "chart": frontier,
         "others": _others(document, plan) if plan else None,
     }
 
 
-def _worth(lookup: Lookup, plan: PlanFigures) -> Iterator[tuple[str, list[str]]]:
+FRONTIER_HEADINGS = {
+    "chart": "What each day costs",
+    "hint": "Each point is a plan that no other beats in both. The shaded corner keeps the request, the ring is the "
+    "answer; choose a point to ask for it.",
+    "others": "Runners-up",
+    "none": "No other accelerator is asked for.",
+}
+"""What stands above the frontier and the runners-up."""
+
+
+def worth_lines(lookup: Lookup, plan: PlanFigures) -> Iterator[tuple[str, list[str]]]:
     """What is said beside the control of each limit."""
     for one in lookup.sensitivities(plan):
         part = sensitivity_part(one)
         yield part.limit, [f"{step_in_words(part)} more: {gain_words(part.worth)}", *_further(lookup, one)]
+
+
+def stated_worth(document: PlanDocument) -> Iterator[tuple[str, list[str]]]:
+    """The same of an answer that says it itself."""
+    for part in document.sensitivity:
+        yield part.limit, [f"{step_in_words(part)} more: {gain_words(part.worth)}"]
 
 
 def _further(lookup: Lookup, one: Sensitivity) -> Iterator[str]:
@@ -245,7 +252,7 @@ def relaxation(one: RelaxationPart) -> Document:
     }
 
 
-def scenario_column(given: Given, sets: Sets, document: PlanDocument) -> Document:
+def scenario_column(given: GivenFile, sets: Sets, document: PlanDocument) -> Document:
     """A pinned scenario in short."""
     plan = document.plan
     shown = ("–",) * 6

@@ -169,7 +169,7 @@ class _Pages:
         return JSONResponse({"saved": name, "folder": str(self.folder)})
 
 
-ANSWER: Final = ("answer", "around", "sections", "pins", "relaxations", "state", "failure")
+ANSWER: Final = ("answer", "around", "sections", "pins", "relaxations", "replay", "worth", "state", "failure")
 """Pieces of the newest answer."""
 
 
@@ -202,10 +202,14 @@ def _move(board: Board, body: Mapping[str, Any], who: str) -> None:
     for key, value in changes.items():
         if not (isinstance(value, str | None) and len(key) <= LONGEST and len(value or "") <= LONGEST):
             raise InputError("a change is not a short text", fix="write less")
-    board.move(changes, who)
+    slide = body.get("slide", "")
+    if not isinstance(slide, str) or len(slide) > LONGEST_SLIDE:
+        raise InputError("slide is not a short text", fix="reload the page")
+    board.move(changes, who, slide)
 
 
 MOST_CHANGES: Final = 50
+LONGEST_SLIDE: Final = 100
 LONGEST: Final = 4000
 """Characters of a key or a value."""
 

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from planner.board.controls import check, fields_of
-from planner.board.given import UNSTATED, Given
-from planner.board.solver import Request, Shown, Solver
+from planner.board.checks import check_changes, labels_of
+from planner.board.given import UNSTATED, GivenFile
+from planner.board.solver import Solver
 from planner.board.state import History, Scenario, State, state_of
+from planner.board.work import Request, Shown
 from planner.errors import InputError
 
 MOST_PEOPLE: Final = 24
@@ -49,7 +50,7 @@ class Listener:
 class Board:
     """Everything, for use in the server's event loop alone."""
 
-    files: tuple[Given, ...]
+    files: tuple[GivenFile, ...]
     loop: asyncio.AbstractEventLoop
     history: History = field(default_factory=History)
     version: int = 0
@@ -83,15 +84,19 @@ class Board:
         """What everybody sees."""
         return self.history.present
 
-    def move(self, changes: Mapping[str, str | None], who: str) -> None:
-        """Changes keys of the request. Raises InputError, and nothing has changed then."""
+    def move(self, changes: Mapping[str, str | None], who: str, slide: str = "") -> None:
+        """Changes keys of the request. Raises InputError, and nothing has changed then.
+
+        `slide`: what a person's moves of one stroke share, so that they count as one.
+        """
         scenario, given = self.state.scenario, self.files[self.state.scenario.problem]
-        problem = given.problem(scenario.changes)
-        check(changes, given, problem)
+        check_changes(changes, given, scenario.changes)
         moved = _shortest(given, scenario.changed(changes), changes)
-        labels = {one.key: one.label for one in fields_of(problem)}
-        told = [f"{labels[key]}: {_told(given, scenario, key)} → {_told(given, moved, key)}" for key in changes]
-        self._moved(State(moved, self.state.pins), who, "; ".join(told))
+        labels = labels_of(given, scenario.changes)
+        slide = f"{who} {slide}" if slide else ""
+        before = self.history.past[-1].scenario if self.history.goes_on(slide) else scenario
+        told = [f"{labels[key]}: {_told(given, before, key)} → {_told(given, moved, key)}" for key in changes]
+        self._moved(State(moved, self.state.pins), who, "; ".join(told), slide)
 
     def choose(self, number: int, who: str) -> None:
         """Turns to another file, as it stands. Raises InputError."""
@@ -106,8 +111,8 @@ class Board:
             if scenario.problem >= len(self.files):
                 raise InputError("the address names a problem that this board does not hold", fix="open its files")
             given = self.files[scenario.problem]
-            check(scenario.changes, given, given.problem({}))
-            given.problem(scenario.changes)
+            check_changes(scenario.changes, given, {})
+            given.parsed(scenario.changes)
         self._moved(state, who, "opened an address")
 
     def undo(self, who: str) -> None:
@@ -136,9 +141,11 @@ class Board:
         if self.state != before:
             self._tell(who, what)
 
-    def _moved(self, state: State, who: str, what: str) -> None:
+    def _moved(self, state: State, who: str, what: str, slide: str = "") -> None:
         if state != self.state:
-            self.history.move(state)
+            if self.history.goes_on(slide):
+                self.log.pop()
+            self.history.move(state, slide)
             self._tell(who, what)
 
     def _tell(self, who: str, what: str) -> None:
@@ -168,6 +175,7 @@ class Board:
             "version": self.version,
             "fragment": self.state.fragment,
             "problem": scenario.problem,
+            "kind": given.command_name,
             "sets": scenario.changes,
             "files": [one.name for one in self.files],
             "pins": [pin.name for pin in self.state.pins],
@@ -236,28 +244,28 @@ def event(name: str, version: int, piece: str) -> str:
     return f'event: {name}\ndata: {{"version": {version}, "piece": {piece}}}\n\n'
 
 
-def _told(given: Given, scenario: Scenario, key: str) -> str:
+def _told(given: GivenFile, scenario: Scenario, key: str) -> str:
     """The value of a key in a few words."""
     value = given.stated(key, scenario.changes)
-    return "as usual" if value is None else str(value)[:60]
+    return "as usual" if value is None else given.in_short(key, value)
 
 
-def _shortest(given: Given, scenario: Scenario, changes: Mapping[str, str | None]) -> Scenario:
+def _shortest(given: GivenFile, scenario: Scenario, changes: Mapping[str, str | None]) -> Scenario:
     """The scenario without changes that make no difference to the file. Raises InputError."""
-    problem = given.problem(scenario.changes)
+    asked = repr(given.parsed(scenario.changes))
     for key in changes:
         if key in scenario.changes:
             without = scenario.changed({key: None})
             same = scenario.changes[key] != UNSTATED or given.stated(key, {}) is None
-            if same and _is_valid(given, without) and repr(given.problem(without.changes)) == repr(problem):
+            if same and _is_valid(given, without) and repr(given.parsed(without.changes)) == asked:
                 scenario = without
     return scenario
 
 
-def _is_valid(given: Given, scenario: Scenario) -> bool:
-    """Whether a scenario is a problem at all."""
+def _is_valid(given: GivenFile, scenario: Scenario) -> bool:
+    """Whether a scenario asks anything at all."""
     try:
-        given.problem(scenario.changes)
+        given.parsed(scenario.changes)
     except InputError:
         return False
     return True

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from planner.explore.lookup import CostCurve, CurvePoint, Lookup
+from planner.explore.job_modes import Bounds, bounds_of
+from planner.explore.lookup import CostCurve, CurvePoint
 from planner.layouts.workload import workload_of
 from planner.market.money import usd_by_month
 from planner.plans.plan import Plan
@@ -29,13 +30,12 @@ NEAR: Final = 6.0
 DAYS_PER_MONTH: Final = 30
 
 
-def frontier_spec(lookup: Lookup, plan: PlanFigures | None) -> Spec | None:
+def frontier_spec(curve: CostCurve, problem: Problem, plan: PlanFigures | None) -> Spec | None:
     """Cost to the right and time up: the frontier, each accelerator's own, the request and the chosen plan."""
-    curve = lookup.curve()
     if not curve.points:
         return None
-    shown = _near(curve, lookup, plan)
-    bounds = lookup.bounds
+    bounds = bounds_of(problem)
+    shown = _near(curve, bounds, plan)
     x = Ruler.of("x", "cost", [one.cost_usd for one in shown], [bounds.cost_usd])
     y = Ruler.of("y", "time", [one.seconds for one in shown], [bounds.wall_seconds])
     scales = {"x": x.channel(7), "y": y.channel(6)}
@@ -52,7 +52,7 @@ def frontier_spec(lookup: Lookup, plan: PlanFigures | None) -> Spec | None:
             "encoding": {**scales, "color": colour},
         },
         {
-            "data": {"values": [_value(one, x, y) | _sets(lookup, one) for one in _thinned(shown)]},
+            "data": {"values": [_value(one, x, y) | _sets(problem, one) for one in _thinned(shown)]},
             "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1, "cursor": "pointer"},
             "encoding": {**scales, "color": colour, "tooltip": tooltip, "description": tooltip[0]},
         },
@@ -62,12 +62,12 @@ def frontier_spec(lookup: Lookup, plan: PlanFigures | None) -> Spec | None:
     return {"height": 300, "layer": layers, "description": "What each day costs: cost to the right, time up"}
 
 
-def _near(curve: CostCurve, lookup: Lookup, plan: PlanFigures | None) -> Sequence[CurvePoint]:
+def _near(curve: CostCurve, bounds: Bounds, plan: PlanFigures | None) -> Sequence[CurvePoint]:
     """The points of a curve up to a few times the request or, without one, of the plan or the cheapest point."""
     cheapest = curve.points[0].cost_usd
-    usd = max(cheapest, float(plan.cost_usd) if plan else 0.0, _finite(lookup.bounds.cost_usd)) * NEAR
+    usd = max(cheapest, float(plan.cost_usd) if plan else 0.0, _finite(bounds.cost_usd)) * NEAR
     fastest = curve.points[-1].seconds
-    seconds = max(fastest, plan.wall_seconds if plan else 0.0, _finite(lookup.bounds.wall_seconds)) * NEAR
+    seconds = max(fastest, plan.wall_seconds if plan else 0.0, _finite(bounds.wall_seconds)) * NEAR
     return [one for one in curve.points if one.cost_usd <= usd and one.seconds <= seconds] or curve.points
 
 
@@ -95,11 +95,11 @@ def _value(point: CurvePoint, x: Ruler, y: Ruler) -> dict[str, Any]:
     }
 
 
-def _sets(lookup: Lookup, point: CurvePoint) -> dict[str, Any]:
+def _sets(problem: Problem, point: CurvePoint) -> dict[str, Any]:
     """The changes that ask for a point: its time when cost is least, its cost when time is; the other where needed."""
     deadline = f"{ceil(point.seconds / SECONDS_PER_HOUR)}h"
     budget = f"${ceil(point.cost_usd)}"
-    is_cost, bounds = lookup.problem.objective == "cost", lookup.bounds
+    is_cost, bounds = problem.objective == "cost", bounds_of(problem)
     sets = {"limits.deadline": deadline} if is_cost else {"limits.budget": budget}
     if is_cost and point.cost_usd > bounds.cost_usd:
         sets["limits.budget"] = budget
@@ -234,20 +234,32 @@ def certainty_spec(plan: Plan, problem: Problem) -> Spec:
         for line, shares in lines.items()
         for time, share in zip(times.tolist(), shares, strict=True)
     ]
-    colour = {"field": "line", "type": "nominal", "title": None, "legend": {"orient": "bottom"}}
-    x = {"field": "time", "type": "quantitative", "title": f"done within, {name}"}
-    y = {"field": "probability", "type": "quantitative", "title": "probability", "axis": {"format": "%"}}
     layers: list[Spec] = [
         {
             "data": {"values": values},
             "mark": {"type": "line", "interpolate": "monotone", "strokeWidth": 2.5},
-            "encoding": {"x": x, "y": y, "color": colour},
-        }
+            "encoding": share_axes(name),
+        },
+        *deadline_rule(deadline, unit, name),
     ]
+    return {"height": 200, "layer": layers, "description": "Probability of being done by each day"}
+
+
+def share_axes(unit: str) -> Spec:
+    """Time to the right in a unit, a share of all outcomes up, and lines by name."""
+    return {
+        "x": {"field": "time", "type": "quantitative", "title": f"done within, {unit}"},
+        "y": {"field": "probability", "type": "quantitative", "title": "probability", "axis": {"format": "%"}},
+        "color": {"field": "line", "type": "nominal", "title": None, "legend": {"orient": "bottom"}},
+    }
+
+
+def deadline_rule(deadline: float | None, unit: float, name: str) -> Iterator[Spec]:
+    """A dashed line at the deadline, if there is one; `unit`: seconds of the axis' unit."""
     if deadline is not None:
         rule = {"type": "rule", "color": "@bad", "strokeDash": [6, 4], "strokeWidth": 1.6}
-        layers.append({"data": {"values": [{"time": deadline / unit}]}, "mark": rule, "encoding": {"x": x}})
-    return {"height": 200, "layer": layers, "description": "Probability of being done by each day"}
+        x = share_axes(name)["x"]
+        yield {"data": {"values": [{"time": deadline / unit}]}, "mark": rule, "encoding": {"x": x}}
 
 
 LAST: Final = 0.98

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import floor, log10
@@ -15,7 +15,7 @@ from planner.board.given import UNSTATED, Given, Sets
 from planner.catalog.accelerators import load_accelerators
 from planner.catalog.offers import load_offers
 from planner.errors import InputError, did_you_mean
-from planner.explore.lookup import Lookup
+from planner.explore.lookup import CostCurve
 from planner.problem.document import with_overrides
 from planner.problem.parallelism import DEGREES
 from planner.problem.problem import Problem, json_schema
@@ -154,17 +154,17 @@ def _listed(key: str, text: str, given: Given) -> Plain:
     return part[second] if isinstance(part, dict) else None
 
 
-def controls(given: Given, sets: Sets, problem: Problem, lookup: Lookup | None) -> list[dict[str, Any]]:
-    """Every control as JSON; sliders of limits go through what the plans of `lookup` take."""
-    ranges = _ranges(lookup) if lookup else {}
-    return [_control(field, given, sets, problem, ranges) for field in fields_of(problem)]
+def controls(given: Given, sets: Sets, problem: Problem, steps: Steps) -> list[dict[str, Any]]:
+    """Every control as JSON; `steps`: values that sliders of limits go through, by key."""
+    return [_control(field, given, sets, problem, steps) for field in fields_of(problem)]
 
 
-def _control(
-    field: Field, given: Given, sets: Sets, problem: Problem, ranges: Mapping[str, tuple[str, ...]]
-) -> dict[str, Any]:
+Steps = Mapping[str, tuple[str, ...]]
+
+
+def _control(field: Field, given: Given, sets: Sets, problem: Problem, limit_steps: Steps) -> dict[str, Any]:
     schema, value = schema_of(field.key), given.stated(field.key, sets)
-    steps = ranges.get(field.key) or field.steps
+    steps = limit_steps.get(field.key) or field.steps
     if field.key.endswith(".tokens"):
         steps = _tokens_around(problem.training.phases[int(field.key.split("[")[1].split("]")[0])].tokens)
     return {
@@ -204,16 +204,15 @@ def _shown(value: Plain) -> str:
     return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
-def _ranges(lookup: Lookup) -> dict[str, tuple[str, ...]]:
-    """Values of the limits, from what no plan keeps to what no plan needs."""
-    points, table = lookup.curve().points, lookup.evaluated.table()
-    if table is None or not points:
+def steps_along(curve: CostCurve, gpus: Iterable[float]) -> Steps:
+    """Values of the limits, from what no plan keeps to what no plan needs; `gpus`: those of the plans."""
+    counts = np.unique(np.asarray(list(gpus))).astype(int)
+    if not curve.points or not len(counts):
         return {}
-    counts = np.unique(table.devices).astype(int)
-    slowest, fastest = points[0], points[-1]
+    slowest, fastest = curve.points[0], curve.points[-1]
     return {
         "limits.deadline": tuple(_durations(fastest.seconds * BELOW, slowest.seconds * ABOVE)),
-        "limits.budget": tuple(_amounts(slowest.cost_usd * BELOW, fastest.cost_usd * ABOVE)),
+        "limits.budget": tuple(amounts(slowest.cost_usd * BELOW, fastest.cost_usd * ABOVE)),
         "limits.gpus": tuple(f"{counts[one]}" for one in np.unique(np.linspace(0, len(counts) - 1, STEPS).astype(int))),
     }
 
@@ -239,7 +238,7 @@ def _durations(low: float, high: float) -> Iterator[str]:
     yield from dict.fromkeys(f"{value:g}{name}" for value in _along(low / unit, high / unit))
 
 
-def _amounts(low: float, high: float) -> Iterator[str]:
+def amounts(low: float, high: float) -> Iterator[str]:
     """Amounts of money in thousands or millions of dollars."""
     yield from dict.fromkeys(_money(value) for value in _along(max(low, 1.0), high))
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
 from planner.board.answers import headline
 from planner.board.charts import month_of, spending
-from planner.board.solver import Shown
+from planner.board.markdown import markdown_rows, plain
+from planner.board.plan_pieces import ShownPlan
+from planner.board.portfolio_exports import PORTFOLIO_KINDS
+from planner.board.portfolio_pieces import ShownPortfolio
+from planner.board.work import Shown
 from planner.errors import InputError
 from planner.plans.plan_part import PlanFigures
+from planner.prices.table import as_text
 from planner.report.page.answer import answer_page
 from planner.report.page.render import rendered
-from planner.report.sheets import as_text
 from planner.units import SECONDS_PER_DAY
-
-XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @dataclass(frozen=True)
@@ -33,17 +36,21 @@ class File:
 
 def exported(kind: str, shown: Shown) -> File:
     """The answer as a kind of file. Raises InputError where that kind is unknown or needs what is not installed."""
-    if kind not in KINDS:
-        raise InputError(f"nothing is exported as {kind[:20]!r}", fix=f"known: {', '.join(KINDS)}")
-    media_type, make = KINDS[kind]
-    return File(f"plan.{kind}", media_type, make(shown))
+    makes: Mapping[str, Callable[[], bytes]] = {"yaml": partial(_yaml, shown)}
+    if isinstance(shown, ShownPlan):
+        makes = {**makes, **{name: partial(make, shown) for name, make in PLAN_KINDS.items()}}
+    elif isinstance(shown, ShownPortfolio):
+        makes = {**makes, **{name: partial(make, shown) for name, make in PORTFOLIO_KINDS.items()}}
+    if kind not in makes:
+        raise InputError(f"this is not exported as {kind[:20]!r}", fix=f"known: {', '.join(makes)}")
+    return File(f"plan.{kind}", MEDIA_TYPES[kind], makes[kind]())
 
 
-def _html(shown: Shown) -> bytes:
+def _html(shown: ShownPlan) -> bytes:
     return rendered(answer_page(shown.document)).encode()
 
 
-def _json(shown: Shown) -> bytes:
+def _json(shown: ShownPlan) -> bytes:
     """What `plan solve --json` says, as far as the board knows it."""
     return shown.document.to_json().encode()
 
@@ -52,46 +59,35 @@ def _yaml(shown: Shown) -> bytes:
     return shown.given.written(shown.sets, Path.cwd()).encode()
 
 
-def _markdown(shown: Shown) -> bytes:
+def _markdown(shown: ShownPlan) -> bytes:
     return "\n".join(_markdown_lines(shown)).encode() + b"\n"
 
 
-def _markdown_lines(shown: Shown) -> Iterator[str]:
+def _markdown_lines(shown: ShownPlan) -> Iterator[str]:
     """The headline, the bill, the limits, the relaxations, and the command that gives the same."""
     found = headline(shown.document)
-    yield f"# {_plain(found['name'])}: {_plain(found['title'])}"
+    yield f"# {plain(found['name'])}: {plain(found['title'])}"
     yield ""
-    yield from (f"{_plain(line)}  " for line in found["lead"])
+    yield from (f"{plain(line)}  " for line in found["lead"])
     if found["bill"]:
         yield ""
-        yield from _rows(("bill", "", "cost"), [(one["name"], one["detail"], one["amount"]) for one in found["bill"]])
+        yield from markdown_rows(
+            ("bill", "", "cost"), [(one["name"], one["detail"], one["amount"]) for one in found["bill"]]
+        )
     if found["limits"]:
         yield ""
-        yield from _rows(found["limits"]["headings"], found["limits"]["rows"])
+        yield from markdown_rows(found["limits"]["headings"], found["limits"]["rows"])
     possible = [(", ".join(one.sets), one.then) for one in shown.document.relaxations if one.then]
     if possible:
         yield ""
-        yield from _rows(("smallest relaxations", "then"), possible)
+        yield from markdown_rows(("smallest relaxations", "then"), possible)
     yield ""
     yield "```sh"
     yield shown.given.command(shown.sets)
     yield "```"
 
 
-def _rows(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A table in Markdown."""
-    yield f"| {' | '.join(headings)} |"
-    yield f"|{'---|' * len(headings)}"
-    yield from (f"| {' | '.join(map(_plain, row))} |" for row in rows)
-
-
-def _plain(text: str) -> str:
-    """A text in which Markdown reads no markup."""
-    escaped = "".join(f"\\{one}" if one in "\\`*_[]<>|#" else one for one in text)
-    return escaped.replace("\n", " ")
-
-
-def _xlsx(shown: Shown) -> bytes:
+def _xlsx(shown: ShownPlan) -> bytes:
     """A workbook: the bill in figures, months, phases, and the frontier. Raises InputError without openpyxl."""
     try:
         from openpyxl import Workbook  # noqa: PLC0415  (only workbooks need it)
@@ -110,7 +106,7 @@ def _xlsx(shown: Shown) -> bytes:
 Row = Sequence[str | float | int | Decimal | None]
 
 
-def _sheets(shown: Shown) -> Mapping[str, Sequence[Row]]:
+def _sheets(shown: ShownPlan) -> Mapping[str, Sequence[Row]]:
     """The sheets of a workbook by title."""
     plan, found = shown.document.plan, headline(shown.document)
     summary: list[Row] = [("job", found["name"]), ("answer", found["title"]), *(tuple(one) for one in found["facts"])]
@@ -123,10 +119,8 @@ def _sheets(shown: Shown) -> Mapping[str, Sequence[Row]]:
             "Months": [(month_of(plan), "US dollars"), *months],
             "Phases": _phases(plan),
         }
-    if shown.lookup is not None:
-        points: list[Row] = [
-            (one.cost_usd, one.seconds / DAY, one.gpus, one.accelerator) for one in shown.lookup.curve().points
-        ]
+    if shown.curve is not None:
+        points: list[Row] = [(one.cost_usd, one.seconds / DAY, one.gpus, one.accelerator) for one in shown.curve.points]
         sheets["Frontier"] = [("US dollars", "days", "GPUs", "accelerator"), *points]
     return sheets
 
@@ -158,14 +152,22 @@ def _cell(value: str | float | Decimal | None) -> str | float | Decimal | None:
     return as_text(value) if isinstance(value, str) else value
 
 
-KINDS: Final[Mapping[str, tuple[str, Callable[[Shown], bytes]]]] = {
-    "html": ("text/html; charset=utf-8", _html),
-    "xlsx": (XLSX, _xlsx),
-    "md": ("text/markdown; charset=utf-8", _markdown),
-    "json": ("application/json", _json),
-    "yaml": ("application/yaml; charset=utf-8", _yaml),
+PLAN_KINDS: Final[Mapping[str, Callable[[ShownPlan], bytes]]] = {
+    "html": _html,
+    "xlsx": _xlsx,
+    "md": _markdown,
+    "json": _json,
 }
-"""Kinds of files, each with its media type and how it is made."""
+"""Kinds of files that the answer to a problem can be, each with how it is made."""
+MEDIA_TYPES: Final = {
+    "html": "text/html; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "md": "text/markdown; charset=utf-8",
+    "json": "application/json",
+    "yaml": "application/yaml; charset=utf-8",
+    "csv": "text/csv; charset=utf-8",
+    "ics": "text/calendar; charset=utf-8",
+}
 
 
 def save(shown_text: str, name: Any, folder: Path, *, replace: bool) -> str:  # noqa: ANN401  (from outside)

@@ -13,7 +13,7 @@ from typing import Final
 
 from planner.board.app import application
 from planner.board.board import Board
-from planner.board.given import Given
+from planner.board.given import GivenFile
 from planner.board.security import Guard
 from planner.errors import InputError
 
@@ -53,7 +53,7 @@ def require_libraries() -> None:
         raise InputError(MISSING, fix=INSTALL) from None
 
 
-def serve(files: tuple[Given, ...], options: ServeOptions, tell: Callable[[Links], None]) -> None:
+def serve(files: tuple[GivenFile, ...], options: ServeOptions, tell: Callable[[Links], None]) -> None:
     """Serves until Ctrl-C; `tell` is given the addresses once they answer. Raises InputError for a port in use."""
     with _listening(options) as listener:
         asyncio.run(_served(files, options, listener, tell))
@@ -72,7 +72,7 @@ def _listening(options: ServeOptions) -> socket.socket:
 
 
 async def _served(
-    files: tuple[Given, ...], options: ServeOptions, listener: socket.socket, tell: Callable[[Links], None]
+    files: tuple[GivenFile, ...], options: ServeOptions, listener: socket.socket, tell: Callable[[Links], None]
 ) -> None:
     """Runs the server until it is told to end."""
     import uvicorn  # noqa: PLC0415  (only the board needs it)

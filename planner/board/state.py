@@ -133,15 +133,23 @@ class History:
     present: State = State()
     past: list[State] = field(default_factory=list)
     future: list[State] = field(default_factory=list)
+    slide: str = ""
+    """The slide that the last move belongs to: all moves of one are taken back together; empty: none."""
 
-    def move(self, state: State) -> None:
+    def goes_on(self, slide: str) -> bool:
+        """Whether a move of a slide goes on with the last move."""
+        return slide != "" and slide == self.slide
+
+    def move(self, state: State, slide: str = "") -> None:
         """A move: what was undone before is gone."""
         if state != self.present:
-            self.past = [*self.past, self.present][-MOST_STEPS:]
-            self.present, self.future = state, []
+            if not self.goes_on(slide):
+                self.past = [*self.past, self.present][-MOST_STEPS:]
+            self.present, self.future, self.slide = state, [], slide
 
     def undo(self) -> None:
         """Back by one move, if there is one."""
+        self.slide = ""
         if self.past:
             self.future.append(self.present)
             self.present = self.past.pop()

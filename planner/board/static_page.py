@@ -9,11 +9,11 @@ from html import escape
 from typing import Any, Final
 
 from planner.board.app import assets
-from planner.board.controls import controls
+from planner.board.controls import controls, steps_along
 from planner.board.given import Given
 from planner.errors import InputError
 from planner.explore.evaluations import Evaluations
-from planner.explore.lookup import Lookup
+from planner.explore.lookup import Lookup, is_looked_up
 from planner.report.document.answer import catalog_document
 from planner.report.frontier import name_of
 
@@ -22,14 +22,15 @@ LIMITS: Final = ("limits.deadline", "limits.budget", "limits.gpus")
 
 
 def static_page(given: Given) -> str:
-    """The whole file. Raises InputError for a problem in which tokens are what is maximised."""
+    """The whole file. Raises InputError for a problem of which no table holds all answers."""
     problem = given.problem({})
-    if problem.objective == "tokens":
-        raise InputError(
-            "a static board holds costs and times, not most tokens", fix="set objective: cost, or leave out --static"
-        )
+    if not is_looked_up(problem):
+        message = "a static board looks plans up that stay in one place, on any days, by cost or time alone"
+        raise InputError(message, fix="set market.together: true and objective: cost, or leave out --static")
     lookup = Lookup.of(problem, Evaluations().of(problem))
-    shown = [one for one in controls(given, {}, problem, lookup) if one["key"] in LIMITS]
+    shown = [
+        one for one in controls(given, {}, problem, steps_along(lookup.curve(), lookup.gpus)) if one["key"] in LIMITS
+    ]
     kept = ("key", "label", "unit", "value", "steps")
     data = {
         "file": given.name,

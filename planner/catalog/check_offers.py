@@ -173,6 +173,16 @@ def priced_where_no_zone_offers_it(offers: Sequence[Offer]) -> list[Issue]:
     ]
 
 
+def local_zones(offers: Sequence[Offer]) -> list[Issue]:
+    """A zone near a city has few nodes and a price of its own, which lists give as that of its region."""
+    named = re.compile(load_traps().prices.local_zone)
+    return [
+        _priced_wrong(offer, "a local zone, which is not its region", "mark it suspect")
+        for offer in offers
+        if named.search(f"{offer.region} {offer.zone}")
+    ]
+
+
 def listed_everywhere(offers: Sequence[Offer]) -> list[Issue]:
     """A cloud that lists all it has in every region, at one price, says nothing about where capacity is."""
     fewest = load_traps().prices.everywhere_regions
@@ -275,6 +285,7 @@ OFFER_CHECKS: Final[tuple[OfferCheck, ...]] = (
     half_of_a_price,
     prices_that_stand_alone,
     priced_where_no_zone_offers_it,
+    local_zones,
     listed_everywhere,
     stale_prices,
     offers_of_unknown_devices,

@@ -297,11 +297,21 @@ def _feed_forward(fields: Fields, layers: int, kinds: list[str], shapes: Facts) 
         "n_routed_experts": experts,
         "num_experts_per_tok": max(round(top_k * experts / (experts + idle)), 1),
         "zero_computation_experts": idle,
+        **_expert_groups(fields, experts),
         "expert_hidden_size": fields.count("expert_hidden_size", 0),
         "moe_intermediate_size": width,
         "shared_expert_intermediate_size": _shared_width(fields, width),
         "dense_layers": dense,
     }
+
+
+def _expert_groups(fields: Fields, experts: int) -> dict[str, Scalar]:
+    """The groups that experts are dealt into and those open to a token, where routing is limited to some of them."""
+    groups = fields.count("n_group", 1, least=1)
+    open_to_token = fields.count("topk_group", groups, least=1)
+    if groups == 1 or open_to_token >= groups or experts % groups:
+        return {}
+    return {"n_group": groups, "topk_group": open_to_token}
 
 
 def _dense_width(fields: Fields) -> int:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from planner.catalog.files import csv_records
 from planner.catalog.records import Count, Offer, SourcedRecord, UsdPerHour
+
+ANY_REGION: Final = "any"
+"""The region of an offer whose source names none, or whose price holds in every one."""
 
 
 class SpotHistory(SourcedRecord):

@@ -162,6 +162,10 @@ class ModelArchitecture(SourcedRecord):
     """Whether a local layer sees the last `sliding_window` keys or its own chunk of that many (Llama 4)."""
     n_routed_experts: Annotated[int, Field(ge=0)] = 0
     num_experts_per_tok: Annotated[int, Field(ge=0)] = 0
+    n_group: Annotated[int, Field(ge=1)] = 1
+    """Groups that the routed experts are dealt into."""
+    topk_group: Annotated[int, Field(ge=1)] = 1
+    """Groups that one token's experts come from, where there are more than one (node-limited routing)."""
     moe_intermediate_size: Annotated[int, Field(ge=0)] = 0
     shared_expert_intermediate_size: Annotated[int, Field(ge=0)] = 0
     """Total width of the shared experts of one layer."""

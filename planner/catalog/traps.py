@@ -125,6 +125,8 @@ class PriceRules(Record):
     """Below this share of every other region's and provider's price for the device, a price stands alone."""
     isolated_regions: Count
     """From this many regions of a cloud on, one of them can stand alone."""
+    local_zone: str
+    """How zones are named that are apart from their region, as a regular expression."""
 
 
 class Traps(Record):

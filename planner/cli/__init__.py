@@ -7,6 +7,7 @@ import errno
 import gc
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -15,7 +16,7 @@ from keyword import iskeyword
 import click
 
 from planner import __version__
-from planner.cli.ending import ClosedOutput, nobody_reads, raise_on_interrupts
+from planner.cli.ending import BEGAN, ClosedOutput, nobody_reads, raise_on_interrupts
 from planner.errors import ExitCode, InputError, Issue, Place, did_you_mean
 
 COMMANDS = {
@@ -25,7 +26,7 @@ COMMANDS = {
     "whatif": "Tabulate the best plans over one or two varied keys.",
     "merge": "Put the parts of a what-if table together that several machines made.",
     "board": "Open one live page on which any limit of a request is moved.",
-    "portfolio": "A year of jobs that share pools, a calendar and money.",
+    "portfolio": "Plan a year of jobs that share pools, a calendar and money.",
     "scale": "Show throughput, efficiency, time and cost by number of GPUs.",
     "alternatives": "List plans of another kind that are nearly as good.",
     "diff": "Compare two plans or problems and their bills.",
@@ -44,8 +45,8 @@ COMMANDS = {
     "validate": "Compare predictions with published runs.",
     "calibrate": "Fit the estimator to published runs, or measure your GPU.",
     "learn": "Learn from measured steps of your own runs, for every other command.",
-    "probe": "Which short runs are worth their money before deciding.",
-    "track": "A run under way against its plan: when it ends, and what would bring it back.",
+    "probe": "Name the short runs that are worth their money before deciding.",
+    "track": "Compare a run under way with its plan: when it ends, and what would bring it back.",
     "schema": "Print the JSON schema of problem, run and portfolio files, and of answers.",
 }
 """Subcommands and their one-line help; `planner.cli.NAME` has a command of that NAME, or `NAME_`."""
@@ -84,6 +85,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Runs the command; whatever goes wrong is told in a few lines and ends with its exit code."""
+        ctx.meta[BEGAN] = time.perf_counter()
         with _told_to_the_user(ctx):
             raise_on_interrupts()
             result = super().invoke(ctx)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("problem_files", metavar="PROBLEM.YAML", nargs=-1, required=True)
+@click.argument("given_files", metavar="FILE.YAML", nargs=-1, required=True)
 @cache_option
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="Port; 0: any that is free.")
 @click.option("--no-browser", is_flag=True, help="Open no browser; print the address only.")
@@ -25,22 +25,23 @@ if TYPE_CHECKING:
     "--static", type=click.Path(), metavar="OUT.HTML", help="Write one file that answers other limits without a server."
 )
 def board(
-    problem_files: tuple[str, ...], port: int, static: str | None, *, no_browser: bool, share: bool, read_only: bool
+    given_files: tuple[str, ...], port: int, static: str | None, *, no_browser: bool, share: bool, read_only: bool
 ) -> None:
     """Open one live page for a budget negotiation: move any limit, and the best plan follows.
 
+    FILE.YAML is a problem, or a portfolio, whose days are dragged in a calendar; several become a menu.
     Serves the page on this machine until Ctrl-C. The first line on stdout is its address, with a token that only its
     holders know. Several people follow and move the same board through it. Needs the extra board:
     pip install 'plan-training[board]'.
     """
-    from planner.board.given import Given, check_count
+    from planner.board.given import check_count, given_file
     from planner.board.serve import ServeOptions, require_libraries, serve
 
-    check_count(problem_files)
+    check_count(given_files)
     if static is not None:
-        return _write_static(problem_files, static)
+        return _write_static(given_files, static)
     require_libraries()
-    files = tuple(Given.read(path) for path in problem_files)
+    files = tuple(given_file(path) for path in given_files)
 
     def tell(links: Links) -> None:
         """Prints the addresses and opens the page."""
@@ -53,12 +54,12 @@ def board(
     return serve(files, ServeOptions(port, share, read_only), tell)
 
 
-def _write_static(problem_files: tuple[str, ...], path: str) -> None:
+def _write_static(given_files: tuple[str, ...], path: str) -> None:
     """Writes the board of one problem as a file."""
     from planner.board.given import Given
     from planner.board.static_page import static_page
     from planner.files import write_whole
 
-    if len(problem_files) > 1:
+    if len(given_files) > 1:
         raise click.UsageError("--static holds one problem: give one file")
-    write_whole(path, static_page(Given.read(problem_files[0])))
+    write_whole(path, static_page(Given.read(given_files[0])))

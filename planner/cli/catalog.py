@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from planner.cli.options import working
+from planner.cli.options import Subcommands, working
 from planner.errors import ExitCode, InputError, closest
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ words_argument = click.argument("words", nargs=-1, metavar="[FILTER]...")
 json_option = click.option("--json", "as_document", is_flag=True, help="Print one JSON document.")
 
 
-@click.group()
+@click.group(cls=Subcommands)
 def catalog() -> None:
     """Show the accelerators, offers, models and reliability that are known, and check them.
 
@@ -38,7 +38,7 @@ def catalog() -> None:
 @words_argument
 @json_option
 def accelerators(words: tuple[str, ...], as_document: bool) -> None:
-    """Devices: memory, bandwidth, dense peaks, measured matmul share, fabric.
+    """List devices: memory, bandwidth, dense peaks, measured matmul share, fabric.
 
     A FILTER that leaves one device shows all that is known about it.
     """
@@ -61,7 +61,7 @@ def accelerators(words: tuple[str, ...], as_document: bool) -> None:
 @click.option("--suspect", "suspects", is_flag=True, help="Include offers whose prices are not to be trusted.")
 @json_option
 def offers(words: tuple[str, ...], everything: bool, suspects: bool, as_document: bool) -> None:
-    """What clouds sell and at what price, the cheapest per device and hour first."""
+    """List what clouds sell and at what price, the cheapest per device and hour first."""
     from planner.catalog import offers as market
 
     known = market.load_offers() if suspects else market.usable(market.load_offers())
@@ -83,7 +83,7 @@ def offers(words: tuple[str, ...], everything: bool, suspects: bool, as_document
 @words_argument
 @json_option
 def models(words: tuple[str, ...], as_document: bool) -> None:
-    """Architectures by name, with total and active parameters as counted from them."""
+    """List architectures by name, with total and active parameters as counted from them."""
     from planner.catalog.models import load_models, names_of
 
     found = _matching(words, load_models().values(), lambda record: (*names_of(record), record.family), "model")
@@ -99,7 +99,7 @@ def models(words: tuple[str, ...], as_document: bool) -> None:
 @catalog.command()
 @json_option
 def reliability(as_document: bool) -> None:
-    """Failure rates, restarts, checkpoints, spot capacity, and what nobody has published."""
+    """Show failure rates, restarts, checkpoints, spot capacity, and what nobody has published."""
     from planner.catalog.reliability import load_reliability
     from planner.report import catalog as report
     from planner.report.console import print_report

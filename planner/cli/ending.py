@@ -7,9 +7,10 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -17,6 +18,21 @@ from planner.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from planner.clock import Clock
+
+
+BEGAN: Final = "planner.began"
+"""Key of a context's `meta`: when its command began, in seconds of `time.perf_counter`."""
+
+
+def clock_of_command(seconds: float | None) -> Clock:
+    """A clock that runs for so long from when the command began, imports included; None: without end."""
+    from planner.clock import Clock
+
+    if seconds is None:
+        return Clock()
+    context = click.get_current_context(silent=True)
+    now = time.perf_counter()
+    return Clock((now if context is None else context.meta.get(BEGAN, now)) + seconds)
 
 
 class ClosedOutput(io.TextIOBase):

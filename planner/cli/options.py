@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -22,6 +22,20 @@ if TYPE_CHECKING:
     from planner.report.page.parts import Page
 
 Value = TypeVar("Value")
+
+
+class Subcommands(click.Group):
+    """A group whose help shows the whole first sentence of each command."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the commands; click itself cuts sentences off."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(LONGEST)) for name, one in self.commands.items()])
+
+
+LONGEST: Final = 200
+"""Characters of a sentence about a command."""
 
 
 def quantity(parse: Callable[[object], Value]) -> Callable[[click.Context, click.Parameter, str | None], Value | None]:

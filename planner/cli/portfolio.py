@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from planner.cli.ending import ending_with, stopped_by_interrupts
-from planner.cli.options import cache_option, html_option, quantity, set_option, workers_option, write_page
+from planner.cli.ending import clock_of_command, ending_with, stopped_by_interrupts
+from planner.cli.options import Subcommands, cache_option, html_option, quantity, set_option, workers_option, write_page
 from planner.errors import ExitCode
 from planner.units import parse_duration, parse_share
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from planner.portfolio.instance import Portfolio
 
 
-class _FileOrCommand(click.Group):
+class _FileOrCommand(Subcommands):
     """A group whose first argument may be a file, which is then solved."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -94,15 +94,14 @@ def solve(
     csv_file: str | None,
     ics_file: str | None,
 ) -> None:
-    """The best schedule of a portfolio, verified, with a bound that no schedule beats.
+    """Find the best schedule of a portfolio, verified, with a bound that no schedule beats.
 
     Exit codes: 0 a plan, 2 bad input, 3 proven infeasible, 4 time limit without a plan, 130 interrupted before one.
     """
-    from planner.clock import Clock
     from planner.report.page.portfolio import portfolio_page
     from planner.report.portfolio_files import calendar_text, csv_text
 
-    clock = Clock.of(time_limit)
+    clock = clock_of_command(time_limit)
     numbers = portfolio_of(file, sets, clock)
     with stopped_by_interrupts(clock):
         found = solved(numbers, clock, gap)
@@ -189,14 +188,13 @@ def _show(document: dict[str, Any], *, as_json: bool) -> None:
 def whatif(
     file: str, vary: str, sets: tuple[str, ...], time_limit: float | None, gap: float | None, *, as_json: bool
 ) -> None:
-    """The best schedule for each of several values of one key.
+    """Find the best schedule for each of several values of one key.
 
     Each starts from the schedule of the value before, so that more never makes a plan worse, and says when two are
     not told apart: when their difference is smaller than their gaps. --time-limit is for all of them together; without
     it the first takes 20 s at most and each other 8 s.
     Exit codes: 0 a plan for some value, 2 bad input, 3 none.
     """
-    from planner.clock import Clock
     from planner.explore.portfolio import DEFAULT_GAP
     from planner.explore.portfolio_negotiation import solved_each
     from planner.explore.sweep_option import varied
@@ -206,7 +204,7 @@ def whatif(
     from planner.report.console import wide_console
     from planner.report.portfolio_around import whatif_rows, whatif_table
 
-    clock = Clock.of(time_limit)
+    clock = clock_of_command(time_limit)
     document = read_document(file, sets, most_bytes=MOST_BYTES)
     (key,) = varied(document, (vary,), PortfolioFile)
     numbers = [compiled(PortfolioFile.of(with_overrides(document, [one]))) for one in key.sets]
@@ -232,7 +230,7 @@ EACH = 20.0
 @limit_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def reserve(file: str, sets: tuple[str, ...], time_limit: float | None, gap: float | None, *, as_json: bool) -> None:
-    """Cost against nodes committed: each term at several numbers of nodes, beside the plan's own.
+    """Show cost against nodes committed: each term at several numbers of nodes, beside the plan's own.
 
     Exit codes are those of `plan portfolio solve`.
     """
@@ -241,7 +239,7 @@ def reserve(file: str, sets: tuple[str, ...], time_limit: float | None, gap: flo
     from planner.report.console import wide_console
     from planner.report.portfolio_around import reserve_rows, reserve_table
 
-    clock = Clock.of(time_limit)
+    clock = clock_of_command(time_limit)
     numbers = portfolio_of(file, sets, clock)
     with stopped_by_interrupts(clock):
         own = Clock.of(EACH if time_limit is None else time_limit / 3)
@@ -261,7 +259,7 @@ def reserve(file: str, sets: tuple[str, ...], time_limit: float | None, gap: flo
 @set_option
 @cache_option
 def check(file: str, sets: tuple[str, ...]) -> None:
-    """Whether a portfolio file is right, and what it asks for, without solving it."""
+    """Check a portfolio file and say what it asks for, without solving it."""
     from planner.report.portfolio_check import check_lines
 
     numbers = portfolio_of(file, sets, None)

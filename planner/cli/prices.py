@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from planner.cli.ending import ending_with
-from planner.cli.options import working
+from planner.cli.options import Subcommands, working
 from planner.errors import InputError, Place
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SHOWN = 20
 """Most rows of a preview."""
 
 
-@click.group()
+@click.group(cls=Subcommands)
 def prices() -> None:
     """Read price lists into a book of own prices, quotas and commitments; compare books; say how old prices are.
 
@@ -98,7 +98,9 @@ def _tell_columns(taken: dict[str, str]) -> None:
 
 def _show(offers: Sequence[Offer], target: Path | None) -> None:
     """A preview: rows that are used, and why others are not."""
+    from planner.clock import today
     from planner.report.console import wide_console
+    from planner.report.prices import age_lines, far_line
     from planner.report.tables import text_table
     from planner.units import counted, price_text
 
@@ -118,6 +120,8 @@ def _show(offers: Sequence[Offer], target: Path | None) -> None:
     if used:
         click.echo()
     click.echo(f"{counted(len(used), 'row')} used, {len(offers) - len(used):,} not believed")
+    for line in filter(None, (*age_lines(used, today()), far_line(used))):
+        click.echo(line)
     for reason, count in Counter(offer.suspect for offer in offers if offer.suspect).most_common(SHOWN):
         click.echo(f"  {count:,} × {reason}")
     if target is None:
@@ -202,7 +206,7 @@ def _write_market(keys: dict[str, object], out: str | None) -> None:
 @click.argument("new", metavar="[NEW.CSV]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def diff(old: str | None, new: str | None, *, as_json: bool) -> None:
-    """What changed from one book to another; with one file from the catalog to it, with none to the user's own."""
+    """Show what changed from one book to another; from the catalog to one file, or to the user's own book."""
     from planner.catalog.offers import load_offers
     from planner.prices.book import changes, key_of, read_book, user_book
     from planner.report.prices import change_documents, change_lines
@@ -224,7 +228,7 @@ def diff(old: str | None, new: str | None, *, as_json: bool) -> None:
 @click.argument("books", metavar="[BOOK.CSV …]", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def age(books: tuple[str, ...], *, as_json: bool) -> None:
-    """How old the prices of every source are, in the catalog or in books."""
+    """Show how old the prices of every source are, in the catalog or in books."""
     from dataclasses import asdict
 
     from planner.catalog.offers import load_offers

@@ -38,7 +38,7 @@ def probe(
     *,
     as_json: bool,
 ) -> None:
-    """Which short runs are worth their money before a plan is decided, by the value of their information.
+    """Name the short runs that are worth their money before a plan is decided, by the value of their information.
 
     Each test measures steps of the plan's own layout, cut down to few nodes, on the best plan's accelerator, on another
     one that comes near, or on both; where the model does not fit, of as many layers as do. For each: what it costs, how

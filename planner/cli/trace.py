@@ -6,17 +6,19 @@ import json
 
 import click
 
+from planner.cli.options import Subcommands
 
-@click.group()
+
+@click.group(cls=Subcommands)
 def trace() -> None:
-    """Recorded spot capacity: what it says, for a problem file and for `plan replay`."""
+    """Summarize recorded spot capacity, for a problem file and for `plan replay`."""
 
 
 @trace.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def stats(files: tuple[str, ...], *, as_json: bool) -> None:
-    """Availability, times up and away, and correlation of recorded traces.
+    """Show availability, times up and away, and correlation of recorded traces.
 
     FILE is JSON of the "Can't Be Late" study (nodes at each tick) or CSV of Bamboo (milliseconds,add|remove,node). The
     last lines are the keys that an offer of a problem file takes.

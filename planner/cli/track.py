@@ -45,7 +45,7 @@ def track(
     *,
     as_json: bool,
 ) -> None:
-    """Where a run stands against its plan, when it ends, what it costs, and what would bring it back.
+    """Compare a run under way with its plan: when it ends, what it costs, and what would bring it back.
 
     PLAN.JSON is what `plan solve --out` wrote, or - for standard input. STEPS.CSV has a row now and then: `step`, the
     steps that are done; `elapsed`, the time since the job began, in seconds or with a unit; if measured `seconds` of a

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     required=True,
     metavar="KEY=VALUES",
     help="A key of the file and its values: LOW..HIGH:N at equal distances, LOW..HIGH:N:log at equal ratios, or A,B,C. "
-    "May be given twice; up to 20,000 cells, and a million of deadline, budget and GPUs alone.",
+    "May be given twice; up to a million cells, of which 20,000 that need a search are printed: --out writes more.",
 )
 @set_option
 @calibration_option

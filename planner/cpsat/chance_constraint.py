@@ -60,7 +60,7 @@ class _Rule:
 
 
 @dataclass(frozen=True)
-class _Phase:
+class _PhaseCertainty:
     """How sure the time of a phase is, option by option."""
 
     variables: PhaseVariables
@@ -125,16 +125,18 @@ def _single(model: Model, plan: PlanVariables, choices: Choices, rule: _Rule, sc
     model.add(phase.chosen_sum(kept) <= scale.time_bound(rule.seconds)).with_name("risk.confidence")
 
 
-def _phase(variables: PhaseVariables, choices: Choices, index: int, rule: _Rule) -> _Phase:
+def _phase(variables: PhaseVariables, choices: Choices, index: int, rule: _Rule) -> _PhaseCertainty:
     """A phase's figures; a variance that no plan can have within the deadline is capped at twice of it."""
     steps, runs = choices.phases[index].steps, [modes.run for _, modes in choices.options_of(index)]
     most = ceil(2 * SPREADS / max(rule.deviations, LEAST_DEVIATIONS)) ** 2
     beyond = in_units((run.beyond.after(steps) for run in runs), rule.seconds / BEYONDS)
     variance = in_units((run.variance.after(steps) for run in runs), (rule.seconds / SPREADS) ** 2)
-    return _Phase(variables, [min(one + 1, BEYONDS + 1) for one in beyond], [min(one, most) for one in variance])
+    return _PhaseCertainty(
+        variables, [min(one + 1, BEYONDS + 1) for one in beyond], [min(one, most) for one in variance]
+    )
 
 
-def _variance(model: Model, phases: Sequence[_Phase]) -> IntVar:
+def _variance(model: Model, phases: Sequence[_PhaseCertainty]) -> IntVar:
     """Variances add up over the phases."""
     parts = [phase.variables.chosen_sum(phase.variance) for phase in phases]
     variance = model.new_int_var(0, sum(max(phase.variance) for phase in phases), "variance")
@@ -154,7 +156,7 @@ def _spread(model: Model, variance: IntVar, cases: list[int]) -> IntVar:
     return spread
 
 
-def _spreads(phases: Sequence[_Phase]) -> list[int]:
+def _spreads(phases: Sequence[_PhaseCertainty]) -> list[int]:
     """Ends of the cases of √V in units, from below the least that a phase has to above the most of all together."""
     low = sqrt(max(min(min(phase.variance) for phase in phases), 1))
     high = sqrt(max(sum(max(phase.variance) for phase in phases), 1))
@@ -163,7 +165,7 @@ def _spreads(phases: Sequence[_Phase]) -> list[int]:
 
 
 def _keeps_margin(
-    model: Model, plan: PlanVariables, phases: Sequence[_Phase], spread: IntVar, rule: _Rule, scale: FixedPoint
+    model: Model, plan: PlanVariables, phases: Sequence[_PhaseCertainty], spread: IntVar, rule: _Rule, scale: FixedPoint
 ) -> None:
     """Case u ≤ uⱼ: √V ≤ uⱼ·b and M + k(uⱼ₋₁)·√V ≤ deadline; the last case holds whatever u is."""
     shapes = _shapes(phases, rule.deviations)
@@ -180,7 +182,7 @@ def _keeps_margin(
             model.add(narrow).only_enforce_if(literal).with_name("skewness")
 
 
-def _beyond(model: Model, phases: Sequence[_Phase]) -> IntVar:
+def _beyond(model: Model, phases: Sequence[_PhaseCertainty]) -> IntVar:
     """Means beyond the least wall time add up over the phases."""
     beyond = model.new_int_var(0, sum(max(phase.beyond) for phase in phases), "beyond")
     parts = [phase.variables.chosen_sum(phase.beyond) for phase in phases]
@@ -188,7 +190,7 @@ def _beyond(model: Model, phases: Sequence[_Phase]) -> IntVar:
     return beyond
 
 
-def _shapes(phases: Sequence[_Phase], deviations: float) -> list[float]:
+def _shapes(phases: Sequence[_PhaseCertainty], deviations: float) -> list[float]:
     """Ends of the cases of u: of a sum it is at most the largest of a phase, at least the smallest over √phases."""
     if deviations <= LEAST_SKEWED:
         return [1.0, 1.0]
@@ -211,7 +213,7 @@ class _Margin:
 
 
 def _least_margins(
-    choices: Choices, phases: Sequence[_Phase], rule: _Rule, scale: FixedPoint
+    choices: Choices, phases: Sequence[_PhaseCertainty], rule: _Rule, scale: FixedPoint
 ) -> Mapping[Site, _Margin]:
     """What `promised` leaves at least on each site: its fewest standard deviations times the chord of √V.
 
@@ -239,7 +241,7 @@ ANYWHERE: Final = (Site(("", 0, 0, 0.0), STEADY),)
 """Stands for all sites of a job that may move."""
 
 
-def _places(phase: _Phase, choices: Choices) -> Mapping[Site, Sequence[int]]:
+def _places(phase: _PhaseCertainty, choices: Choices) -> Mapping[Site, Sequence[int]]:
     """The options of a phase by site."""
     found: dict[Site, list[int]] = {}
     for place, site in enumerate(phase.variables.figures.sites):
@@ -248,7 +250,7 @@ def _places(phase: _Phase, choices: Choices) -> Mapping[Site, Sequence[int]]:
 
 
 def _leaves_least_margin(
-    model: Model, plan: PlanVariables, phases: Sequence[_Phase], margins: Mapping[Site, _Margin], bound: int
+    model: Model, plan: PlanVariables, phases: Sequence[_PhaseCertainty], margins: Mapping[Site, _Margin], bound: int
 ) -> None:
     """Every option with its part of the least margin: implied, but the linear bound that proofs need."""
     parts: list[LinearExpr] = []

@@ -80,7 +80,7 @@ def _excess(rows: Rows, found: PortfolioBound, committed: Array) -> Array:
         for phase, run in zip(rows.tables[column.job].phases, column.runs, strict=True):
             pool = int(phase.pools[run.mode])
             if rows.committable[pool]:
-                span = slice(run.start, run.start + int(phase.days[run.mode]))
+                span = slice(run.start, run.start + int(phase.paid_days[run.mode]))
                 hours = np.minimum(float(phase.nodes[run.mode] * phase.paid[run.mode]), rows.coverable[pool, span])
                 usd[pool, span] += share * np.maximum(0.0, hours - committed[pool, span]) * saved[pool, span]
     return usd
@@ -102,7 +102,7 @@ def _by_job(rows: Rows, found: PortfolioBound) -> Iterator[Division]:
     for column, share in found.columns:
         columns[column.job].append((column, share))
     for job, ways in columns.items():
-        phases = [_Phase(rows, job, number, ways) for number in range(len(rows.tables[job].phases))]
+        phases = [_PhaseWays(rows, job, number, ways) for number in range(len(rows.tables[job].phases))]
         yield from _kept(rows, job, sum(phase.usd for phase in phases), sum(share for _, share in ways))
         for phase in phases:
             yield from phase.by_mode()
@@ -118,7 +118,7 @@ def _kept(rows: Rows, job: int, usd: float, kept: float) -> Iterator[Division]:
         yield Division((usd + (1 - kept) * value) * far, _pair(parts))
 
 
-class _Phase:
+class _PhaseWays:
     """The ways in which a relaxation runs one phase of a job."""
 
     def __init__(self, rows: Rows, job: int, number: int, ways: Sequence[tuple[Column, float]]) -> None:

@@ -149,7 +149,9 @@ class IntervalModel:
             above = np.floor(usd / self.unit) - least
             if np.nanmax(above) >= 1:
                 extra = self._extra(task, name) if extra is None else extra
-                self._lines(task, literal, extra, above, first, self._cuts(pool, days, first))
+                self._lines(
+                    task, literal, extra, above, first, self._cuts(pool, int(task.table.paid_days[mode]), first)
+                )
 
     def _extra(self, task: _Task, name: str) -> IntVar:
         """What the start adds to the least cost of the mode."""
@@ -265,7 +267,7 @@ class _Commitments:
         """Nodes of one term."""
         term = self.of.portfolio.pools[self.pool].commitments[place]
         known = sum(one.nodes for one in self.of.known.purchases if (one.pool, one.commitment) == (self.pool, place))
-        level = self.of.variable(term.least, term.most, f"{term.name} {term.start}", known)
+        level = self.of.variable(term.least, term.limit, f"{term.name} {term.start}", known)
         if term.is_block:
             choices = [self.of.variable(0, 1, "", int(size == known)) for size in term.sizes]
             self.model.add_at_most_one(choices)
@@ -300,9 +302,9 @@ class _Commitments:
         literals, modes = [one for one, _ in chosen], [mode for _, mode in chosen]
         table, known = task.table, _known_hours(task, self.pool, self.of.portfolio.days)
         per_day = [ceil(float(TENTHS * table.nodes[mode] * table.paid[mode])) for mode in modes]
+        of_node = table.paid * (table.paid_days - 1) + table.last
         whole = [
-            floor(float(TENTHS * table.nodes[mode] * (table.paid[mode] * (table.days[mode] - 1) + table.last[mode])))
-            - self._rounded(int(table.days[mode]))
+            floor(float(TENTHS * table.nodes[mode] * of_node[mode])) - self._rounded(int(table.days[mode]))
             for mode in modes
         ]
         found = []
@@ -339,7 +341,7 @@ def _known_hours(task: _Task, pool: int, days: int) -> Array:
     found = np.zeros(days)
     run, table = task.hinted, task.table
     if run is not None and int(table.pools[run.mode]) == pool:
-        end = run.start + int(table.days[run.mode])
+        end = run.start + int(table.paid_days[run.mode])
         found[run.start : end] = float(table.nodes[run.mode] * table.paid[run.mode])
         found[end - 1] = float(table.nodes[run.mode] * table.last[run.mode])
     return found

@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from math import inf
 
 import numpy as np
-import numpy.typing as npt
 
 from planner.cpsat.portfolio_master import Prices
 from planner.cpsat.portfolio_rows import Column, Rows
 from planner.portfolio.instance import Array, Ints
 from planner.portfolio.schedule import PhaseStart
-from planner.portfolio.tables import TIE, PhaseTable
+from planner.portfolio.tables import TIE, Flags, PhaseTable, at_starts, prefix_sums
 from planner.units import HOURS_PER_DAY
-
-Flags = npt.NDArray[np.bool_]
 
 
 class Pricing:
@@ -74,7 +71,7 @@ class Pricing:
     def priced(self, prices: Prices) -> tuple[float, list[Column]]:
         """The Lagrangian bound, and the best columns of each job."""
         covered, over = self.hour_prices(prices)
-        daily = self.node_day_usd(prices)
+        daily = prefix_sums(self.node_day_usd(prices))
         hourly = [
             (covered + usd * self.rows.floor, over + usd * self.rows.base) for usd in prices.teams[: len(prices.teams)]
         ]
@@ -145,10 +142,10 @@ class Pricing:
                 costs = phase.hourly(covered)
             for of, usd in zip(self.rows.divisors, daily, strict=True):
                 costs += phase.added(usd, of)
-            costs = np.where(self.usable[job][number], costs + arrival[np.maximum(phase.starts, 0)], inf)
-            best = costs.argmin(axis=0)
-            ends = costs[best, np.arange(costs.shape[1])]
+            costs = np.where(self.usable[job][number], costs + at_starts(arrival[None, :], phase.days), inf)
             if number < len(table.phases) - 1:
+                best = costs.argmin(axis=0)
+                ends = costs[best, np.arange(costs.shape[1])]
                 arrival = np.minimum.accumulate(ends)
                 reached = np.maximum.accumulate(np.where(ends == arrival, np.arange(len(ends)), 0))
                 choices.append((best, reached))

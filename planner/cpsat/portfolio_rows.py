@@ -99,7 +99,7 @@ class Branch:
 
 def whole(portfolio: Portfolio) -> Branch:
     """The branch in which everything is free."""
-    levels = tuple((one.of.least, one.of.most) for one in terms_of(portfolio))
+    levels = tuple((one.of.least, one.of.limit) for one in terms_of(portfolio))
     committed = tuple((0, sum(levels[term][1] for term in one.terms)) for one in stretches_of(portfolio))
     return Branch(levels, committed)
 
@@ -246,8 +246,9 @@ class Rows:
         for number, (of, day) in enumerate(self.days):
             if of == pool and span.start <= day < span.stop:
                 found.days[number] = nodes
-        hours = np.full(days, nodes * float(phase.paid[run.mode]))
-        hours[-1] = nodes * float(phase.last[run.mode])
+        hours, ending = np.zeros(days), int(phase.paid_days[run.mode]) - 1
+        hours[:ending] = nodes * float(phase.paid[run.mode])
+        hours[ending] = nodes * float(phase.last[run.mode])
         covered = np.minimum(hours, self.coverable[pool, span]) if self.committable[pool] else np.zeros(days)
         if self.committable[pool]:
             sums = np.bincount(self.segment_of[pool, span], weights=covered)

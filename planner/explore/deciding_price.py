@@ -16,7 +16,7 @@ from planner.plans.plan import Plan
 from planner.plans.purchases import Purchase
 from planner.prices.book import days_since
 from planner.prices.quote import price_sources
-from planner.problem.problem import Purchase as Kind
+from planner.problem.market import PurchaseKind as Kind
 
 
 @dataclass(frozen=True)

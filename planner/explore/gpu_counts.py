@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import Final
 
 from planner.errors import InputError, Place
-from planner.problem.problem import LARGEST_CLUSTER
+from planner.problem.limits import LARGEST_CLUSTER
 
 MOST_COUNTS: Final = 100
 """Most numbers that are asked about at once."""

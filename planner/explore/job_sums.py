@@ -25,7 +25,7 @@ from planner.performance.symbols import Array
 from planner.plans.choices import Choices, PhaseModes, site_of
 from planner.plans.node_cost import NodeCost, node_cost
 from planner.plans.plan_error import counts_error, kept_of_phase
-from planner.problem.problem import Risk
+from planner.problem.limits import Risk
 from planner.tolerances import SUM_ORDER
 
 Counts = npt.NDArray[np.int64]

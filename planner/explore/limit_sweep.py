@@ -10,6 +10,7 @@ from typing import Final
 
 from planner.explore.evaluations import Evaluated, Evaluations
 from planner.explore.job_modes import bounds_of, plan_of_mode
+from planner.explore.lookup import is_looked_up
 from planner.explore.plan_table import PlanTable
 from planner.explore.sweep_option import Varied, naming
 from planner.plans.plan import Plan
@@ -45,7 +46,7 @@ class LimitSweep:
             return None
         problems = tuple(tuple(_problems(document, axes, axis)) for axis in axes)
         first = problems[0][0]
-        if first.objective == "tokens" or first.market.is_dated:
+        if not is_looked_up(first):
             return None
         most = max((one for axis in problems for one in axis), key=lambda one: one.limits.gpus or 0)
         evaluated = Evaluations().of(most)

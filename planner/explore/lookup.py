@@ -11,16 +11,33 @@ import numpy as np
 from planner.clock import Clock
 from planner.explore.answer import Alternative, Answer, accelerators_of, rank, reason_of, search_space
 from planner.explore.evaluations import Evaluated
-from planner.explore.frontier import knee_of
+from planner.explore.frontier import Frontier, knee_of
 from planner.explore.job_modes import Bounds, bounds_of, plan_of_mode
 from planner.explore.plan_table import PlanTable
 from planner.explore.sensitivity import NOTICED, QUANTITIES, NextPoint, Sensitivity, is_asked, step_of
+from planner.explore.shared import Offers
 from planner.layouts.dominance import undominated
 from planner.performance.symbols import Array
+from planner.plans.choices import stays_together
 from planner.plans.objective import Reached
 from planner.plans.plan import Plan
 from planner.plans.solution import Solution, Status
 from planner.problem.problem import Problem
+
+
+def is_looked_up(problem: Problem) -> bool:
+    """Whether the best plan in one place, on any days, is what `plan solve` answers for any deadline, budget and GPUs.
+
+    It is not where phases may move, days matter, a second objective or the cost of being late decides, or tokens are
+    maximised. Raises InputError when nothing can be bought.
+    """
+    decided_otherwise = problem.preference is not None or problem.limits.lateness is not None
+    if problem.objective == "tokens" or problem.market.is_dated or decided_otherwise:
+        return False
+    if stays_together(problem):
+        return True
+    options = Offers.of(problem).purchase_options
+    return len(options) == 1 and options[0].reservation is None  # a reservation can be left with a phase
 
 
 @dataclass(frozen=True)
@@ -40,6 +57,11 @@ class Lookup:
     def bounds(self) -> Bounds:
         """The limits as they are stated."""
         return bounds_of(self.problem)
+
+    @property
+    def gpus(self) -> list[float]:
+        """Numbers of devices of all plans."""
+        return [float(one) for table in self.tables.values() for one in np.unique(table.devices)]
 
     def answer(self) -> Answer:
         """The best plan, verified, without the other accelerators'. Raises FaultyPlanError."""
@@ -140,6 +162,13 @@ class Lookup:
         best = [points[one] for one in undominated(values).tolist()]
         along = np.asarray([(one.cost_usd, one.seconds) for one in best]).reshape(-1, 2)
         return CostCurve(tuple(best), knee_of(along) if best else None, tuple(points))
+
+
+def curve_of(found: Frontier) -> CostCurve:
+    """The points of a frontier between cost and time that was searched for."""
+    points = tuple(CurvePoint(one.x, one.y, one.plan.gpus, one.plan.accelerator) for one in found.points)
+    knee = next((index for index, one in enumerate(found.points) if one.is_knee), None)
+    return CostCurve(points, knee, ())
 
 
 def _least(values: Array, table: PlanTable, bounds: Bounds) -> float:

@@ -21,8 +21,8 @@ from planner.performance.symbols import Array
 from planner.plans.choices import Choices
 from planner.plans.plan_error import counts_error
 from planner.plans.solution import Stay
+from planner.problem.limits import Risk
 from planner.problem.objective import Objective
-from planner.problem.problem import Risk
 
 Counts = npt.NDArray[np.int64]
 WALL, KEPT, CENTS = (SUMS.index(name) for name in ("wall", "kept", "cents"))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from math import inf, isfinite, sqrt
 from typing import Final
 
@@ -25,6 +26,7 @@ from planner.portfolio.rounding import ROUNDS, guide_of, rounded
 from planner.portfolio.schedule import CommittedNodes, PhaseStart, Schedule
 from planner.portfolio.search import Search
 from planner.portfolio.tables import JobTable, tables_of
+from planner.simulate.portfolio import SHARED
 from planner.verify.portfolio import check_schedule
 
 Progress = Callable[[str], None]
@@ -88,9 +90,9 @@ class PortfolioAnswer:
 
     @property
     def estimate_error(self) -> float | None:
-        """How far off the money can be because times are estimates: half of the 80 % range, jobs apart.
+        """How far off the money can be because times are estimates: half of the 80 % range.
 
-        None when all times are stated.
+        Errors are in part alike for all jobs, as in `planner.simulate.portfolio`. None when all times are stated.
         """
         if self.bill is None or not self.bill.money_usd:
             return None
@@ -99,7 +101,8 @@ class PortfolioAnswer:
             float(costs.get((number,), Decimal(0))) * job.log_deviation
             for number, job in enumerate(self.portfolio.jobs)
         ]
-        whole = NORMAL_80 * sqrt(sum(one**2 for one in parts)) / float(self.bill.money_usd)
+        variance = SHARED * sum(parts) ** 2 + (1 - SHARED) * sum(one**2 for one in parts)
+        whole = NORMAL_80 * sqrt(variance) / float(self.bill.money_usd)
         return whole if whole > 0 else None
 
 
@@ -125,14 +128,22 @@ def solve_portfolio(
     hold, which would be a bug.
     """
     work = _Answering(portfolio, stop, progress)
-    work.first(begin)
-    work.bound()
-    work.rounded()
-    work.better()
-    work.intervals(QUICK_WORK)
-    work.branched()
-    work.intervals(WORK)
+    for stage in work.stages(begin):
+        stage()
     return work.answer()
+
+
+def each_answer(
+    portfolio: Portfolio, stop: Stop, *, begin: PortfolioAnswer | None = None, progress: Progress | None = None
+) -> Iterator[PortfolioAnswer]:
+    """What is known after each stage of `solve_portfolio`, from the first schedule on. Raises as it does."""
+    work = _Answering(portfolio, stop, progress)
+    for stage in work.stages(begin):
+        stage()
+        if work.has_schedule:
+            yield work.answer()
+    if not work.has_schedule:
+        yield work.answer()
 
 
 class _Answering:
@@ -149,6 +160,23 @@ class _Answering:
         self.lower = 0.0
         self.is_proven_empty = False
         self.paid_usd = portfolio.weights.money * sum(float(one.paid_usd) for one in portfolio.pools)
+
+    def stages(self, begin: PortfolioAnswer | None) -> tuple[Callable[[], None], ...]:
+        """What is done one after another."""
+        return (
+            partial(self.first, begin),
+            self.bound,
+            self.rounded,
+            self.better,
+            partial(self.intervals, QUICK_WORK),
+            self.branched,
+            partial(self.intervals, WORK),
+        )
+
+    @property
+    def has_schedule(self) -> bool:
+        """Whether a whole schedule is known."""
+        return self.search.best is not None and self.search.best.is_complete
 
     def first(self, begin: PortfolioAnswer | None) -> None:
         """A schedule by due date, and the one that is known."""

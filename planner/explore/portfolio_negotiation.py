@@ -44,35 +44,29 @@ class Change:
 
 def asked(portfolio: Portfolio, clock: Clock, begin: PortfolioAnswer | None) -> PortfolioAnswer:
     """The answer to a changed portfolio within a short time."""
-    left = clock.seconds_left
-    seconds = QUICK_SECONDS if left is None else min(QUICK_SECONDS, left)
-    return solve_portfolio(portfolio, Stop(Clock.of(seconds)), begin=begin)
+    return solve_portfolio(portfolio, Stop(clock.part(QUICK_SECONDS)), begin=begin)
 
 
-def worth_of(found: PortfolioAnswer, clock: Clock) -> list[dict[str, Any]]:
-    """What a tenth more of each pool, or a little more of each budget, saves: at least and at most."""
+def worth_of(found: PortfolioAnswer, clock: Clock) -> Iterator[dict[str, Any]]:
+    """What one node more of each pool, or a little more of each budget, saves: at least and at most."""
     if found.value is None or len(found.portfolio.jobs) > MOST_JOBS:
-        return []
-    rows = []
+        return
     for change in _loosened(found.portfolio):
         if clock.is_over:
-            break
+            return
         after = asked(change.portfolio, clock, found)
         if after.value is None:
             continue
         least, most = found.value - after.value, max(Decimal(0), found.value - Decimal(repr(after.bound)))
         least = max(least, Decimal(0))
         least, most = (one if one >= LEAST_WORTH else Decimal(0) for one in (least, most))
-        rows.append(
-            {
-                "limit": change.limit,
-                "change": change.change,
-                "saves_usd": [usd_text(least), usd_text(max(least, most))],
-                "verdict": "nothing" if not most else "told" if least else "not told apart",
-                "set": [change.set],
-            }
-        )
-    return rows
+        yield {
+            "limit": change.limit,
+            "change": change.change,
+            "saves_usd": [usd_text(least), usd_text(max(least, most))],
+            "verdict": "nothing" if not most else "told" if least else "not told apart",
+            "set": [change.set],
+        }
 
 
 CENT: Final = Decimal("0.01")
@@ -121,15 +115,13 @@ def _with_pool(portfolio: Portfolio, number: int, pool: Pool) -> Portfolio:
     return replace(portfolio, pools=tuple(pools))
 
 
-def relaxations_of(found: PortfolioAnswer, clock: Clock) -> list[dict[str, Any]]:
+def relaxations_of(found: PortfolioAnswer, clock: Clock) -> Iterator[dict[str, Any]]:
     """The smallest change of each limit, alone, with which a schedule is found, and up to where none is possible."""
-    rows = []
     for kind in kinds_of(found.portfolio):
         if clock.is_over:
-            break
+            return
         if row := smallest(kind, clock):
-            rows.append(row)
-    return rows
+            yield row
 
 
 @dataclass(frozen=True)
@@ -181,9 +173,7 @@ def smallest(kind: LooseLimit, clock: Clock) -> dict[str, Any] | None:
 
 
 def _has_schedule(kind: LooseLimit, step: int, clock: Clock) -> bool:
-    left = clock.seconds_left
-    seconds = QUICK_SECONDS if left is None else min(QUICK_SECONDS, left)
-    return solve_portfolio(kind.at(step), Stop(Clock.of(seconds), gap=1.0)).schedule is not None
+    return solve_portfolio(kind.at(step), Stop(clock.part(QUICK_SECONDS), gap=1.0)).schedule is not None
 
 
 def _is_impossible(portfolio: Portfolio, clock: Clock) -> bool:
@@ -247,37 +237,39 @@ class Reserved:
 
     pool: str
     name: str
+    start: str
+    """The first day of the term."""
     nodes: int
     answer: PortfolioAnswer
 
 
 def reserve(found: PortfolioAnswer, clock: Clock) -> list[Reserved]:
-    """Cost against nodes committed: each term at its first start, at several levels and at the one that was chosen."""
-    rows = list[Reserved]()
-    for number, pool in enumerate(found.portfolio.pools):
+    """Cost against nodes committed: each term at one start, at several levels and at the one that was chosen."""
+    rows, portfolio = list[Reserved](), found.portfolio
+    purchases = found.schedule.purchases if found.schedule else ()
+    for number, pool in enumerate(portfolio.pools):
+        bought = {one.commitment: one.nodes for one in purchases if one.pool == number}
         for name in dict.fromkeys(term.name for term in pool.commitments if not term.is_block):
-            for nodes in _levels(found, number, name):
+            starts = [place for place, term in enumerate(pool.commitments) if term.name == name]
+            place = max(starts, key=lambda one: bought.get(one, 0))
+            first = str(portfolio.date(pool.commitments[place].start))
+            for nodes in _levels(pool.commitments[place].most, bought.get(place, 0)):
                 if clock.is_over and rows:
                     return rows
-                after = asked(_committed(found.portfolio, number, name, nodes), clock, found)
-                rows.append(Reserved(pool.name, name, nodes, after))
+                after = asked(_committed(portfolio, number, place, nodes), clock, found)
+                rows.append(Reserved(pool.name, name, first, nodes, after))
     return rows
 
 
-def _levels(found: PortfolioAnswer, pool: int, name: str) -> list[int]:
+def _levels(most: int, chosen: int) -> list[int]:
     """Even steps from none to the most, and what the answer has."""
-    terms = found.portfolio.pools[pool].commitments
-    place = next(number for number, term in enumerate(terms) if term.name == name)
-    even = {round(terms[place].most * one / (LEVELS - 1)) for one in range(LEVELS)}
-    bought = found.schedule.purchases if found.schedule else ()
-    return sorted(even | {one.nodes for one in bought if (one.pool, one.commitment) == (pool, place)})
+    return sorted({chosen} | {round(most * one / (LEVELS - 1)) for one in range(LEVELS)})
 
 
-def _committed(portfolio: Portfolio, pool: int, name: str, nodes: int) -> Portfolio:
-    """The portfolio with exactly so many nodes of the first start of a term."""
+def _committed(portfolio: Portfolio, pool: int, place: int, nodes: int) -> Portfolio:
+    """The portfolio with exactly so many nodes of a term."""
     terms = list(portfolio.pools[pool].commitments)
-    place = next(number for number, term in enumerate(terms) if term.name == name)
-    terms[place] = replace(terms[place], least=nodes, most=nodes)
+    terms[place] = replace(terms[place], least=nodes, largest=nodes)
     return _with_pool(portfolio, pool, replace(portfolio.pools[pool], commitments=tuple(terms)))
 
 

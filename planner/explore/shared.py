@@ -16,7 +16,8 @@ from planner.layouts.workload import workload_of
 from planner.market.placements import placements
 from planner.market.purchase_options import PurchaseOption, purchase_options_of, undominated
 from planner.plans.choices import Choices, Site, choices_of, site_of, stays_together, usable, with_spares
-from planner.problem.problem import Market, Problem
+from planner.problem.market import Market
+from planner.problem.problem import Problem
 
 
 @dataclass(frozen=True)

@@ -98,19 +98,38 @@ def cells_of(
     workers: Workers | None = None,
     progress: Progress | None = None,
 ) -> tuple[tuple[Varied, ...], range, Iterator[Cell]]:
-    """The axes, which cells a part of the table holds, and these one after another; of limits alone as they are asked.
+    """The axes, which cells a part of the table holds, and these one after another, as they are asked for.
 
-    The cells are those of `whatif`. Raises InputError, KeyboardInterrupt, and FaultyPlanError.
+    The cells are those of `whatif`, in memory that does not grow with their number. Raises InputError,
+    KeyboardInterrupt, and FaultyPlanError; going through the cells does too.
     """
     axes, tell = varied(document, vary), progress or _silent
     if sweep := LimitSweep.of(document, axes):
         numbers = part.of(len(sweep))
         return axes, numbers, _counted(limit_cells(sweep, numbers), len(numbers), tell)
     numbers = part.of(prod(len(axis.values) for axis in axes))
-    whole, stopped = _solved(document, axes, workers, tell, numbers) if numbers else ((), "")
-    if stopped:
-        raise KeyboardInterrupt
-    return axes, numbers, iter(whole)
+    return axes, numbers, _searched(document, axes, workers, tell, numbers)
+
+
+AT_A_TIME: Final = 2000
+"""Cells that are searched for, and held in memory, at a time."""
+
+
+def _searched(
+    document: Document, axes: Sequence[Varied], workers: Workers | None, tell: Progress, numbers: range
+) -> Iterator[Cell]:
+    """Cells by search, some at a time. Raises InputError, KeyboardInterrupt, and FaultyPlanError."""
+    for first in range(numbers.start, numbers.stop, AT_A_TIME):
+        some, before = range(first, min(first + AT_A_TIME, numbers.stop)), first - numbers.start
+
+        def told(done: int, _: int, before: int = before) -> None:
+            """Tells of all cells, not only of these."""
+            tell(before + done, len(numbers))
+
+        whole, stopped = _solved(document, axes, workers, told, some)
+        if stopped:
+            raise KeyboardInterrupt
+        yield from whole
 
 
 def _counted(cells: Iterator[Cell], total: int, tell: Progress) -> Iterator[Cell]:
@@ -179,14 +198,14 @@ _Given = tuple[tuple[str, ...], Problem]
 
 
 MOST_SEARCHED: Final = 20_000
-"""Cells that are searched for at a time; of limits alone there may be more, since they are read off a table."""
+"""Cells that are searched for to be held and printed together; a file takes as many as there are."""
 
 
 def _cells(document: Document, axes: Sequence[Varied], numbers: range) -> list[_Given]:
     """The problem of some cells, row by row. Raises InputError."""
     if len(numbers) > MOST_SEARCHED:
-        message = f"{len(numbers):,} cells are more than the {MOST_SEARCHED:,} that are searched for at a time"
-        raise InputError(message, place=Place(f"--vary {axes[-1].written[:200]}"), fix="take parts: --part 1/10 --out")
+        message = f"{len(numbers):,} cells are more than the {MOST_SEARCHED:,} that are printed"
+        raise InputError(message, place=Place(f"--vary {axes[-1].written[:200]}"), fix="write them: --out FILE.csv")
     found = []
     for sets in islice(product(*(axis.sets for axis in axes)), numbers.start, numbers.stop):
         with _naming(document, axes, sets):

@@ -112,6 +112,8 @@ def read_deepspeed(data: Config, source: str) -> Reading:
         "data": whole // (micro * accumulated) if whole and micro and accumulated else None,
     }
     reading.data["layout"] = present(layout)
+    if whole is None and micro is not None:
+        _leave_to_devices(reading, micro * (accumulated or 1), None)
     return reading
 
 
@@ -183,8 +185,13 @@ def read_axolotl(data: Config, source: str) -> Reading:
     _read_adapter(keys, reading, "adapter", "lora_r")
     _tokens(reading, keys.count("max_steps"))
     if replicas is None and micro is not None:
-        reading.missing["training.global_batch"] = f"--set training.global_batch={micro * (accumulated or 1)}×GPUs"
+        _leave_to_devices(reading, micro * (accumulated or 1), keys.count("max_steps"))
     return reading
+
+
+def _leave_to_devices(reading: Reading, sequences: int, steps: int | None) -> None:
+    """States the batch of one device, which becomes that of a step once the number of devices is known."""
+    reading.data["training"] |= {"sequences_per_device": sequences, "steps": steps}
 
 
 def _axolotl_zero(keys: _Keys) -> int:
@@ -246,8 +253,7 @@ def read_llama_factory(data: Config, source: str) -> Reading:
     _named_model(keys.word("model_name_or_path"), reading)
     _read_adapter(keys, reading, "finetuning_type", "lora_rank")
     accumulated = keys.count("gradient_accumulation_steps") or 1
-    reading.data["training"]["sequences_per_device"] = micro * accumulated
-    reading.data["training"]["steps"] = keys.count("max_steps")
+    _leave_to_devices(reading, micro * accumulated, keys.count("max_steps"))
     return reading
 
 
@@ -320,11 +326,21 @@ _BRIDGE: Final[Mapping[str, tuple[str, ...]]] = {
 """Where recipes of Megatron-Bridge and NeMo state degrees."""
 
 
+_LENGTHS: Final = (
+    "dataset.sequence_length",
+    "dataset.seq_length",
+    "data.seq_length",
+    "model.seq_length",
+    "model.encoder_seq_length",
+)
+"""Where they state the length of a sequence."""
+
+
 def read_bridge(data: Config, source: str) -> Reading:
     """A recipe of NeMo or Megatron-Bridge as YAML."""
     keys, reading = _Keys(data, source), Reading()
     batch = keys.count("train.global_batch_size", "data.global_batch_size", "model.global_batch_size")
-    length = keys.count("dataset.sequence_length", "dataset.seq_length", "data.seq_length", "model.seq_length")
+    length = keys.count(*_LENGTHS)
     reading.data["training"] = present({"sequence_length": length, "global_batch": batch})
     reading.data["training"]["precision"] = _bridge_precision(keys)
     layout = {name: keys.count(*paths) for name, paths in _BRIDGE.items()}

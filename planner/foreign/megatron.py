@@ -45,6 +45,8 @@ def read_arguments(arguments: Arguments, script: Script, text: str) -> Reading:
     _read_model(arguments, target, reading)
     _read_batches(arguments, target, reading)
     _read_layout(arguments, target, reading)
+    if "--rampup-batch-size" in arguments:
+        reading.assumed.append("every step has the full batch, though the file begins with a smaller one")
     reading.data["training"] |= {"precision": _precision(arguments), **_optimizer(arguments)}
     if (gpus := devices_of(arguments, script, text)) is not None:
         reading.data["cluster"] = {"gpus": gpus}

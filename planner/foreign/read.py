@@ -90,7 +90,7 @@ def _read_data(data: Mapping[str, Any], text: str, source: str, kind: str | None
 
 def _data(text: str, source: str) -> dict[str, Any] | None:
     """The mapping that a YAML or JSON text holds; None for a script or module."""
-    if _is_program(text):
+    if _is_program(text) or torchtitan.settings_of(text) is not None:
         return None
     if text.lstrip().startswith("{"):
         try:
@@ -113,7 +113,11 @@ def _is_program(text: str) -> bool:
 
 def _text_kind(text: str, source: str) -> str:
     """What a script or module is for."""
-    if torchtitan.MODULE in text or any(sign in text for sign in torchtitan.TELLTALES):
+    if (
+        torchtitan.MODULE in text
+        or torchtitan.settings_of(text) is not None
+        or any(sign in text for sign in torchtitan.TELLTALES)
+    ):
         return "torchtitan"
     plain = text.replace("_", "-")
     if any(sign in plain for sign in megatron.TELLTALES):

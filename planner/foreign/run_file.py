@@ -102,7 +102,7 @@ def _defaults(whole: Mapping[str, Any]) -> list[str]:
     if "network" not in cluster:
         found.append("the network that is usual for the accelerator (--set cluster.network=400Gb/s)")
     if "price" not in cluster:
-        found.append("no price, so no cost (--set cluster.price='$2/GPU-h')")
+        found.append("no price: an estimate takes the catalog's (--set cluster.price='$2/GPU-h')")
     if "software" not in training:
         found.append("a typical training stack (--set training.software.stack=megatron)")
     return found

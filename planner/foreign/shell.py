@@ -22,6 +22,8 @@ MOST_WORDS: Final = 100_000
 """Words that one script may have after expansion."""
 LARGEST: Final = 10**18
 """Whole numbers that are calculated with stay below."""
+DEEPEST: Final = 3
+"""Shells within shells that are read."""
 UNKNOWN: Final = "$(…)"
 """What stands for the output of a command."""
 
@@ -88,7 +90,19 @@ def read_script(text: str, source: str) -> Script:
         words.append(token)
         array = _opens_array(words, open_before=array)
     _take(script, words, source)
+    script.commands = _joined_lines(script.commands)
     return script
+
+
+def _joined_lines(commands: list[list[str]]) -> list[list[str]]:
+    """Commands; lines of arguments that were pasted without what continues a line belong to the one before."""
+    found: list[list[str]] = []
+    for words in commands:
+        if words[0].startswith("--") and found:
+            found[-1] = [*found[-1], *words]
+        else:
+            found.append(words)
+    return found
 
 
 def _opens_array(words: list[str], *, open_before: bool) -> bool:
@@ -122,7 +136,27 @@ def _tokens(text: str, source: str) -> Iterator[str]:
         raise InputError(f"not a shell script: {error}", place=Place(source), fix=fix) from None
 
 
-def _take(script: Script, words: list[str], source: str) -> None:
+def _inner(words: list[str]) -> str | None:
+    """The text that a command gives to another shell: `bash -c "torchrun …"`."""
+    shells = (index for index, word in enumerate(words) if word.rpartition("/")[2] in {"bash", "sh"})
+    after = words[next(shells, len(words)) + 1 :]
+    is_text = len(after) > 1 and after[0].startswith("-") and after[0].endswith("c") and not after[0].startswith("--")
+    return after[1] if is_text else None
+
+
+def _commands_in(text: str, source: str) -> Iterator[list[str]]:
+    """The words of each command of a text."""
+    words: list[str] = []
+    for token in _tokens(text, source):
+        if token.strip(_SEPARATORS):
+            words.append(token)
+        else:
+            yield words
+            words = []
+    yield words
+
+
+def _take(script: Script, words: list[str], source: str, depth: int = 0) -> None:
     """Reads one command: its assignments, then its words."""
     if words and words[0] in _KEYWORDS:
         script.has_conditions = True
@@ -131,6 +165,9 @@ def _take(script: Script, words: list[str], source: str) -> None:
     while words and (found := _ASSIGNMENT.fullmatch(words[0])):
         words = _assign(script, found, words, source)
     expanded = [piece for word in words for piece in _expanded(script, word, source)]
+    if (inner := _inner(expanded)) is not None and depth < DEEPEST:
+        for command in _commands_in(inner, source):
+            _take(script, command, source, depth + 1)
     if sum(len(command) for command in script.commands) + len(expanded) > MOST_WORDS:
         raise InputError("a script of too many words", place=Place(source), fix="give the part that starts the run")
     if expanded:

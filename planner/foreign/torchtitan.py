@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from planner.foreign.shell import Script, read_script
 
 TELLTALES: Final = ("--training.", "--parallelism.", "--activation_checkpoint.")
 """Beginnings of arguments that show that a text is for torchtitan."""
+TABLES: Final = ("training", "parallelism", "activation_checkpoint")
+"""Tables that show that a TOML text is for torchtitan."""
 MODULE: Final = "Trainer.Config("
 """What a module for torchtitan contains."""
 LAYERS_PER_STAGE: Final = "parallelism.pipeline_parallel_layers_per_stage"
@@ -23,9 +26,34 @@ def read_torchtitan(text: str, source: str) -> Reading:
     """The run that overrides or a module describe. Raises InputError."""
     if MODULE in text and not _is_shell(text):
         return _reading(_module(text, source), Script(), text)
+    if (settings := settings_of(text)) is not None:
+        return _reading(_settings(settings, source), Script(), "")
     script = read_script(text, source)
     words = max(script.commands, key=lambda found: sum(_is_override(word) for word in found), default=[])
     return _reading(arguments_of(words, source), script, text)
+
+
+def settings_of(text: str) -> Mapping[str, Any] | None:
+    """The tables of the TOML that releases before 0.3 are configured with; None for other texts."""
+    if not any(f"[{table}]" in text for table in TABLES):
+        return None
+    try:
+        found = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return None
+    return found if any(isinstance(found.get(table), Mapping) for table in TABLES) else None
+
+
+def _settings(tables: Mapping[str, Any], source: str) -> Arguments:
+    """The tables' values under the names that overrides have."""
+    values = {
+        f"--{table}.{key}": (str(value),)
+        for table, entries in tables.items()
+        if isinstance(entries, Mapping)
+        for key, value in entries.items()
+        if isinstance(value, str | int | float)
+    }
+    return Arguments(source, values)
 
 
 def _is_shell(text: str) -> bool:
@@ -84,13 +112,15 @@ def _reading(arguments: Arguments, script: Script, text: str) -> Reading:
     """The run that arguments describe."""
     target, reading = find_target("torchtitan"), Reading()
     reading.data = {
-        "training": present(_counts(arguments, target, "sequence_length", "global_batch")),
+        "training": {key: count for key, count in _batches(arguments, target).items() if count > 0},
         "layout": present(_counts(arguments, target, "tensor", "pipeline", "context", "expert")),
     }
     training, layout = reading.data["training"], reading.data["layout"]
     steps = arguments.count(f"--{target.names['steps']}")
-    if steps is not None and len(training) == 2:
+    if steps is not None and {"global_batch", "sequence_length"} <= set(training):
         training["tokens"] = steps * training["global_batch"] * training["sequence_length"]
+    elif (local := arguments.count("--training.local_batch_size")) is not None and "global_batch" not in training:
+        training |= {"sequences_per_device": local, "steps": steps}
     if (model := _model(arguments, target)) is not None:
         reading.data["model"] = model
     recipe = arguments.word("--recipe")
@@ -101,9 +131,21 @@ def _reading(arguments: Arguments, script: Script, text: str) -> Reading:
     layout |= present({"zero": _zero(arguments)}) | {"recompute": _recompute(arguments)}
     reading.sharded_copies = arguments.count("--parallelism.data_parallel_replicate_degree") or 1
     _read_chunks(arguments, reading)
-    if (gpus := devices_of(arguments, script, text)) is not None:
+    gpus = devices_of(arguments, script, text) or _of_a_node(script)
+    if gpus is not None:
         reading.data["cluster"] = {"gpus": gpus}
     return reading
+
+
+def _of_a_node(script: Script) -> int | None:
+    """Devices that `NGPU=8 ./run_train.sh` starts on one node."""
+    stated = script.variables.get("NGPU")
+    return int(stated[:9]) if isinstance(stated, str) and stated.isdecimal() and int(stated[:9]) else None
+
+
+def _batches(arguments: Arguments, target: Target) -> dict[str, int]:
+    """Sequence length and global batch, where they are stated; −1 stands for what torchtitan works out."""
+    return present(_counts(arguments, target, "sequence_length", "global_batch"))
 
 
 def _counts(arguments: Arguments, target: Target, *fields: str) -> dict[str, int | None]:
@@ -112,7 +154,8 @@ def _counts(arguments: Arguments, target: Target, *fields: str) -> dict[str, int
 
 def _model(arguments: Arguments, target: Target) -> str | None:
     """The catalog's name of a registry's model."""
-    module, flavor = arguments.word("--module"), arguments.word("--flavor")
+    module = arguments.word("--module") or arguments.word("--model.name")
+    flavor = arguments.word("--flavor") or arguments.word("--model.flavor")
     config = arguments.word("--config") or ""
     if module is not None and flavor is None:
         flavor = config.removeprefix(f"{module}_")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from math import isfinite
 from pathlib import Path
@@ -187,28 +187,9 @@ def _job(
     )
 
 
-_TAKEN_OVER: Final = (
-    "nodes",
-    "spare_nodes",
-    "gpus",
-    "tensor",
-    "pipeline",
-    "context",
-    "expert",
-    "data",
-    "virtual_pipeline",
-    "micro_batch",
-    "microbatches",
-    "zero",
-    "sequence_length",
-    "global_batch",
-    "tokens",
-    "steps",
-    "step_seconds",
-    "wall_seconds",
-    "checkpoint_interval_seconds",
-)
-"""Fields of a plan's phase that a job has under the same names."""
+_RESOLVED: Final = {"accelerator", "placement", "recompute"}
+_TAKEN_OVER: Final = ({one.name for one in fields(LaunchJob)} & PhasePart.model_fields.keys()) - _RESOLVED
+"""Fields of a plan's phase that a job has as they are."""
 
 
 def _bought(plan: PlanPart, phase: str) -> Iterator[Bought]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from planner.catalog.launch_targets import Target
+from planner.catalog.offers import ANY_REGION
 from planner.foreign.yaml_text import Sourced, yaml_text
 from planner.launch.job import Bought, LaunchJob
 from planner.launch.options import Options
@@ -79,7 +80,8 @@ def _spot_last(way: Bought) -> bool:
 def _place(job: LaunchJob, target: Target, way: Bought) -> dict[str, Any]:
     """One way to buy."""
     place = job.placement
-    infra = "/".join(part for part in (target.written_for("cloud", place.cloud)[0], place.region, place.zone) if part)
+    where = (target.written_for("cloud", place.cloud)[0], place.region.replace(ANY_REGION, ""), place.zone)
+    infra = "/".join(filter(None, where))
     return {
         "infra": Sourced(infra, "plan.placement"),
         "instance_type": Sourced(place.instance_type, "plan.placement"),

@@ -27,7 +27,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Held:
+class FittingFamilies:
     """Families of a space with rows that a machine can hold."""
 
     families: Index
@@ -56,7 +56,7 @@ class Runner:
     """A machine in the race."""
 
     evaluator: Evaluator
-    held: Held
+    held: FittingFamilies
     reach: Reach
     to_beat: Array
     """Seconds that are reached already in the group of each held family: slower rows are of no interest either."""
@@ -88,7 +88,7 @@ class Contenders:
     bound: Array
     """What none of its rows stays below; seconds."""
     plain: Flags
-    """See `Held`."""
+    """See `FittingFamilies`."""
 
     @classmethod
     def of(cls, families: Families, runners: Sequence[Runner]) -> Contenders:

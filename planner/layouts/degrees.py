@@ -10,8 +10,8 @@ from typing import Final
 from planner.catalog.records import ModelArchitecture
 from planner.layouts.workload import PhaseWork, Workload
 from planner.problem.layout_rules import cuts_layers, cuts_sequence, layer_slots, undivided_by_tensor
+from planner.problem.limits import LARGEST_CLUSTER
 from planner.problem.pins import Pin
-from planner.problem.problem import LARGEST_CLUSTER
 from planner.problem.run import Recompute
 
 UNSTATED_DEVICES: Final = 65_536

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.catalog.capacity import slices_of
-from planner.layouts.branch_and_bound import Held, Race, Runner
+from planner.layouts.branch_and_bound import FittingFamilies, Race, Runner
 from planner.layouts.caching import Kept, numbers
 from planner.layouts.disk_cache import digest_of, store, stored
 from planner.layouts.evaluator import evaluators, least_device_seconds
@@ -187,7 +187,7 @@ AT_A_TIME: Final = 64
 
 def _tables(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Sequence[Asked]) -> Iterator[BestLayouts]:
     """The fastest layouts on several machines; none where any takes too many device-seconds, which is quickly told."""
-    known: dict[Hashable, Held] = {}
+    known: dict[Hashable, FittingFamilies] = {}
     for begin in range(0, len(asked), AT_A_TIME):
         some = asked[begin : begin + AT_A_TIME]
         least = least_device_seconds(
@@ -199,7 +199,11 @@ def _tables(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Seq
 
 
 def _raced(
-    workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Sequence[Asked], known: dict[Hashable, Held]
+    workload: Workload,
+    phase: PhaseWork,
+    space: LayoutSpace,
+    asked: Sequence[Asked],
+    known: dict[Hashable, FittingFamilies],
 ) -> Iterator[BestLayouts]:
     """The fastest layouts on some machines; as many are evaluated together as memory is meant for.
 
@@ -222,7 +226,7 @@ def _raced(
         yield from _raced_together(space, some)
 
 
-def _held(space: LayoutSpace, asked: Asked) -> Held:
+def _held(space: LayoutSpace, asked: Asked) -> FittingFamilies:
     """Families that the nodes of a machine can hold; with more memory, those that need it.
 
     They compete by their nodes, and if asked by the share of replicas that goes on.
@@ -236,7 +240,7 @@ def _held(space: LayoutSpace, asked: Asked) -> Held:
     held = held[_is_placeable(machine, families.devices[held], families.tensor[held])]
     nodes = -(-families.devices[held] // machine.per_node)
     keys = _groups(space, nodes, families.data[held], by_share=asked.loses_replicas)
-    return Held(held, keys, families.least_plain_bytes[held] <= most, least, most)
+    return FittingFamilies(held, keys, families.least_plain_bytes[held] <= most, least, most)
 
 
 def _groups(space: LayoutSpace, nodes: npt.NDArray[np.integer[Any]], data: Ints, *, by_share: bool) -> Index:
@@ -248,7 +252,7 @@ def _groups(space: LayoutSpace, nodes: npt.NDArray[np.integer[Any]], data: Ints,
     return nodes.astype(np.int64) * len(shares) + share[places(degrees, data)]
 
 
-def _to_beat(space: LayoutSpace, asked: Asked, held: Held) -> Array:
+def _to_beat(space: LayoutSpace, asked: Asked, held: FittingFamilies) -> Array:
     """Seconds of a step that a layout which fits takes in the group of each held family; infinite where none fits."""
     seconds = np.full(int(held.keys.max(initial=0)) + 1, inf)
     if fits := asked.beside:

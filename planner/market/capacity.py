@@ -8,8 +8,8 @@ from typing import Literal
 
 from planner.catalog.capacity import capacity_of
 from planner.market.places import Where, by_place, most_exact
+from planner.problem.market import PurchaseKind as Kind
 from planner.problem.problem import Problem
-from planner.problem.problem import Purchase as Kind
 
 Basis = Literal["published", "assumed", "granted", "stated", "unlimited"]
 """Why so many nodes can be had: the provider says so, a cautious guess, `market.capacity`, the own offer's `nodes`, or

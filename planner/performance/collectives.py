@@ -10,7 +10,11 @@ SCALE_UP_SHARE = 0.75
 """Bus bandwidth of large collectives over the link rate (8 × H200: 368 of 450 GB/s without in-network reduction)."""
 NETWORK_SHARE = 0.73
 """The same across nodes: share of the wire rate that large collectives reach."""
+EXCHANGE_SHARE = 0.5
+"""The same of all-to-alls, whose many small flows share the wires and whose kernels take multiprocessors from others.
 
+Assumed: left-out mixtures ask for it (docs/validation.md, "What was tried").
+"""
 NETWORK_HOP_SECONDS = 14e-6
 """Latency of a ring's step between scale-up domains. Source: NCCL, src/graph/tuning.cc, ring over a network, Simple."""
 
@@ -51,7 +55,7 @@ def exchange_seconds(crossing: Array, local: Array, group: Array, device: Device
 
     Both levels work at the same time; the slower decides.
     """
-    over_network = crossing / (NETWORK_SHARE * device.network_bytes_s)
+    over_network = crossing / (EXCHANGE_SHARE * device.network_bytes_s)
     over_links = local / (SCALE_UP_SHARE * device.scale_up_bytes_s)
     return np.where(group > 1, np.maximum(over_network, over_links) + latency * np.log2(np.maximum(group, 1)), 0.0)
 

@@ -54,16 +54,28 @@ def expert_seconds(
 ) -> Array:
     """Exposed dispatch and combine of one forward pass: k copies of each token there and back, 16 bit.
 
-    Between scale-up domains a token travels once per chosen expert, or once per chosen domain where the stack
-    deduplicates: (D − 1)·(1 − (1 − 1/D)^k) of D domains on average. Source: DeepSeek-AI 2024, arXiv 2412.19437,
-    section 3.2.2.
+    A token travels once per chosen expert or, where the stack deduplicates, once per device that holds any of them, and
+    between scale-up domains once per domain. Source: DeepSeek-AI 2024, arXiv 2412.19437, section 3.2.2.
     """
     one_copy = 2 * micro_batch_tokens(job, layout) / layout.tensor * layout.expert_tensor * expert_hidden(arch)
     inside = np.clip(device.scale_up_domain / layout.expert_tensor, 1.0, layout.expert)
     domains = layout.expert / inside
     each = arch.top_k * (domains - 1) / domains
-    once = (domains - 1) * (1 - (1 - 1 / domains) ** np.maximum(arch.top_k, 1.0))
+    once = domains_reached(arch, domains) * (domains - 1) / domains
     crossing = one_copy * np.where(software.deduplicates > 0, once, each)
-    local = one_copy * arch.top_k * (inside - 1) / layout.expert
+    ranks = layout.expert * (1 - (1 - 1 / layout.expert) ** np.maximum(arch.top_k, 1.0))
+    copies = np.where(software.deduplicates > 0, ranks, arch.top_k)
+    local = one_copy * copies * (inside - 1) / layout.expert
     one = exchange_seconds(crossing, local, layout.expert, device, device.pace * c.collective_seconds)
     return c.expert_exposed * (1 - software.expert_overlap) * 2 * one
+
+
+def domains_reached(arch: Architecture, domains: Array) -> Array:
+    """Scale-up domains that hold any of a token's experts, which are spread over so many: R·(1 − (1 − 1/R)^k).
+
+    R are all of them, or those of the groups that a token's experts come from, which node-limited routing restricts.
+    Source: DeepSeek-AI 2024, arXiv 2412.19437, section 2.1.2.
+    """
+    of_groups = arch.groups_per_token * np.maximum(domains / np.maximum(arch.expert_groups, 1.0), 1.0)
+    open_to_token = np.where(arch.expert_groups > 1, np.minimum(domains, of_groups), domains)
+    return open_to_token * (1 - (1 - 1 / open_to_token) ** np.maximum(arch.top_k, 1.0))

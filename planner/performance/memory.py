@@ -123,9 +123,15 @@ def mlp_activation_bytes(arch: Architecture, software: Software, job: Job, layou
     per_width = 2 * (1 + arch.gated) + stored + 2 * arch.gated * unfused
     if not moe:
         return residual + per_width * arch.dense_ffn / t
-    copies = (2 * software.expert_outputs_kept + stored) * expert_hidden(arch) * layout.expert_tensor
-    routed = arch.top_k * (copies + per_width * arch.expert_ffn) / t
-    return residual + per_width * arch.shared_ffn / t + routed
+    outputs = 2 * software.expert_outputs_kept * expert_hidden(arch) * layout.expert_tensor
+    routed = arch.top_k * (outputs + per_width * arch.expert_ffn) / t
+    return residual + per_width * arch.shared_ffn / t + routed + dispatched_bytes(arch, software, job, layout)
+
+
+def dispatched_bytes(arch: Architecture, software: Software, job: Job, layout: Layout) -> Array:
+    """Bytes per token that a layer of experts keeps of what their exchange delivered: k copies."""
+    each = linear_input_bytes(software, job) * expert_hidden(arch) * layout.expert_tensor / layout.tensor
+    return np.asarray(arch.top_k * each)
 
 
 def layer_activation_bytes(arch: Architecture, software: Software, job: Job, layout: Layout) -> Array:
@@ -143,16 +149,28 @@ def mixer_activation_bytes(arch: Architecture, software: Software, job: Job, lay
     return np.asarray(residual_bytes(arch, software, job, layout) + 2 * arch.mixer_kept / layout.tensor)
 
 
+def selectively_kept(arch: Architecture, software: Software, job: Job, layout: Layout) -> Array:
+    """Share of an average layer's activations that selective recompute keeps: the stack's of what layers compute.
+
+    It repeats no exchange, so that what experts were sent stays whole.
+    """
+    sparse = arch.mlps - arch.dense_layers / arch.layers
+    dispatched = micro_batch_tokens(job, layout) * sparse * dispatched_bytes(arch, software, job, layout)
+    exchanged = dispatched / layer_activation_bytes(arch, software, job, layout)
+    return software.selective_kept * (1 - exchanged) + exchanged
+
+
 def stored_activation_bytes(arch: Architecture, software: Software, job: Job, layout: Layout, whole: Array) -> Array:
     """Bytes that one layer keeps for one micro-batch under the layout's recompute.
 
-    Full recompute keeps the layer's input, 2·s·b·h, sharded only under sequence parallelism; selective recompute
-    keeps the stack's share. Source: Korthikanti et al. 2022, section 5.
+    Full recompute keeps the layer's input, 2·s·b·h, sharded only under sequence parallelism. Source: Korthikanti et al.
+    2022, section 5.
     """
     sharded = np.where(software.sequence_parallel > 0, layout.tensor, 1.0)
     inputs = 2 * micro_batch_tokens(job, layout) * arch.hidden / sharded
     plain = 1 - layout.recompute_full - layout.recompute_selective
-    return plain * whole + layout.recompute_selective * software.selective_kept * whole + layout.recompute_full * inputs
+    selective = layout.recompute_selective * selectively_kept(arch, software, job, layout)
+    return (plain + selective) * whole + layout.recompute_full * inputs
 
 
 def weight_bytes_held(held: Held, software: Software, job: Job, layout: Layout) -> tuple[Array, Array]:
@@ -262,9 +280,8 @@ def activation_peak(
     """
     whole = c.activations * layer_activation_bytes(arch, software, job, layout)
     stored = stored_activation_bytes(arch, software, job, layout, whole)
-    again = np.where(
-        layout.recompute_full > 0, 1.0, np.sign(layout.recompute_selective) * (1 - software.selective_kept)
-    )
+    kept = selectively_kept(arch, software, job, layout)
+    again = np.where(layout.recompute_full > 0, 1.0, np.sign(layout.recompute_selective) * (1 - kept))
     working = again * whole
     m = microbatches(job, layout)
     tokens = micro_batch_tokens(job, layout)

@@ -87,6 +87,10 @@ class Architecture:
     """1 when a local layer sees its own chunk of `window` keys, 0 when the window slides."""
     experts: Array
     top_k: Array
+    expert_groups: Array
+    """Groups that the experts are dealt into; 1 or less: a token may go to any expert."""
+    groups_per_token: Array
+    """Groups that one token's experts come from."""
     expert_ffn: Array
     shared_ffn: Array
     shared_gate: Array
@@ -146,6 +150,8 @@ class Architecture:
             "chunked": record.local_attention == "chunked",
             "experts": record.n_routed_experts,
             "top_k": record.num_experts_per_tok,
+            "expert_groups": record.n_group,
+            "groups_per_token": record.topk_group,
             "expert_ffn": record.moe_intermediate_size,
             "shared_ffn": record.shared_expert_intermediate_size,
             "shared_gate": record.shared_expert_gate,

@@ -73,7 +73,7 @@ def _is_hopeful(choices: Choices, purchase_options: Sequence[PurchaseOption], mo
 
 
 @dataclass(frozen=True)
-class _Phase:
+class _FastestPhase:
     """The fastest layouts of a phase on each site, and what they take at least: the steps alone, at the lowest price.
 
     Shape (layouts,) each.
@@ -89,9 +89,9 @@ class _Phase:
         return np.asarray([one.min(initial=inf) for one in known])
 
 
-def _phases(choices: Choices, offers: Offers, most: Spent) -> list[_Phase]:
+def _phases(choices: Choices, offers: Offers, most: Spent) -> list[_FastestPhase]:
     """Phase by phase; of a job that stays, on the sites alone where the phases so far may be within bounds."""
-    found = list[_Phase]()
+    found = list[_FastestPhase]()
     for index in range(len(choices.phases)):
         found.append(_phase(choices, index, offers, most, found))
         if choices.together:
@@ -101,12 +101,12 @@ def _phases(choices: Choices, offers: Offers, most: Spent) -> list[_Phase]:
     return found
 
 
-def _sum(phases: Sequence[_Phase], site: Site) -> Array:
+def _sum(phases: Sequence[_FastestPhase], site: Site) -> Array:
     """Seconds and dollars that some phases take together at least."""
     return sum((one.least(site) for one in phases), start=np.zeros(2))
 
 
-def _phase(choices: Choices, index: int, offers: Offers, most: Spent, before: Sequence[_Phase]) -> _Phase:
+def _phase(choices: Choices, index: int, offers: Offers, most: Spent, before: Sequence[_FastestPhase]) -> _FastestPhase:
     """One phase with more memory, as far as it may be within bounds with the phases before."""
     work, arriving = choices.phases[index], index > 0 and not choices.together
     asked = [_asked(choices, work, some, most, _least_of(choices, some, before)) for some in offers]
@@ -120,10 +120,10 @@ def _phase(choices: Choices, index: int, offers: Offers, most: Spent, before: Se
             lowest = min(price for one in some if site_of(one) == site for price in prices_of(one).values())
             for way in site.ways_to_begin if arriving else (site,):
                 tables[way], usd[way] = table, node_hours_usd(bought, lowest, seconds)
-    return _Phase(tables, {site: table.step_seconds * work.steps for site, table in tables.items()}, usd)
+    return _FastestPhase(tables, {site: table.step_seconds * work.steps for site, table in tables.items()}, usd)
 
 
-def _least_of(choices: Choices, purchase_options: Sequence[PurchaseOption], before: Sequence[_Phase]) -> Spent:
+def _least_of(choices: Choices, purchase_options: Sequence[PurchaseOption], before: Sequence[_FastestPhase]) -> Spent:
     """What some phases of a job that stays take at least with one of the options of a machine."""
     if not choices.together or not before:
         return Spent(0.0, 0.0)
@@ -151,7 +151,9 @@ DEARER: Final = 1.1
 """Times a plan's cost up to which layouts are found: that of the next question may be more."""
 
 
-def _hopeful(choices: Choices, phases: Sequence[_Phase], index: int, site: Site, most: Spent) -> npt.NDArray[np.int64]:
+def _hopeful(
+    choices: Choices, phases: Sequence[_FastestPhase], index: int, site: Site, most: Spent
+) -> npt.NDArray[np.int64]:
     """Layouts that need more memory than there is, and may be within bounds with the other phases of the job."""
     phase, others = phases[index], [one for one in phases if choices.together and one is not phases[index]]
     seconds, usd = _sum(others, site)

@@ -18,7 +18,7 @@ from planner.performance.predictive import Predictive, Unseen, kind_of, predicti
 from planner.performance.symbols import Array
 from planner.plans.choices import Choices, PhaseModes
 from planner.plans.plan import Plan
-from planner.problem.problem import Risk
+from planner.problem.limits import Risk
 
 
 def error_of(workload: Workload, plan: Plan) -> Predictive:

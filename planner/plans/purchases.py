@@ -12,7 +12,7 @@ from planner.market.money import Payment, Span, line_usd
 from planner.market.placements import Placement
 from planner.plans.solution import Decision, PhaseDecision, Stay
 from planner.plans.timetable import length, paid_on_demand
-from planner.problem.problem import Purchase as Kind
+from planner.problem.market import PurchaseKind as Kind
 from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, counted, round_usd
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 
@@ -99,15 +100,16 @@ def _dropped(portfolio: Portfolio, schedule: Schedule) -> Decimal:
 
 
 def paid_hours_by_day(run: PlacedRun) -> Array:
-    """Paid hours of one node on each day of a phase: whole days first, in proportion to the wall time."""
-    days = run.mode.days
-    wall = np.full(days, float(HOURS_PER_DAY))
-    wall[-1] = run.mode.hours - HOURS_PER_DAY * (days - 1)
-    found: Array = wall * (run.mode.paid_hours / run.mode.hours)
+    """Paid hours of one node on each day of a phase: whole days, the rest, and none on the days kept in reserve."""
+    mode, last = run.mode, run.mode.paid_days - 1
+    wall = np.zeros(mode.days)
+    wall[:last] = HOURS_PER_DAY
+    wall[last] = mode.expected_hours - HOURS_PER_DAY * last
+    found: Array = wall * (mode.paid_hours / mode.expected_hours)
     return found
 
 
-def _committed(portfolio: Portfolio, purchases: Iterable[CommittedNodes]) -> tuple[Array, Array]:
+def committed_by_day(portfolio: Portfolio, purchases: Iterable[CommittedNodes]) -> tuple[Array, Array]:
     """Committed nodes of a pool by day, and their dollars by day."""
     nodes, usd = np.zeros(portfolio.days), np.zeros(portfolio.days)
     for one in purchases:
@@ -129,15 +131,27 @@ def _lines_of_pool(portfolio: Portfolio, pool: int, runs: list[PlacedRun], bough
 
 def _rates(portfolio: Portfolio, pool: int, runs: list[PlacedRun], bought: list[CommittedNodes]) -> tuple[Array, Array]:
     """Dollars per used node-hour by day, and dollars by day of what is paid whole and not used."""
-    nodes, usd = _committed(portfolio, bought)
+    nodes, usd = committed_by_day(portfolio, bought)
     used, there = _used_hours(portfolio, runs), HOURS_PER_DAY * portfolio.pools[pool].nodes.astype(np.float64)
-    covered = np.minimum(used, HOURS_PER_DAY * nodes)
     paid = float(portfolio.pools[pool].paid_usd) / max(1.0, float(there.sum()))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        on_demand = np.where(used > 0, (used - covered) / used, 0.0)
-        committed = np.where(nodes > 0, usd / (HOURS_PER_DAY * nodes), 0.0)
-    rate = on_demand * portfolio.pools[pool].prices + (1 - on_demand) * committed + paid
-    return rate, usd - covered * committed + paid * (there - used)
+    rate = usd_per_used_hour(used, nodes, usd, portfolio.pools[pool].prices)
+    idle = np.maximum(1 - used / np.maximum(HOURS_PER_DAY * nodes, TINY), 0.0)
+    return rate + paid, usd * idle + paid * (there - used)
+
+
+TINY: Final = 1e-9
+"""Node-hours below which nothing is committed."""
+
+
+def usd_per_used_hour(used: Array, committed: Array, committed_usd: Array, prices: Array) -> Array:
+    """Dollars per used node-hour of each day: of those that committed nodes cover what they cost, of the rest `prices`.
+
+    `used`: node-hours; `committed`: nodes, and what they cost in all.
+    """
+    there = HOURS_PER_DAY * committed
+    share = np.minimum(1.0, there / np.maximum(used, TINY))
+    found: Array = (1 - share) * prices + share * committed_usd / np.maximum(there, TINY)
+    return found
 
 
 def _exact_by_quarter(portfolio: Portfolio, run: PlacedRun, prices: tuple[Decimal, ...]) -> dict[int, Decimal]:
@@ -199,7 +213,7 @@ def _used_hours(portfolio: Portfolio, runs: Iterable[PlacedRun]) -> Array:
 
 def _used_shares(portfolio: Portfolio, runs: list[PlacedRun], bought: list[CommittedNodes]) -> list[float]:
     """The share of the hours of each purchase of a pool that jobs use, all committed nodes of a day alike."""
-    nodes, _ = _committed(portfolio, bought)
+    nodes, _ = committed_by_day(portfolio, bought)
     used = _used_hours(portfolio, runs)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(nodes > 0, np.minimum(1.0, used / (HOURS_PER_DAY * nodes)), 0.0)

@@ -12,7 +12,7 @@ from planner.market.money import priced
 from planner.portfolio.commitments import committed_nodes, uncovered_usd
 from planner.portfolio.instance import Array, Ints, Portfolio
 from planner.portfolio.schedule import PhaseStart, Schedule
-from planner.portfolio.tables import JobTable, PhaseTable
+from planner.portfolio.tables import JobTable, PhaseTable, at_starts, is_free, paid_until
 from planner.units import HOURS_PER_DAY
 
 
@@ -33,9 +33,9 @@ class Usage:
 
     def take(self, table: PhaseTable, run: PhaseStart, sign: int) -> None:
         """Adds (1) or takes away (-1) one phase."""
-        pool, nodes, days = int(table.pools[run.mode]), int(table.nodes[run.mode]), int(table.days[run.mode])
-        end = run.start + days
-        self.free[pool, run.start : end] -= sign * nodes
+        pool, nodes = int(table.pools[run.mode]), int(table.nodes[run.mode])
+        self.free[pool, run.start : run.start + table.days[run.mode]] -= sign * nodes
+        end = run.start + int(table.paid_days[run.mode])
         self.hours[pool, run.start : end - 1] += sign * nodes * table.paid[run.mode]
         self.hours[pool, end - 1] += sign * nodes * table.last[run.mode]
 
@@ -79,25 +79,21 @@ def best_insertion(
     first, last = max(earliest, job.earliest), min(latest_end, job.latest_end)
     if first >= last:
         return None
-    arrival = np.zeros(last - first + 1)
-    choices = list[tuple[Ints, Ints]]()
+    by_phase, arrival = list[tuple[Array, Ints]](), None
     for number, table in enumerate(job.phases):
         costs = _costs(table, usage, first, last, factor)
         if guide is not None:
             costs += guide[number][:, first : last + 1]
-        local = table.starts[:, first : last + 1] - first
         if job.pinned is not None:
-            costs[local + first != job.pinned[number]] = inf
-        costs += np.where(local >= 0, arrival[np.maximum(local, 0)], inf)
-        best = costs.argmin(axis=0)
-        ends = costs[best, np.arange(costs.shape[1])]
-        if number == len(job.phases) - 1:
-            ends = ends + job.late_usd[first : last + 1]
-            end = int(ends.argmin())
-            return None if ends[end] == inf else _traced(job, choices, best, ends, end, first)
+            costs[table.starts[:, first : last + 1] != job.pinned[number]] = inf
+        if arrival is not None:
+            costs += at_starts(arrival[None, :], table.days)
+        ends = costs.min(axis=0)
         arrival = np.minimum.accumulate(ends)
-        choices.append((best, _first_at_least(ends, arrival)))
-    return None
+        by_phase.append((costs, _first_at_least(ends, arrival)))
+    ends += job.late_usd[first : last + 1]
+    end = int(ends.argmin())
+    return None if ends[end] == inf else Insertion(float(ends[end]), _traced(job, by_phase, end, first))
 
 
 def _first_at_least(ends: Array, least: Array) -> Ints:
@@ -106,28 +102,22 @@ def _first_at_least(ends: Array, least: Array) -> Ints:
     return found
 
 
-def _traced(
-    job: JobTable, choices: Sequence[tuple[Ints, Ints]], best: Ints, ends: Array, end: int, first: int
-) -> Insertion:
+def _traced(job: JobTable, by_phase: Sequence[tuple[Array, Ints]], end: int, first: int) -> tuple[PhaseStart, ...]:
     """The runs that end on a day at the least cost."""
-    usd, runs = float(ends[end]), list[PhaseStart]()
+    runs = list[PhaseStart]()
     for number in range(len(job.phases) - 1, -1, -1):
-        mode = int(best[end])
+        mode = int(by_phase[number][0][:, end].argmin())
         start = first + end - int(job.phases[number].days[mode])
         runs.append(PhaseStart(mode, start))
         if number:
-            best, reached = choices[number - 1]
-            end = int(reached[start - first])
-    return Insertion(usd, tuple(reversed(runs)))
+            end = int(by_phase[number - 1][1][start - first])
+    return tuple(reversed(runs))
 
 
 def _costs(table: PhaseTable, usage: Usage, first: int, last: int, factor: float) -> Array:
     """Dollars of each mode and end between two days beside what is there; infinite where nodes are missing."""
-    span = slice(first, last + 1)
-    short = np.zeros((len(table.nodes), last - first + 1), dtype=np.int32)
-    np.cumsum(usage.free[table.pools, first:last] < table.nodes[:, None], axis=1, out=short[:, 1:])
-    local = np.maximum(table.starts[:, span] - first, 0)
-    costs: Array = np.where(short == np.take_along_axis(short, local, axis=1), factor * table.usd[:, span], inf)
+    costs: Array = factor * table.usd[:, first : last + 1]
+    costs[~is_free(table, usage.free, first, last)] = inf
     if usage.pools_committed:
         rows = np.flatnonzero(table.committable & np.isin(table.pools, list(usage.pools_committed)))
         if len(rows):
@@ -139,20 +129,14 @@ def _costs(table: PhaseTable, usage: Usage, first: int, last: int, factor: float
 def _marginal(table: PhaseTable, usage: Usage, rows: Ints, first: int, last: int) -> Array:
     """Dollars that some modes add where commitments already cover a part."""
     pools, nodes = table.pools[rows], table.nodes[rows].astype(np.float64)
-    over = usage.hours[pools, first:last] - HOURS_PER_DAY * usage.committed[pools, first:last]
-    prices = usage.prices[pools, first:last]
-    base = np.maximum(over, 0.0)
+    over = usage.hours[:, first:last] - HOURS_PER_DAY * usage.committed[:, first:last]
+    prices, base = (one.take(pools, axis=0) for one in (usage.prices[:, first:last], np.maximum(over, 0.0)))
+    over = over.take(pools, axis=0)
     whole, ending = (
         priced(np.maximum(over + (nodes * hours[rows])[:, None], 0.0) - base, prices)
         for hours in (table.paid, table.last)
     )
-    sums = np.zeros((len(rows), last - first + 1))
-    np.cumsum(whole, axis=1, out=sums[:, 1:])
-    local = np.maximum(table.starts[rows, first : last + 1] - first, 0)
-    before = np.take_along_axis(sums, local, axis=1)
-    found = np.zeros_like(sums)
-    found[:, 1:] = sums[:, :-1] - before[:, 1:] + ending
-    return found
+    return paid_until(whole, ending, table.days[rows], table.paid_days[rows])
 
 
 def usage_of(portfolio: Portfolio, tables: Sequence[JobTable], schedule: Schedule, prices: Array) -> Usage:

@@ -41,6 +41,13 @@ class Commitment:
     """Days of the whole term, within the calendar or not."""
     least: int = 0
     """Nodes that are bought whatever they bring."""
+    largest: int | None = None
+    """Most nodes that are bought of this start; None: `most`."""
+
+    @property
+    def limit(self) -> int:
+        """Most nodes that are bought of it, were there no others."""
+        return self.most if self.largest is None else min(self.most, self.largest)
 
     @property
     def end(self) -> int:
@@ -92,6 +99,11 @@ class Pool:
         return np.asarray([float(one) for one in self.usd_per_node_hour])
 
 
+def whole_days(hours: float) -> int:
+    """Days that so many hours take, the last of which may be part of one."""
+    return max(1, ceil(hours / HOURS_PER_DAY - DAY_ROUNDING))
+
+
 @dataclass(frozen=True)
 class Mode:
     """One way to run a phase: so many nodes of a pool for so long."""
@@ -99,18 +111,30 @@ class Mode:
     pool: int
     nodes: int
     hours: float
-    """Wall time."""
+    """Wall time for which it blocks its nodes: what is expected, or what is kept with `risk.confidence`."""
     paid_hours: float
-    """Hours of each node that are paid: fewer where spot nodes are away for some of the time."""
+    """Hours of each node that are paid, evenly over the expected wall time: all but when spot nodes are away."""
     spread_hours: float = 0.0
     """Standard deviation of the wall time when nodes fail and spot nodes go, the estimate being right."""
+    reserve_hours: float = 0.0
+    """How much of the wall time is kept in reserve, beyond what is expected."""
     layout: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False)
     """How the job is laid out, when that is known."""
+
+    @property
+    def expected_hours(self) -> float:
+        """Expected wall time."""
+        return self.hours - self.reserve_hours
 
     @cached_property
     def days(self) -> int:
         """Days that it blocks."""
-        return max(1, ceil(self.hours / HOURS_PER_DAY - DAY_ROUNDING))
+        return whole_days(self.hours)
+
+    @cached_property
+    def paid_days(self) -> int:
+        """Days of these on which it is expected to run, and pays."""
+        return whole_days(self.expected_hours)
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,10 @@ from planner.plans.plan_error import counts_error, kept_of_phase
 from planner.portfolio.file import PortfolioFile
 from planner.portfolio.instance import JobPhase, Mode, Pool
 from planner.problem.document import Document, read_document, with_overrides
+from planner.problem.market import Market
 from planner.problem.own_offer import OwnOffer
 from planner.problem.parallelism import DEGREES
-from planner.problem.problem import Market, Problem
+from planner.problem.problem import Problem
 from planner.units import SECONDS_PER_HOUR, Price
 
 PLACEHOLDER: Final = Price(Decimal(1), "GPU")
@@ -180,16 +181,17 @@ def _modes(choices: Choices, number: int, pool: int, option: PurchaseOption) -> 
         return
     steps = choices.phases[number].steps
     wall = columns.run.wall.after(steps)
-    kept = _kept(choices, option, columns, steps)
+    kept = np.maximum(_kept(choices, option, columns, steps), wall)
     paid = columns.run.spot.after(steps) if option.spot_price is not None else wall
     spread = np.sqrt(np.maximum(columns.run.variance.after(steps), 0.0))
     for place in range(len(columns)):
         yield Mode(
             pool,
             int(columns.bought[place]),
-            float(max(kept[place], wall[place])) / SECONDS_PER_HOUR,
+            float(kept[place]) / SECONDS_PER_HOUR,
             float(paid[place]) / SECONDS_PER_HOUR,
             float(spread[place]) / SECONDS_PER_HOUR,
+            float(kept[place] - wall[place]) / SECONDS_PER_HOUR,
             _layout(choices, number, columns, place),
         )
 

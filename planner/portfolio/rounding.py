@@ -13,7 +13,7 @@ from planner.portfolio.insertion import Insertion
 from planner.portfolio.instance import Array, Ints
 from planner.portfolio.schedule import CommittedNodes, PhaseStart, Schedule
 from planner.portfolio.search import Guide, Search
-from planner.portfolio.tables import JobTable
+from planner.portfolio.tables import JobTable, prefix_sums
 
 ROUNDS: Final = 12
 """Schedules that are made."""
@@ -21,9 +21,10 @@ ROUNDS: Final = 12
 
 def guide_of(tables: Sequence[JobTable], node_day_usd: Array, divisors: Ints) -> Guide:
     """What the nodes that each mode blocks are worth to others, by divisor as they are counted."""
+    before = prefix_sums(node_day_usd)
     return [
         [
-            np.sum([phase.added(usd, of) for usd, of in zip(node_day_usd, divisors, strict=True)], axis=0)
+            np.sum([phase.added(usd, of) for usd, of in zip(before, divisors, strict=True)], axis=0)
             for phase in table.phases
         ]
         for table in tables

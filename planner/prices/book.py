@@ -23,7 +23,7 @@ from planner.catalog.offers import load_offers
 from planner.catalog.records import Offer
 from planner.errors import InputError, Place
 from planner.prices.quote import price_sources
-from planner.prices.table import content_of, rows_of_csv
+from planner.prices.table import as_text, content_of, rows_of_csv
 
 USER: Final = "user"
 """In `market.prices`: the book in the user's configuration folder."""
@@ -82,9 +82,9 @@ def book_text(offers: Iterable[Offer]) -> str:
     writer.writeheader()
     for offer in offers:
         row = {name: value for name, value in offer.model_dump(mode="json").items() if value is not None}
-        writer.writerow(
-            {name: row.get(name, "") for name in COLUMNS} | {"network_assumed": str(offer.network_assumed).lower()}
-        )
+        row["network_assumed"] = str(offer.network_assumed).lower()
+        cells = ((name, row.get(name, "")) for name in COLUMNS)
+        writer.writerow({name: as_text(cell) if isinstance(cell, str) else cell for name, cell in cells})
     return out.getvalue()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from planner.errors import InputError, Place
+from planner.prices.gcp import gcp_quotes
 from planner.prices.quote import Quote
 from planner.prices.table import amount, content_of
 
@@ -125,34 +126,7 @@ def _azure_kind(item: Mapping[str, Any]) -> str | None:
     return "spot" if "Spot" in item.get("skuName", "") else "on_demand"
 
 
-def _gcp(data: Any, place: Place) -> Iterator[Quote]:  # noqa: ANN401  (a JSON document)
-    """GPU and TPU SKUs of the Cloud Billing Catalog: prices of a device, whose host is priced in other SKUs."""
-    for sku in data["skus"]:
-        category = sku.get("category", {})
-        kind = {"OnDemand": "on_demand", "Preemptible": "spot"}.get(category.get("usageType", ""))
-        if category.get("resourceGroup") not in {"GPU", "TPU"} or kind is None:
-            continue
-        pricing = sku["pricingInfo"][0]
-        rate = pricing["pricingExpression"]["tieredRates"][-1]["unitPrice"]
-        usd = Decimal(str(rate.get("units") or 0)) + Decimal(rate.get("nanos", 0)) / 10**9
-        for region in sku.get("serviceRegions", ()):
-            yield Quote(
-                place=place,
-                cloud="gcp",
-                region=region,
-                zone="",
-                instance_type=str(sku["description"])[:200],
-                device="",
-                count=1,
-                date=str(pricing.get("effectiveTime", ""))[:10],
-                source="Google Cloud Billing Catalog",
-                fault="the price of a device without its host",
-                on_demand=usd if kind == "on_demand" else None,
-                spot=usd if kind == "spot" else None,
-            )
-
-
-READERS: Final[dict[Cloud, Callable[[Any, Place], Iterator[Quote]]]] = {"aws": _aws, "azure": _azure, "gcp": _gcp}
+READERS: Final[dict[Cloud, Callable[[Any, Place], Iterator[Quote]]]] = {"aws": _aws, "azure": _azure, "gcp": gcp_quotes}
 HOW: Final[dict[Cloud, str]] = {
     "aws": "give what `aws pricing get-products --service-code AmazonEC2` printed, or the offer file of one region",
     "azure": "give what https://prices.azure.com/api/retail/prices answered",

@@ -38,7 +38,7 @@ TERM: Final = re.compile(r"(\d{1,3})[\s-]*(years?|yrs?|y|months?|mo)", re.IGNORE
 
 
 @dataclass(frozen=True)
-class Commitment:
+class SheetCommitment:
     """Nodes that are paid for a term, used or not."""
 
     place: Place
@@ -62,14 +62,14 @@ class Commitment:
         return found if self.network_gbit_s is None else found | {"network": f"{self.network_gbit_s:g} Gb/s"}
 
 
-def sheet_commitments(path: Path, columns: Mapping[str, str]) -> tuple[dict[str, str], list[Commitment]]:
+def sheet_commitments(path: Path, columns: Mapping[str, str]) -> tuple[dict[str, str], list[SheetCommitment]]:
     """Which column was taken for what, and the commitments. Raises InputError with every row that is not understood."""
     rows = list(sheet_rows(path))
     taken = columns_taken(path, rows, price_sources().commitment_headings, columns)
     if not set(NEEDED) <= set(taken) or not {"price", "discount"} & set(taken):
         message = f"no column for device, term, or price or discount, among {headings_shown(rows)}"
         raise InputError(message, place=Place(str(path)), fix="name them, such as --column term='Contract length'")
-    found: list[Commitment] = []
+    found: list[SheetCommitment] = []
     issues: list[Issue] = []
     for place, row in rows:
         texts = {field: row.get(taken.get(field, ""), "") for field in price_sources().commitment_headings}
@@ -82,11 +82,11 @@ def sheet_commitments(path: Path, columns: Mapping[str, str]) -> tuple[dict[str,
     return taken, _named_apart(found)
 
 
-def _commitment(place: Place, row: Mapping[str, str], taken: Mapping[str, str]) -> Commitment:
+def _commitment(place: Place, row: Mapping[str, str], taken: Mapping[str, str]) -> SheetCommitment:
     """One row. Raises InputError."""
     device = find_accelerator(row["accelerator"], usual=True)
     count = int(amount(row["accelerators"]) or 0) or usual_count(device.name)
-    return Commitment(
+    return SheetCommitment(
         place=place,
         name=" ".join(filter(None, (row["cloud"], row["region"], device.name, row["term"])))[:200],
         accelerator=device.name,
@@ -157,7 +157,7 @@ def _nodes(text: str) -> int | None:
     return None if number is None else int(number)
 
 
-def _named_apart(found: list[Commitment]) -> list[Commitment]:
+def _named_apart(found: list[SheetCommitment]) -> list[SheetCommitment]:
     """The commitments with a name of its own each."""
     seen: Counter[str] = Counter()
     named = []

@@ -10,13 +10,21 @@ from functools import cache
 from statistics import median
 from typing import Final
 
-from planner.catalog.check_offers import OFFER_CHECKS, OfferIssue, unpublished_networks, where
+from planner.catalog.check_offers import (
+    OFFER_CHECKS,
+    OfferIssue,
+    listed_everywhere,
+    prices_that_stand_alone,
+    unpublished_networks,
+    where,
+)
 from planner.catalog.offers import load_offers, usable
 from planner.catalog.records import Offer
 from planner.catalog.traps import load_traps
 from planner.clock import today
 from planner.prices.devices import device_named, devices_of
 from planner.prices.quote import Quote, price_sources
+from planner.prices.table import is_formula
 
 DATE: Final = r"\d{4}(-\d{2}){0,2}"
 """A date, or as much of one as is known."""
@@ -30,7 +38,28 @@ def judged(quotes: Iterable[Quote]) -> tuple[Offer, ...]:
     faults = {id(offer): fault for offer, fault in _faults(offers, hosts)}
     believed = [offer for offer in offers if not offer.suspect and id(offer) not in faults]
     caught = {where(issue.offer): issue.fault for issue in _catalog_issues(believed)}
-    return tuple(_marked(offer, faults.get(id(offer)) or caught.get(where(offer), "")) for offer in _once(offers))
+    everywhere = {issue.offer.cloud: issue.fault for issue in _of_clouds(believed)}
+    floors = dict.fromkeys(_auctions(quote for _, quote in read), "a floor to bid from, not a price")
+
+    def fault(offer: Offer) -> str:
+        """What is wrong with a row, with its place, or with all of its cloud's."""
+        own = faults.get(id(offer)) or caught.get(where(offer)) or floors.get(offer.cloud)
+        return own or ("" if _is_confirmed(offer) else everywhere.get(offer.cloud, ""))
+
+    return tuple(_marked(offer, fault(offer)) for offer in _once(offers))
+
+
+def _auctions(quotes: Iterable[Quote]) -> Iterator[str]:
+    """Clouds that are known to sell by auction, and those whose spot price is always that on demand for any device."""
+    clouds: dict[str, list[Quote]] = defaultdict(list)
+    for quote in quotes:
+        if quote.on_demand and quote.count:
+            clouds[quote.cloud].append(quote)
+    for cloud, rows in clouds.items():
+        each = {row.on_demand / row.count for row in rows if row.on_demand and row.on_demand == row.spot}
+        is_one_price = len(each) == 1 and all(row.on_demand == row.spot for row in rows)
+        if cloud in price_sources().auctions or (is_one_price and len({row.device for row in rows}) > 1):
+            yield cloud
 
 
 def _marked(offer: Offer, fault: str) -> Offer:
@@ -81,14 +110,15 @@ def _unusable(quote: Quote, name: str | None, count: int, priced: Sequence[Decim
     """Why a row says nothing of what a device costs."""
     if quote.fault:
         return quote.fault
+    names = {"cloud": quote.cloud, "region": quote.region, "zone": quote.zone, "instance type": quote.instance_type}
+    if formulas := [what for what, text in {**names, "device": quote.device}.items() if is_formula(text)]:
+        return f"{formulas[0]} begins like a formula"
     if name is None:
         return f"which device {quote.device[:60]!r} is, is not known" if quote.device else "no device that is known"
     if not count:
         return "how many devices it has is not known"
     if not any(priced):
         return "it costs nothing"
-    if re.search(price_sources().limits.local_zone, quote.region):
-        return "a local zone, which is not its region"
     return ""
 
 
@@ -113,8 +143,10 @@ def _faults(offers: Sequence[Offer], hosts: dict[Offer, Decimal]) -> Iterator[tu
     usual = [offer for offer in offers if not offer.suspect]
     yield from _repeated(usual)
     yield from _far_from_the_catalog(usual)
+    yield from _next_to_nothing(usual)
     yield from _not_scaled(usual)
     yield from _flat(usual, hosts)
+    yield from _flat_beside_the_catalog(usual)
 
 
 def _repeated(offers: Sequence[Offer]) -> Iterator[tuple[Offer, str]]:
@@ -134,17 +166,29 @@ def _far_from_the_catalog(offers: Sequence[Offer]) -> Iterator[tuple[Offer, str]
             (offer.cloud, "", offer.accelerator)
         )
         low, high = limits.lowest_ratio, limits.highest_ratio
-        if known is None:
-            known = anywhere.get(offer.accelerator)
-            low, high = limits.lowest_ratio_elsewhere, limits.highest_ratio_elsewhere
+        if known is None and offer.accelerator in anywhere:
+            known, dearest = anywhere[offer.accelerator]
+            low, high = limits.lowest_ratio_elsewhere, max(limits.highest_ratio_elsewhere, dearest / known)
         if price and known and not low <= price / offer.accelerators / known <= high:
             ratio = price / offer.accelerators / known
             yield offer, f"on demand is {ratio:.2g} times the catalog's ${known:.2f} a device and hour"
 
 
+def _next_to_nothing(offers: Sequence[Offer]) -> Iterator[tuple[Offer, str]]:
+    """A spot or reserved price that is no more than a floor to bid from."""
+    least, (_, anywhere) = price_sources().limits.lowest_share_of_on_demand, _known_prices()
+    for offer in offers:
+        cheapest = anywhere.get(offer.accelerator, (0.0, 0.0))[0]
+        for kind in ("spot", "reserved_1y", "reserved_3y", "block"):
+            price = getattr(offer, f"{kind}_usd_per_hour")
+            if price is not None and float(price) / offer.accelerators < least * cheapest:
+                each = float(price) / offer.accelerators
+                yield offer, f"{kind.replace('_', ' ')} is ${each:.2g} a device and hour, next to nothing"
+
+
 @cache
-def _known_prices() -> tuple[dict[tuple[str, str, str], float], dict[str, float]]:
-    """The catalog's median price a device by cloud, region ("" for all) and device, and its cheapest cloud's."""
+def _known_prices() -> tuple[dict[tuple[str, str, str], float], dict[str, tuple[float, float]]]:
+    """The catalog's median price a device by cloud, region ("" for all) and device; of any cloud the ends."""
     groups: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for offer in usable(load_offers()):
         if offer.on_demand_usd_per_hour:
@@ -152,10 +196,11 @@ def _known_prices() -> tuple[dict[tuple[str, str, str], float], dict[str, float]
             groups[offer.cloud, offer.region, offer.accelerator].append(each)
             groups[offer.cloud, "", offer.accelerator].append(each)
     here = {key: median(prices) for key, prices in groups.items()}
-    anywhere: dict[str, float] = {}
+    anywhere: dict[str, tuple[float, float]] = {}
     for (_, region, device), price in here.items():
         if not region:
-            anywhere[device] = min(price, anywhere.get(device, price))
+            cheapest, dearest = anywhere.get(device, (price, price))
+            anywhere[device] = min(price, cheapest), max(price, dearest)
     return here, anywhere
 
 
@@ -186,6 +231,21 @@ def _flat(offers: Sequence[Offer], hosts: dict[Offer, Decimal]) -> Iterator[tupl
                 yield offer, f"one price a device in {regions[price]} regions while the hosts' prices differ"
 
 
+def _flat_beside_the_catalog(offers: Sequence[Offer]) -> Iterator[tuple[Offer, str]]:
+    """One price in many regions of a cloud in which the catalog has several."""
+    limits, here = price_sources().limits, _known_prices()[0]
+    groups: dict[tuple[str, str, int, Decimal | None], list[Offer]] = defaultdict(list)
+    for offer in offers:
+        if (offer.cloud, offer.region, offer.accelerator) in here and offer.on_demand_usd_per_hour:
+            key = (offer.cloud, offer.accelerator, offer.accelerators, offer.on_demand_usd_per_hour)
+            groups[key].append(offer)
+    for group in groups.values():
+        known = {offer.region: here[offer.cloud, offer.region, offer.accelerator] for offer in group}
+        if len(known) >= limits.flat_regions and max(known.values()) > (1 + CONFIRMED) * min(known.values()):
+            fault = f"one price in {len(known)} regions in which the catalog has several"
+            yield from ((offer, fault) for offer in group if not _is_confirmed(offer))
+
+
 def _is_confirmed(offer: Offer) -> bool:
     """Whether the catalog has about the same price for the device in the same place."""
     known = _known_prices()[0].get((offer.cloud, offer.region, offer.accelerator))
@@ -199,6 +259,14 @@ CONFIRMED: Final = 0.05
 
 def _catalog_issues(offers: Sequence[Offer]) -> Iterator[OfferIssue]:
     """What the catalog's own checks find of single offers."""
+    places = {where(offer) for offer in offers}
+    others = [one for one in usable(load_offers()) if where(one) not in places]
     for check in OFFER_CHECKS:
-        if check is not unpublished_networks:  # a contract states its own
-            yield from (issue for issue in check(offers) if isinstance(issue, OfferIssue))
+        if check not in {unpublished_networks, listed_everywhere}:  # a contract states its own; see `_of_clouds`
+            seen = [*offers, *others] if check is prices_that_stand_alone else offers
+            yield from (issue for issue in check(seen) if isinstance(issue, OfferIssue))
+
+
+def _of_clouds(offers: Sequence[Offer]) -> Iterator[OfferIssue]:
+    """What the catalog's checks find of all that a cloud lists, one issue a cloud."""
+    yield from (issue for issue in listed_everywhere(offers) if isinstance(issue, OfferIssue))

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from planner.catalog.files import catalog_directory
-from planner.catalog.records import Positive, Record, SourcedRecord
+from planner.catalog.records import Count, Positive, Record, SourcedRecord
 from planner.errors import Place
 
 
@@ -58,6 +58,27 @@ class SliceName(Record):
     accelerator: str
 
 
+class GcpMachine(Record):
+    """What one machine of Google's is made of, by the SKUs that price it."""
+
+    name: str
+    devices: Count
+    gpu: tuple[str, ...]
+    """Names of the device's SKU."""
+    core: str = ""
+    """Of a virtual CPU's; empty where the device's carries the whole machine."""
+    ram: str = ""
+    """Of a GiB's."""
+    vcpus: Annotated[int, Field(ge=0)] = 0
+    gib: Annotated[int, Field(ge=0)] = 0
+
+
+class GcpMachines(SourcedRecord):
+    """Google's machines with devices."""
+
+    machines: tuple[GcpMachine, ...]
+
+
 class QuoteLimits(Record):
     """When a row is not believed."""
 
@@ -65,8 +86,8 @@ class QuoteLimits(Record):
     highest_ratio: Positive
     lowest_ratio_elsewhere: Positive
     highest_ratio_elsewhere: Positive
+    lowest_share_of_on_demand: Positive
     flat_regions: Annotated[int, Field(ge=2)]
-    local_zone: str
     old_days: Annotated[int, Field(ge=1)]
 
 
@@ -75,6 +96,9 @@ class PriceSources(Record):
 
     skypilot_name: tuple[SkypilotName, ...]
     slice: tuple[SliceName, ...]
+    gcp: GcpMachines
+    auctions: tuple[str, ...]
+    """Clouds that sell by auction, whose lists state the floor to bid from."""
     headings: dict[str, tuple[str, ...]]
     commitment_headings: dict[str, tuple[str, ...]]
     limits: QuoteLimits

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from planner.catalog.accelerators import find_accelerator
 from planner.errors import InputError, Place, did_you_mean
 from planner.prices.discounts import at_discount
 from planner.prices.quote import Quote, price_sources
-from planner.prices.table import LONGEST_CELL, MOST_ROWS, amount, content_of, is_formula, rows_of_csv
+from planner.prices.table import LONGEST_CELL, MOST_ROWS, amount, content_of, rows_of_csv
 from planner.units import QuantityError, parse_bandwidth, parse_price
 
 PRICES: Final = ("on_demand", "spot", "reserved_1y", "reserved_3y", "block")
@@ -63,6 +63,8 @@ def _rows_of_workbook(path: Path, content: bytes) -> Iterator[tuple[Place, dict[
         lines = book.worksheets[0].iter_rows(values_only=True, max_row=MOST_ROWS, max_col=100)
         headings = [str(cell or "").strip()[:LONGEST_CELL] for cell in next(lines, ())]
         for number, line in enumerate(lines, start=2):
+            if not any(line):  # a sheet may claim a million empty rows
+                continue
             cells = ("" if cell is None else str(cell).strip()[:LONGEST_CELL] for cell in line)
             yield Place(str(path), number), {name: cell for name, cell in zip(headings, cells, strict=False) if name}
     except InputError:
@@ -120,8 +122,7 @@ def _quote(place: Place, row: Mapping[str, str], taken: Mapping[str, str], cloud
     """One row."""
     texts = {field: row.get(taken[field], "") if field in taken else "" for field in price_sources().headings}
     count = int(amount(texts["accelerators"]) or 0) or usual_count(texts["accelerator"])
-    prices = {field: price_of_cell(texts[field], taken.get(field, ""), count) for field in PRICES}
-    formulas = [name for name in ("cloud", "region", "zone", "instance_type", "accelerator") if is_formula(texts[name])]
+    prices: dict[str, Any] = {field: price_of_cell(texts[field], taken.get(field, ""), count) for field in PRICES}
     return Quote(
         place=place,
         cloud=texts["cloud"] or cloud,
@@ -133,7 +134,6 @@ def _quote(place: Place, row: Mapping[str, str], taken: Mapping[str, str], cloud
         network_gbit_s=network_of_cell(texts["network"]),
         date=texts["date"][:10],
         source=Path(place.file).name,
-        fault=f"{formulas[0]} begins like a formula" if formulas else "",
         **prices,
     )
 

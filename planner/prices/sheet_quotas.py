@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from planner.catalog.accelerators import find_accelerator
-from planner.catalog.offers import load_offers, usable
+from planner.catalog.offers import ANY_REGION, load_offers, usable
 from planner.catalog.quotas import QuotaWay, load_quotas
 from planner.catalog.records import Offer
 from planner.errors import InputError, Issue, Place, did_you_mean
@@ -43,7 +43,8 @@ def _quotas(place: Place, row: Mapping[str, str]) -> Iterator[StatedQuota]:
     """The quotas of one row: one, or of a limit in nodes one for each size of node. Raises InputError."""
     offers = _offers(place, row)
     purchase, title = _purchase(place, row.get("purchase", "")), " ".join(filter(None, row.values()))[:100]
-    region = "" if row.get("region", "").casefold() in ANYWHERE else row["region"]
+    is_everywhere = row.get("region", "").casefold() in ANYWHERE or offers[0].region == ANY_REGION
+    region = "" if is_everywhere else row["region"]
     number, sizes = _limit(place, row), {one.instance_type: one.accelerators for one in offers}
     machines = (tuple(sizes),) if row.get("gpus") else tuple((name,) for name in sizes)
     for names in machines:
@@ -66,7 +67,7 @@ def _offers(place: Place, row: Mapping[str, str]) -> Sequence[Offer]:
         if value.casefold() in ANYWHERE:
             continue
         names = sorted({str(getattr(one, field)) for one in known})
-        known = [one for one in known if getattr(one, field) == value]
+        known = [one for one in known if getattr(one, field) in {value, ANY_REGION}]
         if not known:
             message = f"no offer of {row['cloud'].casefold()} has {field.replace('_', ' ')} {value[:60]!r}"
             raise InputError(message, place=place, fix=did_you_mean(value, names))

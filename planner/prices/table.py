@@ -50,3 +50,9 @@ def amount(cell: str) -> Decimal | None:
 def is_formula(cell: str) -> bool:
     """Whether a spreadsheet would run it."""
     return cell.startswith(FORMULA)
+
+
+def as_text(value: str) -> str:
+    """A text as a cell holds it; what a spreadsheet would take for a formula is kept a text."""
+    shown = "".join(one for one in value if one.isprintable())
+    return f"'{shown}" if is_formula(shown) else shown

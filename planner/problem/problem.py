@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -21,45 +20,31 @@ from pydantic import (
 
 from planner.errors import InputError
 from planner.problem.calendar import ScheduleDates
-from planner.problem.document import dotted, read_document
+from planner.problem.document import read_document
 from planner.problem.json_schema import described
+from planner.problem.limits import Limits, Risk
+from planner.problem.market import Market, repeated
 from planner.problem.objective import (
-    DEADLINE_SCHEMA,
     EXPECTED_COST,
     OBJECTIVE_SCHEMA,
-    Lateness,
     Objective,
     Preference,
     lateness_rules,
     preference_rules,
-    split_deadline,
     split_objective,
 )
-from planner.problem.own_offer import OwnOffer
 from planner.problem.pins import DegreePin, ZeroPin
 from planner.problem.quantities import (
-    AcceleratorReference,
-    Bandwidth,
     Batch,
     CalibrationFile,
-    Discounts,
-    Duration,
-    Factor,
-    Grants,
-    Money,
     Name,
-    Percentile,
     Reference,
-    Share,
     Tokens,
-    TransferPrice,
     batch_in_sequences,
 )
 from planner.problem.run import Recompute, Run, parse_recompute, recompute_as_written
 from planner.problem.schema_base import Rule, RulesBrokenError, SchemaFile, SchemaModel
-from planner.problem.training import MEMORY_CONFIDENCE, Training
-
-Purchase = Literal["on_demand", "spot", "reserved"]
+from planner.problem.training import Training
 
 
 class Phase(SchemaModel):
@@ -88,126 +73,6 @@ class ProblemTraining(Training):
 
     phases: Annotated[tuple[Phase, ...], Field(min_length=1, max_length=50, examples=[_PHASES])]
     """The phases, one after another; each may get its own layout and node count."""
-
-
-class Moving(SchemaModel):
-    """What it takes when a phase begins in another place than the one before: checkpoint and data are carried over."""
-
-    bandwidth: Bandwidth = 1.25e9
-    """Between places, such as `10 Gb/s`; default 10 Gb/s."""
-    egress: TransferPrice | None = None
-    """Price of what leaves a place, such as `$0.09/GB`; default: what its cloud asks for, nothing for own offers."""
-
-
-class Quota(SchemaModel):
-    """A limit that several offers share."""
-
-    of: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1000)]
-    """The clouds, regions, zones, instance types, accelerators or own offers that share it."""
-    within: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1000)] | None = None
-    """Of these only what is in one of these clouds, regions or zones; default: wherever they are."""
-    purchase: Literal["on_demand", "spot"] | None = None
-    """The way to buy that it counts; default: every one. Where fewer nodes may be bought on demand than otherwise, a
-    job takes no more than those, or none on demand."""
-    gpus: Annotated[int, Field(ge=0, le=10_000_000, strict=True, examples=[512])]
-    """Most devices of all of them together at a time; 0: none."""
-
-
-class Market(SchemaModel):
-    """Where the job may run and how it may be paid."""
-
-    accelerators: Annotated[tuple[AcceleratorReference, ...], Field(min_length=1, max_length=1000)] | None = None
-    """Accelerators to consider; default: every one in the catalogs."""
-    clouds: Annotated[tuple[Name, ...], Field(max_length=1000)] | None = None
-    """Clouds to consider; default: every one in the catalogs; `[]`: none, only the problem's own offers."""
-    regions: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1000)] | None = None
-    """Regions of the catalogs' clouds to consider; default: every one."""
-    exclude: Annotated[tuple[Name, ...], Field(max_length=1000)] = ()
-    """What not to consider: clouds, regions, zones, instance types, accelerators or own offers; default: nothing."""
-    peer_to_peer: bool = False
-    """Whether hosts of private persons and small firms are considered (Vast.ai); default: only where `clouds` names
-    their marketplace."""
-    purchase: Annotated[tuple[Purchase, ...], Field(min_length=1, max_length=3)] = ("on_demand",)
-    """Ways to buy: on_demand, spot, reserved; default on_demand."""
-    offers: Annotated[tuple[OwnOffer, ...], Field(max_length=1000)] = ()
-    """Own prices and quotas, beside the catalogs' offers; default: none."""
-    spot_price: Factor = 1.0
-    """Factor on all spot prices, such as `×1.5`; default 1."""
-    together: bool = False
-    """Whether all phases stay in one place with one accelerator and one way to buy; default: each may have its own.
-    Under `objective: tokens` they always stay."""
-    moving: Moving = Moving()
-    """What moving from one place to another takes."""
-    prices: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
-    """Books of own prices that `plan prices import` wrote, laid over the catalogs' offers, the first before the next:
-    paths beside the problem, or `user` for the one in the user's configuration folder; default: none."""
-    discounts: Discounts | None = None
-    """Shares off the catalogs' prices by place, such as `{aws: 22%, gcp/TPUv5p: 30%}`; default: none."""
-    quotas: Annotated[tuple[Quota, ...], Field(max_length=1000)] = ()
-    """Quotas that offers share, such as `[{of: [us-east-1, ours], gpus: 512}]`; default: none."""
-    committed: Annotated[dict[Name, Money], Field(min_length=1, max_length=1000)] | None = None
-    """What is paid already, whatever is decided, by what it was paid for, such as `{2026 reservation: $310k}`: told
-    beside the bill, in which it is not; default: nothing."""
-    capacity: Grants | None = None
-    """Nodes that the catalogs' clouds grant at a time in one zone, such as `{aws: 256, gcp/B200-SXM: 512, any: 64}`, or
-    `unlimited`; default: what clouds are known or assumed to sell without a contract."""
-
-    @property
-    def is_dated(self) -> bool:
-        """Whether it matters on which days something runs: an own offer changes in time."""
-        return any(offer.is_dated for offer in self.offers)
-
-    def broken_rules(self) -> Iterator[Rule]:
-        """The rules between these keys that do not hold."""
-        if self.clouds == () and not self.offers:
-            yield Rule(("market", "clouds"), "no clouds and no own offers: nothing can be bought", "add market.offers")
-        yield from _repeated(("market", "offers"), [offer.name for offer in self.offers])
-        for index, offer in enumerate(self.offers):
-            for rule in offer.broken_rules():
-                yield Rule(("market", "offers", index, *rule.path), rule.message, rule.fix)
-
-
-MOST_CONFIDENT = 0.9999
-"""Beyond, nothing that is known of spot nodes or memory says anything."""
-LARGEST_CLUSTER: Final = 1_048_576
-"""Most devices that `limits.gpus` may state."""
-
-
-class Limits(SchemaModel):
-    """What the plan must keep to; each is one constraint that can be relaxed, priced and explained."""
-
-    deadline: Annotated[Duration | None, WithJsonSchema(DEADLINE_SCHEMA)] = None
-    """Longest wall time of all phases together, such as `60d`; default: none.
-    `{at: 60d, late: $50k/day}` may be missed at that cost, for `objective: expected cost`."""
-    lateness: Lateness | None = None
-    """The same cost of missing it written apart: `{at: 60d, late: $50k/day}`; default: none."""
-    budget: Money | None = None
-    """Highest cost, such as `6 MUSD`; default: none."""
-    gpus: Annotated[int, Field(ge=1, le=LARGEST_CLUSTER, strict=True, examples=[1024])] | None = None
-    """Most devices at a time; default: what the offers have, searched up to 65,536."""
-    memory_headroom: Share = 0.1
-    """Share of the device memory that stays free of the expected peak; default 10%."""
-    memory_confidence: Share = MEMORY_CONFIDENCE
-    """Probability with which the real peak must fit the device, from 50%; default 90%."""
-    growth: Factor = 1.0
-    """The plan must still hold for a model so many times larger, such as `2x`; default 1."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _deadline_is_split(cls, data: object) -> object:
-        return split_deadline(data)
-
-    def broken_rules(self) -> Iterator[Rule]:
-        """The rules on single limits that their types do not state."""
-        if self.growth < 1:
-            yield Rule(("limits", "growth"), "growth must be at least 1x", "write growth: 2x")
-        if self.memory_headroom >= 1:
-            yield Rule(("limits", "memory_headroom"), "a headroom of 100% leaves no memory", "write 10%")
-        if not 0.5 <= self.memory_confidence <= MOST_CONFIDENT:
-            message = f"memory_confidence must be from 50% to {MOST_CONFIDENT:.2%}"
-            yield Rule(("limits", "memory_confidence"), message, "write memory_confidence: 90%")
-        if self.budget == 0:
-            yield Rule(("limits", "budget"), "a budget of nothing buys nothing", "leave budget out or write $500k")
 
 
 def _recompute_choices(value: object) -> tuple[Recompute, ...]:
@@ -251,26 +116,6 @@ class LayoutPins(SchemaModel):
     """Recompute choice, or a list of those allowed: none, selective, full, `{full_layers: n}`."""
     zero: ZeroPin | None = None
     """ZeRO stage, 0 to 3."""
-
-
-class Risk(SchemaModel):
-    """How sure the plan must be."""
-
-    confidence: Share | None = None
-    """Probability with which the deadline must be met, such as `95%`, from 50%; default: met by expected values."""
-    counts: Literal["everything", "luck"] = "everything"
-    """What `confidence` counts: `everything`, which is failures, spot nodes that go, and the estimate's own error, or
-    `luck` without that error; default everything."""
-    spare_nodes: Share = 0.0
-    """Nodes bought on top to replace failed ones, as a share of those in use; default 0%."""
-    spot_price: Percentile | None = None
-    """Which percentile of a spot price's history to plan with, such as `p90`; default: the catalog's price."""
-
-    def broken_rules(self) -> Iterator[Rule]:
-        """The rules on single keys that their types do not state."""
-        if self.confidence is not None and not 0.5 <= self.confidence <= MOST_CONFIDENT:
-            message = f"confidence must be from 50% to {MOST_CONFIDENT:.2%}"
-            yield Rule(("risk", "confidence"), message, "write confidence: 95%")
 
 
 class Problem(SchemaFile):
@@ -369,7 +214,7 @@ def _broken_rules(problem: Problem) -> Iterator[Rule]:
         yield from part.broken_rules()
     if problem.schedule is not None:
         yield from problem.schedule.broken_rules()
-    yield from _repeated(("training", "phases"), [phase.name for phase in problem.training.phases])
+    yield from repeated(("training", "phases"), [phase.name for phase in problem.training.phases])
     limits = problem.limits
     is_limited = limits.deadline is not None or (problem.schedule is not None and problem.schedule.deadline is not None)
     if problem.risk.confidence is not None and not is_limited:
@@ -395,11 +240,3 @@ def _calendar_rules(problem: Problem) -> Iterator[Rule]:
     if dated and problem.objective == "tokens":
         message = "the most tokens are not searched among offers with days"
         yield Rule(("objective",), message, "state the tokens and write objective: cost or time")
-
-
-def _repeated(path: tuple[str, ...], names: list[str]) -> Iterator[Rule]:
-    """A rule for every name that a list has twice."""
-    counts = Counter(names)
-    for index, name in enumerate(names):
-        if counts[name] > 1 and names.index(name) < index:
-            yield Rule((*path, index), f"{dotted(path)} has {name!r} twice", "give each a name of its own")

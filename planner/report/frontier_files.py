@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from planner.market.places import place_title
 from planner.report.bill_sheet import bill_sheet, cost_of
 from planner.report.sheets import MONEY, NUMBER, Cell, Formula, Sheet
 from planner.units import SECONDS_PER_DAY
@@ -53,7 +54,7 @@ def _figures(number: int, point: Mapping[str, Any]) -> tuple[Cell, ...]:
 def place_of(plan: Mapping[str, Any]) -> str:
     """Where a plan's document says that it runs."""
     place = plan["placement"]
-    return " ".join(filter(None, (place["cloud"], place["region"], place["zone"], place["instance_type"])))
+    return place_title(place["cloud"], place["region"], place["zone"], place["instance_type"])
 
 
 def _keeps(document: Mapping[str, Any], columns: Mapping[str, str]) -> Formula:

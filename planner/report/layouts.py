@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from planner.explore.layout_table import LayoutTable
+from planner.prices.table import as_text
 from planner.problem.parallelism import LETTERS
 from planner.problem.problem import Problem
 from planner.problem.run import recompute_as_written
@@ -88,9 +89,9 @@ def _values(table: LayoutTable) -> Iterator[tuple[object, ...]]:
         offer = int(table.offer[place])
         sold = offer < len(table.offers)
         yield (
-            table.phase,
+            as_text(table.phase),
             machine.accelerator.name,
-            table.offers[offer].title if sold else "",
+            as_text(table.offers[offer].title) if sold else "",
             f"{machine.network_gbit_s:g}",
             int(rows.devices[place]),
             int(table.nodes[place]),

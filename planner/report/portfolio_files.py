@@ -9,6 +9,7 @@ from hashlib import sha256
 from io import StringIO
 from typing import Any, Final
 
+from planner.prices.table import as_text
 from planner.units import counted
 
 Document = Mapping[str, Any]
@@ -28,10 +29,12 @@ def csv_text(document: Document) -> str:
     writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for job in document["jobs"]:
-        shared = {"job": job["name"], "team": job["team"], "dropped": job["dropped"], "deadline": job["deadline"]}
+        names = {"job": as_text(job["name"]), "team": as_text(job["team"])}
+        shared = names | {key: job[key] for key in ("dropped", "deadline")}
         for phase in job["phases"]:
             figures = {key: phase[key] for key in ("pool", "nodes", "gpus", "start", "end", "hours", "cost_usd")}
-            writer.writerow(shared | figures | {"phase": phase["name"], "late_days": job["late_days"]})
+            figures |= {"pool": as_text(phase["pool"]), "phase": as_text(phase["name"])}
+            writer.writerow(shared | figures | {"late_days": job["late_days"]})
         if job["dropped"]:
             writer.writerow(shared)
     return stream.getvalue()

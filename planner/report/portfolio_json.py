@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 from math import isfinite
 from typing import Any, Final
@@ -24,8 +24,8 @@ KIND: Final = "portfolio"
 def portfolio_document(
     found: PortfolioAnswer,
     *,
-    worth: Sequence[dict[str, Any]] = (),
-    relaxations: Sequence[dict[str, Any]] = (),
+    worth: Iterable[dict[str, Any]] = (),
+    relaxations: Iterable[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """The whole answer; money as decimal strings, dates as YYYY-MM-DD."""
     portfolio, schedule, bill = found.portfolio, found.schedule, found.bill
@@ -140,6 +140,7 @@ def _phase(portfolio: Portfolio, run: PlacedRun, bill: Bill) -> dict[str, Any]:
         "start": str(portfolio.date(run.run.start)),
         "end": str(portfolio.date(run.end - 1)),
         "hours": run.mode.hours,
+        "expected_hours": run.mode.expected_hours,
         "paid_hours": run.mode.paid_hours,
         "cost_usd": usd_text(usd),
         "layout": dict(run.mode.layout) or None,

@@ -111,7 +111,7 @@ def gantt_lines(document: Document) -> Iterator[str]:
     step = 7 * max(1, -(-days // (7 * WIDEST_CHART)))
     columns, letters = -(-days // step), pool_letters(document)
     width = max(len(job["name"]) for job in document["jobs"])
-    yield f"{'':<{width}}  {_month_ruler(first, columns, step)}"
+    yield f"{'':<{width}}  {_month_ruler(first, days, step)}"
     for job in document["jobs"]:
         cells = ["·"] * columns
         for phase in job["phases"]:
@@ -130,13 +130,12 @@ def pool_letters(document: Document) -> dict[str, str]:
     return {name: signs[number % len(signs)] for number, name in enumerate(names)}
 
 
-def _month_ruler(first: date, columns: int, step: int) -> str:
+def _month_ruler(first: date, days: int, step: int) -> str:
     """The names of months above the weeks in which they begin."""
-    cells = [" "] * (columns + 3)
-    for column in range(columns):
-        week = [first + timedelta(days=column * step + one) for one in range(step)]
-        begins = next((day for day in week if day.day == 1), None)
-        if begins and "".join(cells[column : column + 3]).strip() == "":
+    cells = [" "] * (days // step + 4)
+    for day in range(days):
+        column, begins = day // step, first + timedelta(days=day)
+        if begins.day == 1 and "".join(cells[column : column + 3]).strip() == "":
             cells[column : column + 3] = begins.strftime("%b")
     return "".join(cells).rstrip()
 
@@ -145,9 +144,10 @@ def _in_words(job: Document) -> str:
     """A job's figures behind its row."""
     if job["dropped"]:
         return f"dropped, worth {_usd(job['value_usd'])}"
-    nodes = "+".join(str(phase["nodes"]) for phase in job["phases"])
+    first, *more = (phase["nodes"] for phase in job["phases"])
+    nodes = f"{'+'.join(map(str, (first, *more)))} nodes" if more else counted(first, "node")
     late = f", {job['late_days']} d late" if job["late_days"] else ""
-    return f"{nodes} nodes, {job['start']} to {job['end']}, {_usd(job['cost_usd'])}{late}"
+    return f"{nodes}, {job['start']} to {job['end']}, {_usd(job['cost_usd'])}{late}"
 
 
 def _pool_table(document: Document) -> RenderableType:
@@ -217,16 +217,21 @@ def worth_lines(document: Document) -> Iterator[str]:
     """What a little more of each limit brings."""
     if document["worth"]:
         yield ""
+    nothing, untold = list[str](), list[str]()
     for one in document["worth"]:
         low, high = one["saves_usd"]
         change = f"{one['limit']} {one['change']}"
         if one["verdict"] == "nothing":
-            yield f"{change}: saves nothing"
-        elif low == high:
-            yield f"{change}: saves {_usd(low)}"
+            nothing.append(change)
+        elif Decimal(low) <= 0:
+            untold.append(f"{change} ({_usd(high)} at most)")
         else:
-            told = "; not told apart from nothing" if Decimal(low) <= 0 else ""
-            yield f"{change}: saves {_usd(low)} (plan found) to {_usd(high)} (relaxation){told}"
+            most = "" if low == high else f" (plan found) to {_usd(high)} (relaxation)"
+            yield f"{change}: saves {_usd(low)}{most}"
+    if nothing:
+        yield f"saves nothing: {', '.join(nothing)}"
+    if untold:
+        yield f"saves nothing that was found in the time: {', '.join(untold)}"
 
 
 def relaxation_lines(document: Document) -> Iterator[str]:

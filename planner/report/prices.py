@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
+from planner.catalog.offers import load_offers, usable
+from planner.catalog.records import Offer
 from planner.market.money import line_usd
-from planner.prices.book import Age, PriceChange
-from planner.prices.commitments import Commitment
+from planner.prices.book import Age, PriceChange, ages, key_of
+from planner.prices.commitments import SheetCommitment
 from planner.prices.quotas import QuotaLine, StatedQuota
 from planner.report.console import wide_console
 from planner.report.tables import text_table
@@ -42,14 +45,37 @@ def change_lines(found: Sequence[PriceChange]) -> Iterator[str]:
 
 def print_ages(found: Sequence[Age]) -> None:
     """A line a source, the oldest first."""
-    table = text_table("source", "rows", "oldest", "newest", "days", "", left=("source", ""))
+    table = text_table("oldest", "newest", "days", "", "rows", "source", left=("source", ""), wrap=("source",))
     for one in found:
-        table.add_row(one.source, f"{one.rows:,}", one.oldest, one.newest, f"{one.days:,}", "old" if one.is_old else "")
+        table.add_row(one.oldest, one.newest, f"{one.days:,}", "old" if one.is_old else "", f"{one.rows:,}", one.source)
     wide_console().print(table)
     rows = sum(one.rows for one in found)
     old = sum(one.rows for one in found if one.is_old)
     if rows:
         wide_console().print(f"{old:,} of {rows:,} rows ({format_share(old / rows)}) are old: look them up again")
+
+
+def age_lines(offers: Iterable[Offer], on: date) -> Iterator[str]:
+    """A line for each source whose newest price is old."""
+    for one in ages(offers, on):
+        if one.is_old:
+            yield f"  the newest price of {one.source} is of {one.newest}, {one.days:,} days old: look them up again"
+
+
+def far_line(offers: Iterable[Offer]) -> str:
+    """How many prices are far from what the catalog has for the same machine in the same place; empty where none is."""
+    known = {key_of(one): one for one in usable(load_offers())}
+    newest, count = "", 0
+    for one in offers:
+        listed, price = known.get(key_of(one)), one.on_demand_usd_per_hour
+        if listed and price and listed.on_demand_usd_per_hour and abs(price / listed.on_demand_usd_per_hour - 1) > FAR:
+            newest, count = max(newest, listed.date), count + 1
+    about = f"more than {format_share(float(FAR))} from the catalog's, of {newest} at the newest"
+    return f"  {count:,} × used, and {about}: compare them (plan prices diff)" if count else ""
+
+
+FAR: Final = Decimal("0.2")
+"""Share of the catalog's price beyond which another one is pointed out."""
 
 
 def quota_preview(quotas: Sequence[StatedQuota], lines: Sequence[QuotaLine]) -> Iterator[str]:
@@ -63,7 +89,7 @@ def quota_preview(quotas: Sequence[StatedQuota], lines: Sequence[QuotaLine]) -> 
         yield f"{where} {one.title}: {amount}{used} → {shown}"
 
 
-def commitment_preview(found: Sequence[Commitment]) -> Iterator[str]:
+def commitment_preview(found: Sequence[SheetCommitment]) -> Iterator[str]:
     """What each row was taken for, a line each."""
     for one in found:
         each = price_text(one.usd_per_node_hour / one.gpus_per_node)

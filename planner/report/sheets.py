@@ -13,7 +13,7 @@ from io import BytesIO, StringIO
 from typing import Any, Final
 
 from planner.errors import InputError
-from planner.prices.table import is_formula
+from planner.prices.table import as_text
 
 MOST_ROWS: Final = 100_000
 """Rows of the longest sheet: beyond, a workbook takes minutes to open."""
@@ -57,12 +57,6 @@ def csv_text(rows: Iterable[Sequence[object]]) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerows([as_text(one) if isinstance(one, str) else one for one in row] for row in rows)
     return stream.getvalue()
-
-
-def as_text(value: str) -> str:
-    """A text as a cell holds it; what a spreadsheet would take for a formula is kept a text."""
-    shown = "".join(one for one in value if one.isprintable())
-    return f"'{shown}" if is_formula(shown) else shown
 
 
 def require_workbooks() -> None:

@@ -19,7 +19,7 @@ from planner.report.bill import spot_share
 from planner.report.console import wide_console
 from planner.report.dates import dated
 from planner.report.document.plan import bill_document, place_document, totals_document
-from planner.report.frontier import differences, gpus_text
+from planner.report.frontier import differences, gpus_text, name_of
 from planner.report.tables import text_table
 from planner.units import figure_in_document, format_count, format_duration, format_money, format_share
 
@@ -123,7 +123,7 @@ WIDEST: Final = 100_000
 def title(found: WhatIf, shown: Shown | None) -> str:
     """What is shown, and along what."""
     problem = found.flat[0].problem
-    name = problem.name or (problem.model if isinstance(problem.model, str) else "the model")
+    name = name_of(problem)
     best = {"cost": "cheapest", "time": "fastest", "tokens": "largest"}
     kinds = list(dict.fromkeys(best[cell.problem.objective] for cell in found.flat))
     of = f"the {' or '.join(kinds)} plan"

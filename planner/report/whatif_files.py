@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from planner.market.places import place_title
 from planner.report.bill_sheet import bill_sheet, cost_of
 from planner.report.sheets import MONEY, NUMBER, PER_CENT, Cell, Formula, Sheet
 from planner.units import SECONDS_PER_DAY
@@ -34,7 +35,7 @@ def _rows(cells: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Cell, ...]]:
         if plan is None:
             yield (number, *values, cell["status"], *[None] * (len(FIGURES) - 1))
             continue
-        place = " ".join(filter(None, (plan["cloud"], plan["region"], plan["zone"], plan["instance_type"])))
+        place = place_title(plan["cloud"], plan["region"], plan["zone"], plan["instance_type"])
         figures = (cost_of("cell"), plan["wall_seconds"] / SECONDS_PER_DAY, plan["gpus"], plan["accelerator"], place)
         yield (number, *values, cell["status"], *figures, plan["spot_share"], LEAST)
 

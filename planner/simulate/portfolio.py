@@ -7,7 +7,7 @@ pool's delivery and the nodes that others still hold allow.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 
 from planner.market.money import priced
+from planner.portfolio.bill import committed_by_day, usd_per_used_hour
 from planner.portfolio.commitments import uncovered_usd
 from planner.portfolio.instance import Array, Ints, Mode, Portfolio
 from planner.portfolio.schedule import PlacedRun, Schedule, placed_runs
@@ -51,17 +52,32 @@ class Outcomes:
 
 
 @dataclass
-class _Draw:
-    """One time that the plan is carried out."""
+class _State:
+    """What has happened so far in one draw."""
 
     free: Ints
     used: Array
+    """Paid node-hours, shape (teams, pools, days)."""
     delivered: Ints
     """By pool, the day on which it arrives when that is late; 0: on time."""
     ends: dict[int, int] = field(default_factory=dict)
     blame: dict[int, str] = field(default_factory=dict)
-    spent: dict[int, float] = field(default_factory=dict)
-    """On-demand dollars by job."""
+    pool_ends: dict[int, dict[int, int]] = field(default_factory=dict)
+    """By pool and job, days by which it left the pool later than planned."""
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """One time that the plan was carried out."""
+
+    ends: Mapping[int, int]
+    """By job, the day after its last."""
+    blame: Mapping[int, str]
+    """By job, whose slip made it end when it did."""
+    usd: Array
+    """Dollars by day; the days after the calendar, on which only late jobs run, stand at its end."""
+    team_usd: Array
+    """Dollars by team, each day's commitments shared by use."""
 
 
 def replayed(
@@ -73,15 +89,14 @@ def replayed(
     """
     parts = [range(first, min(first + DRAWS_AT_ONCE, draws)) for first in range(0, draws, DRAWS_AT_ONCE)]
     found = list(chain(*spread([partial(_drawn, portfolio, schedule, part, mean_delay_days) for part in parts])))
-    money = [_usd_by_day(portfolio, schedule, draw) for draw in found]
     jobs = range(len(portfolio.jobs))
     return Outcomes(
         draws=draws,
         deadlines=tuple(_in_time(portfolio, found, job) for job in jobs),
         ends=tuple(_quantiles([draw.ends[job] - 1 for draw in found if job in draw.ends]) for job in jobs),
         causes=tuple(_causes(portfolio, found, job) for job in jobs),
-        budgets=tuple(_budgets(portfolio, found, money)),
-        money=_quantiles([float(usd.sum()) for usd in money]),
+        budgets=tuple(_budgets(portfolio, found)),
+        money=_quantiles([float(draw.usd.sum()) for draw in found]),
     )
 
 
@@ -127,12 +142,12 @@ def _carried_out(
         if 0 < arrival < days and mean_delay_days > 0:
             delivered[pool] = arrival + ceil(random.exponential(mean_delay_days))
             of[arrival : delivered[pool]] = 0
-    draw = _Draw(nodes, np.zeros(nodes.shape), delivered)
+    state = _State(nodes, np.zeros((len(portfolio.teams), *nodes.shape)), delivered)
     common = float(random.standard_normal())
     errors = [_error(one.log_deviation, common, random) for one in portfolio.jobs]
     for run in runs:
-        _run(portfolio, schedule, draw, run, _hours(run.mode, errors[run.job], random))
-    return draw
+        _run(portfolio, state, run, _hours(run.mode, errors[run.job], random))
+    return _Draw(state.ends, state.blame, *_spent(portfolio, schedule, state.used))
 
 
 def _error(deviation: float, common: float, random: np.random.Generator) -> float:
@@ -143,38 +158,38 @@ def _error(deviation: float, common: float, random: np.random.Generator) -> floa
 def _hours(mode: Mode, error: float, random: np.random.Generator) -> float:
     """Wall time of a phase: the estimate's error, and failures and preemptions around it."""
     luck = float(random.standard_normal()) * mode.spread_hours
-    return max(mode.hours / 4, mode.hours * error + luck)
+    return max(mode.expected_hours / 4, mode.expected_hours * error + luck)
 
 
-def _run(portfolio: Portfolio, schedule: Schedule, draw: _Draw, run: PlacedRun, hours: float) -> None:
+def _run(portfolio: Portfolio, state: _State, run: PlacedRun, hours: float) -> None:
     """Carries out one phase, and says what delayed it."""
     pool, days = run.mode.pool, max(1, ceil(hours / HOURS_PER_DAY - 1e-9))
-    ready, blame = _ready(portfolio, draw, run)
-    start = _first_day(draw.free[pool], run.mode.nodes, days, ready)
+    name = portfolio.jobs[run.job].name
+    ready, blame = _ready(portfolio, state, run)
+    start = _first_day(state.free[pool], run.mode.nodes, days, ready)
     if start > max(ready, run.run.start):
-        is_delayed = draw.delivered[pool] > max(ready, run.run.start)
-        blame = f"delivery of {portfolio.pools[pool].name}" if is_delayed else _holder(portfolio, schedule, draw, run)
+        is_delayed = state.delivered[pool] > max(ready, run.run.start)
+        blame = f"delivery of {portfolio.pools[pool].name}" if is_delayed else _holder(portfolio, state, pool) or name
     end = start + days
     if end > run.end and start <= run.run.start:
-        blame = portfolio.jobs[run.job].name
-    draw.free[pool, start:end] -= run.mode.nodes
-    paid_share = run.mode.paid_hours / run.mode.hours * run.mode.nodes
-    paid = hours * paid_share
-    draw.used[pool, start : end - 1] += HOURS_PER_DAY * paid_share
-    draw.used[pool, end - 1] += paid - HOURS_PER_DAY * paid_share * (days - 1)
-    price = float(portfolio.pools[pool].prices[min(start, portfolio.days - 1)])
-    draw.spent[run.job] = draw.spent.get(run.job, 0.0) + priced(paid, price)
-    draw.ends[run.job], draw.blame[run.job] = end, blame or portfolio.jobs[run.job].name
+        blame = name
+    state.free[pool, start:end] -= run.mode.nodes
+    paid_share = run.mode.paid_hours / run.mode.expected_hours * run.mode.nodes
+    used = state.used[portfolio.teams.index(portfolio.jobs[run.job].team), pool]
+    used[start : end - 1] += HOURS_PER_DAY * paid_share
+    used[end - 1] += paid_share * (hours - HOURS_PER_DAY * (days - 1))
+    state.ends[run.job], state.blame[run.job] = end, blame or name
+    state.pool_ends.setdefault(pool, {})[run.job] = end - run.end
 
 
-def _ready(portfolio: Portfolio, draw: _Draw, run: PlacedRun) -> tuple[int, str]:
+def _ready(portfolio: Portfolio, state: _State, run: PlacedRun) -> tuple[int, str]:
     """When a phase may begin, and whose slip that is."""
     ready, blame = run.run.start, ""
-    if run.phase and draw.ends[run.job] > ready:
-        ready, blame = draw.ends[run.job], draw.blame[run.job]
+    if run.phase and state.ends[run.job] > ready:
+        ready, blame = state.ends[run.job], state.blame[run.job]
     for before in portfolio.jobs[run.job].after if run.phase == 0 else ():
-        if draw.ends.get(before, 0) > ready:
-            ready, blame = draw.ends[before], draw.blame[before]
+        if state.ends.get(before, 0) > ready:
+            ready, blame = state.ends[before], state.blame[before]
     return ready, blame
 
 
@@ -187,50 +202,39 @@ def _first_day(free: Ints, nodes: int, days: int, ready: int) -> int:
     return max(ready, len(free) - days - 1)
 
 
-def _holder(portfolio: Portfolio, schedule: Schedule, draw: _Draw, run: PlacedRun) -> str:
-    """The job whose slip holds the nodes of a pool for longest after it was to end."""
-    slips = [
-        (draw.ends[job] - schedule.span(portfolio, job)[1], portfolio.jobs[job].name)
-        for job, runs in enumerate(schedule.jobs)
-        if job in draw.ends
-        and job != run.job
-        and any(
-            phase.modes[one.mode].pool == run.mode.pool
-            for phase, one in zip(portfolio.jobs[job].phases, runs, strict=False)
-        )
-    ]
-    return max(slips, default=(0, portfolio.jobs[run.job].name))[1]
+def _holder(portfolio: Portfolio, state: _State, pool: int) -> str | None:
+    """The job that left a pool most days after it was to; None when none did."""
+    slips = state.pool_ends.get(pool, {})
+    job = max(slips, key=lambda one: slips[one], default=None)
+    return None if job is None or slips[job] <= 0 else portfolio.jobs[job].name
 
 
-def _usd_by_day(portfolio: Portfolio, schedule: Schedule, draw: _Draw) -> Array:
-    """Dollars of all pools on each day: what commitments do not cover, the commitments, and what was paid for pools.
-
-    The days after the calendar, on which only late jobs run, stand at its end.
-    """
-    committed, usd = np.zeros(draw.used.shape), np.zeros(draw.used.shape[1])
-    for one in schedule.purchases:
-        term = portfolio.pools[one.pool].commitments[one.commitment]
-        committed[one.pool, term.start : term.end] += one.nodes
-        usd[term.start : term.end] += float(term.usd_per_node_day) * one.nodes
+def _spent(portfolio: Portfolio, schedule: Schedule, used: Array) -> tuple[Array, Array]:
+    """Dollars by day and by team for paid node-hours, billed as a plan is; what nobody uses is no team's."""
+    usd, teams = np.zeros(used.shape[2]), np.zeros(len(used))
     for pool, of in enumerate(portfolio.pools):
-        prices = np.concatenate((of.prices, np.full(SLACK_DAYS, of.prices[-1])))
-        usd += uncovered_usd(draw.used[pool], committed[pool], prices)
-        usd[: portfolio.days] += float(of.paid_usd) * of.nodes / max(1, int(of.nodes.sum()))
-    return usd
+        bought = [one for one in schedule.purchases if one.pool == pool]
+        committed, committed_usd = (np.pad(one, (0, SLACK_DAYS)) for one in committed_by_day(portfolio, bought))
+        prices, hours = np.pad(of.prices, (0, SLACK_DAYS), mode="edge"), used[:, pool].sum(axis=0)
+        paid = float(of.paid_usd) / max(1, int(of.nodes.sum()))
+        usd += uncovered_usd(hours, committed, prices) + committed_usd
+        usd[: portfolio.days] += paid * of.nodes
+        rate = usd_per_used_hour(hours, committed, committed_usd, prices) + paid / HOURS_PER_DAY
+        teams += priced(used[:, pool], rate).sum(axis=1)
+    return usd, teams
 
 
-def _budgets(portfolio: Portfolio, found: Sequence[_Draw], money: Sequence[Array]) -> list[tuple[str, float]]:
-    """How often each budget holds; of teams, by what their jobs would pay on demand."""
+def _budgets(portfolio: Portfolio, found: Sequence[_Draw]) -> list[tuple[str, float]]:
+    """How often each budget holds."""
     budgets, held = portfolio.budgets, list[tuple[str, float]]()
     if budgets.total is not None:
-        held.append(("budget.total", _share_within([float(usd.sum()) for usd in money], budgets.total)))
+        held.append(("budget.total", _share_within([float(draw.usd.sum()) for draw in found], budgets.total)))
     for number, most in budgets.quarters.items():
         quarter = portfolio.quarters[number]
-        spent = [float(usd[quarter.start : quarter.end].sum()) for usd in money]
+        spent = [float(draw.usd[quarter.start : quarter.end].sum()) for draw in found]
         held.append((f"budget.quarters.{quarter.name}", _share_within(spent, most)))
     for team, most in budgets.teams.items():
-        jobs = [number for number, job in enumerate(portfolio.jobs) if job.team == team]
-        spent = [sum(draw.spent.get(job, 0.0) for job in jobs) for draw in found]
+        spent = [float(draw.team_usd[portfolio.teams.index(team)]) for draw in found]
         held.append((f"budget.teams.{team}", _share_within(spent, most)))
     return held
 

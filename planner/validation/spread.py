@@ -24,6 +24,12 @@ ENOUGH: Final = 10
 """Configurations below which a term is not measured but left at 0."""
 LEAST: Final = 1e-3
 """No kind is known better than this."""
+SEEN: Final = 1.1
+"""Factor on the deviations, because equations and stacks were chosen by people who saw the runs that they are of.
+
+The version of 2026-11-26 knew 1,073 configurations and no later ones. What this method prints for its dense models held
+76 % of those that came after, and 1.22 times as much would have held 80 %; some of what it missed is mended since.
+"""
 KINDS: Final[tuple[Kind, ...]] = ("dense", "moe", "adapters")
 MONTH, EARLIEST = len("2026-06"), "2000-01"
 SWEEP: Final = 3
@@ -90,7 +96,7 @@ def spread_of(data: TimeData, views: Sequence[Array], drift: tuple[float, float]
     of_kind = {kind: _of_kind(slower, weights, (scored & ~large & ~gaps, scored), kinds == kind) for kind in KINDS}
     base = np.asarray([of_kind[kind] for kind in kinds])
     return Spread(
-        **of_kind,
+        **{kind: SEEN * deviation for kind, deviation in of_kind.items()},
         large=_added(slower, weights, scored & large & ~gaps, base),
         gaps=_added(slower, weights, scored & gaps & ~large, base),
         newest=max((date for date in map(month_of, data.cases) if len(date) == MONTH), default=EARLIEST),

@@ -24,7 +24,8 @@ from planner.plans.moves import BYTES_PER_GB, BYTES_PER_TOKEN, usd_per_gb
 from planner.plans.plan import PhasePlan, Plan
 from planner.plans.plan_error import counts_error, kept_with_error
 from planner.plans.purchases import Purchase
-from planner.problem.problem import Problem, Risk
+from planner.problem.limits import Risk
+from planner.problem.problem import Problem
 from planner.tolerances import CENT, SUM_ORDER
 from planner.units import GIB
 from planner.verify.calendar import calendar_faults, on_demand_usd, reserved_seconds

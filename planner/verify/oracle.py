@@ -29,7 +29,8 @@ from planner.market.purchase_options import PurchaseOption, purchase_options_of
 from planner.performance.symbols import Array
 from planner.plans.choices import Site, is_open, site_of, with_spares
 from planner.plans.plan_error import counts_error, error_margin
-from planner.problem.problem import Problem, Risk
+from planner.problem.limits import Risk
+from planner.problem.problem import Problem
 from planner.tolerances import CENT, SUM_ORDER, rounded_usd
 from planner.units import SECONDS_PER_HOUR
 

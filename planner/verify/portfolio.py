@@ -118,6 +118,8 @@ def _terms(portfolio: Portfolio, schedule: Schedule) -> list[str]:
         term = portfolio.pools[one.pool].commitments[one.commitment]
         if one.nodes < 1 or (term.is_block and one.nodes not in term.sizes):
             faults.append(f"{term.name}: {one.nodes} nodes are no size that is sold")
+        if term.largest is not None and one.nodes > term.largest:
+            faults.append(f"{term.name}: more than the {term.largest} nodes that are to be bought")
         for day in range(term.start, term.start + term.days):
             taken[one.pool, term.name, day] += one.nodes
             if taken[one.pool, term.name, day] > term.most:
@@ -131,9 +133,10 @@ def _money(portfolio: Portfolio, schedule: Schedule) -> tuple[Decimal, dict[int,
     used: dict[tuple[int, int], float] = defaultdict(float)
     for job, runs in zip(portfolio.jobs, schedule.jobs, strict=True):
         for run, phase in zip(runs, job.phases, strict=False):
-            mode, left = phase.modes[run.mode], phase.modes[run.mode].hours
+            mode = phase.modes[run.mode]
+            left = expected = mode.hours - mode.reserve_hours
             for day in range(run.start, run.start + _blocked(mode)):
-                used[mode.pool, day] += mode.nodes * min(HOURS, left) * mode.paid_hours / mode.hours
+                used[mode.pool, day] += mode.nodes * min(HOURS, left) * mode.paid_hours / expected
                 left -= min(HOURS, left)
     covered: dict[tuple[int, int], int] = defaultdict(int)
     by_day: dict[int, Decimal] = defaultdict(Decimal)

@@ -80,7 +80,7 @@ def test_every_control_is_a_key_of_the_schema() -> None:
     """Each control has a description from the schema, and its present value is the file's."""
     file = given()
     problem = file.problem({})
-    shown = {one["key"]: one for one in controls(file, {}, problem, None)}
+    shown = {one["key"]: one for one in controls(file, {}, problem, {})}
     assert set(shown) == {field.key for field in fields_of(problem)}
     for key, one in shown.items():
         assert schema_of(key)["description"] == one["description"] != ""

@@ -42,6 +42,17 @@ def test_undo_and_redo_go_through_all_moves() -> None:
     assert history.present == states[2]
 
 
+def test_a_slide_is_taken_back_as_one() -> None:
+    """Moves of one slide are one step; the next slide, or a move without one, is another."""
+    history = History()
+    states = [State(Scenario(0, (("limits.gpus", str(count)),))) for count in (8, 16, 32, 64)]
+    for state, slide in zip(states, ("a", "a", "b", ""), strict=True):
+        history.move(state, slide)
+    for state in (states[2], states[1], State()):
+        history.undo()
+        assert history.present == state
+
+
 def test_pins_are_kept_used_and_removed() -> None:
     """A pin keeps a scenario under a name; there are not endlessly many."""
     state = State(SCENARIO).with_pin("first")

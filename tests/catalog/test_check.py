@@ -124,6 +124,10 @@ TRAPPED_OFFERS = {
         offer(on_demand_usd_per_hour=88.49, spot_usd_per_hour=88.49),
     ),
     "spot for nothing": (check_offers.spot_for_nothing, offer(spot_usd_per_hour=0.01)),
+    "a local zone as its region": (
+        check_offers.local_zones,
+        offer(cloud="aws", region="us-east-1", zone="use1-atl2-az1", instance_type="p5.48xlarge"),
+    ),
     "priced where no zone offers it": (check_offers.priced_where_no_zone_offers_it, offer(zone="")),
     "a device without a record": (check_offers.offers_of_unknown_devices, offer(accelerator="H101")),
 }

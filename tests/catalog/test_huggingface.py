@@ -129,7 +129,7 @@ CONFIGS: dict[str, Config] = {
     "deepseek-v3": DEEPSEEK_V3,
     "kimi-k2": {**DEEPSEEK_V3, "model_type": "kimi_k2", "num_attention_heads": 64, "num_key_value_heads": 64,
                 "n_routed_experts": 384, "first_k_dense_replace": 1, "vocab_size": 163840,
-                "num_nextn_predict_layers": 0},
+                "num_nextn_predict_layers": 0, "n_group": 1, "topk_group": 1},
     "glm-4.5": {"model_type": "glm4_moe", "hidden_size": 5120, "intermediate_size": 12288, "head_dim": 128,
                 "num_attention_heads": 96, "num_key_value_heads": 8, "num_hidden_layers": 92, "vocab_size": 151552,
                 "attention_bias": True, "use_qk_norm": True, "n_routed_experts": 160, "n_shared_experts": 1,

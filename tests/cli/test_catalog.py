@@ -85,6 +85,7 @@ def test_suspect_offers_are_left_out_unless_asked_for() -> None:
     assert "listed in all 17 regions" in text
 
 
+@pytest.mark.slow
 def test_long_lists_are_cut_and_say_so() -> None:
     """Without --all the cheapest are shown, and how many more there are."""
     assert "more: add a FILTER or --all" in run("offers").stdout

@@ -171,6 +171,7 @@ def test_our_own_mistakes_show_themselves_to_developers(monkeypatch: pytest.Monk
     assert isinstance(CliRunner().invoke(main, ["schema"]).exception, ZeroDivisionError)
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error() -> None:
     """`plan schema | head -0` ends quietly."""
     with subprocess.Popen(
@@ -228,6 +229,7 @@ def test_special_files_and_links_are_written_through(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text(encoding="utf-8") == "text"
 
 
+@pytest.mark.slow
 def test_a_closed_stderr_is_no_error() -> None:
     """A command that would draw its progress there answers all the same."""
     problem = Path(__file__).resolve().parents[2] / "problems" / "startup_7b.yaml"

@@ -65,6 +65,7 @@ def test_no_line_ends_in_blanks(command: str) -> None:
     assert [line for line in result.stdout.splitlines() if line != line.rstrip()] == []
 
 
+@pytest.mark.slow
 def test_no_line_of_a_replay_or_difference_ends_in_blanks(tmp_path: Path) -> None:
     """The commands that read a plan keep to it too."""
     file = str(tmp_path / "plan.json")

@@ -192,6 +192,7 @@ def test_relaxations_give_a_plan_that_holds(two: str) -> None:
         assert again.exit_code == 0, row
 
 
+@pytest.mark.slow
 def test_the_page_stands_alone(two: str, tmp_path: Path) -> None:
     """A page has a bar for every phase and needs nothing from elsewhere."""
     pytest.importorskip("vl_convert")

@@ -115,6 +115,7 @@ def test_the_plan_lies_inside_the_replay(tmp_path: Path) -> None:
     assert float(found["on_demand_cheaper_above_usd_per_node_hour"]) > 9.6
 
 
+@pytest.mark.slow
 def test_the_same_seed_prints_the_same(tmp_path: Path) -> None:
     """Byte for byte; another seed prints something else."""
     path = written(tmp_path)
@@ -136,6 +137,7 @@ def test_text(tmp_path: Path) -> None:
         assert part in shown
 
 
+@pytest.mark.slow
 def test_svg(tmp_path: Path) -> None:
     """One self-contained picture that is well-formed and names the deadline, what runs did and every policy."""
     path = tmp_path / "replay.svg"

@@ -20,7 +20,8 @@ from planner.market.purchase_options import PurchaseOption, SpotPolicy, purchase
 from planner.performance.symbols import Array
 from planner.plans.choices import with_spares
 from planner.plans.plan_error import counts_error, kept_with_error
-from planner.problem.problem import Problem, Risk
+from planner.problem.limits import Risk
+from planner.problem.problem import Problem
 
 WALL, LEAST, VARIANCE, KEPT, USD = SUMS = range(5)
 

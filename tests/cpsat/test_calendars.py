@@ -148,6 +148,7 @@ SMALL = {
 """Two phases on two nodes that are away on the second day and dearer from the third on."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["cost", "time"])
 @pytest.mark.parametrize(
     ("rule", "decides"),
@@ -188,6 +189,7 @@ def test_a_day_is_worth_what_it_is_said_to_be() -> None:
     assert hurried.wall_seconds < 4 * 86_400 < 10 * 86_400 < patient.wall_seconds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 106))
 def test_every_plan_that_none_beats_is_listed(seed: int) -> None:
     """The frontier of time and cost is exact too: each plan of brute force is matched by a listed one, and no other."""

@@ -16,7 +16,8 @@ from planner.cli import main
 from planner.explore.frontier import Axis, frontier, knee_of, thinned
 from planner.explore.job_modes import Bounds, bounds_of
 from planner.explore.room import with_bounds
-from planner.problem.problem import Problem, Risk
+from planner.problem.limits import Risk
+from planner.problem.problem import Problem
 from planner.verify.oracle import best_value
 
 DEEPSEEK = str(Path(__file__).resolve().parents[2] / "problems" / "deepseek_v3.yaml")

@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 
 from planner.cli import main
 from planner.explore.enumeration import best_plan
+from planner.explore.limit_sweep import LimitSweep
+from planner.explore.sweep_option import varied
 from planner.explore.whatif import whatif
 from planner.plans.choices import choices_of
 from planner.plans.solution import Status
@@ -45,6 +47,12 @@ def test_cells_off_the_table_are_those_of_solving(name: str, sets: tuple[str, ..
         if plan is not None and cell.plan is not None:
             assert cell.plan.cost_usd == plan.cost_usd
             assert cell.plan.wall_seconds == pytest.approx(plan.wall_seconds)
+
+
+def test_phases_that_may_move_are_searched_for() -> None:
+    """Where phases may run in different places no table of plans in one place is read."""
+    document = read_document(PROBLEMS / "deepseek_v3_free_places.yaml")
+    assert LimitSweep.of(document, varied(document, ["limits.deadline=60d..120d:60"])) is None
 
 
 @pytest.mark.slow

@@ -96,6 +96,7 @@ def test_what_the_request_keeps() -> None:
     assert {row["within_request"] for row in table} == {"0", "1"}
 
 
+@pytest.mark.slow
 def test_stated_tokens_are_a_point() -> None:
     """The least cost of the tokens that are asked for is on the curve."""
     document = json.loads(run("--json"))

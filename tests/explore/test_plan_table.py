@@ -63,6 +63,7 @@ def test_looking_up_equals_solving(setting: tuple[str, ...]) -> None:
             assert float(table.wall_seconds[row]) == pytest.approx(mode.wall_seconds, rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS, ids=" ".join)
 def test_no_row_is_beaten(setting: tuple[str, ...]) -> None:
     """Every row is the best one within limits at its own figures."""

@@ -53,6 +53,7 @@ def negotiated(seed: int) -> int:
     return offered
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", few([100, 103]))
 def test_the_smallest_changes_hold_and_one_unit_less_does_not(seed: int) -> None:
     """Deadlines, budgets and pools, each alone."""

@@ -75,6 +75,7 @@ def test_stretch_and_fewer_tokens_are_sound() -> None:
                 assert is_possible(problem.model_copy(update={"training": training}))
 
 
+@pytest.mark.slow
 def test_commands_are_what_was_proposed() -> None:
     """Applied as `--set` to the file, every proposal for DeepSeek-V3 in 30 days solves it."""
     file, sets = DEEPSEEK, ("limits.deadline=30d", "limits.gpus=1024")
@@ -108,6 +109,7 @@ def test_what_has_to_give_is_asked_without_proving_the_best() -> None:
     assert 0 <= found.after - found.plan.wall_seconds < 2 * 3600
 
 
+@pytest.mark.slow
 def test_what_takes_ages_is_answered_too() -> None:
     """For very many tokens rounding is many hours: the shortest deadline is found all the same."""
     sets = ["training.phases[0].tokens=1000000T", "market.purchase=[spot]", "market.offers[0].gpus_per_node=1"]

@@ -179,6 +179,7 @@ def test_price_is_left_out_where_nothing_is_sold_on_demand() -> None:
     assert "no on-demand offer has room" in text.stdout
 
 
+@pytest.mark.slow
 def test_accelerators_and_phases_are_chosen_by_name() -> None:
     """By default at most four accelerators, one fabric each, the others named; --on shows all fabrics of one."""
     anywhere = str(PROBLEMS / "own_cluster.yaml")

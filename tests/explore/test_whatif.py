@@ -75,6 +75,7 @@ def test_own_devices_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert small.value != large.value
 
 
+@pytest.mark.slow
 def test_tokens_are_the_answer_too() -> None:
     """Under `objective: tokens` the cells are what the search finds."""
     found = whatif(document(5, "tokens"), ["limits.budget=$100..$400:2", "limits.gpus=4,8"], workers=1)
@@ -91,6 +92,7 @@ def test_a_larger_limit_is_never_worse(seed: int) -> None:
             assert less.value is None or (more.value is not None and more.value <= less.value * (1 + 1e-9))
 
 
+@pytest.mark.slow
 def test_each_layout_table_is_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """45 cells over prices and limits evaluate every phase on every machine once."""
     evaluated: list[tuple[str, object]] = []
@@ -110,6 +112,7 @@ def summary(found: WhatIf) -> list[tuple[Status, float | None]]:
     return [(cell.status, cell.value) for cell in found.flat]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vary", [VARIED[0], VARIED[4]], ids=["one group", "several groups"])
 def test_processes_change_nothing(vary: tuple[str, ...]) -> None:
     """Two processes find what one finds."""

@@ -213,6 +213,68 @@ def test_configurations_are_runs(
     assert {key: run["layout"][key] for key in layout} == layout
 
 
+ARGUMENTS = """--num-layers 80 --hidden-size 8192 --num-attention-heads 64 --group-query-attention --num-query-groups 8
+  --ffn-hidden-size 28672 --swiglu --normalization RMSNorm --untie-embeddings-and-output-weights --disable-bias-linear
+--vocab-size 128256 --position-embedding-type rope --seq-length 8192 --micro-batch-size 1 --global-batch-size 1024
+--train-iters 1000 --tensor-model-parallel-size 4 --rampup-batch-size 16 16 5859375
+"""
+WITHIN = """#!/bin/bash
+#SBATCH --nodes=8
+#SBATCH --gpus-per-node=8
+TP=${TP:-4}
+srun bash -lc "torchrun --nnodes=$SLURM_NNODES --nproc-per-node=8 pretrain_gpt.py --num-layers=96 --hidden-size=12288 \\
+  --num-attention-heads=96 --seq-length=2048 --max-position-embeddings=2048 --vocab-size=51200 --micro-batch-size=1 \\
+  --global-batch-size=64 --train-iters=10 --tensor-model-parallel-size=$TP"
+"""
+TOML = """[model]
+name = "llama3"
+flavor = "70B"
+[training]
+local_batch_size = 8
+global_batch_size = -1
+seq_len = 8192
+steps = 1000
+[parallelism]
+data_parallel_shard_degree = -1
+tensor_parallel_degree = 8
+[activation_checkpoint]
+mode = "full"
+"""
+
+
+def test_lines_without_a_mark_between_them_are_one_list() -> None:
+    """Arguments that were pasted over several lines belong together; a batch that ramps up is told."""
+    reading = read_launch_file(ARGUMENTS, "launch")
+    written, assumed = run_text(reading, "launch", {"cluster.accelerator": "H100-80GB-SXM5", "cluster.gpus": "64"}, ())
+    run: dict[str, Any] = dict(parse_document(written, "run", Path()).data)
+    assert run["model"] == "llama3-70b"
+    assert (run["training"]["global_batch"], run["layout"]["tensor"]) == (1024, 4)
+    assert any("full batch" in line for line in assumed)
+
+
+def test_a_command_in_another_shell_is_read() -> None:
+    """What `srun bash -c` starts is the run, with the variables of the script around it."""
+    run = read(WITHIN)
+    assert run["model"] == "gpt3-175b"
+    assert (run["cluster"]["gpus"], run["layout"]["tensor"], run["training"]["global_batch"]) == (64, 4, 64)
+
+
+def test_torchtitans_toml_is_a_run() -> None:
+    """The tables of older releases say what overrides say; a batch per replica becomes that of a step."""
+    run = read(TOML, **{"cluster.gpus": "64"})
+    assert run["model"] == "llama3-70b"
+    assert run["training"]["global_batch"] == 8 * 64 // 8
+    assert run["training"]["tokens"] == 64 * 8192 * 1000
+    assert (run["layout"]["tensor"], run["layout"]["recompute"], run["layout"]["zero"]) == (8, "full", 3)
+    assert (
+        read(
+            "NGPU=16 ./run_train.sh --training.local_batch_size 2 --training.seq_len 8192 --training.steps 10",
+            model="llama3-8b",
+        )["training"]["global_batch"]
+        == 32
+    )
+
+
 def test_what_is_missing_is_named_with_the_option_that_states_it() -> None:
     """A foreign file without device and number is refused, and both are named."""
     with pytest.raises(InputError) as error:

@@ -90,6 +90,7 @@ def test_answers_do_not_depend_on_what_is_kept(
     assert answered(tmp_path, *changes) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", QUESTIONS)
 def test_a_second_question_enumerates_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: tuple[str, ...]

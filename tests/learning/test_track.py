@@ -103,6 +103,7 @@ def test_a_slow_run_is_told_and_planned_anew(tmp_path: Path, planned: Path) -> N
         assert plan("solve", planned, *sets, *more, "--json").exit_code == 0
 
 
+@pytest.mark.slow
 def test_later_phases_follow_what_was_measured(tmp_path: Path, planned: Path) -> None:
     """A phase that has not begun is expected to be slower too, by part of what the first one was."""
     first, later = tracked(planned, steps(tmp_path, planned, 1.25)).phases
@@ -119,6 +120,7 @@ def test_the_rest_is_planned_at_the_measured_pace(tmp_path: Path, planned: Path)
     assert needed == pytest.approx(found.end.expected - found.elapsed_seconds, rel=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", few([10_000, 10]))
 def test_dense_and_sparse_rows_agree(tmp_path: Path, planned: Path, every: int) -> None:
     """Whether every tenth step has a row or every ten thousandth hardly moves the end."""
@@ -127,6 +129,7 @@ def test_dense_and_sparse_rows_agree(tmp_path: Path, planned: Path, every: int) 
     assert other.end.expected == pytest.approx(usual.end.expected, rel=0.01)
 
 
+@pytest.mark.slow
 def test_losses_are_not_steps(tmp_path: Path, planned: Path) -> None:
     """A standstill of two days moves the end by about two days, raises the failures expected, not the step."""
     path = steps(tmp_path, planned, 1.0)
@@ -150,6 +153,7 @@ def test_a_run_that_is_over_has_ended(tmp_path: Path, planned: Path) -> None:
     assert found.end.expected == pytest.approx(20 * 86400)
 
 
+@pytest.mark.slow
 def test_text_says_what_would_bring_it_back(tmp_path: Path, planned: Path) -> None:
     """The text names steps, end, probability and a command whose --set are those of the document."""
     path = steps(tmp_path, planned, 1.25)
@@ -160,6 +164,7 @@ def test_text_says_what_would_bring_it_back(tmp_path: Path, planned: Path) -> No
     assert all(one in text for one in rest.sets)
 
 
+@pytest.mark.slow
 def test_rows_that_cannot_be_used_are_skipped(tmp_path: Path, planned: Path) -> None:
     """Each is told with its line and fix on stderr; units, phases and thousands are read."""
     path = tmp_path / "steps.csv"

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.performance.collectives import (
+    EXCHANGE_SHARE,
     NETWORK_HOP_SECONDS,
     NETWORK_SHARE,
     SCALE_UP_SHARE,
@@ -81,7 +82,7 @@ def test_exchange_waits_for_the_slower_level() -> None:
     """1 GB over a card of 10 GB/s outlasts 5 GB over links of 100 GB/s; ten times as much on the links does not."""
     by_card = exchange_seconds(scalar(1e9), scalar(5e9), scalar(16), toy.device(), 1e-5)
     by_links = exchange_seconds(scalar(1e9), scalar(5e10), scalar(16), toy.device(), 1e-5)
-    assert by_card == pytest.approx(1e9 / CARD + 4e-5)
+    assert by_card == pytest.approx(1e9 / (EXCHANGE_SHARE * 1e10) + 4e-5)
     assert by_links == pytest.approx(5e10 / LINKS + 4e-5)
 
 

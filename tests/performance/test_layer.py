@@ -8,13 +8,13 @@ from itertools import product
 import numpy as np
 import pytest
 import toy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.catalog.models import find_model
 from planner.performance import layer as equations
 from planner.performance.attention import BACKWARD_ATTENTION, attention_core_seconds
-from planner.performance.collectives import NETWORK_SHARE, SCALE_UP_SHARE
+from planner.performance.collectives import EXCHANGE_SHARE, NETWORK_SHARE, SCALE_UP_SHARE
 from planner.performance.layer_communication import context_seconds, expert_seconds, tensor_seconds
 from planner.performance.matmul import BANDWIDTH_SHARE
 from planner.performance.parameters import (
@@ -28,7 +28,7 @@ from planner.performance.symbols import Architecture, Array
 
 TOKENS = 2048.0
 INSTANT_MEMORY = toy.device(memory_bytes_s=1e30)
-LINKS, CARD = SCALE_UP_SHARE * 1e11, NETWORK_SHARE * 1e10
+LINKS, CARD, CARD_OF_EXCHANGE = SCALE_UP_SHARE * 1e11, NETWORK_SHARE * 1e10, EXCHANGE_SHARE * 1e10
 
 
 def tokens(count: float = TOKENS) -> Array:
@@ -300,7 +300,7 @@ def test_expert_exchange_inside_a_domain() -> None:
 
 def test_expert_exchange_across_domains() -> None:
     """Sixteen devices in two domains of eight: half of the copies cross, once each over the network cards."""
-    assert expert_exchange(16) == pytest.approx(2 * 4 * COPY / 2 / CARD)
+    assert expert_exchange(16) == pytest.approx(2 * 4 * COPY / 2 / CARD_OF_EXCHANGE)
 
 
 def test_a_wider_domain_keeps_the_exchange_off_the_network() -> None:
@@ -323,7 +323,38 @@ def test_deduplicated_tokens_cross_once_per_domain(domains: int, top_k: int) -> 
         toy.layout(expert=8.0 * domains),
         toy.constants(),
     )
-    assert once == pytest.approx(2 * COPY * crossed / CARD)
+    assert once == pytest.approx(2 * COPY * crossed / CARD_OF_EXCHANGE)
+
+
+@pytest.mark.parametrize(("devices", "top_k"), [(2, 1), (2, 4), (4, 3), (4, 4)])
+def test_deduplicated_tokens_reach_a_device_once(devices: int, top_k: int) -> None:
+    """Inside a domain the closed form is the mean number of other devices over all ways to choose k of them."""
+    choices = list(product(range(devices), repeat=top_k))
+    reached = np.mean([len(set(choice) - {0}) for choice in choices])
+    once = expert_seconds(
+        toy.mixture(top_k=float(top_k)),
+        toy.device(),
+        toy.software(deduplicates=1.0),
+        toy.job(),
+        toy.layout(expert=float(devices)),
+        toy.constants(),
+    )
+    assert once == pytest.approx(2 * COPY * reached / LINKS)
+
+
+@pytest.mark.parametrize(("groups", "open_to_token", "reached"), [(8, 4, 4), (4, 2, 4), (8, 8, 8), (1, 1, 8)])
+def test_node_limited_routing_reaches_fewer_domains(groups: float, open_to_token: float, reached: float) -> None:
+    """A token of 64 experts reaches its groups' domains of eight and no other, each but its own over the network."""
+    found = expert_seconds(
+        toy.mixture(experts=64.0, top_k=8.0, expert_groups=groups, groups_per_token=open_to_token),
+        toy.device(scale_up_bytes_s=1e30),
+        toy.software(deduplicates=1.0),
+        toy.job(),
+        toy.layout(expert=64.0),
+        toy.constants(),
+    )
+    crossed = reached * (1 - (1 - 1 / reached) ** 8) * 7 / 8
+    assert found == pytest.approx(2 * COPY * crossed / CARD_OF_EXCHANGE)
 
 
 def test_deduplication_and_overlap_only_help() -> None:
@@ -447,7 +478,6 @@ def test_selective_recompute_runs_what_the_stack_says() -> None:
     assert mixed == pytest.approx(0.3 * found.linear_forward)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(toy.SYSTEMS), st.sampled_from([1.0, 2.0, 8.0]), st.sampled_from([1.0, 4.0]))
 def test_parts_of_real_layers_are_consistent(names: tuple[str, str, str, str], tensor: float, batch: float) -> None:
     """Nothing is negative, the parts fit their pass, and the backward pass outlasts the forward pass."""

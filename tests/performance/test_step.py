@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import toy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.performance import step as equations
@@ -143,7 +143,6 @@ def test_fixed_time_is_spent_once() -> None:
         assert fixed.total - free.total == pytest.approx(0.5)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(toy.SYSTEMS), DEGREES)
 def test_parts_add_up(names: tuple[str, str, str, str], degrees: dict[str, toy.Number]) -> None:
     """No part is negative and the total is their sum."""
@@ -152,7 +151,6 @@ def test_parts_add_up(names: tuple[str, str, str, str], degrees: dict[str, toy.N
     assert sum(parts(time).values()) == pytest.approx(float(time.total), rel=1e-12)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(toy.SYSTEMS), DEGREES)
 def test_no_layout_beats_the_matrix_rate(names: tuple[str, str, str, str], degrees: dict[str, toy.Number]) -> None:
     """Model FLOP over the devices' fastest products is a bound: the one that sizing by hand uses."""
@@ -164,8 +162,6 @@ def test_no_layout_beats_the_matrix_rate(names: tuple[str, str, str, str], degre
     assert setting.seconds(**degrees) >= flop / (devices * rate)
 
 
-@pytest.mark.slow
-@settings(deadline=None)
 @given(st.sampled_from(toy.SYSTEMS), DEGREES)
 def test_limits_of_degree_one(names: tuple[str, str, str, str], degrees: dict[str, toy.Number]) -> None:
     """A degree of one neither communicates nor waits, a single replica neither; no recompute takes no time."""
@@ -179,7 +175,6 @@ def test_limits_of_degree_one(names: tuple[str, str, str, str], degrees: dict[st
     assert setting.evaluate(**degrees | {"recompute_full": 0.0, "recompute_selective": 0.0}).time.recompute == 0
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(toy.SYSTEMS),
     DEGREES,
@@ -194,7 +189,6 @@ def test_faster_devices_are_never_slower(
     assert setting.on_device(**{figure: factor}).seconds(**degrees) <= setting.seconds(**degrees) * (1 + 1e-9)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(DENSE), DEGREES, st.sampled_from([1.1, 2.0, 8.0]))
 def test_faster_products_are_never_slower(
     names: tuple[str, str, str, str], degrees: dict[str, toy.Number], factor: float
@@ -205,8 +199,6 @@ def test_faster_products_are_never_slower(
     assert faster.seconds(**degrees) <= setting.seconds(**degrees) * (1 + 1e-9)
 
 
-@pytest.mark.slow
-@settings(deadline=None)
 @given(st.sampled_from(toy.SYSTEMS), DEGREES)
 def test_more_recompute_is_never_faster(names: tuple[str, str, str, str], degrees: dict[str, toy.Number]) -> None:
     """None, selective, full: each runs more again than the one before."""
@@ -219,7 +211,6 @@ def test_more_recompute_is_never_faster(names: tuple[str, str, str, str], degree
     assert selective <= full * (1 + 1e-12)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(toy.SYSTEMS), st.sampled_from([2.0, 4.0, 8.0]), st.sampled_from([1.0, 2.0]))
 def test_bubble_share_falls_with_micro_batches_and_chunks(
     names: tuple[str, str, str, str], pipeline: float, virtual: float
@@ -234,7 +225,6 @@ def test_bubble_share_falls_with_micro_batches_and_chunks(
     assert finer.pipeline_bubble == pytest.approx(small.pipeline_bubble / 2)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(toy.SYSTEMS), DEGREES)
 def test_adapters_train_faster_than_the_whole(names: tuple[str, str, str, str], degrees: dict[str, toy.Number]) -> None:
     """LoRA: no weight gradients of the base, little to reduce, and an optimizer step on the adapters alone."""

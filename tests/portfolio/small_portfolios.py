@@ -109,9 +109,10 @@ def _pool(chance: random.Random, number: int, days: int, *, commits: bool) -> Po
 
 
 def _phase(chance: random.Random, name: str) -> JobPhase:
-    """Up to three modes of up to two nodes and four days."""
+    """Up to three modes of up to two nodes and four days; the second keeps a quarter of its time in reserve."""
     modes = []
-    for _ in range(chance.choice([1, 2, 3])):
+    for number in range(chance.choice([1, 2, 3])):
         hours = round(chance.uniform(5, 90), 2)
-        modes.append(Mode(chance.randrange(2), chance.choice([1, 2]), hours, hours))
+        reserve = hours / 4 if number == 1 else 0.0
+        modes.append(Mode(chance.randrange(2), chance.choice([1, 2]), hours, hours - reserve, reserve_hours=reserve))
     return JobPhase(name, tuple(modes))

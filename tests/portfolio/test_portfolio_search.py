@@ -100,6 +100,7 @@ def test_more_never_worsens_an_answer_that_starts_from_the_old_one() -> None:
         assert after.value <= before.value + Decimal("0.02")
 
 
+@pytest.mark.slow
 def test_order_and_names_change_no_bound() -> None:
     """Jobs in another order under other names have the same bound."""
     portfolio = tiny(3)
@@ -133,6 +134,7 @@ def test_all_money_doubled_doubles_the_cost() -> None:
     assert float(double.value) == pytest.approx(2 * float(single.value), abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_portfolio_that_cannot_be_is_proven_so() -> None:
     """Two jobs that need the same nodes on the same days have no plan, and that is proven."""
     sets = ["jobs[base].deadline=2027-02-21", "jobs[base].late=never", "jobs[base].release=2027-02-01"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from planner.cli import main
 from planner.clock import Clock
 from planner.explore.answer import answer
 from planner.explore.portfolio import Stop, solve_portfolio
@@ -30,6 +32,7 @@ def test_the_research_year_is_solved_within_one_per_cent() -> None:
     assert all(found.schedule.jobs)
 
 
+@pytest.mark.slow
 def test_a_job_keeps_its_own_uncertainty() -> None:
     """With risk.confidence a job blocks longer than it is expected to run and pays only what it is expected to."""
     portfolio = compiled(load_portfolio(YEAR))
@@ -40,6 +43,26 @@ def test_a_job_keeps_its_own_uncertainty() -> None:
     assert plain.log_deviation > 0
 
 
+def test_a_job_is_reckoned_with_the_calibration_that_its_file_names(tmp_path: Path) -> None:
+    """Own runs that took 1.2 times their estimates make a job's modes longer, and leave it less uncertain."""
+    row = "ours/step_time,Megatron-LM,2025-06,llama2-7b,H100-SXM-80GB,16,2,1,8,4096,1,512,none,bf16,step_time,"
+    runs, ours = tmp_path / "runs.csv", tmp_path / "ours.toml"
+    runs.write_text(f"{HEADER}{row}19,\n", encoding="utf-8")
+    assert CliRunner().invoke(main, ["learn", str(runs), "--out", str(ours)]).exit_code == 0
+    (tmp_path / "alone.yaml").write_text(ALONE, encoding="utf-8")
+    (tmp_path / "pool.yaml").write_text(POOL, encoding="utf-8")
+    plain, own = (
+        compiled(load_portfolio(tmp_path / "pool.yaml", sets)).jobs[0]
+        for sets in ((), ("jobs[alone].set={calibration: ours.toml}",))
+    )
+    assert 0 < own.log_deviation < plain.log_deviation
+    hours = [{mode.nodes: mode.hours for mode in job.phases[0].modes} for job in (plain, own)]
+    assert all(1.05 < hours[1][nodes] / hours[0][nodes] < 2 for nodes in hours[0].keys() & hours[1].keys())
+
+
+HEADER = (
+    "id,framework,date,model,gpu,n_gpus,tp,pp,dp,seq,micro_batch,global_batch,recompute,precision,metric,value,notes\n"
+)
 ALONE = """\
 schema: plan/1
 model: llama2-7b

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import zipfile
 from decimal import Decimal
@@ -120,6 +121,34 @@ def test_a_list_of_everything_everywhere_is_caught(tmp_path: Path) -> None:
     assert any("every type in every region" in one.suspect for one in found)
 
 
+def test_floors_to_bid_from_are_no_prices(tmp_path: Path) -> None:
+    """A cloud that sells by auction lists its floor: known by name, or by one price for every device, spot or not."""
+    lines = [
+        row(
+            AWS[0],
+            InstanceType=f"{device}.8x",
+            AcceleratorName=device,
+            Price="8.0",
+            SpotPrice="8.0",
+            AvailabilityZone="",
+        )
+        for device in ("H100", "H200")
+    ]
+    for cloud in ("mithril", "unheard"):
+        found = read(write(tmp_path / cloud, cloud, lines))
+        assert {one.suspect for one in found} == {"a floor to bid from, not a price"}
+
+
+def test_one_price_in_all_regions_is_believed_where_the_catalog_has_it(tmp_path: Path) -> None:
+    """A list cut to one type that costs the same in five regions is used as far as the catalog confirms it."""
+    regions: dict[str, list[Offer]] = {}
+    for one in AWS:
+        regions.setdefault(str(one.on_demand_usd_per_hour), []).append(one)
+    same = max(regions.values(), key=lambda some: len({one.region for one in some}))
+    found = read(write(tmp_path, "aws", [row(one) for one in same]))
+    assert not [one for one in found if one.suspect]
+
+
 def test_a_newer_version_of_a_list_wins(tmp_path: Path) -> None:
     """Of two schema versions the newer one's rows are read, once."""
     write(tmp_path, "aws", [row(AWS[0])])
@@ -200,6 +229,18 @@ def test_a_workbook_is_read_like_a_sheet(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_no_cell_of_a_book_is_a_formula(tmp_path: Path) -> None:
+    """What a spreadsheet would run is not believed, whichever list it comes from, and is written as a text."""
+    line = row(AWS[0], InstanceType="=1+1", Region="@SUM(1)", AvailabilityZone="-x")
+    (offer,) = read(write(tmp_path, "aws", [line]))
+    assert "like a formula" in offer.suspect
+    cells = [cell for text in csv.reader(book_text([offer]).splitlines()) for cell in text]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+    path = tmp_path / "prices.csv"
+    path.write_text(book_text([offer]), encoding="utf-8")
+    assert read_book(path)[0].suspect == offer.suspect
+
+
 def test_hostile_files_are_refused_or_harmless(tmp_path: Path) -> None:
     """Bombs, entities, formulas, damaged archives: one line with the file, or a row that is not used."""
     bomb, entities, broken = (tmp_path / f"{name}.xlsx" for name in ("bomb", "entities", "broken"))
@@ -282,6 +323,56 @@ def test_the_clouds_own_files_are_read(tmp_path: Path, cloud: Cloud, data: objec
         cloud_quotes(cloud, path)
 
 
+def gcp_sku(description: str, units: int, nanos: int, group: str, usage: str = "OnDemand") -> dict[str, object]:
+    """One SKU as the Cloud Billing Catalog lists it."""
+    rate = {"unitPrice": {"units": str(units), "nanos": nanos}}
+    pricing = {"effectiveTime": "2026-11-01T00:00:00Z", "pricingExpression": {"tieredRates": [rate]}}
+    return {
+        "description": description,
+        "category": {"resourceGroup": group, "usageType": usage},
+        "serviceRegions": ["us-central1", "europe-north9"],
+        "pricingInfo": [pricing],
+    }
+
+
+GCP_SKUS = [
+    gcp_sku("Nvidia H100 80GB GPU running in Americas", 9, 796_550_569, "GPU"),
+    gcp_sku("A3 Instance Core running in Americas", 0, 29_322_700, "CPU"),
+    gcp_sku("A3 Instance Ram running in Americas", 0, 2_553_400, "RAM"),
+    gcp_sku("Nvidia H100 80GB GPU attached to Spot Preemptible VMs running in Americas", 3, 0, "GPU", "Preemptible"),
+    gcp_sku("Spot Preemptible A3 Instance Core running in Americas", 0, 10_000_000, "CPU", "Preemptible"),
+    gcp_sku("Spot Preemptible A3 Instance Ram running in Americas", 0, 1_000_000, "RAM", "Preemptible"),
+    gcp_sku("A4 Nvidia B200 (1 gpu slice) running in Americas", 16, 110_000_000, "GPU"),
+    gcp_sku("Spot Preemptible A4 Nvidia B200 (1 gpu slice) running in Americas", 5, 0, "GPU"),
+    gcp_sku("Nvidia H100 80GB GPU attached to DWS Defined Duration VMs running in Americas", 4, 200_760_000, "GPU"),
+    gcp_sku("Commitment v1: Nvidia H100 80GB GPU running in Americas for 1 Year", 6, 0, "GPU", "Commit1Yr"),
+    gcp_sku("Nvidia Tesla A100 GPU running in Americas", 2, 934_000_000, "GPU"),
+]
+
+
+def test_googles_parts_add_up_to_machines(tmp_path: Path) -> None:
+    """Device, virtual CPUs and memory become the machine's price in the zones that have it; half of one is no price.
+
+    A slice carries the whole machine; a spot price is told by its description; defined durations and commitments are
+    no price on demand.
+    """
+    path = tmp_path / "skus.json"
+    path.write_text(json.dumps({"skus": GCP_SKUS}), encoding="utf-8")
+    offers = judged(cloud_quotes("gcp", path))
+    used = {one.instance_type: one for one in offers if not one.suspect}
+    whole = 8 * Decimal("9.796550569") + 208 * Decimal("0.0293227") + 1872 * Decimal("0.0025534")
+    assert used["a3-highgpu-8g"].on_demand_usd_per_hour == whole
+    assert used["a3-highgpu-8g"].spot_usd_per_hour == 24 + Decimal("2.08") + Decimal("1.872")
+    assert used["a4-highgpu-8g"].on_demand_usd_per_hour == Decimal("128.88")
+    assert used["a4-highgpu-8g"].spot_usd_per_hour == 40
+    assert all(one.zone for one in used.values())
+    assert {one.region for one in used.values()} == {"us-central1"}
+    reasons = {one.suspect for one in offers if one.suspect}
+    assert "A2 Instance Core has no price in us-central1" in reasons
+    assert any("without its machine" in reason for reason in reasons)
+    assert not [one for one in offers if one.on_demand_usd_per_hour == Decimal("4.20076")]
+
+
 def test_a_book_reads_back_and_lies_over_the_catalog(tmp_path: Path) -> None:
     """What was written is read; its row replaces the catalog's of the same place and machine, and others stay."""
     dearer = AWS[0].model_copy(update={"on_demand_usd_per_hour": Decimal("77.125")})
@@ -323,6 +414,7 @@ def test_own_prices_decide_a_plan(tmp_path: Path) -> None:
     assert CliRunner().invoke(main, ["solve", str(problem)]).exit_code == 2
 
 
+@pytest.mark.slow
 def test_old_prices_are_told(tmp_path: Path) -> None:
     """A plan that rests on a price of long ago says so on stderr; one on today's price says nothing."""
     problem, book = tmp_path / "problem.yaml", tmp_path / "prices.csv"

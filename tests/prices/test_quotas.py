@@ -214,6 +214,7 @@ market:
 """
 
 
+@pytest.mark.slow
 def test_a_plan_keeps_quotas_of_each_way_to_buy(tmp_path: Path) -> None:
     """No plan has more nodes of a kind than its quota, and the exhaustive search finds the same optimum."""
     problem = written(tmp_path / "problem.yaml", PROBLEM + DISTINCT)

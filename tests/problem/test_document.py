@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from planner import files
@@ -141,7 +141,6 @@ def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(document.place(("a",))) == "<stdin>:1:4"
 
 
-@settings(deadline=None)
 @given(st.one_of(st.binary(), st.text("ab:-[]{}&*!|>'\"%@`#?,~\\ \n\t0x.", max_size=60).map(str.encode)))
 def test_no_bytes_raise_anything_but_an_input_error(content: bytes) -> None:
     """Whatever a file holds, the reader either has plain data or says what is wrong."""

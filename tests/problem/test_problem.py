@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.errors import InputError, Issue
@@ -192,7 +192,6 @@ VALUES = st.recursive(
 DESIGN = parse_document(DEEPSEEK, "f.yaml", Path())
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(DESIGN.marks, key=str)), VALUES)
 def test_any_value_anywhere_is_read_or_refused_with_a_place(path: KeyPath, value: Plain) -> None:
     """Whatever stands at a key, the answer is a problem or errors with a place and a fix."""

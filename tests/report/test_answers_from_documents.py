@@ -21,8 +21,8 @@ PROBLEMS = Path(__file__).resolve().parent.parent.parent / "problems"
     params=[
         ("startup_7b.yaml", {}),
         ("spot_heavy.yaml", {"risk.confidence": "90%"}),
-        ("startup_7b.yaml", {"objective": "{cost: , within: 1%, then: time}"}),
-        ("deepseek_v3.yaml", {"limits.deadline": "20d"}),
+        pytest.param(("startup_7b.yaml", {"objective": "{cost: , within: 1%, then: time}"}), marks=pytest.mark.slow),
+        pytest.param(("deepseek_v3.yaml", {"limits.deadline": "20d"}), marks=pytest.mark.slow),
         ("deepseek_v3.yaml", {"layout.tensor": 3}),
     ],
     ids=["rivals", "confidence", "preference", "relaxations", "pins"],

@@ -25,7 +25,7 @@ LINE = re.compile(
 )
 PHASE = re.compile(r"^[├└]── (?P<name>.*): \$(?P<amount>[\d.,]+)$")
 TOTAL = re.compile(r"^bill: \$(?P<amount>[\d.,]+)$", re.MULTILINE)
-QUICK = {"spot_heavy", "deepseek_v3", "gpt3_175b", "lora_70b"}
+QUICK = {"spot_heavy", "lora_70b"}
 """Problems with few offers; the others are solved with the slow tests."""
 
 

@@ -174,6 +174,7 @@ def test_every_pair_of_axes_has_a_page(axes: tuple[str, str], tmp_path: Path) ->
     assert len(shown.of_class("mark")) == 2 * done.stdout.count('"knee":')
 
 
+@pytest.mark.slow
 def test_rivals_have_curves_and_a_table() -> None:
     """Beside a frontier of several accelerators each has its best plan in a table."""
     problem = load_problem(ROOT / "problems" / "startup_7b.yaml")
@@ -185,6 +186,7 @@ def test_rivals_have_curves_and_a_table() -> None:
     assert "The best plan of each accelerator within all limits" in page_of(problem, found).texts
 
 
+@pytest.mark.slow
 def test_answer_has_a_page(tmp_path: Path) -> None:
     """`plan solve --html` writes the plan's bill, its limits and every runner-up."""
     path = tmp_path / "answer.html"
@@ -195,6 +197,7 @@ def test_answer_has_a_page(tmp_path: Path) -> None:
     assert {"Limits", "Every accelerator", "✓ proven best", "Bill"} <= set(shown.texts)
 
 
+@pytest.mark.slow
 def test_answer_without_plan_has_a_page(tmp_path: Path) -> None:
     """When nothing fits, the page shows the smallest relaxations."""
     path = tmp_path / "answer.html"

@@ -59,6 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_page_is_whole(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Marks and cards belong together, text is escaped, and the end says command, version and date."""

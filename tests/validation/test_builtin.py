@@ -69,6 +69,7 @@ def test_plans_reserve_enough() -> None:
     assert document()["summary"]["share_above_reserved"] <= 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["all", "dense", "moe", "launch-bound", "memory"])
 def test_recorded_figures_are_those_of_the_code(kind: str) -> None:
     """The equations as they are now give the fitted median, and as many configurations, as calibrating recorded."""
@@ -78,6 +79,7 @@ def test_recorded_figures_are_those_of_the_code(kind: str) -> None:
     assert found[kind]["median_ape"] == pytest.approx(recorded(kind).fitted_median_ape, abs=DRIFT)
 
 
+@pytest.mark.slow
 def test_every_row_is_answered() -> None:
     """One entry per row of the file, in its order by configuration, predicted or with the reason why not."""
     rows = document()["rows"]
@@ -86,6 +88,7 @@ def test_every_row_is_answered() -> None:
     assert all((row["error"] is None) == (row["predicted"] is None) for row in rows)
 
 
+@pytest.mark.slow
 def test_most_configurations_are_predicted() -> None:
     """Nine in ten have enough stated; each skipped one is counted under its reason."""
     skipped = sum(document()["summary"]["skipped"].values())
@@ -93,6 +96,7 @@ def test_most_configurations_are_predicted() -> None:
     assert skipped < 0.1 * len(configurations)
 
 
+@pytest.mark.slow
 def test_intervals_hold_what_they_promise() -> None:
     """The middle four fifths of unseen runs: of all scored predictions, fitted here, at least three quarters."""
     inside = [
@@ -103,6 +107,7 @@ def test_intervals_hold_what_they_promise() -> None:
     assert sum(inside) / len(inside) >= 0.75
 
 
+@pytest.mark.slow
 def test_the_leave_one_out_error_is_printed_beside_the_fit() -> None:
     """For the built-in runs the document carries the recorded accuracies."""
     found = document()["summary"]["leave_one_source_out"]

@@ -134,6 +134,7 @@ def test_unseen_sources_are_predicted_by_the_others() -> None:
     assert np.median(np.abs(errors)) < 0.03
 
 
+@pytest.mark.slow
 def test_a_subset_is_predicted_as_in_the_whole() -> None:
     """Leaving cases out keeps the others' devices and predictions."""
     data = time_data(synthetic())
@@ -144,6 +145,7 @@ def test_a_subset_is_predicted_as_in_the_whole() -> None:
     assert predict_seconds(part, TRUTH, efficiencies) == pytest.approx(predict_seconds(data, TRUTH, efficiencies)[mask])
 
 
+@pytest.mark.slow
 def test_memory_is_fitted_too() -> None:
     """Activations and context move from their priors to what made the peaks."""
     data = memory_data(peaks(), hand_set())
@@ -197,6 +199,7 @@ def test_the_spread_of_the_peaks_covers_what_it_promises() -> None:
     assert np.mean(ratio > NORMAL_80 * found.memory_deviation) <= 0.2
 
 
+@pytest.mark.slow
 def test_the_record_of_a_calibration() -> None:
     """It holds all constants, an efficiency per device with its runs, and errors by kind, memory among them."""
     found = record()
@@ -222,6 +225,7 @@ def test_runs_scored_apart_have_their_own_line() -> None:
     assert counts == {"all": 64, "dense": 64, "launch-bound": 32, "memory": 3}
 
 
+@pytest.mark.slow
 def test_a_record_survives_being_written(tmp_path_factory: pytest.TempPathFactory) -> None:
     """TOML and back: the same names, figures to six digits."""
     for one in (record(), load_calibration()):
@@ -238,6 +242,7 @@ def test_a_record_survives_being_written(tmp_path_factory: pytest.TempPathFactor
         assert calibration_toml(back) == calibration_toml(one)
 
 
+@pytest.mark.slow
 def test_text_in_a_record_is_quoted() -> None:
     """A source with quotes, line breaks and backslashes is still TOML."""
     odd = load_calibration().model_copy(update={"source": 'a "quoted" \\ path\nand a line'})

@@ -11,6 +11,7 @@ from written_runs import case
 
 from planner.performance.symbols import Array
 from planner.validation.spread import (
+    SEEN,
     choice_of,
     held,
     publisher,
@@ -53,10 +54,10 @@ def test_weighted_quantiles() -> None:
 
 
 def test_the_spread_is_that_of_the_errors() -> None:
-    """Its 80 % range holds 80 % of them; a kind without runs takes that of all."""
+    """It is what holds 80 % of them, times the factor for what was seen; a kind without runs takes that of all."""
     data = runs()
     found = spread_of(data, [errors_of(data)], (0.0, 0.0))
-    assert found.dense == pytest.approx(DEVIATION, rel=0.15)
+    assert found.dense == pytest.approx(SEEN * DEVIATION, rel=0.15)
     assert found.moe == found.adapters == pytest.approx(found.dense)
     assert found.large == found.gaps == 0
 
@@ -70,16 +71,16 @@ def test_many_devices_and_gaps_add_their_own() -> None:
     for change, term in (({"gpus": 2048.0}, "large"), ({"has_gaps": True}, "gaps")):
         cases = [replace(one, **change) if marked else one for one, marked in zip(data.cases, half, strict=True)]
         found = spread_of(replace(data, cases=tuple(cases)), [wide], (0.0, 0.0))
-        assert found.dense == pytest.approx(DEVIATION, rel=0.2)
+        assert found.dense == pytest.approx(SEEN * DEVIATION, rel=0.2)
         assert getattr(found, term) == pytest.approx(DEVIATION * np.sqrt(8), rel=0.3)
 
 
 def test_ranges_hold_on_the_publisher_that_was_left_out() -> None:
-    """Publishers with the same spread keep each other's promises, at every confidence."""
+    """Publishers with the same spread keep each other's promises and a little more, at every confidence."""
     data = runs(100)
     errors = errors_of(data)
     spreads = unseen_spreads(data, [errors], (0.0, 0.0))
-    assert np.mean(held(data, errors, spreads, 0.8)) == pytest.approx(0.8, abs=0.05)
+    assert 0.8 <= np.mean(held(data, errors, spreads, 0.8)) <= 0.9
     found = reliability_of(data, errors, spreads)
     coverages = [one.coverage for one in found]
     assert coverages == sorted(coverages)

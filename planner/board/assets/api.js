@@ -30,7 +30,7 @@ export async function post(path, body = {}) {
 /** Follows the board: `hear(name, version, piece)` for every event; comes back by itself when the line breaks. */
 export function follow(hear) {
   const source = new EventSource(`/api/events?who=${encodeURIComponent(who())}`);
-  const names = ["state", "answer", "around", "controls", "sections", "pins", "relaxations", "reason", "progress", "failure", "done", "people"];
+  const names = ["state", "answer", "around", "controls", "sections", "pins", "relaxations", "reason", "replay", "worth", "progress", "failure", "done", "people"];
   for (const name of names) {
     source.addEventListener(name, (event) => { const { version, piece } = JSON.parse(event.data); hear(name, version, piece); });
   }

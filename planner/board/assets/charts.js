@@ -30,6 +30,7 @@ function config() {
 /** Draws a chart into an element; `pick` is given the datum of a mark that is chosen. */
 export function draw(element, spec, pick) {
   specs.set(element, [spec, pick]);
+  if (held.has(element)) return;
   if (!spec) { element.replaceChildren(); return; }
   const width = Math.max(220, element.clientWidth - 8);
   const whole = { ...themed(spec), width, autosize: { type: "fit-x", contains: "padding" }, config: config() };
@@ -40,6 +41,18 @@ export function draw(element, spec, pick) {
   if (pick) view.addEventListener("click", (_, item) => { if (item?.datum) pick(item.datum); });
   views.set(element, view);
   view.run();
+}
+
+/** The view in an element. */
+export const viewOf = (element) => views.get(element);
+
+const held = new Set();
+
+/** Keeps the chart in an element as it is while something in it is dragged; afterwards the newest one is drawn. */
+export function hold(element, isHeld) {
+  if (isHeld) { held.add(element); return; }
+  held.delete(element);
+  if (specs.has(element)) draw(element, ...specs.get(element));
 }
 
 /** The tooltip: plain text beside the pointer. */

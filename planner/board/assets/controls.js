@@ -7,7 +7,7 @@ let change = () => {};
 let readOnly = false;
 let worth = {};
 
-/** `move(key, text)` is called when a control is moved; null: as the file has it. */
+/** `move(key, text, isSlide)` is called when a control is moved; null: as the file has it. */
 export function onMove(move) { change = move; }
 
 export function setReadOnly(value) {
@@ -35,7 +35,7 @@ function build(list) {
   const groups = new Map();
   for (const one of list) {
     if (!groups.has(one.group)) {
-      const open = ["Limits", "Training", "Market"].includes(one.group);
+      const open = ["Limits", "Training", "Market", "Money"].includes(one.group);
       groups.set(one.group, el("details", { open }, el("summary", {}, el("h2", { textContent: one.group }))));
     }
     const control = make(one);
@@ -51,7 +51,7 @@ function make(one) {
   control.reset = el("button", { type: "button", className: "reset", textContent: "as in the file", hidden: true });
   control.reset.setAttribute("aria-label", `${one.label}: as in the file`);
   control.reset.addEventListener("click", () => change(one.key, null));
-  const fields = { quantity: quantity, pin: quantity, choice: choice, several: several }[one.kind](control, one, id);
+  const fields = { quantity: quantity, pin: quantity, choice: choice, several: several, day: day }[one.kind](control, one, id);
   const help = el("p", { id: `${id}-help`, className: "help", textContent: one.description });
   const grouped = one.kind === "several";
   control.row = el(grouped ? "fieldset" : "div", { className: "control", "data-key": one.key },
@@ -73,10 +73,40 @@ function quantity(control, one, id) {
     control.moved = performance.now();
     control.text.value = step;
     control.slider.setAttribute("aria-valuetext", step);
-    change(one.key, step);
+    change(one.key, step, true);
   });
   control.range = el("p", { className: "range", "aria-hidden": "true" });
   return [control.text, control.slider, control.range];
+}
+
+/** A day, and a slider through the calendar; what stands around the day comes with the control. */
+function day(control, one, id) {
+  const [first, last] = one.range.map(dayNumber);
+  const send = (text, isSlide) => change(one.key, text ? `${control.before}${text}${control.after}` : "null", isSlide);
+  control.date = el("input", { id, type: "date", min: one.range[0], max: one.range[1], "aria-describedby": `${id}-help` });
+  control.date.addEventListener("change", () => { if (!control.date.validity.badInput && !control.date.validity.rangeUnderflow) send(control.date.value); });
+  control.days = el("input", { type: "range", min: first, max: last, value: first, "aria-label": `${one.group}, ${one.label}, slider` });
+  control.days.addEventListener("input", () => {
+    control.moved = performance.now();
+    control.date.value = dayText(control.days.valueAsNumber);
+    control.days.setAttribute("aria-valuetext", control.date.value);
+    send(control.date.value, true);
+  });
+  return [control.date, control.days];
+}
+
+const DAY = 86400000;
+const dayNumber = (text) => Math.round(Date.parse(`${text}T00:00:00Z`) / DAY);
+const dayText = (number) => new Date(number * DAY).toISOString().slice(0, 10);
+
+function fillDay(control, one) {
+  control.before = one.before ?? "";
+  control.after = one.after ?? "";
+  control.row.hidden = one.before === "";
+  if (isMoving(control) || document.activeElement === control.date) return;
+  control.date.value = one.value;
+  control.days.value = String(dayNumber(one.value || one.usual));
+  control.days.setAttribute("aria-valuetext", one.value || `not stated, ${one.usual}`);
 }
 
 function choice(control, one, id) {
@@ -110,6 +140,7 @@ function fill(control, one) {
   }
   if (control.text && !control.isTyped && !isMoving(control)) control.text.value = one.value;
   if (control.slider) slide(control, one);
+  if (control.date) fillDay(control, one);
 }
 
 function slide(control, one) {

@@ -1,6 +1,7 @@
 // The page: it shows what the board says, and says what its user moves.
 
 import { follow, post, setWho, who } from "./api.js";
+import { draggable } from "./calendar.js";
 import { draw } from "./charts.js";
 import { onMove, setReadOnly, showControls, showWorth } from "./controls.js";
 import { $, bill, el, table } from "./dom.js";
@@ -8,6 +9,7 @@ import { $, bill, el, table } from "./dom.js";
 let version = 0;
 let state = null;
 let sections = null;
+let replay = { version: -1, found: [] };
 let view = viewOfAddress() ?? "research";
 let isReader = false;
 let opened = false;
@@ -17,20 +19,27 @@ const VIEWS = ["research", "infrastructure", "finance"];
 // ---- moves: one request at a time, the newest change of each key wins
 
 let waiting = {};
+let slide = { key: "", name: "", at: 0 };
 let sending = false;
 
-onMove((key, text) => {
+onMove(move);
+
+/** Changes a key; `isSlide`: one of many moves of a slider or a drag, which are taken back together. */
+function move(key, text, isSlide = false) {
+  const now = performance.now();
+  if (!isSlide || key !== slide.key || now - slide.at > 1000) slide = { key, name: isSlide ? `${key.slice(0, 60)} ${Math.round(now)}` : "", at: now };
+  slide.at = now;
   waiting[key] = text;
   stale();
   if (!sending) send();
-});
+}
 
 async function send() {
   sending = true;
   while (Object.keys(waiting).length) {
     const sets = waiting;
     waiting = {};
-    await say("move", { sets });
+    await say("move", { sets, slide: Object.keys(sets).length === 1 ? slide.name : "" });
   }
   sending = false;
 }
@@ -78,6 +87,8 @@ const HEAR = {
   around: showAround,
   controls: (_, list) => showControls(list),
   sections: (_, found) => { sections = found; showView(); },
+  replay: (itsVersion, found) => { replay = { version: itsVersion, found }; showView(); },
+  worth: (_, found) => showWorth(found),
   pins: (_, pins) => showTray(pins),
   relaxations: (_, list) => showRelaxations(list),
   reason: (_, text) => { $("reason").textContent = text; },
@@ -99,6 +110,7 @@ function showState(itsVersion, found) {
   const files = $("file");
   if (files.options.length !== found.files.length) files.replaceChildren(...found.files.map((name, index) => el("option", { value: index, textContent: name })));
   files.value = String(found.problem);
+  for (const link of $("exports").querySelectorAll("[data-only]")) link.hidden = link.dataset.only !== found.kind;
   $("log").replaceChildren(...found.log.toReversed().map(({ who: name, what }) => el("li", {}, el("b", { textContent: name }), ` ${what}`)));
   showPeople(found.people);
   if (opened) remember();
@@ -116,7 +128,7 @@ function showAnswer(itsVersion, found) {
   $("facts").replaceChildren(...found.facts.map(([name, text]) => el("div", {}, el("dt", { textContent: name }), el("dd", { textContent: text }))));
   $("bill").replaceChildren(...[bill(found.bill)].filter(Boolean));
   $("limits").replaceChildren(...(found.limits ? [table(found.limits)] : []));
-  if (found.status !== "infeasible") $("relaxations").hidden = true;
+  if (found.figures) $("relaxations").hidden = true;
   else if (itsVersion === version && document.body.dataset.answered !== String(version)) {
     $("relaxations").hidden = false;
     $("reason").textContent = "";
@@ -128,11 +140,16 @@ function showAnswer(itsVersion, found) {
   }
 }
 
-function showAround(_, { worth, frontier, others }) {
+function showAround(_, { worth, headings, chart, others }) {
   showWorth(worth);
-  draw($("frontier"), frontier, isReader ? null : pickPoint);
-  $("others").replaceChildren(others ? table(others) : el("p", { className: "hint", textContent: "No other accelerator is asked for." }));
+  $("frontier-title").textContent = headings.chart;
+  $("frontier-hint").textContent = headings.hint;
+  $("others-title").textContent = headings.others;
+  draw($("frontier"), chart, isReader ? null : pickPoint);
+  $("others").replaceChildren(others ? table(others) : el("p", { className: "hint", textContent: headings.none }));
 }
+
+draggable($("frontier"), (key, text) => { if (!isReader) move(key, text, true); });
 
 /** A point of the frontier becomes the request: its time and money, rounded up. */
 function pickPoint({ sets }) { if (sets) { stale(); say("move", { sets }); } }
@@ -158,7 +175,8 @@ function showView() {
   $("view").setAttribute("aria-labelledby", `tab-${view}`);
   if (!sections) return;
   const charts = [];
-  $("view").replaceChildren(...sections[view].map((one) => {
+  const carriedOut = view === "infrastructure" && replay.version === version ? replay.found : [];
+  $("view").replaceChildren(...[...sections[view], ...carriedOut].map((one) => {
     if (one.kind === "table") return table(one);
     if (one.kind === "notes") return el("div", {}, el("h3", { textContent: one.title }), ...one.lines.map((text) => el("p", { textContent: text })));
     const place = el("div", { className: "chart" });
@@ -185,12 +203,12 @@ for (const name of VIEWS) {
 
 function showTray(pins) {
   if (!pins.length) { $("tray").replaceChildren(el("p", { className: "hint", textContent: "Pin a scenario to keep it beside the one you move." })); return; }
-  const rows = Object.keys(pins[0].shown);
+  const rows = [...new Set(pins.flatMap((pin) => Object.keys(pin.shown)))];
   const changes = [...new Set(pins.flatMap((pin) => Object.keys(pin.sets)))];
   const first = pins[0];
   const head = el("tr", {}, el("td"), ...pins.map((pin, index) => el("th", { scope: "col" }, pin.name, " ", button("use", `use ${pin.name}`, "use", index), " ", button("remove", `remove ${pin.name}`, "unpin", index))));
   const body = [
-    ...rows.map((row) => el("tr", {}, el("th", { scope: "row", textContent: row }), ...pins.map((pin) => el("td", { className: pin.shown[row] !== first.shown[row] ? "differs" : "", textContent: pin.shown[row] })))),
+    ...rows.map((row) => el("tr", {}, el("th", { scope: "row", textContent: row }), ...pins.map((pin) => el("td", { className: pin.shown[row] !== first.shown[row] ? "differs" : "", textContent: pin.shown[row] ?? "–" })))),
     ...changes.map((key) => el("tr", { className: "change" }, el("th", { scope: "row", textContent: key }), ...pins.map((pin) => el("td", { className: pin.sets[key] !== first.sets[key] ? "differs" : "", textContent: pin.sets[key] ?? "as in the file" })))),
     ...["cost", "time"].map((row) => el("tr", {}, el("th", { scope: "row", textContent: `${row} against ${first.name}` }), ...pins.map((pin) => el("td", { textContent: pin.against?.[row] ?? "–" })))),
   ];

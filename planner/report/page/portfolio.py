@@ -31,9 +31,9 @@ def portfolio_page(document: Document) -> Page:
         RUNS,
         tuple((name, f"tone-{number % SHADES}") for number, name in enumerate(pool_letters(document))),
     )
-    tables = [_pools(document), _bill(document)]
+    tables = [pools_table(document), bill_table(document)]
     if document["commitments"]:
-        tables.append(_commitments(document))
+        tables.append(commitments_table(document))
     if dropped := [job for job in document["jobs"] if job["dropped"]]:
         lost = tuple((job["name"], job["team"], format_money(Decimal(job["value_usd"]))) for job in dropped)
         tables.append(Table("Dropped", ("job", "team", "value"), lost, frozenset({2})))
@@ -129,7 +129,7 @@ def _layout_value(value: object) -> str:
     return f"{value['full_layers']} layers" if isinstance(value, dict) else str(value)
 
 
-def _pools(document: Document) -> Table:
+def pools_table(document: Document) -> Table:
     """Mean use of each pool by month."""
     months = tuple(one["month"][2:] for one in document["pools"][0]["months"])
     rows = tuple(
@@ -143,7 +143,7 @@ def _pools(document: Document) -> Table:
     return Table("Use of each pool by month", ("pool", "nodes", *months), rows, frozenset(range(1, len(months) + 2)))
 
 
-def _bill(document: Document) -> Table:
+def bill_table(document: Document) -> Table:
     """Teams by quarter."""
     bill = document["bill"]
     lines = {
@@ -156,7 +156,7 @@ def _bill(document: Document) -> Table:
     return Table("Bill", headings, rows, frozenset(range(1, len(headings))))
 
 
-def _commitments(document: Document) -> Table:
+def commitments_table(document: Document) -> Table:
     """What is committed to."""
     rows = tuple(
         (
