@@ -12,6 +12,7 @@ from typing import Final, Literal
 import numpy as np
 
 from planner.market.calendar import Reservation
+from planner.market.money import node_hours_usd
 from planner.market.placements import Placement
 from planner.market.spot import SpotFigures
 
@@ -147,15 +148,15 @@ def _spot_policies(placement: Placement) -> Iterator[SpotPolicy]:
             yield SpotPolicy("fallback", *spot)
 
 
-def pays_its_term(one: PurchaseOption, seconds: float) -> bool:
-    """Whether a reservation may save anything in a job that ends within so many seconds; true where there is none.
+def worth_their_term(purchase_options: Sequence[PurchaseOption], seconds: float) -> tuple[PurchaseOption, ...]:
+    """The purchase options without those whose reservation saves nothing in a job that ends within so many seconds.
 
     A reserved node is paid for its term at least, an on-demand node of the same placement no longer than the job takes.
     """
-    term, on_demand = one.reservation, one.on_demand_price
-    if term is None or on_demand is None or one.placement.is_dated:
-        return True
-    return float(term.usd_per_node_hour) * term.committed_seconds <= float(on_demand) * seconds
+    on_demand, _, reserved = np.asarray([one.prices for one in purchase_options]).reshape(-1, 3).T
+    term = node_hours_usd(1, reserved, np.asarray([one.committed_seconds for one in purchase_options]))
+    pays = term <= node_hours_usd(1, on_demand, seconds)
+    return tuple(one for one, saves in zip(purchase_options, pays, strict=True) if saves or one.placement.is_dated)
 
 
 def undominated(purchase_options: Iterable[PurchaseOption], *, moves: bool = False) -> tuple[PurchaseOption, ...]:

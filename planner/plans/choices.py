@@ -24,9 +24,9 @@ from planner.market.placements import Machine, placements
 from planner.market.purchase_options import (
     PurchaseOption,
     SpotPolicy,
-    pays_its_term,
     purchase_options_of,
     undominated,
+    worth_their_term,
 )
 from planner.performance.symbols import Array
 from planner.plans.limits import Limit, limits_of
@@ -284,7 +284,7 @@ def choices_of(
     offered = purchase_options_of(placements(problem)) if among is None else tuple(among)
     purchase_options = offered
     if among is None:
-        some = (one for one in offered if pays_its_term(one, problem.limits.deadline or inf))
+        some = worth_their_term(offered, problem.limits.deadline or inf)
         purchase_options = undominated(some, moves=not stays_together(problem))
     offers = by_machine(purchase_options)
     machines = {key: some[0].placement.machine for key, some in offers.items()}
