@@ -26,6 +26,7 @@ Mixer = Literal[
     "lightning",
     "short_convolution",
     "local_attention",
+    "compressed_attention",
 ]
 """Kinds of layers that mix tokens without softmax over all keys."""
 
@@ -208,7 +209,11 @@ class ModelArchitecture(SourcedRecord):
     mixer_groups: Annotated[int, Field(ge=0)] = 0
     """Groups that share keys and queries (Mamba-2's B and C)."""
     mixer_kernel: Annotated[int, Field(ge=0)] = 0
-    """Tokens that the short convolution spans."""
+    """Tokens that the short convolution spans, or that are pooled into one key."""
+    output_lora_rank: Annotated[int, Field(ge=0)] = 0
+    """Rank of each group's output projection in compressed attention."""
+    pooled_blocks: Annotated[int, Field(ge=0)] = 0
+    """Blocks of compressed attention that meet every pooled key, and run no indexer."""
     expert_hidden_size: Annotated[int, Field(ge=0)] = 0
     """Width that routed experts read and write, projected from the hidden size; 0: the hidden size itself."""
     zero_computation_experts: Annotated[int, Field(ge=0)] = 0

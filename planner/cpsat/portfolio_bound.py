@@ -150,10 +150,19 @@ def _generated(master: Master, pricing: Pricing, prices: Prices, stop: _Stop) ->
 
 def is_impossible(portfolio: Portfolio, tables: Sequence[JobTable], clock: Clock) -> bool:
     """Whether even the relaxation cannot keep all jobs that must be kept, which proves that there is no schedule."""
+    if _owes_too_much(portfolio):
+        return True
     if any(table.value_usd is None and not all(np.isfinite(one.usd).any() for one in table.phases) for table in tables):
         return True
     found = relaxed(replace(portfolio, objective="feasible"), tables, clock, missing_usd=1.0, counts_missing=True)
     return found.bound > PROOF
+
+
+def _owes_too_much(portfolio: Portfolio) -> bool:
+    """Whether what is paid for whole pools and must be committed to is beyond the budget."""
+    most, terms = portfolio.budgets.total, [term for pool in portfolio.pools for term in pool.commitments]
+    owed = sum(pool.paid_usd for pool in portfolio.pools) + sum(term.usd_per_node * term.least for term in terms)
+    return most is not None and owed > most
 
 
 PROOF: Final = 1e-3

@@ -267,7 +267,7 @@ class _Commitments:
         """Nodes of one term."""
         term = self.of.portfolio.pools[self.pool].commitments[place]
         known = sum(one.nodes for one in self.of.known.purchases if (one.pool, one.commitment) == (self.pool, place))
-        level = self.of.variable(term.least, term.most, f"{term.name} {term.start}", known)
+        level = self.of.variable(term.least, term.limit, f"{term.name} {term.start}", known)
         if term.is_block:
             choices = [self.of.variable(0, 1, "", int(size == known)) for size in term.sizes]
             self.model.add_at_most_one(choices)

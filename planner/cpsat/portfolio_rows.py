@@ -99,7 +99,7 @@ class Branch:
 
 def whole(portfolio: Portfolio) -> Branch:
     """The branch in which everything is free."""
-    levels = tuple((one.of.least, one.of.most) for one in terms_of(portfolio))
+    levels = tuple((one.of.least, one.of.limit) for one in terms_of(portfolio))
     committed = tuple((0, sum(levels[term][1] for term in one.terms)) for one in stretches_of(portfolio))
     return Branch(levels, committed)
 

@@ -237,37 +237,39 @@ class Reserved:
 
     pool: str
     name: str
+    start: str
+    """The first day of the term."""
     nodes: int
     answer: PortfolioAnswer
 
 
 def reserve(found: PortfolioAnswer, clock: Clock) -> list[Reserved]:
-    """Cost against nodes committed: each term at its first start, at several levels and at the one that was chosen."""
-    rows = list[Reserved]()
-    for number, pool in enumerate(found.portfolio.pools):
+    """Cost against nodes committed: each term at one start, at several levels and at the one that was chosen."""
+    rows, portfolio = list[Reserved](), found.portfolio
+    purchases = found.schedule.purchases if found.schedule else ()
+    for number, pool in enumerate(portfolio.pools):
+        bought = {one.commitment: one.nodes for one in purchases if one.pool == number}
         for name in dict.fromkeys(term.name for term in pool.commitments if not term.is_block):
-            for nodes in _levels(found, number, name):
+            starts = [place for place, term in enumerate(pool.commitments) if term.name == name]
+            place = max(starts, key=lambda one: bought.get(one, 0))
+            first = str(portfolio.date(pool.commitments[place].start))
+            for nodes in _levels(pool.commitments[place].most, bought.get(place, 0)):
                 if clock.is_over and rows:
                     return rows
-                after = asked(_committed(found.portfolio, number, name, nodes), clock, found)
-                rows.append(Reserved(pool.name, name, nodes, after))
+                after = asked(_committed(portfolio, number, place, nodes), clock, found)
+                rows.append(Reserved(pool.name, name, first, nodes, after))
     return rows
 
 
-def _levels(found: PortfolioAnswer, pool: int, name: str) -> list[int]:
+def _levels(most: int, chosen: int) -> list[int]:
     """Even steps from none to the most, and what the answer has."""
-    terms = found.portfolio.pools[pool].commitments
-    place = next(number for number, term in enumerate(terms) if term.name == name)
-    even = {round(terms[place].most * one / (LEVELS - 1)) for one in range(LEVELS)}
-    bought = found.schedule.purchases if found.schedule else ()
-    return sorted(even | {one.nodes for one in bought if (one.pool, one.commitment) == (pool, place)})
+    return sorted({chosen} | {round(most * one / (LEVELS - 1)) for one in range(LEVELS)})
 
 
-def _committed(portfolio: Portfolio, pool: int, name: str, nodes: int) -> Portfolio:
-    """The portfolio with exactly so many nodes of the first start of a term."""
+def _committed(portfolio: Portfolio, pool: int, place: int, nodes: int) -> Portfolio:
+    """The portfolio with exactly so many nodes of a term."""
     terms = list(portfolio.pools[pool].commitments)
-    place = next(number for number, term in enumerate(terms) if term.name == name)
-    terms[place] = replace(terms[place], least=nodes, most=nodes)
+    terms[place] = replace(terms[place], least=nodes, largest=nodes)
     return _with_pool(portfolio, pool, replace(portfolio.pools[pool], commitments=tuple(terms)))
 
 

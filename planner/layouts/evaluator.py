@@ -57,6 +57,11 @@ class LayerGrid:
         """The grid that holds rows with some degrees, and no pair that none of them has."""
         here = np.zeros((len(degrees.context), len(degrees.micro_batch)), dtype=np.bool_)
         here[places(degrees.context, rows.context), places(degrees.micro_batch, rows.micro_batch)] = True
+        return cls.among(degrees, here)
+
+    @classmethod
+    def among(cls, degrees: Degrees, here: npt.NDArray[np.bool_]) -> LayerGrid:
+        """The grid with some pairs of context degree and micro-batch; shape (context degrees, micro-batches)."""
         context, micro_batch = (
             tuple(values[one] for one in found)
             for values, found in zip((degrees.context, degrees.micro_batch), np.nonzero(here), strict=True)
@@ -182,7 +187,7 @@ class Evaluator:
         return self.bound(self.grid.cells(rows), rows.recompute, shape)
 
     def least_device_seconds(self) -> float:
-        """No layout takes fewer device-seconds a step, on however many devices; infinite when there is none.
+        """No layout takes fewer device-seconds a step; infinite where the grid is empty.
 
         A micro-batch of b sequences passes all layers and the logits on t·c devices at a time, on however many stages.
         """

@@ -96,6 +96,26 @@ def local_attention(record: ModelArchitecture) -> MixerShape:
     return MixerShape(inner, matrices, 2.0 * record.mixer_state, projected + inner, scan)
 
 
+def compressed_attention(record: ModelArchitecture) -> MixerShape:
+    """Attention over a window and pooled keys, with low-rank queries, one shared key-value head and a grouped output.
+
+    h·r + r·a·d + h·d + R·a·d + G·R·h weights, r and R the ranks of queries and of an output group; 2·h·d more where a
+    block pools its keys, and 4·h·d and an indexer where it picks k of them. The core costs 4·a·d for every key of the
+    window and every picked one; what grows with the sequence (the indexer's scores, rarely pooled keys) is left out.
+    Source: DeepSeek-AI 2026, DeepSeek-V4, section 2.3.
+    """
+    hidden, head, rank = record.hidden_size, record.mixer_head_dim, record.q_lora_rank
+    queries, groups = _inner(record), record.mixer_groups * record.output_lora_rank
+    picked = (record.index_blocks or 0) / record.mixer_blocks
+    pooled = record.pooled_blocks / record.mixer_blocks
+    index = record.index_heads * (rank * record.index_head_dim + hidden) + 4 * hidden * record.index_head_dim
+    projected = hidden * (rank + head + groups) + (rank + record.output_lora_rank) * queries
+    matrices = projected + pooled * 2 * hidden * head + picked * (4 * hidden * head + index)
+    vectors = rank + 2 * head + record.mixer_heads + pooled * record.mixer_kernel * head
+    keys = (record.sliding_window or 0) + picked * record.index_topk
+    return MixerShape(groups, matrices, vectors, 2 * queries + rank + 2 * head + groups, 4.0 * queries * keys)
+
+
 def lightning(record: ModelArchitecture) -> MixerShape:
     """Lightning attention: queries, keys, values, gate and output of h·HP each; 4·HP·P for the state, 2·C·HP inside."""
     inner = _inner(record)
@@ -129,6 +149,7 @@ SHAPES: Mapping[Mixer, Callable[[ModelArchitecture], MixerShape]] = MappingProxy
         "lightning": lightning,
         "short_convolution": short_convolution,
         "local_attention": local_attention,
+        "compressed_attention": compressed_attention,
     }
 )
 """The shape of every kind."""

@@ -263,7 +263,7 @@ class Device:
         sustained = {p: 1e12 * peak * _matmul_share(record, p, base) for p, peak in record.peak_tflops.items()}
         arithmetic = precision.arithmetic if precision.is_low else base
         kernel = attention_kernel(stack.attention)
-        efficiency *= stack.untuned_share.get(record.architecture, 1.0)
+        efficiency *= stack.rate_share.get(record.architecture, 1.0)
         network = record.nic_gbit_s if network_gbit_s is None else network_gbit_s
         host = host_link_of(record)
         numbers = {

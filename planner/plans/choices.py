@@ -285,7 +285,7 @@ def choices_of(
     purchase_options = undominated(offered, moves=not stays_together(problem)) if among is None else offered
     offers = by_machine(purchase_options)
     machines = {key: some[0].placement.machine for key, some in offers.items()}
-    spaces = tuple(_spaces(problem, workload, list(machines.values()), clock, more_memory))
+    spaces = tuple(_spaces(problem, workload, list(offers.values()), clock, more_memory))
     columns: tuple[dict[Site, PhaseModes], ...] = tuple({} for _ in spaces)
     unsearched = sorted(offers.values(), key=lambda some: _promise(problem, workload, some), reverse=True)
     at_a_time = len(unsearched) if clock.until is None else 1  # together is quicker, one by one can be ended in between
@@ -347,15 +347,24 @@ def usable(
 
 
 def _spaces(
-    problem: Problem, workload: Workload, machines: Sequence[Machine], clock: Clock, more_memory: float
+    problem: Problem,
+    workload: Workload,
+    offers: Sequence[Sequence[PurchaseOption]],
+    clock: Clock,
+    more_memory: float,
 ) -> Iterator[LayoutSpace]:
-    """All valid layouts of each phase on any of the machines, those too that fit only with a share of memory more."""
-    widest = max(one.domain for one in machines)
+    """All valid layouts of each phase on any of the machines, those too that fit only with a share of memory more.
+
+    `offers`: the purchase options of each machine.
+    """
+    machines = [some[0].placement.machine for some in offers]
+    widest, searched = max(one.domain for one in machines), searched_devices(problem.limits.gpus)
     memories = [(1 + more) * one.memory_bytes for more in dict.fromkeys((0.0, more_memory)) for one in machines]
+    had = max(most_nodes(problem, some, one) * one.per_node for some, one in zip(offers, machines, strict=True))
     for phase in workload.phases:
         _stop_with_nothing(clock)
         degrees = degrees_of(workload, phase, widest)
-        yield layout_space(workload, phase, degrees, memories, searched_devices(problem.limits.gpus))
+        yield layout_space(workload, phase, degrees, memories, max(had, 1), searched)
 
 
 def _stop_with_nothing(clock: Clock) -> None:

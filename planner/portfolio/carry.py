@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from planner.portfolio.commitments import room_for
 from planner.portfolio.insertion import Insertion
 from planner.portfolio.instance import JobPhase, Mode, Portfolio
 from planner.portfolio.rounding import fits
@@ -67,9 +70,12 @@ def _purchases(old: Portfolio, known: Schedule, new: Portfolio) -> tuple[Committ
         bought[pool.name, term.name, term.start, term.days] = one.nodes
     found = []
     for number, of in enumerate(new.pools):
+        levels = np.asarray([term.least for term in of.commitments], dtype=np.int64)
         for place, term in enumerate(of.commitments):
             nodes = bought.get((of.name, term.name, term.start, term.days), 0)
-            nodes = max(term.least, min(nodes, term.most))
-            if nodes:
-                found.append(CommittedNodes(number, place, nodes))
+            nodes = min(nodes, room_for(of.commitments, levels, place))
+            if term.is_block:
+                nodes = max((size for size in term.sizes if size <= nodes), default=0)
+            levels[place] = max(term.least, nodes)
+        found += [CommittedNodes(number, int(place), int(levels[place])) for place in np.flatnonzero(levels)]
     return tuple(found)

@@ -45,7 +45,7 @@ def _best_levels(terms: Sequence[Commitment], hours: Array, prices: Array, level
         for place in cheapest:
             term, span = terms[place], slice(terms[place].start, terms[place].end)
             committed[span] -= levels[place]
-            room = term.most - _overlapping(terms, levels, place)
+            room = room_for(terms, levels, place)
             over = hours[span] - HOURS_PER_DAY * committed[span]
             levels[place] = _best_level(term, over, prices[span], room)
             committed[span] += levels[place]
@@ -54,14 +54,14 @@ def _best_levels(terms: Sequence[Commitment], hours: Array, prices: Array, level
     return levels
 
 
-def _overlapping(terms: Sequence[Commitment], levels: Ints, place: int) -> int:
-    """Most nodes on any day of other terms under the same name."""
+def room_for(terms: Sequence[Commitment], levels: Ints, place: int) -> int:
+    """Most nodes that a term can have beside the others under its name that overlap it."""
     term = terms[place]
     taken = np.zeros(term.days, dtype=np.int64)
     for other, nodes in zip(terms, levels, strict=True):
         if other is not term and other.name == term.name and nodes:
             taken[max(0, other.start - term.start) : max(0, other.end - term.start)] += nodes
-    return int(taken.max(initial=0))
+    return min(term.limit, term.most - int(taken.max(initial=0)))
 
 
 def _best_level(term: Commitment, over: Array, prices: Array, room: int) -> int:

@@ -41,6 +41,13 @@ class Commitment:
     """Days of the whole term, within the calendar or not."""
     least: int = 0
     """Nodes that are bought whatever they bring."""
+    largest: int | None = None
+    """Most nodes that are bought of this start; None: `most`."""
+
+    @property
+    def limit(self) -> int:
+        """Most nodes that are bought of it, were there no others."""
+        return self.most if self.largest is None else min(self.most, self.largest)
 
     @property
     def end(self) -> int:

@@ -193,6 +193,11 @@ class Problem(SchemaFile):
         raise InputError(message, place=self.place("objective"), fix=fix)
 
     @property
+    def weighs_chance(self) -> bool:
+        """Whether a plan is chosen by how likely it is late, or beyond its budget."""
+        return self.limits.lateness is not None or self.risk.budget_confidence is not None
+
+    @property
     def stated_deadline(self) -> float | None:
         """`limits.deadline` as it was written."""
         return self._stated_deadline if self.is_bound_by_day else self.limits.deadline

@@ -63,6 +63,7 @@ def reserve_rows(rows: Sequence[Reserved], best: PortfolioAnswer) -> list[dict[s
         {
             "pool": one.pool,
             "name": one.name,
+            "start": one.start,
             "nodes": one.nodes,
             "status": one.answer.status.value,
             "objective_usd": None if one.answer.value is None else usd_text(one.answer.value),
@@ -78,16 +79,16 @@ def reserve_rows(rows: Sequence[Reserved], best: PortfolioAnswer) -> list[dict[s
 
 def reserve_table(rows: Sequence[dict[str, Any]]) -> RenderableType:
     """The rows for people."""
-    headings = ("pool", "commitment", "nodes", "objective", "bound", "against the plan", "")
-    table = text_table(*headings, left=("pool", "commitment", ""))
+    headings = ("pool", "commitment", "from", "nodes", "objective", "bound", "against the plan", "")
+    table = text_table(*headings, left=("pool", "commitment", "from", ""))
     for row in rows:
         if row["objective_usd"] is None:
-            table.add_row(row["pool"], row["name"], f"{row['nodes']:,}", row["status"])
+            table.add_row(row["pool"], row["name"], row["start"], f"{row['nodes']:,}", row["status"])
             continue
         usd = Decimal(row["difference_usd"])
         words = "" if row["told_apart"] else "not told apart"
         figures = (_usd(row["objective_usd"]), _usd(row["bound_usd"]), f"{'+' * (usd > 0)}{format_money(usd)}")
-        table.add_row(row["pool"], row["name"], f"{row['nodes']:,}", *figures, words)
+        table.add_row(row["pool"], row["name"], row["start"], f"{row['nodes']:,}", *figures, words)
     return table
 
 

@@ -118,6 +118,8 @@ def _terms(portfolio: Portfolio, schedule: Schedule) -> list[str]:
         term = portfolio.pools[one.pool].commitments[one.commitment]
         if one.nodes < 1 or (term.is_block and one.nodes not in term.sizes):
             faults.append(f"{term.name}: {one.nodes} nodes are no size that is sold")
+        if term.largest is not None and one.nodes > term.largest:
+            faults.append(f"{term.name}: more than the {term.largest} nodes that are to be bought")
         for day in range(term.start, term.start + term.days):
             taken[one.pool, term.name, day] += one.nodes
             if taken[one.pool, term.name, day] > term.most:
