@@ -139,7 +139,7 @@ class PlanAnswerer:
         yield from self._ending(work, found, document)
 
     def _with_frontier(self, work: Work, session: Session, document: PlanDocument) -> Pieces:
-        """The worth of limits and the frontier between cost and time, unless tokens are maximised or chance is weighed."""
+        """The worth of limits, and the frontier of cost and time unless tokens are maximised or chance is weighed."""
         problem, worth = session.problem, dict(stated_worth(document))
         yield "around", around(document, worth, None)
         yield "controls", self._controls(work, problem, {})
