@@ -61,13 +61,13 @@ def deciding_price(found: Answer, clock: Clock | None = None) -> DecidingPrice |
         return None
     paid, first = sum((one.cost_usd for one in lines), Decimal(0)), lines[0]
     paying = next(one.purchase_option for one in plan.phases if one.purchase_option.placement.title == first.offer)
-    asked = _Asked(paying.placement, first.kind, _price_of(paying, first.kind))
+    price = _MachinePrice(paying.placement, first.kind, _price_of(paying, first.kind))
     rival, rise = None, None
     if choices.objective == "cost" and not choices.is_dated:
-        rival = _cheapest_without(choices, asked, clock or Clock())
+        rival = _cheapest_without(choices, price, clock or Clock())
         limit = found.problem.limits.budget if rival is None else rival.cost_usd
         rise = None if limit is None else max(0.0, float((limit - plan.cost_usd) / paid))
-    places = {one.placement.key for one in choices.offered if asked.is_of(one)}
+    places = {one.placement.key for one in choices.offered if price.is_of(one)}
     return DecidingPrice(
         place=first.offer,
         kind=first.kind,
@@ -81,7 +81,7 @@ def deciding_price(found: Answer, clock: Clock | None = None) -> DecidingPrice |
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _MachinePrice:
     """What a cloud asks for a machine, in every place where that is the same."""
 
     placement: Placement
@@ -110,9 +110,9 @@ def _lines_of_one_price(plan: Plan) -> list[Purchase]:
     return max(prices.values(), key=lambda lines: sum(one.cost_usd for one in lines), default=[])
 
 
-def _cheapest_without(choices: Choices, asked: _Asked, clock: Clock) -> Plan | None:
+def _cheapest_without(choices: Choices, price: _MachinePrice, clock: Clock) -> Plan | None:
     """The cheapest plan within all limits that does not pay a price, on machines that it hid too."""
-    left = [one for option in choices.offered for one in _without(option, asked)]
+    left = [one for option in choices.offered for one in _without(option, price)]
     options = undominated(left, moves=not stays_together(choices.problem))
     known = {site for of_phase in choices.columns for site in of_phase}
     hidden = [one for one in options if site_of(one) not in known]
@@ -125,14 +125,14 @@ def _cheapest_without(choices: Choices, asked: _Asked, clock: Clock) -> Plan | N
     return plan_of_mode(choices, choices.problem, mode) if mode else None
 
 
-def _without(option: PurchaseOption, asked: _Asked) -> Iterator[PurchaseOption]:
+def _without(option: PurchaseOption, price: _MachinePrice) -> Iterator[PurchaseOption]:
     """What is left of an option when nothing is bought at a price."""
     placement = option.placement
-    if not asked.is_of(option):
+    if not price.is_of(option):
         yield option
-    elif asked.kind == "spot":
+    elif price.kind == "spot":
         yield from [option] if option.spot_policy.policy == "steady" else []
-    elif asked.kind == "reserved":
+    elif price.kind == "reserved":
         return
     elif option.spot_policy.policy in {"wait", "elastic"} or option.reservation is not None:
         yield replace(option, placement=replace(placement, on_demand=None))
