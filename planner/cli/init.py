@@ -15,7 +15,7 @@ training:
   precision: bf16               # bf16, fp16, fp8 or fp4
   # method: lora                # adapters on a frozen base (rank: 16); qlora: on a 4-bit one; default full
   # optimizer: adamw            # or adamw-8bit, paged-adamw-8bit, muon, adafactor, lion, sgd
-  # weights: bf16               # no 32-bit copy; gradients: bf16 and moments: bf16 (or int8) likewise
+  # weights: bf16               # pure bf16, states and gradients too; gradients: bf16, moments: bf16 (int8) alone
   # offload: [optimizer]        # to the hosts' memory: optimizer, parameters (ZeRO 3), activations
   # fused_loss: true            # logits in chunks, never whole
   # document_length: 2048       # mean tokens of documents packed into a sequence

@@ -23,7 +23,10 @@ def holds_any(choices: Choices, machine: Machine, space: LayoutSpace) -> bool:
 def is_out_of_memory(choices: Choices) -> bool:
     """Whether some phase fits no machine, whatever the other limits."""
     machines = choices.machines.values()
-    return any(not any(holds_any(choices, one, space) for one in machines) for space in choices.spaces)
+    return any(
+        not any(map(len, columns.values())) and not any(holds_any(choices, one, space) for one in machines)
+        for space, columns in zip(choices.spaces, choices.columns, strict=True)
+    )
 
 
 def why_not_held(choices: Choices, machines: list[Machine], index: int) -> str:

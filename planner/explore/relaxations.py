@@ -91,8 +91,8 @@ WIDER: Final = 2
 
 def _deadline(room: Room, limit: Limit) -> Relaxation:
     """The shortest time within budget and devices."""
-    for seconds in (WIDER * limit.bound, inf):
-        if seconds == inf and not _helps_further(room, room.bounds):
+    for seconds in (WIDER * limit.bound, WIDER**3 * limit.bound, inf):
+        if seconds > WIDER * limit.bound and not _helps_further(room, room.bounds):
             break
         mode = soonest_kept(room.modes(replace(room.bounds, wall_seconds=seconds)), Bounds())
         if mode:
@@ -251,7 +251,8 @@ def _fewer_tokens(room: Room) -> Relaxation | None:
     near = WIDER * room.bounds.wall_seconds
     if is_priced_out(_with_tokens(room, 1, near), room.bounds):
         return None
-    for seconds, least in ((near, TOKEN_STEPS // WIDER), (inf, 1)):
+    further = (WIDER**3 * room.bounds.wall_seconds, TOKEN_STEPS // WIDER**3)
+    for seconds, least in ((near, TOKEN_STEPS // WIDER), further, (inf, 1)):
         fewer = [_with_tokens(room, steps, seconds) for steps in range(TOKEN_STEPS - 1, least - 1, -1)]
         if _is_possible(fewer[-1], room.bounds):
             found = fewer[_first(list(range(len(fewer))), partial(_is_possible_in, fewer, room.bounds))]

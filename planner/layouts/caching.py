@@ -32,6 +32,10 @@ class Kept(Generic[Value]):
             self._values.popitem(last=False)
         return value
 
+    def drop(self, key: Hashable) -> None:
+        """Lets go of a value, if it is still kept."""
+        self._values.pop(key, None)
+
     def clear(self) -> None:
         """Keeps nothing."""
         self._values.clear()

@@ -32,6 +32,8 @@ class CutRules:
     chunks: Columns
     """Chunks per device of the same pairs."""
     max_devices: int
+    beyond_devices: int = 0
+    """Layouts take more devices than that."""
 
     @classmethod
     def of(cls, workload: Workload, phase: PhaseWork, degrees: Degrees, max_devices: int) -> CutRules:

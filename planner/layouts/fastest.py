@@ -114,8 +114,8 @@ class Asked:
     @property
     def most_device_seconds(self) -> float:
         """Device-seconds of a step beyond which no layout is looked for."""
-        per_node, further = self.machine.per_node, self.further
-        return per_node * min(further.step_seconds * self.max_nodes, further.node_seconds) * (1 + SUM_ORDER)
+        per_node, reach = self.machine.per_node, self.reach
+        return per_node * min(reach.step_seconds * self.max_nodes, reach.node_seconds) * (1 + SUM_ORDER)
 
 
 KEPT: Final = 1024
@@ -175,8 +175,8 @@ def _key(workload: Workload, space: LayoutSpace, asked: Asked) -> bytes:
     """All that the fastest layouts on a machine depend on."""
     machine = asked.machine
     kept = kept_of_gang() if asked.loses_replicas else 1.0
-    of_machine = (numbers(workload.device(machine)), machine.accelerator.name, asked.max_nodes, kept)
-    return digest_of(space.digest, of_machine, asked.more_memory)
+    of_times = (numbers(workload.device(machine)), workload.pace_key(machine))
+    return digest_of(space.digest, (of_times, machine.accelerator.name, asked.max_nodes, kept), asked.more_memory)
 
 
 TOGETHER: Final = 1_000_000
@@ -195,7 +195,7 @@ def _tables(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Seq
         )
         fast = [seconds <= one.most_device_seconds for one, seconds in zip(some, least, strict=True)]
         found = _raced(workload, phase, space, list(compress(some, fast)), known)
-        yield from (next(found) if is_fast else nothing(one.further) for one, is_fast in zip(some, fast, strict=True))
+        yield from (next(found) if is_fast else nothing(one.reach) for one, is_fast in zip(some, fast, strict=True))
 
 
 def _raced(
@@ -210,6 +210,7 @@ def _raced(
     `known`: the families that some machines can hold.
     """
     subjects = evaluators(workload, phase, [one.machine for one in asked], space.degrees.recompute, space.grid)
+    space = space.up_to(max((one.max_nodes * one.machine.per_node for one in asked), default=1))
     some, families = list[Runner](), 0
     for one, subject in zip(asked, subjects, strict=True):
         machine = one.machine
@@ -221,7 +222,8 @@ def _raced(
             some, families = [], 0
         some.append(Runner(subject, held, one.further, _to_beat(space, one, held)))
         families += len(held.keys)
-    yield from _raced_together(space, some)
+    if some:
+        yield from _raced_together(space, some)
 
 
 def _held(space: LayoutSpace, asked: Asked) -> FittingFamilies:

@@ -229,13 +229,17 @@ class Device:
     pace: Array | float = 1.0
     """Factor on what takes seconds without being a rate: latencies, kernel launches, fixed times of a step."""
 
+    @property
+    def least_pace(self) -> float:
+        """The factor at which its products would reach the data sheet's peak, at most 1."""
+        return min(max(float(self.low_matmul_flops_s / self.peak_flops_s), 1e-9), 1.0)
+
     def slowed(self, factor: float) -> Device:
         """The same where every step takes `factor` times as long: all rates are as much lower, all other times longer.
 
         No product gets faster than the data sheet's peak.
         """
-        fastest = max(float(self.low_matmul_flops_s / self.peak_flops_s), 1e-9)
-        factor = max(factor, min(fastest, 1.0))
+        factor = max(factor, self.least_pace)
         rates = ("matmul_flops_s", "low_matmul_flops_s", "memory_bytes_s", "scale_up_bytes_s", "network_bytes_s")
         slower = {name: getattr(self, name) / factor for name in (*rates, "host_bytes_s", "host_memory_bytes_s")}
         return replace(self, **slower, pace=np.asarray(self.pace * factor))
@@ -259,7 +263,7 @@ class Device:
         sustained = {p: 1e12 * peak * _matmul_share(record, p, base) for p, peak in record.peak_tflops.items()}
         arithmetic = precision.arithmetic if precision.is_low else base
         kernel = attention_kernel(stack.attention)
-        efficiency *= stack.untuned_share.get(record.architecture, 1.0)
+        efficiency *= stack.rate_share.get(record.architecture, 1.0)
         network = record.nic_gbit_s if network_gbit_s is None else network_gbit_s
         host = host_link_of(record)
         numbers = {

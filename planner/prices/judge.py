@@ -10,7 +10,14 @@ from functools import cache
 from statistics import median
 from typing import Final
 
-from planner.catalog.check_offers import OFFER_CHECKS, OfferIssue, listed_everywhere, unpublished_networks, where
+from planner.catalog.check_offers import (
+    OFFER_CHECKS,
+    OfferIssue,
+    listed_everywhere,
+    prices_that_stand_alone,
+    unpublished_networks,
+    where,
+)
 from planner.catalog.offers import load_offers, usable
 from planner.catalog.records import Offer
 from planner.catalog.traps import load_traps
@@ -31,13 +38,28 @@ def judged(quotes: Iterable[Quote]) -> tuple[Offer, ...]:
     faults = {id(offer): fault for offer, fault in _faults(offers, hosts)}
     believed = [offer for offer in offers if not offer.suspect and id(offer) not in faults]
     caught = {where(issue.offer): issue.fault for issue in _catalog_issues(believed)}
-    whole = {issue.offer.cloud: issue.fault for issue in _of_clouds(believed)}
+    everywhere = {issue.offer.cloud: issue.fault for issue in _of_clouds(believed)}
+    floors = dict.fromkeys(_auctions(quote for _, quote in read), "a floor to bid from, not a price")
 
     def fault(offer: Offer) -> str:
         """What is wrong with a row, with its place, or with all of its cloud's."""
-        return faults.get(id(offer)) or caught.get(where(offer)) or whole.get(offer.cloud, "")
+        own = faults.get(id(offer)) or caught.get(where(offer)) or floors.get(offer.cloud)
+        return own or ("" if _is_confirmed(offer) else everywhere.get(offer.cloud, ""))
 
     return tuple(_marked(offer, fault(offer)) for offer in _once(offers))
+
+
+def _auctions(quotes: Iterable[Quote]) -> Iterator[str]:
+    """Clouds that are known to sell by auction, and those whose spot price is always that on demand for any device."""
+    clouds: dict[str, list[Quote]] = defaultdict(list)
+    for quote in quotes:
+        if quote.on_demand and quote.count:
+            clouds[quote.cloud].append(quote)
+    for cloud, rows in clouds.items():
+        each = {row.on_demand / row.count for row in rows if row.on_demand and row.on_demand == row.spot}
+        is_one_price = len(each) == 1 and all(row.on_demand == row.spot for row in rows)
+        if cloud in price_sources().auctions or (is_one_price and len({row.device for row in rows}) > 1):
+            yield cloud
 
 
 def _marked(offer: Offer, fault: str) -> Offer:
@@ -237,9 +259,12 @@ CONFIRMED: Final = 0.05
 
 def _catalog_issues(offers: Sequence[Offer]) -> Iterator[OfferIssue]:
     """What the catalog's own checks find of single offers."""
+    places = {where(offer) for offer in offers}
+    others = [one for one in usable(load_offers()) if where(one) not in places]
     for check in OFFER_CHECKS:
         if check not in {unpublished_networks, listed_everywhere}:  # a contract states its own; see `_of_clouds`
-            yield from (issue for issue in check(offers) if isinstance(issue, OfferIssue))
+            seen = [*offers, *others] if check is prices_that_stand_alone else offers
+            yield from (issue for issue in check(seen) if isinstance(issue, OfferIssue))
 
 
 def _of_clouds(offers: Sequence[Offer]) -> Iterator[OfferIssue]:

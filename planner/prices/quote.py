@@ -97,6 +97,8 @@ class PriceSources(Record):
     skypilot_name: tuple[SkypilotName, ...]
     slice: tuple[SliceName, ...]
     gcp: GcpMachines
+    auctions: tuple[str, ...]
+    """Clouds that sell by auction, whose lists state the floor to bid from."""
     headings: dict[str, tuple[str, ...]]
     commitment_headings: dict[str, tuple[str, ...]]
     limits: QuoteLimits

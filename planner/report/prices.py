@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
+from planner.catalog.offers import load_offers, usable
 from planner.catalog.records import Offer
 from planner.market.money import line_usd
-from planner.prices.book import Age, PriceChange, ages
+from planner.prices.book import Age, PriceChange, ages, key_of
 from planner.prices.commitments import SheetCommitment
 from planner.prices.quotas import QuotaLine, StatedQuota
 from planner.report.console import wide_console
@@ -59,6 +60,22 @@ def age_lines(offers: Iterable[Offer], on: date) -> Iterator[str]:
     for one in ages(offers, on):
         if one.is_old:
             yield f"  the newest price of {one.source} is of {one.newest}, {one.days:,} days old: look them up again"
+
+
+def far_line(offers: Iterable[Offer]) -> str:
+    """How many prices are far from what the catalog has for the same machine in the same place; empty where none is."""
+    known = {key_of(one): one for one in usable(load_offers())}
+    newest, count = "", 0
+    for one in offers:
+        listed, price = known.get(key_of(one)), one.on_demand_usd_per_hour
+        if listed and price and listed.on_demand_usd_per_hour and abs(price / listed.on_demand_usd_per_hour - 1) > FAR:
+            newest, count = max(newest, listed.date), count + 1
+    about = f"more than {format_share(float(FAR))} from the catalog's, of {newest} at the newest"
+    return f"  {count:,} × used, and {about}: compare them (plan prices diff)" if count else ""
+
+
+FAR: Final = Decimal("0.2")
+"""Share of the catalog's price beyond which another one is pointed out."""
 
 
 def quota_preview(quotas: Sequence[StatedQuota], lines: Sequence[QuotaLine]) -> Iterator[str]:

@@ -52,7 +52,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def forget() -> None:
     """As in a new process."""
-    for kept in (space.kept_spaces, evaluator.kept_grids, best.kept_tables):
+    for kept in (space.kept_spaces, space.kept_rows, evaluator.kept_grids, best.kept_tables):
         kept.clear()
     disk_cache.version.cache_clear()
 
@@ -98,7 +98,7 @@ def test_a_second_question_enumerates_nothing(
     """Another deadline, price or purchase is answered from the files of the first question, rejected devices too."""
     answered(tmp_path)
     forget()
-    monkeypatch.setattr(space, "_blocks", None)
+    monkeypatch.setattr(space, "blocks", None)
     assert answered(tmp_path, *changes)["status"] == "optimal"
 
 

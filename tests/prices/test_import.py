@@ -121,6 +121,34 @@ def test_a_list_of_everything_everywhere_is_caught(tmp_path: Path) -> None:
     assert any("every type in every region" in one.suspect for one in found)
 
 
+def test_floors_to_bid_from_are_no_prices(tmp_path: Path) -> None:
+    """A cloud that sells by auction lists its floor: known by name, or by one price for every device, spot or not."""
+    lines = [
+        row(
+            AWS[0],
+            InstanceType=f"{device}.8x",
+            AcceleratorName=device,
+            Price="8.0",
+            SpotPrice="8.0",
+            AvailabilityZone="",
+        )
+        for device in ("H100", "H200")
+    ]
+    for cloud in ("mithril", "unheard"):
+        found = read(write(tmp_path / cloud, cloud, lines))
+        assert {one.suspect for one in found} == {"a floor to bid from, not a price"}
+
+
+def test_one_price_in_all_regions_is_believed_where_the_catalog_has_it(tmp_path: Path) -> None:
+    """A list cut to one type that costs the same in five regions is used as far as the catalog confirms it."""
+    regions: dict[str, list[Offer]] = {}
+    for one in AWS:
+        regions.setdefault(str(one.on_demand_usd_per_hour), []).append(one)
+    same = max(regions.values(), key=lambda some: len({one.region for one in some}))
+    found = read(write(tmp_path, "aws", [row(one) for one in same]))
+    assert not [one for one in found if one.suspect]
+
+
 def test_a_newer_version_of_a_list_wins(tmp_path: Path) -> None:
     """Of two schema versions the newer one's rows are read, once."""
     write(tmp_path, "aws", [row(AWS[0])])
