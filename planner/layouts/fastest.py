@@ -202,9 +202,11 @@ def _tables(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Seq
         )
         pairs = list(zip(some, least, strict=True))
         most = max((one.max_devices for one, seconds in pairs if one.takes_in(seconds, one.reach)), default=0)
-        fast = [one.max_devices <= most and one.takes_in(seconds, one.further) for one, seconds in pairs]
+        further = [one.takes_in(seconds, one.further) for one, seconds in pairs]
+        fast = [one.max_devices <= most and may_be for one, may_be in zip(some, further, strict=True)]
         found = _raced(workload, phase, space, list(compress(some, fast)), known)
-        yield from (next(found) if is_fast else nothing(one.reach) for one, is_fast in zip(some, fast, strict=True))
+        for one, may_be, is_fast in zip(some, further, fast, strict=True):
+            yield next(found) if is_fast else nothing(one.reach if may_be else one.further)
 
 
 def _raced(
