@@ -5,7 +5,7 @@ Nothing of the search is used here: no columns, no grids, no dominance, no fixed
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from math import ceil, isclose
 
@@ -19,7 +19,6 @@ from planner.layouts.workload import PhaseWork, Workload, workload_of
 from planner.market.money import node_hours_usd
 from planner.market.placements import Placement, placement_keys
 from planner.performance.evaluate import evaluate
-from planner.performance.stacking import stack
 from planner.performance.symbols import Array, Layout
 from planner.plans.moves import BYTES_PER_GB, BYTES_PER_TOKEN, usd_per_gb
 from planner.plans.plan import PhasePlan, Plan
@@ -47,15 +46,18 @@ class FaultyPlanError(Exception):
 def violations(problem: Problem, plan: Plan) -> tuple[str, ...]:
     """Everything about a plan that is not so; nothing when the plan holds."""
     workload = workload_of(problem)
-    phases = list(zip(workload.phases, plan.phases, strict=True))
     return (
         *_market(problem, plan),
         *(
             fault
-            for index, (work, phase) in enumerate(phases)
-            for fault in (*_layout(workload, work, phase), *_purchases(plan, index), *_times(workload, phase))
+            for index, (phase, work) in enumerate(zip(plan.phases, workload.phases, strict=True))
+            for fault in (
+                *_layout(workload, work, phase),
+                *_purchases(plan, index),
+                *_figures(workload, work, phase),
+                *_times(workload, phase),
+            )
         ),
-        *_figures(workload, phases),
         *_stays(problem, plan),
         *_moves(problem, workload, plan),
         *calendar_faults(problem, plan),
@@ -164,27 +166,24 @@ def _purchases(plan: Plan, index: int) -> Iterator[str]:
         yield f"{phase.name}: more spot nodes than the {placement.spot_nodes} that there are"
 
 
-def _figures(workload: Workload, phases: Sequence[tuple[PhaseWork, PhasePlan]]) -> Iterator[str]:
-    """Step time and memory of each phase are what the equations give, and the memory holds them."""
-    devices = stack([workload.device(phase.purchase_option.placement.machine) for _, phase in phases])
-    jobs, layouts = (
-        stack([workload.job(work) for work, _ in phases]),
-        stack([_symbols(workload, one) for _, one in phases]),
-    )
-    found = evaluate(workload.architecture, devices, workload.software, jobs, layouts, workload.constants)
+def _figures(workload: Workload, work: PhaseWork, phase: PhasePlan) -> Iterator[str]:
+    """Step time, wall time and memory are what the equations give, and the memory holds them."""
+    layout, machine = _symbols(workload, phase), phase.purchase_option.placement.machine
+    job = workload.job(work)
+    device = workload.device(machine)
+    found = evaluate(workload.architecture, device, workload.software, job, layout, workload.constants)
     used = found.memory
-    figures = (found.time.total, used.expected, used.reserved(workload.memory_deviations))
-    each = np.column_stack([np.broadcast_to(one, len(phases)) for one in figures]).tolist()
-    for (work, phase), (step, expected, reserved) in zip(phases, each, strict=True):
-        memory_bytes = phase.purchase_option.placement.machine.memory_bytes
-        if not isclose(step, phase.step_seconds, rel_tol=SUM_ORDER):
-            yield f"{phase.name}: a step takes {step} s, not {phase.step_seconds} s"
-        if not isclose(reserved / GIB, phase.memory.total, rel_tol=SUM_ORDER):
-            yield f"{phase.name}: it fills {reserved / GIB} GiB, not {phase.memory.total} GiB"
-        if reserved > memory_bytes or expected > memory_bytes * (1 - workload.headroom) * (1 + SUM_ORDER):
-            yield f"{phase.name}: {expected / GIB} GiB do not leave the headroom of {memory_bytes / GIB} GiB"
-        if phase.steps * work.tokens_per_step < phase.tokens:
-            yield f"{phase.name}: {phase.steps} steps are fewer than {phase.tokens} tokens need"
+    step, expected, reserved = (
+        float(value) for value in (found.time.total, used.expected, used.reserved(workload.memory_deviations))
+    )
+    if not isclose(step, phase.step_seconds, rel_tol=SUM_ORDER):
+        yield f"{phase.name}: a step takes {step} s, not {phase.step_seconds} s"
+    if not isclose(reserved / GIB, phase.memory.total, rel_tol=SUM_ORDER):
+        yield f"{phase.name}: it fills {reserved / GIB} GiB, not {phase.memory.total} GiB"
+    if reserved > machine.memory_bytes or expected > machine.memory_bytes * (1 - workload.headroom) * (1 + SUM_ORDER):
+        yield f"{phase.name}: {expected / GIB} GiB do not leave the headroom of {machine.memory_bytes / GIB} GiB"
+    if phase.steps * work.tokens_per_step < phase.tokens:
+        yield f"{phase.name}: {phase.steps} steps are fewer than {phase.tokens} tokens need"
 
 
 def _times(workload: Workload, phase: PhasePlan) -> Iterator[str]:
