@@ -1,6 +1,7 @@
 """How quickly the board answers: start, slider to painted answer, relaxations, many moves, and memory.
 
     python benchmarks/board.py [problem.yaml …]
+    python benchmarks/board.py --states 200      # answers at random states against those of plan solve
 
 Needs Chromium with its driver and selenium. Times are wall seconds on an idle machine; of a slider, over the time of
 an empty request, as the median of 15 moves.
@@ -10,22 +11,27 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 import httpx
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.chrome.webdriver import WebDriver
+
+from planner.errors import InputError
+from planner.problem.problem import Problem, load_problem
+from planner.session import Session
 
 PROBLEMS = Path(__file__).resolve().parents[1] / "problems"
 USUAL = ("llama3_405b.yaml", "deepseek_v3.yaml", "deepseek_v3_anywhere.yaml")
@@ -96,6 +102,12 @@ class Table:
         elif found.status_code != 200:
             raise SystemExit(found.text)
 
+    def at(self, sets: Mapping[str, str]) -> dict[str, Any] | None:
+        """The figures at a state."""
+        self.move(**{key.replace(".", "__"): value for key, value in sets.items()})
+        figures: dict[str, Any] | None = self.answer()["answer"]["figures"]
+        return figures
+
     def answer(self) -> dict[str, Any]:
         """The answer of the present state, once all of it is found."""
         found: dict[str, Any] = json.loads(
@@ -154,6 +166,71 @@ def relaxed(table: Table) -> tuple[float, float]:
     return found[0], found[1]
 
 
+def burst(table: Table) -> str:
+    """What 23 moves in a row end in."""
+    begun = time.perf_counter()
+    for number in range(23):
+        table.move(limits__deadline=f"{90 + number}d", limits__budget=None)
+    seconds, state = time.perf_counter() - begun, table.answer()["state"]
+    return f"23 moves in {seconds:.2f} s end in {state['sets']['limits.deadline']} (112d was the last)"
+
+
+def states(count: int) -> None:
+    """Prints at how many random states the board's answer is not that of plan solve."""
+    draw, differ = random.Random(1), 0  # noqa: S311  (states to try)
+    each = count // len(COMPARED)
+    for name, choices in COMPARED.items():
+        with board(PROBLEMS / name) as (url, _):
+            table, asked = Table(url), 0
+            while asked < each:
+                sets = {key: draw.choice(values) for key, values in choices.items()}
+                with suppress(InputError):  # values that do not go together are drawn again
+                    problem = load_problem(PROBLEMS / name, [f"{key}={value}" for key, value in sets.items()])
+                    found, expected = table.at(sets), solved(problem)
+                    asked, differ = asked + 1, differ + (found != expected)
+                    if found != expected:
+                        print(f"  {name} {sets}: board {found}, plan solve {expected}")
+        print(f"{name}: {each} states", flush=True)
+    print(f"{differ} of {each * len(COMPARED)} states differ")
+
+
+def solved(problem: Problem) -> dict[str, Any] | None:
+    """The figures of plan solve."""
+    plan = Session(problem).solve().plan
+    if plan is None:
+        return None
+    return {"cost_usd": str(plan.cost_usd), "wall_seconds": plan.wall_seconds, "gpus": plan.gpus}
+
+
+COMPARED: Final = {
+    "llama3_405b.yaml": {
+        "limits.deadline": ("50d", "60d", "75d", "100d", "null"),
+        "limits.gpus": ("8192", "12000", "16384", "null"),
+        "objective": ("cost", "time"),
+        "training.phases[0].tokens": ("10T", "15.6T"),
+    },
+    "spot_heavy.yaml": {
+        "limits.deadline": ("5d", "8d", "15d", "40d", "null"),
+        "limits.budget": ("$300k", "$1M", "null"),
+        "market.spot_price": ("×0.5", "×1", "×2"),
+        "risk.confidence": ("90%", "null"),
+        "risk.counts": ("luck", "everything"),
+    },
+    "deepseek_v3.yaml": {
+        "limits.deadline": ("45d", "60d", "70d", "90d"),
+        "limits.budget": ("$6M", "$7M", "null"),
+        "limits.gpus": ("1024", "1536", "2048"),
+        "objective": ("cost", "time"),
+    },
+    "own_cluster_until_march.yaml": {
+        "limits.gpus": ("16", "32", "64"),
+        "limits.budget": ("$40k", "$60k", "null"),
+        "objective": ("cost", "time"),
+    },
+}
+"""Files and values of the states that are compared."""
+
+
 def memory(table: Table, process: subprocess.Popen[str]) -> list[float]:
     """Megabytes at the start, and after each fourth of 1,000 moves over 20 settings."""
     table.move(limits__deadline="90d", limits__budget=None)
@@ -169,6 +246,8 @@ def memory(table: Table, process: subprocess.Popen[str]) -> list[float]:
 
 def main() -> None:
     """Prints a line for every figure."""
+    if "--states" in sys.argv:
+        return states(int(sys.argv[sys.argv.index("--states") + 1]))
     for problem in [Path(one) for one in sys.argv[1:]] or [PROBLEMS / name for name in USUAL]:
         print(f"{problem.name}: ready after {ready_seconds(problem):.2f} s", flush=True)
         with board(problem) as (url, process):
@@ -177,11 +256,13 @@ def main() -> None:
                 f"  empty request {empty:.0f} ms; beyond it deadline {deadline:.0f} ms, GPUs {gpus:.0f} ms", flush=True
             )
             table = Table(url)
+            print(f"  {burst(table)}", flush=True)
             first, warm = relaxed(table)
             print(f"  relaxations {first:.2f} s the first time, {warm:.2f} s warm", flush=True)
             if "--memory" in sys.argv or problem.name == USUAL[1]:
                 shown = ", ".join(f"{one:.0f}" for one in memory(table, process))
                 print(f"  {MOVES} moves over {SETTINGS} settings, MB: {shown}", flush=True)
+    return None
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """What a team's own runs are worth: published sources as if each were a team that the calibration does not know.
 
-    python benchmarks/learning.py [--publishers]
+    python benchmarks/learning.py [--publishers] [--untuned]
 
 Every source (with `--publishers` all sources of its publisher) is left out of the fit; some of its runs, drawn at
-random, are learned from, and the others predicted. One vote a source of at least seven configurations. Takes about
-three minutes of one core, most of them for the fits.
+random, are learned from, and the others predicted. One vote a source of at least seven configurations. With `--untuned`
+they are predicted as if their software were not stated: the catalog's stacks were described with these sources in view,
+which leaving them out of a fit does not undo. Takes about three minutes of one core, most of them for the fits.
 """
 
 from __future__ import annotations
@@ -42,10 +43,6 @@ SMALL, LARGE = 8, 64
 """Devices of the runs that are learned from, and of those that are then predicted."""
 PROMISED = 0.9
 """Probability with which a time is promised."""
-ALIKE = 0.05
-"""Shares of variance that differ by less count as the same."""
-SHARDED = 3
-"""ZeRO stage from which on weights are gathered layer by layer."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +53,8 @@ class Source:
     cases: tuple[Case, ...]
 
 
-def sources(data: TimeData, groups: Sequence[str]) -> Iterator[Source]:
-    """Every source of enough configurations under the fit that left its group out."""
+def sources(data: TimeData, groups: Sequence[str], told: TimeData) -> Iterator[Source]:
+    """Every source of enough configurations under the fit that left its group out, by what is `told` of them."""
     whole, labels, names = fit_times(data), np.asarray(groups), np.asarray(data.sources)
     for group in sorted(set(groups)):
         left = (labels == group) & data.scored
@@ -65,7 +62,7 @@ def sources(data: TimeData, groups: Sequence[str]) -> Iterator[Source]:
         for name in sorted(set(names[left].tolist())):
             chosen = np.flatnonzero(left & (names == name))
             if len(chosen) >= LEAST:
-                yield _source(subset(data, np.isin(np.arange(len(labels)), _some(chosen))), fit)
+                yield _source(subset(told, np.isin(np.arange(len(labels)), _some(chosen))), fit)
 
 
 def _some(chosen: Index) -> Index:
@@ -170,7 +167,7 @@ def four_fifths(spread: Spread) -> Draw:
 def before_a_plan(count: int, spread: Spread, *, chosen: bool) -> Draw:
     """One run is the plan; of those on no more devices some are made first: at random, or as `plan probe` chooses.
 
-    Chosen are runs that leave least of the plan's variance, in steps of `ALIKE`; among those, of layouts like its own.
+    Chosen are runs that leave least of the plan's variance.
     """
 
     def draw(source: Source, random: np.random.Generator) -> Score | None:
@@ -182,25 +179,15 @@ def before_a_plan(count: int, spread: Spread, *, chosen: bool) -> Draw:
         known = list[int]()
         while len(known) < count:
             left = [i for i in others if i not in known]
-            known.append(min(left, key=lambda one: _rank(source, plan, [*known, one])) if chosen else left[0])
+            known.append(min(left, key=lambda one: _left(source, plan, [*known, one])) if chosen else left[0])
         return score(source, [source.runs[i] for i in known], [plan], spread)
 
     return draw
 
 
-def _rank(source: Source, plan: int, known: Sequence[int]) -> tuple[int, float]:
-    """What some runs leave of a plan's variance, and how far the last one's layout is from the plan's."""
-    left = posterior_of(tuple(source.runs[i] for i in known)).variance_left(source.runs[plan])
-    one, other = (_layout(source.cases[i]) for i in (known[-1], plan))
-    return round(left / ALIKE), float(np.abs(one - other).sum())
-
-
-def _layout(case: Case) -> Array:
-    """The logarithms of a layout's degrees, its sequence length, recomputation and sharding."""
-    layout = case.layouts[0]
-    degrees = (layout.tensor, layout.pipeline, layout.context, layout.expert, layout.micro_batch, case.job.sequence)
-    states = (layout.recompute_full, layout.recompute_selective, layout.zero >= SHARDED)
-    return np.asarray([*(math.log2(float(one)) for one in degrees), *(float(one) for one in states)])
+def _left(source: Source, plan: int, known: Sequence[int]) -> float:
+    """What some runs leave of a plan's variance."""
+    return posterior_of(tuple(source.runs[i] for i in known)).variance_left(source.runs[plan])
 
 
 def own_factor(source: Source, _: np.random.Generator) -> Score:
@@ -252,9 +239,14 @@ def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--publishers", action="store_true", help="leave out all sources of a publisher")
-    whole = parser.parse_args().publishers
-    data, spread = time_data(usable_cases(read_published(builtin_runs()), memory=False)), load_calibration().spread
-    found = list(sources(data, [publisher(one) for one in data.sources] if whole else list(data.sources)))
+    parser.add_argument("--untuned", action="store_true", help="as if the software were not stated")
+    asked, spread = parser.parse_args(), load_calibration().spread
+    rows = read_published(builtin_runs())
+    data = told = time_data(usable_cases(rows, memory=False))
+    if asked.untuned:
+        told = time_data(usable_cases([replace(row, text=row.text | {"framework": ""}) for row in rows], memory=False))
+    groups = [publisher(one) for one in data.sources] if asked.publishers else list(data.sources)
+    found = list(sources(data, groups, told))
     print(f"{'error of the rest, one vote a source':42} sources    mean  median  in 80%  90% kept  width")
     base = row("no own run", found, random_runs(0, spread))
     for count in (1, 3, 5):

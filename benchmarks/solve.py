@@ -1,8 +1,9 @@
 """Measures what `plan solve` promises: time, memory, search space, rounding, and what its optima claim.
 
 `python benchmarks/solve.py` prints every figure with its ratio to a yardstick of the same machine (importing OR-Tools,
-or enumerating), so that a noisy or slow one still tells. `--oracle N` does something else: it compares N generated
-problems with brute force, those of the seeds from `--first` on, so that several processes can share them.
+or enumerating), so that a noisy or slow one still tells; `--claims` only what its optima claim. `--oracle N` does
+something else: it compares N generated problems with brute force, those of the seeds from `--first` on, so that several
+processes can share them.
 """
 
 from __future__ import annotations
@@ -212,6 +213,9 @@ MEASURED: Final = (
     ("175B on 1,024 A100", "gpt3-175b", "A100-80GB-SXM4", "bf16", 1024, 2048, 1536, 0.57),
     ("405B on 2,048 H100", "llama3.1-405b", "H100-80GB-SXM5", "bf16", 2048, 8192, 512, 0.53),
     ("405B on 8,192 H100", "llama3.1-405b", "H100-80GB-SXM5", "bf16", 8192, 8192, 2048, 0.43),
+    ("Qwen3 235B on 256 H100", "qwen3-235b-a22b", "H100-80GB-SXM5", "fp8", 256, 4096, 8192, 0.1283),
+    ("Qwen3 235B on 64 B200", "qwen3-235b-a22b", "B200-SXM", "mxfp8", 64, 4096, 1024, 0.1409),
+    ("70B on 64 B200", "llama3-70b", "B200-SXM", "fp8", 64, 8192, 128, 0.3057),
 )
 """Best model FLOPs utilisation that anyone measured: name, model, device, precision, devices, sequence, batch, MFU."""
 
@@ -302,12 +306,14 @@ def main() -> None:
     """Runs what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=5, help="runs of each timed command")
+    parser.add_argument("--claims", action="store_true", help="only what the optima claim")
     parser.add_argument("--oracle", type=int, default=0, metavar="N", help="only compare N generated problems")
     parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first of their seeds")
     arguments = parser.parse_args()
     if arguments.oracle:
         return oracle(arguments.first, arguments.oracle)
-    speed(arguments.times)
+    if not arguments.claims:
+        speed(arguments.times)
     return curse()
 
 

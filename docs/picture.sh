@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the pictures of pages in docs/, as a laptop shows them. Needs the extra html, and Chromium.
+# Makes the pictures of pages in docs/, as a laptop shows them. Needs the extras html and board, Chromium, and selenium.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -31,3 +31,5 @@ picture estimate estimate problems/runs/deepseek-v3.yaml
 HEIGHT=1500 picture replay replay spot.json
 picture diff diff a.json b.json
 picture portfolio portfolio problems/portfolio/research_year.yaml --gap 1%
+python "$root/docs/board_picture.py" "$anywhere" "$root/docs/board.png" 1250
+python "$root/docs/board_picture.py" problems/portfolio/research_year.yaml "$root/docs/board-portfolio.png" 1150

@@ -84,15 +84,22 @@ class Session:
         return Session(problem, clock=clock, progress=self._progress, room=room)
 
     @cached_property
-    def answered(self) -> Answered:
-        """The answer, its proof and what was asked around it. Raises FaultyPlanError when it fails its verification."""
+    def found(self) -> Answer:
+        """The answer and its proof, without what costs of being late change. Raises FaultyPlanError; see `answered`."""
         found = self._answer(self.room)
         if found.status is Status.INFEASIBLE:
             found = self._instead(found, ungranted(self.problem))
+        is_robust = self.problem.limits.lateness is not None
+        if found.plan is not None and self.problem.preference is not None and not is_robust:
+            found = self._instead(found, preferred(self.room, found.plan))
+        return found
+
+    @cached_property
+    def answered(self) -> Answered:
+        """The answer, its proof and what was asked around it. Raises FaultyPlanError when it fails its verification."""
+        found = self.found
         if found.plan is not None and self.problem.limits.lateness is not None:
             return self._robust(found, self.problem.limits.lateness)
-        if found.plan is not None and self.problem.preference is not None:
-            found = self._instead(found, preferred(self.room, found.plan))
         return Answered(found, surroundings(self.room, found, self.within))
 
     def _robust(self, cheapest: Answer, lateness: Lateness) -> Answered:

@@ -289,6 +289,21 @@ def test_the_solver_is_asked_where_something_is_solved() -> None:
     }
 
 
+def test_one_place_lists_the_ways_to_run_a_job() -> None:
+    """Whoever wants them asks `undominated_job_modes`; the board's table alone adds up the same sums itself.
+
+    Aside: `verify`, which tries everything again to check an answer.
+    """
+
+    def users(*names: str) -> set[str]:
+        """The modules outside `verify` that import any of some modules of `explore`."""
+        wanted = {f"planner.explore.{name}" for name in names}
+        return {path.stem for path in MODULES if room(path) != "verify" and set(imports(path)) & wanted}
+
+    assert users("journeys", "timetable") == {"job_modes"}
+    assert users("job_sums") == {"job_modes", "journeys", "timetable", "timed_phase", "plan_table"}
+
+
 def test_a_name_means_one_thing() -> None:
     """No two classes have the same name."""
     names = Counter(node.name for path in MODULES for node in parsed(path) if isinstance(node, ast.ClassDef))

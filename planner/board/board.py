@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from planner.board.checks import check_changes, labels_of
+from planner.board.checks import check_changes, labels_of, with_units
 from planner.board.given import UNSTATED, GivenFile
 from planner.board.solver import Solver
 from planner.board.state import History, Scenario, State, state_of
@@ -90,12 +90,13 @@ class Board:
         `slide`: what a person's moves of one stroke share, so that they count as one.
         """
         scenario, given = self.state.scenario, self.files[self.state.scenario.problem]
+        changes = with_units(changes, given, scenario.changes)
         check_changes(changes, given, scenario.changes)
         moved = _shortest(given, scenario.changed(changes), changes)
         labels = labels_of(given, scenario.changes)
         slide = f"{who} {slide}" if slide else ""
         before = self.history.past[-1].scenario if self.history.goes_on(slide) else scenario
-        told = [f"{labels[key]}: {_told(given, before, key)} → {_told(given, moved, key)}" for key in changes]
+        told = [f"{labels.get(key, key)}: {_told(given, before, key)} → {_told(given, moved, key)}" for key in changes]
         self._moved(State(moved, self.state.pins), who, "; ".join(told), slide)
 
     def choose(self, number: int, who: str) -> None:

@@ -44,18 +44,26 @@ def _series(first: float, last: float, step: float, text: str) -> tuple[str, ...
 
 
 LIMITS, TRAINING, MARKET, MACHINE, LAYOUT = "Limits", "Training", "Market", "Machine", "Layout"
+SURE: Final = ("50%", "80%", "90%", "95%", "99%")
 FIELDS: Final = (
     Field("limits.deadline", "Deadline", LIMITS, "quantity", "days or hours"),
     Field("limits.budget", "Budget", LIMITS, "quantity", "US dollars"),
     Field("limits.gpus", "GPUs", LIMITS, "quantity", "GPUs at a time"),
-    Field("risk.confidence", "Confidence", LIMITS, "quantity", "probability", ("50%", "80%", "90%", "95%", "99%")),
+    Field("risk.confidence", "Confidence", LIMITS, "quantity", "probability", SURE),
     Field("risk.counts", "Confidence counts", LIMITS, "choice"),
     Field("objective", "Best is", LIMITS, "choice"),
+    Field("training.precision", "Precision", TRAINING, "choice"),
+    Field("training.method", "Method", TRAINING, "choice"),
+    Field("training.optimizer", "Optimizer", TRAINING, "choice"),
     Field("market.accelerators", "Accelerators", MARKET, "several"),
     Field("market.clouds", "Clouds", MARKET, "several"),
     Field("market.purchase", "Ways to buy", MARKET, "several"),
+    Field("market.capacity", "Nodes that clouds grant", MARKET, "quantity", "by cloud"),
     Field("market.spot_price", "Spot prices", MARKET, "quantity", "factor", _series(0.5, 3, 0.1, "×{:.1f}")),
     Field("limits.memory_headroom", "Memory headroom", MACHINE, "quantity", "of a GPU", _series(0, 40, 1, "{:.0f}%")),
+    Field("limits.memory_confidence", "Sure that memory fits", MACHINE, "quantity", "probability", SURE),
+    Field("training.offload", "Kept in host memory", MACHINE, "several"),
+    Field("training.fused_loss", "Fused loss", MACHINE, "choice"),
     Field("limits.growth", "Room to grow", MACHINE, "quantity", "model size", _series(1, 3, 0.1, "{:.1f}x")),
     Field("risk.spare_nodes", "Spare nodes", MACHINE, "quantity", "of the nodes", _series(0, 20, 1, "{:.0f}%")),
     *(Field(f"layout.{name}", name.replace("_", " ").capitalize(), LAYOUT, "pin") for name in DEGREES),
@@ -64,13 +72,14 @@ FIELDS: Final = (
 
 
 def fields_of(problem: Problem) -> tuple[Field, ...]:
-    """The fields of a problem: those of every problem, and the tokens of each of its phases."""
+    """The fields of a problem: those of every problem, the tokens of each of its phases, and its last day by date."""
     phases = problem.training.phases
     tokens = (
         Field(f"training.phases[{index}].tokens", f"Tokens, {phase.name}", TRAINING, "quantity", "tokens")
         for index, phase in enumerate(phases[:MOST_PHASES])
     )
-    return (*FIELDS[:6], *tokens, *FIELDS[6:])
+    day = (Field("schedule.deadline", "Last day", LIMITS, "quantity", "a date"),) if problem.schedule else ()
+    return (*day, *FIELDS[:6], *tokens, *FIELDS[6:])
 
 
 MOST_PHASES: Final = 8
@@ -120,7 +129,8 @@ def options_of(field: Field, given: Given) -> tuple[str, ...]:
             return tuple(sorted({one.cloud for one in load_offers()}))
         case _:
             found = schema_of(field.key)
-            return tuple(_resolved(found.get("items", found)).get("enum", ()))
+            found = _resolved(found.get("items", found))
+            return ("false", "true") if found.get("type") == "boolean" else tuple(found.get("enum", ()))
 
 
 def _texts(values: Plain) -> tuple[str, ...]:
@@ -128,9 +138,14 @@ def _texts(values: Plain) -> tuple[str, ...]:
 
 
 def check(changes: Mapping[str, str | None], given: Given, problem: Problem) -> None:
-    """Refuses a change that no control makes: another key, or a name that is on no list. Raises InputError."""
+    """Refuses a change that no control and no relaxation makes: another key, or a name that is on no list.
+
+    Raises InputError.
+    """
     fields = {field.key: field for field in fields_of(problem)}
     for key, text in changes.items():
+        if key == PINS and text in {NO_PINS, None}:
+            continue
         if key not in fields:
             raise InputError(f"{key[:60]} has no control", fix=did_you_mean(key, fields))
         field = fields[key]
@@ -138,9 +153,13 @@ def check(changes: Mapping[str, str | None], given: Given, problem: Problem) -> 
             _check_listed(field, text, options_of(field, given), given)
 
 
+PINS, NO_PINS = "layout", "{}"
+"""What a relaxation sets where pins rule out every plan."""
+
+
 def _check_listed(field: Field, text: str, options: Sequence[str], given: Given) -> None:
     """Refuses values beyond the options, which might be paths of files. Raises InputError."""
-    value = given.stated(field.key, {field.key: text}) if field.kind == "choice" else _listed(field.key, text, given)
+    value = text if field.kind == "choice" else _listed(field.key, text, given)
     for one in value if isinstance(value, list) else [value]:
         if one not in options:
             raise InputError(f"{field.label} cannot be {str(one)[:60]!r}", fix=did_you_mean(str(one), options))
@@ -152,6 +171,26 @@ def _listed(key: str, text: str, given: Given) -> Plain:
     first, second = key.split(".")
     part = changed.data[first]
     return part[second] if isinstance(part, dict) else None
+
+
+COMPLETED: Final = {
+    "US dollars": (re.compile(r"[0-9][0-9.,]*\s*[kMB]?"), "${}"),
+    "days or hours": (re.compile(r"[0-9.]+"), "{}d"),
+    "probability": (re.compile(r"[0-9]{2}(\.[0-9]+)?|100"), "{}%"),
+    "of a GPU": (re.compile(r"[2-9]|[0-9]{2}(\.[0-9]+)?"), "{}%"),
+    "of the nodes": (re.compile(r"[2-9]|[0-9]{2}(\.[0-9]+)?"), "{}%"),
+}
+"""By the unit that a control shows: what people type without it, and how it is written with it."""
+GROUPED: Final = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
+
+
+def completed(unit: str, text: str | None) -> str | None:
+    """What is typed into a control, with the unit that the control shows where it has none."""
+    if text is None:
+        return None
+    plain = text.replace(",", "") if GROUPED.fullmatch(text.strip()) else text.strip()
+    pattern, written = COMPLETED.get(unit, (None, ""))
+    return written.format(plain) if pattern and pattern.fullmatch(plain) else plain
 
 
 def controls(given: Given, sets: Sets, problem: Problem, steps: Steps) -> list[dict[str, Any]]:
@@ -181,6 +220,7 @@ def _control(field: Field, given: Given, sets: Sets, problem: Problem, limit_ste
         "examples": [str(one) for one in schema.get("examples", ())],
         "options": list(options_of(field, given)) if field.kind in {"choice", "several"} else [],
         "steps": list(steps),
+        "isLimit": field.key in {"limits.deadline", "limits.budget", "limits.gpus"},
     }
 
 
@@ -199,9 +239,11 @@ def _usual(field: Field, schema: Mapping[str, Any]) -> str:
 
 def _shown(value: Plain) -> str:
     """A value as it is written in a file."""
-    if value is None:
-        return ""
-    return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
+    if value is None or isinstance(value, bool):
+        return "" if value is None else str(value).lower()
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_shown(one)}' for key, one in value.items())}}}"
+    return f"[{', '.join(map(_shown, value))}]" if isinstance(value, list) else str(value)
 
 
 def steps_along(curve: CostCurve, gpus: Iterable[float]) -> Steps:

@@ -22,7 +22,7 @@ from planner.problem.schema_base import SchemaFile
 from planner.problem.yaml_tree import KeyPath, Plain
 
 Sets = Mapping[str, str]
-"""Changed keys and their values as they are written, in the order in which they were first changed."""
+"""Changed keys and their values as they are written, in the order in which they were last changed."""
 UNSTATED: Final = "null"
 """The value of a key that is not stated: its default holds."""
 

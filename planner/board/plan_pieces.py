@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -102,7 +102,8 @@ class PlanAnswerer:
             answer, document = granted
             self._shows(work, document, curve)
             yield "answer", headline(document)
-        yield from self._ending(work, answer, document)
+        room = None if answer.plan else KeptRoom.of(problem, self.evaluations, TimeBudget(work.clock))
+        yield from self._ending(work, answer, document, room)
 
     def _granted(self, work: Work, lookup: Lookup) -> tuple[Answer, PlanDocument] | None:
         """The best plan if every cloud granted what is asked for, with its condition; None where there is none."""
@@ -117,44 +118,48 @@ class PlanAnswerer:
 
     def _searched(self, work: Work, problem: Problem) -> Pieces:
         """The pieces of an answer that is searched for and proven."""
-        key = setting_key(problem)
+        key = f"{problem.objective} {setting_key(problem)}"
         work.end_with_any()
         yield "progress", "evaluating layouts"
         known = self.searched[1] if self.searched and self.searched[0] == key else None
         session = Session(problem, clock=work.clock, progress=work.tell, room=known)
-        answer, document = session.answered.answer, session.solve()
+        found = session.found
         self.searched = key, session.room
-        self._shows(work, document, None)
-        yield "answer", headline(document)
-        worth = dict(stated_worth(document))
+        document = self._shows(work, answer_document(found), None)
+        if problem.limits.lateness is None:
+            yield "answer", headline(document)
+        if found.plan is None:
+            yield "around", around(document, {}, None)
+            yield "controls", self._controls(work, problem, {})
+            document = yield from self._relaxed(work, document, session.room)
+        else:
+            found, document = session.answered.answer, self._shows(work, session.solve(), None)
+            yield "answer", headline(document)
+        yield from self._with_frontier(work, session, document)
+        yield from self._ending(work, found, document)
+
+    def _with_frontier(self, work: Work, session: Session, document: PlanDocument) -> Pieces:
+        """The worth of limits and the frontier between cost and time, unless tokens are maximised or lateness costs."""
+        problem, worth = session.problem, dict(stated_worth(document))
         yield "around", around(document, worth, None)
         yield "controls", self._controls(work, problem, {})
-        yield from (("relaxation", relaxation(one)) for one in document.relaxations)
-        yield from self._with_frontier(work, session, document, worth)
-        yield from self._ending(work, answer, document)
-
-    def _with_frontier(
-        self, work: Work, session: Session, document: PlanDocument, worth: dict[str, list[str]]
-    ) -> Pieces:
-        """The frontier between cost and time of a problem that was searched, unless tokens are maximised."""
-        problem = session.problem
         if problem.objective == "tokens" or problem.limits.lateness is not None:
             return
-        work.tell("looking for the frontier")
+        yield "progress", "looking for the frontier"
         curve = curve_of(frontier(problem, "cost", "time", FRONTIER_POINTS, session.room))
         self._shows(work, document, curve)
         yield "around", around(document, worth, frontier_spec(curve, problem, document.plan))
         yield "controls", self._controls(work, problem, steps_along(curve, [one.gpus for one in curve.points]))
 
-    def _ending(self, work: Work, answer: Answer, document: PlanDocument) -> Pieces:
-        """What comes last of every answer: the views, the smallest relaxations, and a replay."""
+    def _ending(self, work: Work, answer: Answer, document: PlanDocument, room: Room | None = None) -> Pieces:
+        """What comes last: the views, the smallest relaxations where a room for them is given, and a replay."""
         scenario, plan = work.request.state.scenario, answer.plan
         yield "sections", sections(document, certainty_spec(plan, answer.problem) if plan else None)
         yield "column", scenario_column(work.given, scenario.changes, document)
-        work.end_with_any()
-        if plan is None:
-            yield from self._relaxed(work, self._problem(scenario), document)
+        if plan is None and room is not None:
+            yield from self._relaxed(work, document, room)
         yield "done", None
+        work.end_with_any()
         if plan is not None:
             yield from replayed(document, work.clock)
 
@@ -167,18 +172,21 @@ class PlanAnswerer:
         self.shown = ShownPlan(work.request.version, work.given, work.request.sets, document, curve)
         return document
 
-    def _relaxed(self, work: Work, problem: Problem, document: PlanDocument) -> Pieces:
-        """The smallest relaxations, one after another, unless they are known."""
-        found: list[RelaxationPart] = list(document.relaxations)
-        if not found:
-            yield "progress", "looking for the smallest relaxations"
-            for one in each_relaxation(KeptRoom.of(problem, self.evaluations, TimeBudget(work.clock))):
-                found.append(relaxation_part(one))
-                yield "relaxation", relaxation(found[-1])
+    def _relaxed(
+        self, work: Work, document: PlanDocument, room: Room
+    ) -> Generator[tuple[str, Any], None, PlanDocument]:
+        """The smallest relaxations, one after another; returns the document with them."""
+        work.end_with_any()
+        yield "progress", "looking for the smallest relaxations"
+        found: list[RelaxationPart] = []
+        for one in each_relaxation(room):
+            found.append(relaxation_part(one))
+            yield "relaxation", relaxation(found[-1])
         document = document.model_copy(update={"relaxations": tuple(found)})
         if self.shown is not None:
             self.shown = replace(self.shown, document=document)
         yield "reason", reason_of(document)
+        return document
 
     def column(self, scenario: Scenario) -> dict[str, Any]:
         """The answer of a pinned scenario in short. Raises InputError."""

@@ -73,7 +73,7 @@ HEADINGS: Final = {
     "chart": "Calendar",
     "hint": "Drag a triangle to move a release or deadline, or the first or last day of a pool; drag a bar to fix the "
     "start of its job. Every day has a control of its own on the left, for keys.",
-    "others": "Jobs",
+    "others": "Schedule",
     "none": "No job is planned.",
 }
 

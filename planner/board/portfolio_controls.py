@@ -134,6 +134,7 @@ def _control(field: PortfolioField, given: GivenPortfolio, sets: Sets, file: Por
         "description": field.description,
         "examples": [],
         "options": list(get_args(PortfolioObjective)) if field.kind == "choice" else [],
+        "isLimit": True,
         "steps": list(_steps(field, str(value or ""), file)),
         "range": [str(calendar.start), str(calendar.end)] if field.kind == DAY else [],
     }

@@ -34,7 +34,7 @@ class Scenario:
 
     def changed(self, changes: Mapping[str, str | None]) -> Scenario:
         """With some keys changed, or for None as the file has them."""
-        merged = {**self.changes, **changes}
+        merged = {**{key: value for key, value in self.sets if key not in changes}, **changes}
         return replace(self, sets=tuple((key, value) for key, value in merged.items() if value is not None))
 
 

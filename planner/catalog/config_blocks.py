@@ -6,7 +6,7 @@ from typing import Final
 
 from planner.catalog.config_dialect import Scalar
 from planner.catalog.config_fields import BOUNDS, Fields
-from planner.catalog.config_layers import INDEXED
+from planner.catalog.config_layers import INDEXED, PICKED, POOLED, listed_layers
 from planner.catalog.config_local import local_blocks
 
 
@@ -38,6 +38,8 @@ def _mixer(fields: Fields) -> dict[str, Scalar]:
         inner = hidden * (fields.count("mixer_expand", 2, least=1) if kind == "mamba" else 1)
         shape = {"mixer_heads": max(inner // CHANNELS, 1), "mixer_head_dim": CHANNELS}
         shape |= {"mixer_state": fields.count("mixer_state", 0), "mixer_kernel": fields.count("mixer_kernel", 4)}
+    elif kind == "compressed_attention":
+        shape = _compressed_attention(fields)
     else:
         usual = fields.count("num_attention_heads", least=1) if kind == "kimi_delta_whole" else None
         heads = fields.count("mixer_heads", usual, least=1)
@@ -47,6 +49,28 @@ def _mixer(fields: Fields) -> dict[str, Scalar]:
     return {"mixer": kind, **shape}
 
 
+def _compressed_attention(fields: Fields) -> dict[str, int]:
+    """Attention over a window and pooled keys (DeepSeek-V4)."""
+    _, words = listed_layers(fields)
+    layers = fields.count("num_hidden_layers", len(words), least=1)
+    return {
+        "mixer_heads": fields.count("num_attention_heads", least=1),
+        "mixer_head_dim": fields.count("head_dim", least=1),
+        "mixer_groups": fields.count("o_groups", least=1),
+        "mixer_kernel": fields.count("compress_rate", POOLED_TOKENS, least=1),
+        "q_lora_rank": fields.count("q_lora_rank", least=1),
+        "output_lora_rank": fields.count("o_lora_rank", least=1),
+        "index_heads": fields.count("index_heads", least=1),
+        "index_head_dim": fields.count("index_head_dim", least=1),
+        "index_topk": fields.count("index_topk", least=1),
+        "index_blocks": max(words[:layers].count(PICKED), 1),
+        "pooled_blocks": words[:layers].count(POOLED),
+        "sliding_window": fields.count("sliding_window", least=1),
+    }
+
+
+POOLED_TOKENS: Final = 128
+"""Tokens behind a pooled key where a file does not say."""
 CHANNELS: Final = 64
 """Channels that count as a head where a mixer has none of its own."""
 
@@ -67,18 +91,26 @@ def sparse_layers(fields: Fields, layers: int, kinds: list[str]) -> list[int]:
     if fields.has("moe_layers_enum"):
         named = {one.strip() for one in fields.word("moe_layers_enum").split(",")}
         return [index for index in everything if str(index) in named]
-    for name, word in (("mlp_layer_types", "sparse"), ("moe_layer_freq", 1), ("is_moe_layer", True)):
+    for name, means in _SPARSE:
         if isinstance(fields.raw(name), list | tuple):
             listed = fields.items(name, BOUNDS["num_hidden_layers"])
             if len(listed) == layers + fields.count("num_nextn_predict_layers", 0):
                 listed = listed[:layers]
             if len(listed) != layers:
                 fields.refuse(f"{name} must have num_hidden_layers items", name)
-            return [index for index, kind in enumerate(listed) if kind == word]
+            return [index for index, kind in enumerate(listed) if kind in means]
     if fields.has("expert_layer_period"):
         period, offset = fields.count("expert_layer_period", least=1), fields.count("expert_layer_offset", 0)
         return [index for index in everything if index % period == offset]
     return _by_frequency(fields, layers)
+
+
+_SPARSE: Final[tuple[tuple[str, tuple[object, ...]], ...]] = (
+    ("mlp_layer_types", ("sparse", "moe", "hash_moe")),
+    ("moe_layer_freq", (1,)),
+    ("is_moe_layer", (True,)),
+)
+"""Fields that list the layers, and what stands in them for one with experts."""
 
 
 def _by_frequency(fields: Fields, layers: int) -> list[int]:

@@ -32,12 +32,20 @@ INDEXED: Final = frozenset({"indexed_attention", "deepseek_sparse_attention", "m
 ONLY: Final = "only decoders whose layers are of known kinds can"
 
 
+PICKED: Final = "compressed_sparse_attention"
+"""The word for a layer whose indexer picks among pooled keys."""
+POOLED: Final = "heavily_compressed_attention"
+"""The word for a layer that meets all of its pooled keys, which are few."""
+COMPRESSED: Final[Mapping[int, str]] = {0: "sliding_attention", 4: PICKED, 128: POOLED}
+"""What the number of tokens behind a pooled key says of a layer (DeepSeek-V4)."""
+
+
 def layer_kinds(fields: Fields, layers: int) -> list[str]:
     """What each layer is: `attention`, `local` attention, `mixer`, and where a layer is one block `mlp` or `moe`.
 
     Empty where every layer is the same and has attention.
     """
-    name, words = _listed(fields)
+    name, words = listed_layers(fields)
     known = {**KINDS, **fields.dialect.layer_words}
     kinds = [known.get(word, "") if isinstance(word, str) else "" for word in words]
     if not all(kinds):
@@ -59,11 +67,13 @@ def layer_kinds(fields: Fields, layers: int) -> list[str]:
     return kinds or _local_by_index(fields, layers)
 
 
-def _listed(fields: Fields) -> tuple[str, list[object]]:
+def listed_layers(fields: Fields) -> tuple[str, list[object]]:
     """The field that lists all layers, and its words: letters, words, or 1 where attention has a window (MiMo)."""
     if pattern := fields.word("hybrid_override_pattern") if fields.dialect.one_block_a_layer else "":
         return "hybrid_override_pattern", list(pattern)
     bound = BOUNDS["num_hidden_layers"]
+    if ratios := fields.items("compress_ratios", bound):
+        return "compress_ratios", [COMPRESSED.get(one) if type(one) is int else None for one in ratios]
     if windows := fields.items("hybrid_layer_pattern", bound):
         return "hybrid_layer_pattern", ["sliding_attention" if one == 1 else "full_attention" for one in windows]
     return "layer_types", fields.items("layer_types", bound)

@@ -23,7 +23,7 @@ HARMLESS: Final = re.compile(
     r"_.*|architectures|auto_map|.*dtype|transformers_version|.*token_id|.*token_index|.*dropout.*|.*_pdrop|.*dropout_prob"
     r"|initializer_range|.*init_std|.*_init|use_cache|.*_eps|.*epsilon|rope_.*|.*_rope_.*|.*rotary.*|partial_rotary_factor"
     r"|.*_scaling|.*_coef|.*_loss.*|.*_alpha|output_.*|return_dict|is_decoder|pretraining_tp|tokenizer_class|id2label"
-    r"|label2id|problem_type|task_specific_params|torchscript|quantization_config|norm_topk_prob|topk_.*"
+    r"|label2id|problem_type|task_specific_params|torchscript|quantization_config|norm_topk_prob|topk_.*|n_group"
     r"|scoring_func|seq_aux|ep_size|max_position_embeddings|model_max_length|max_window_layers|routed_scaling_factor"
     r"|.*_multiplier|logit_scale|.*softcap.*|chunk_size_feed_forward|name|name_or_path|use_flash.*|.*attn_implementation"
     r"|gradient_checkpointing|original_max_position_embeddings|max_sequence_length|seq_length|z_loss.*|ignore_index"

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from planner.catalog.config_dialect import Dialect, Facts
+from planner.catalog.config_layers import PICKED, POOLED
 
 LAYERNORM: Final[Facts] = {"norm": "layernorm"}
 ALL_BIASES: Final[Facts] = {"attention_qkv_bias": True, "attention_output_bias": True, "mlp_bias": True}
@@ -90,8 +91,28 @@ _GEMMA4 = Dialect(
     defaults={**TIED, "head_dim": 256},
     full_attention_every=6,
     dense_mlps_beside_experts=1,
+    gives_to_layers=True,
+)
+_GEMMA3N = Dialect(
+    fixed={"norms_per_layer": 5, **QUERY_KEY_NORM},
+    defaults={**TIED, "head_dim": 256},
+    full_attention_every=5,
+    gives_to_layers=True,
+    simplified="Its residual streams are counted as one, without what mixes them: under 1 % of it",
 )
 _STREAMS = "Its residual streams (hyper-connections) are counted as one, in memory and in time"
+_DEEPSEEK_V4 = Dialect(
+    fixed={"router_bias": True},
+    mixer="compressed_attention",
+    layer_words=dict.fromkeys((PICKED, POOLED, "sliding_attention"), "mixer"),
+    simplified=_STREAMS,
+)
+_ZAYA = Dialect(
+    fixed={"router_bias": True, "zero_computation_experts": 1},
+    defaults=TIED,
+    layer_words={"hybrid": "attention"},
+    simplified="The convolutions of its queries and keys and the layers of its routers are left out, under 1 % of it",
+)
 _GLM5_NEXT = Dialect(fixed={"router_bias": True}, mixer="kimi_delta", simplified=_STREAMS)
 _MINIMAX_M3 = Dialect(
     fixed={**QUERY_KEY_NORM, "router_bias": True},
@@ -274,6 +295,8 @@ DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
         ),
         "lfm2_moe": Dialect(fixed={**_LFM2.fixed, "router_bias": True}, defaults=_LFM2.defaults, mixer=_LFM2.mixer),
         "deepseek_v32": _DEEPSEEK_V3,
+        "deepseek_v4": _DEEPSEEK_V4,
+        "zaya": _ZAYA,
         "glm_moe_dsa": Dialect(fixed={"router_bias": True}, defaults={"first_k_dense_replace": 3}),
         "glm4_moe_lite": _DEEPSEEK_V3,
         "glm4v_moe": _GLM4_MOE,
@@ -309,6 +332,8 @@ DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
         ),
         "step3p5": _STEP,
         "step3p7": _STEP,
+        "gemma3n": _GEMMA3N,
+        "gemma3n_text": _GEMMA3N,
         "gemma4": _GEMMA4,
         "gemma4_text": _GEMMA4,
         "gemma4_unified": _GEMMA4,
@@ -373,9 +398,6 @@ UNSUPPORTED: Final[Mapping[str, str]] = MappingProxyType(
             "roformer xlm xlm-roberta xlm-roberta-xl xmod",
             "routes its attention heads like experts": "jetmoe",
             "reads bytes through a model of its own": "blt",
-            "convolves queries and keys": "zaya",
-            "has compressed attention": "deepseek_v4",
-            "shares keys and values between layers": "gemma3n gemma3n_text",
             "has latent attention of two shapes": "dots3_note dots3_note_text",
             "has tables of n-grams beside the token table": "qwen4_exp qwen4_exp_text longcat_flash_ngram",
             "has experts of two modalities": "ernie4_5_vl_moe",

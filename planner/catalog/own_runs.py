@@ -9,6 +9,20 @@ from pydantic import Field
 from planner.catalog.records import Positive, Record
 
 MOST_WEIGHT = 100.0
+ShareOfLayers = Annotated[float, Field(ge=0, le=1)]
+
+
+class LayoutTraits(Record):
+    """What of a layout decides how much one run says about another."""
+
+    tensor: Positive
+    pipeline: Positive
+    context: Positive
+    micro_batch: Positive
+    sequence: Positive
+    """Tokens of a sequence."""
+    recompute_full: ShareOfLayers
+    recompute_selective: ShareOfLayers
 
 
 class RunTraits(Record):
@@ -24,6 +38,8 @@ class RunTraits(Record):
     experts: bool
     low_precision: bool
     adapters: bool
+    layout: LayoutTraits | None = None
+    """None where it is not decided yet, and of a measured run where it counts for every layout."""
 
 
 class OwnRun(RunTraits):

@@ -26,6 +26,7 @@ Mixer = Literal[
     "lightning",
     "short_convolution",
     "local_attention",
+    "compressed_attention",
 ]
 """Kinds of layers that mix tokens without softmax over all keys."""
 
@@ -135,6 +136,12 @@ class ModelArchitecture(SourcedRecord):
     max_position_embeddings: Count | None = None
     learned_positions: Annotated[int, Field(ge=0)] = 0
     """Rows of a learned position table; 0 for rotary, ALiBi or none."""
+    layer_input_size: Annotated[int, Field(ge=0)] = 0
+    """Width of what every layer is given beside its input, from a table of its own (Gemma 3n)."""
+    layer_input_vocabulary: Annotated[int, Field(ge=0)] = 0
+    """Rows of those tables."""
+    shared_kv_layers: Annotated[int, Field(ge=0)] = 0
+    """Layers that take the keys and values of an earlier one and project none (Gemma 3n)."""
     norm: Literal["rmsnorm", "layernorm"] = "rmsnorm"
     norms_per_layer: Annotated[int, Field(ge=0)] = 2
     """Norms of hidden size in a layer (1 in parallel blocks such as Falcon's, 4 in Gemma 2 and 3)."""
@@ -208,7 +215,11 @@ class ModelArchitecture(SourcedRecord):
     mixer_groups: Annotated[int, Field(ge=0)] = 0
     """Groups that share keys and queries (Mamba-2's B and C)."""
     mixer_kernel: Annotated[int, Field(ge=0)] = 0
-    """Tokens that the short convolution spans."""
+    """Tokens that the short convolution spans, or that are pooled into one key."""
+    output_lora_rank: Annotated[int, Field(ge=0)] = 0
+    """Rank of each group's output projection in compressed attention."""
+    pooled_blocks: Annotated[int, Field(ge=0)] = 0
+    """Blocks of compressed attention that meet every pooled key, and run no indexer."""
     expert_hidden_size: Annotated[int, Field(ge=0)] = 0
     """Width that routed experts read and write, projected from the hidden size; 0: the hidden size itself."""
     zero_computation_experts: Annotated[int, Field(ge=0)] = 0

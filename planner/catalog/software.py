@@ -47,8 +47,11 @@ class StackProperties(Record):
     generic: Fraction
     elementwise_traffic: Positive
     cast_traffic: NonNegative
-    untuned_share: dict[str, Share] = Field(default_factory=dict)
-    """Share of a device's matmul rate that the stack's libraries reach on architectures they are not tuned for."""
+    rate_share: dict[str, Share] = Field(default_factory=dict)
+    """Share of a device's matmul rate that the stack's products reach, by architecture; 1 where it is not named.
+
+    Libraries may not be tuned for it, and multiprocessors that communicate do not compute.
+    """
     attention: str
     sequence_parallel: bool
     keeps_gathered: bool

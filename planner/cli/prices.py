@@ -152,7 +152,7 @@ def import_quotas(
     lines = quota_lines(quotas, unused=unused)
     for line in quota_preview(quotas, lines):
         click.echo(line, err=True)
-    _write_market({"quotas": [one.data() for one in lines]}, out)
+    _write_yaml({"market": {"quotas": [one.data() for one in lines]}}, out)
 
 
 def _stated_quotas(source: str, path: Path, region: str, columns: dict[str, str]) -> Sequence[StatedQuota]:
@@ -172,12 +172,13 @@ def _stated_quotas(source: str, path: Path, region: str, columns: dict[str, str]
 @click.argument("source", type=click.Choice(SOURCES[-2:]))
 @click.argument("path", metavar="FILE")
 @click.option("--column", "columns", multiple=True, metavar="FIELD=HEADING", help="Which column of the sheet is meant.")
+@click.option("--pool", is_flag=True, help="As the commitments of a pool in a portfolio file; needs nodes and start.")
 @click.option("--out", type=click.Path(), help="Write the YAML here instead of stdout.")
-def import_commitments(source: str, path: str, columns: tuple[str, ...], out: str | None) -> None:  # noqa: ARG001
+def import_commitments(source: str, path: str, columns: tuple[str, ...], out: str | None, *, pool: bool) -> None:  # noqa: ARG001
     """A sheet of commitments as `market.offers` for a problem file: reserved nodes, paid for a term at least.
 
     Columns: device, term, price or discount off the catalog's list price, and where stated nodes, take or pay as a
-    share of the term, minimum hours, devices per node, network. What was read goes to stderr.
+    share of the term, minimum hours, devices per node, network, start, lead. What was read goes to stderr.
     """
     from planner.prices.commitments import sheet_commitments
     from planner.report.prices import commitment_preview
@@ -186,15 +187,18 @@ def import_commitments(source: str, path: str, columns: tuple[str, ...], out: st
     _tell_columns(taken)
     for line in commitment_preview(found):
         click.echo(line, err=True)
-    _write_market({"purchase": ["on_demand", "reserved"], "offers": [one.data() for one in found]}, out)
+    if pool:
+        return _write_yaml({"commitments": [one.of_pool() for one in found]}, out)
+    market = {"purchase": ["on_demand", "reserved"], "offers": [one.data() for one in found]}
+    return _write_yaml({"market": market}, out)
 
 
-def _write_market(keys: dict[str, object], out: str | None) -> None:
-    """Keys of `market` as YAML, on stdout or in a file."""
+def _write_yaml(keys: dict[str, object], out: str | None) -> None:
+    """Keys of a problem or portfolio as YAML, on stdout or in a file."""
     from planner.files import write_whole
     from planner.foreign.yaml_text import yaml_text
 
-    text = yaml_text({"market": keys}, short=True)
+    text = yaml_text(keys, short=True)
     if out is None:
         return click.echo(text, nl=False)
     write_whole(out, text)

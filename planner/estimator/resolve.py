@@ -16,7 +16,7 @@ from planner.catalog.software import DEFAULT_STACK, Stack, StackProperties, find
 from planner.errors import InputError
 from planner.performance.evaluate import Evaluation, constants_of, evaluate
 from planner.performance.job import job_of
-from planner.performance.own_runs import paced, traits_of
+from planner.performance.own_runs import layout_traits, paced, traits_of
 from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
 from planner.problem.run import Recompute, Run, check_layout
 
@@ -106,9 +106,16 @@ def symbols_of(subject: Subject, calibration: Calibration) -> Symbols:
 
 def traits_of_subject(subject: Subject) -> RunTraits:
     """What decides how much own runs say of a run."""
-    low, adapters = subject.precision.is_low, not subject.run.training.trains_base
-    shape, gpus = Architecture.of(subject.model), subject.run.cluster.gpus
-    return traits_of(subject.accelerator, shape, low_precision=low, adapters=adapters, gpus=gpus)
+    run = subject.run
+    layout = layout_of(run, subject.model.num_hidden_layers)
+    return traits_of(
+        subject.accelerator,
+        Architecture.of(subject.model),
+        low_precision=subject.precision.is_low,
+        adapters=not run.training.trains_base,
+        gpus=run.cluster.gpus,
+        layout=layout_traits(layout, np.asarray(run.training.sequence_length)),
+    )
 
 
 def _gbit_s(bytes_s: float | None) -> float | None:

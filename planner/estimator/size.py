@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from statistics import fmean
 
 import numpy as np
 
@@ -184,11 +185,14 @@ def _utilisations(
 
 
 def _own_pace(question: Question, calibration: Calibration) -> float:
-    """How many times longer than estimated a team's own runs of such a job take; 1 without own runs."""
+    """How many times longer than estimated a team's own runs of such a job take, in its layouts; 1 without any."""
+    if not calibration.own_runs:
+        return 1.0
     architecture, low = Architecture.of(question.model), question.precision.is_low
     gpus = float(question.gpus or question.accelerator.accelerators_per_node)
     run = traits_of(question.accelerator, architecture, low_precision=low, adapters=False, gpus=gpus)
-    return math.exp(posterior_of(calibration.own_runs).log_pace(run)) if calibration.own_runs else 1.0
+    posterior = posterior_of(calibration.own_runs)
+    return math.exp(fmean(posterior.log_pace(one) for one in posterior.in_own_layouts(run)))
 
 
 def answer_at(

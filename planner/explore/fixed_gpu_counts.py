@@ -20,7 +20,7 @@ from planner.layouts.workload import Workload, workload_of
 from planner.market.money import node_hours_usd
 from planner.market.placements import Machine, Placement
 from planner.market.purchase_options import STEADY, PurchaseOption
-from planner.plans.choices import Choices, PhaseModes, Site, with_spares
+from planner.plans.choices import Choices, PhaseModes, Site, variances_left, with_spares
 from planner.plans.solution import Stay
 from planner.problem.problem import Phase, Problem
 from planner.units import GIB
@@ -184,6 +184,7 @@ def _choices(field: _Field, machine: Machine, numbers: Sequence[int]) -> Choices
         step_seconds=best.step_seconds,
         time=best.time,
         run=run_time(workload, machine.accelerator.name, ran, STEADY, begins=True),
+        variance_left=variances_left(workload, machine, space, best),
     )
     return Choices(
         problem=problem,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -121,8 +121,7 @@ def _table(
     offer = _cheapest_with_room(nodes_sold, bought)
     beyond = offer == len(offers)
     offer[beyond] = _cheapest_with_room(np.asarray([one.nodes for one in offers] or [0]), bought[beyond])
-    prices = np.asarray([float(one.on_demand or np.inf) for one in offers] or [np.inf])
-    price = np.where(offer < len(offers), prices[np.minimum(offer, len(prices) - 1)], np.inf)
+    price = _prices(offers, offer, seconds)
     return LayoutTable(
         phase=work.name,
         machine=machine,
@@ -139,11 +138,31 @@ def _table(
     )
 
 
+def _prices(offers: Sequence[Placement], offer: npt.NDArray[np.int64], seconds: Array) -> Array:
+    """US dollars of a node-hour of each layout; of an offer that changes in time, on average from the first day on."""
+    price = np.full(len(seconds), np.inf)
+    for number, one in enumerate(offers):
+        here = offer == number
+        price[here] = float(one.on_demand or np.inf) if one.timeline is None else _mean_price(one, seconds[here])
+    return price
+
+
+def _mean_price(placement: Placement, seconds: Array) -> Array:
+    """What an on-demand node asks on average in so many seconds from the first day on, in which it is sold."""
+    paid, sold = np.zeros(len(seconds)), np.zeros(len(seconds))
+    for one in placement.timeline.stretches if placement.timeline else ():
+        inside = np.clip(seconds, one.begins, one.ends) - one.begins
+        if one.on_demand is not None and one.nodes:
+            paid += float(one.on_demand) * inside
+            sold += inside
+    return np.where(sold > 0, paid / np.maximum(sold, 1.0), float(placement.on_demand or np.inf))
+
+
 def _offers(choices: Choices, machine: Machine) -> tuple[Placement, ...]:
     """The on-demand offers of a machine, cheapest first."""
-    placements = {one.placement.key: one.placement for one in choices.offered}
-    sold = [one for one in placements.values() if one.machine.key == machine.key and one.on_demand is not None]
-    return tuple(sorted(sold, key=lambda one: (one.on_demand or 0, one.key)))
+    here = (one.placement for one in choices.offered if one.placement.machine.key == machine.key)
+    sold = {one.key: one for one in here if one.on_demand is not None}
+    return tuple(sorted(sold.values(), key=lambda one: (one.on_demand or 0, one.key)))
 
 
 def _sold(offer: Placement, capacities: Capacities | None) -> int:

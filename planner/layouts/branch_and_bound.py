@@ -136,7 +136,7 @@ class Race:
     """The rows that several machines hold, in a phase.
 
     Overhead per busy second depends on the nodes alone and falls with the busy time, so the least ratio seen in a group
-    scales its bounds.
+    scales its bounds, unless own runs say that some layouts take longer than by the equations.
     """
 
     def __init__(self, space: LayoutSpace, runners: Sequence[Runner]) -> None:
@@ -144,6 +144,7 @@ class Race:
         self._evaluators = Evaluators([one.evaluator for one in runners])
         self._contenders = Contenders.of(space.families, runners)
         self._reached, self._scale = np.full((2, self._contenders.group.max(initial=-1) + 1), inf)
+        self._is_by_equations = all(one.evaluator.pace is None for one in runners)
 
     def winners(self) -> tuple[Index, Index, StepTime]:
         """The fastest row of each group that may be fast enough: its machine, its place in the space, its step time."""
@@ -212,7 +213,8 @@ class Race:
         """Step times of rows, which are taken note of."""
         time = self._steps(rows)
         np.minimum.at(self._reached, rows.group, time.total)
-        np.minimum.at(self._scale, rows.group, time.total / (time.total - time.overhead))
+        scale = time.total / (time.total - time.overhead) if self._is_by_equations else np.ones(len(rows))
+        np.minimum.at(self._scale, rows.group, scale)
         return time.total
 
     def _quickest(self, evaluated: Sequence[Entrants], seconds: Array) -> tuple[Index, Index, StepTime]:

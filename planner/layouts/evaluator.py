@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from planner.layouts.caching import Kept, numbers
 from planner.layouts.degrees import Degrees
+from planner.layouts.pace import PaceTable
 from planner.layouts.rows import Index, LayoutRows, distinct_pairs, places, symbols
 from planner.layouts.workload import PhaseWork, Workload
 from planner.market.placements import Machine
@@ -143,13 +144,16 @@ class Evaluator:
     """One value per cell of the grid."""
     whole_layer: Array
     """Both passes of a layer with what runs again; shape (cells, recompute choices)."""
+    pace: PaceTable | None = None
+    """What own runs say of single layouts."""
 
     def steps(self, rows: LayoutRows) -> StepTime:
-        """Step times by the equations, every part of shape (rows,)."""
+        """Step times by the equations and own runs, every part of shape (rows,)."""
         cells = self.grid.cells(rows)
         layer = LayerTime(**{part.name: getattr(self.layer, part.name)[cells] for part in fields(LayerTime)})
         layout = layout_of(self.workload, self.recompute, rows)
-        return assemble_step(layer, self.logits[cells], *self.subject, layout, self.workload.constants)
+        time = assemble_step(layer, self.logits[cells], *self.subject, layout, self.workload.constants)
+        return time if self.pace is None else time.slowed(self.pace.at(cells, rows.recompute, rows.pipeline))
 
     def bound(self, cells: Index, recompute: npt.NDArray[np.int32], shape: StageShape) -> Array:
         """A lower bound of step times: the passes of all micro-batches under the pipeline schedule."""
@@ -158,7 +162,8 @@ class Evaluator:
         head = self.logits.take(cells)
         slowest = slowest_stage_seconds(layer, head, shape.full, shape.last)
         mean = mean_stage_seconds(layer, head, architecture.layers, shape.pipeline)
-        return schedule_seconds(shape.microbatches, slowest, mean, software, shape.pipeline, shape.virtual_pipeline)
+        least = schedule_seconds(shape.microbatches, slowest, mean, software, shape.pipeline, shape.virtual_pipeline)
+        return least if self.pace is None else least * self.pace.at(cells, recompute, shape.pipeline)
 
     def family_bound(self, cells: Index, recompute: npt.NDArray[np.int32], shape: StageShape) -> Array:
         """The least bound of rows that differ from these in their expert degree alone."""
@@ -189,8 +194,9 @@ class Evaluator:
         architecture, _, _, job = self.subject
         devices = np.multiply.outer(self.grid.tensor, self.grid.context) / np.asarray(self.grid.micro_batch)
         shape = (len(self.grid.tensor), len(self.grid.expert), len(self.grid.context))
-        passes = architecture.layers * self.whole_layer.min(axis=1, initial=np.inf) + self.logits
-        return float(job.global_batch * (devices[:, None, :] * passes.reshape(shape)).min(initial=np.inf))
+        passes = architecture.layers * self.whole_layer + self.logits[:, None]
+        passes = passes.reshape(*shape, len(self.recompute)) * (1.0 if self.pace is None else self.pace.least)
+        return float(job.global_batch * (devices[:, None, :, None] * passes).min(initial=np.inf))
 
 
 @dataclass(frozen=True)
@@ -224,7 +230,17 @@ class Evaluators:
         place = self._starts[machine] + cells
         layer, logits = take(self._cells[0], place), self._cells[1][place]
         device, layout = take(self._devices, machine), layout_of(first.workload, first.recompute, rows)
-        return assemble_step(layer, logits, architecture, device, software, job, layout, first.workload.constants)
+        time = assemble_step(layer, logits, architecture, device, software, job, layout, first.workload.constants)
+        return time if first.pace is None else time.slowed(self._paces(machine, cells, rows))
+
+    def _paces(self, machine: Index, cells: Index, rows: LayoutRows) -> Array:
+        """What own runs say of rows."""
+        found = np.ones(len(rows))
+        for number, one in enumerate(self.machines):
+            here = np.flatnonzero(machine == number)
+            if one.pace is not None:
+                found[here] = one.pace.at(cells[here], rows.recompute[here], rows.pipeline[here])
+        return found
 
 
 @dataclass(frozen=True)
@@ -274,10 +290,23 @@ def evaluators(
         grids |= zip(alike, _grids(workload, phase, list(alike.values()), recompute, one), strict=True)
     for key in new:
         kept_grids.put(key, grids[key])
+    paces = [pace_table(workload, phase, machine, recompute, one) for machine, one in zip(machines, here, strict=True)]
     return [
-        Evaluator(subject, workload, recompute, one, grids[key].layer, grids[key].logits, grids[key].whole_layer)
-        for key, subject, one in zip(keys, subjects, here, strict=True)
+        Evaluator(subject, workload, recompute, one, grids[key].layer, grids[key].logits, grids[key].whole_layer, pace)
+        for key, subject, one, pace in zip(keys, subjects, here, paces, strict=True)
     ]
+
+
+def pace_table(
+    workload: Workload, phase: PhaseWork, machine: Machine, recompute: tuple[Recompute, ...], grid: LayerGrid
+) -> PaceTable | None:
+    """What own runs say of each layout of a phase on a machine; None without own runs."""
+    own = workload.layout_pace(machine)
+    if own is None:
+        return None
+    degrees = (grid.tensor, grid.expert, grid.context, grid.micro_batch)
+    sequence = np.asarray(phase.sequence_length)
+    return PaceTable.of(own, degrees, recompute, workload.model.num_hidden_layers, sequence)
 
 
 def _subject(workload: Workload, phase: PhaseWork, machine: Machine) -> Subject:
@@ -298,7 +327,10 @@ def least_device_seconds(
     grid: LayerGrid,
 ) -> list[float]:
     """`Evaluator.least_device_seconds` on several machines: it is kept longer than the times that it is read off."""
-    keys = [_key(workload, _subject(workload, phase, one), recompute, grid.within(one.domain)) for one in machines]
+    keys = [
+        (_key(workload, _subject(workload, phase, one), recompute, grid.within(one.domain)), workload.pace_key(one))
+        for one in machines
+    ]
     found = {key: seconds for key in keys if (seconds := kept_least.get(key)) is not None}
     new = {key: machine for key, machine in zip(keys, machines, strict=True) if key not in found}
     for key, one in zip(new, evaluators(workload, phase, list(new.values()), recompute, grid), strict=True):

@@ -179,8 +179,8 @@ def _key(workload: Workload, space: LayoutSpace, asked: Asked) -> bytes:
     """All that the fastest layouts on a machine depend on."""
     machine = asked.machine
     kept = kept_of_gang() if asked.loses_replicas else 1.0
-    of_machine = (numbers(workload.device(machine)), machine.accelerator.name, asked.max_nodes, kept)
-    return digest_of(space.digest, of_machine, asked.more_memory)
+    of_times = (numbers(workload.device(machine)), workload.pace_key(machine))
+    return digest_of(space.digest, (of_times, machine.accelerator.name, asked.max_nodes, kept), asked.more_memory)
 
 
 TOGETHER: Final = 1_000_000

@@ -1,6 +1,8 @@
-"""The pins of a problem with what its stack does not offer left out."""
+"""The pins of a problem with what its stack does not offer, or what is kept on the host does not allow, left out."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from planner.catalog.software import Support
 from planner.errors import InputError
@@ -8,18 +10,28 @@ from planner.market.placements import support_of
 from planner.problem.pins import Pin
 from planner.problem.problem import LayoutPins, Problem
 
+SHARDS_PARAMETERS: Final = 3
+"""The ZeRO stage that shards parameters, and so the one under which they can be kept on the host."""
+
 
 def pins_of(problem: Problem) -> LayoutPins:
     """What a problem pins, within what the stack that it states offers; all that it pins where it states none.
 
-    Raises InputError where a pin leaves nothing that the stack offers.
+    Raises InputError where a pin leaves nothing that the stack offers, or nothing under which parameters are offloaded.
     """
     support = support_of(problem)
-    if support is None:
-        return problem.layout
-    update = {name: _with(problem, support, name, (1,)) for name in support.lacking}
-    update["zero"] = _with(problem, support, "zero", support.zero)
-    return problem.layout.model_copy(update=update)
+    pins = problem.layout
+    if support is not None:
+        update = {name: _with(problem, support, name, (1,)) for name in support.lacking}
+        update["zero"] = _with(problem, support, "zero", support.zero)
+        pins = pins.model_copy(update=update)
+    if "parameters" not in problem.training.offload:
+        return pins
+    if pins.zero is not None and not pins.zero.allows(SHARDS_PARAMETERS):
+        message = f"offloaded parameters need ZeRO {SHARDS_PARAMETERS}, which shards them: zero is {pins.zero}"
+        fix = "leave parameters out, or allow zero: 3 and state a stack that offers it"
+        raise InputError(message, place=problem.place("training", "offload"), fix=fix)
+    return pins.model_copy(update={"zero": Pin(SHARDS_PARAMETERS, SHARDS_PARAMETERS, (SHARDS_PARAMETERS,))})
 
 
 def _with(problem: Problem, support: Support, name: str, offered: tuple[int, ...]) -> Pin:

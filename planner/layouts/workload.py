@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
@@ -12,18 +13,20 @@ import numpy as np
 from planner.availability.checkpointing import checkpoint_bytes
 from planner.catalog.calibration import Calibration, calibration_from
 from planner.catalog.models import model_from
-from planner.catalog.own_runs import RunTraits
+from planner.catalog.own_runs import LayoutTraits, RunTraits
 from planner.catalog.precisions import TrainingPrecision, find_precision
 from planner.catalog.records import Accelerator, ModelArchitecture
 from planner.catalog.software import DEFAULT_STACK, StackProperties, find_stack
 from planner.errors import InputError
+from planner.layouts.caching import numbers
 from planner.layouts.stack_pins import pins_of
 from planner.market.placements import Machine
 from planner.performance.evaluate import constants_of
 from planner.performance.job import job_of
 from planner.performance.normal import normal_quantile
-from planner.performance.own_runs import paced, traits_of
-from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Software
+from planner.performance.own_runs import LayoutPace, paced, posterior_of, traits_of
+from planner.performance.run_covariance import RunTable
+from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
 from planner.problem.problem import LayoutPins, Phase, Problem
 from planner.problem.training import Training
 
@@ -106,13 +109,32 @@ class Workload:
             efficiency=self.calibration.efficiency(machine.accelerator),
             network_gbit_s=max(machine.network_gbit_s, UNCONNECTED_GBIT_S),
         )
-        device = paced(device, self.calibration.own_runs, self.traits(machine.accelerator, gpus=1))
+        device = paced(device, self.calibration.own_runs, self.traits(machine.accelerator))
         return replace(device, scale_up_domain=_scalar(machine.domain), node=_scalar(machine.per_node))
 
-    def traits(self, accelerator: Accelerator, *, gpus: float) -> RunTraits:
+    def layout_pace(self, machine: Machine) -> LayoutPace | None:
+        """How much longer than on that device each layout takes, as own runs say; None without any."""
+        runs = self.calibration.own_runs
+        traits, least = self.traits(machine.accelerator), self.device(machine).least_pace
+        return posterior_of(runs).layout_pace(traits, least) if runs else None
+
+    def pace_key(self, machine: Machine) -> Hashable:
+        """All numbers that it depends on, see `layout_pace`."""
+        own = self.layout_pace(machine)
+        return numbers(own) if own else ()
+
+    def variances_left(self, accelerator: Accelerator, layout: Layout, sequence: int, gpus: Array) -> Array:
+        """Share of the estimate's variance that own runs leave of each layout on so many devices; shape (layouts,)."""
+        runs = self.calibration.own_runs
+        if not runs:
+            return np.ones(len(gpus))
+        laid_out = RunTable.laid_out(self.traits(accelerator), layout, np.asarray(sequence), gpus)
+        return posterior_of(runs).variances_left(laid_out)
+
+    def traits(self, accelerator: Accelerator, *, gpus: float = 1.0, layout: LayoutTraits | None = None) -> RunTraits:
         """What decides how much own runs say of the job on so many devices."""
         low, adapters = self.precision.is_low, not self.trains_base
-        return traits_of(accelerator, self.architecture, low_precision=low, adapters=adapters, gpus=gpus)
+        return traits_of(accelerator, self.architecture, low_precision=low, adapters=adapters, gpus=gpus, layout=layout)
 
 
 UNCONNECTED_GBIT_S: Final = 1e-6

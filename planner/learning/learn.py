@@ -17,14 +17,13 @@ from planner.performance.evaluate import constants_of
 from planner.performance.own_runs import (
     COMMUNICATION,
     HOST,
-    PRIOR,
     Posterior,
-    RunPrior,
     learned_activations,
     measured_covariance,
     posterior_of,
     scaled_constants,
 )
+from planner.performance.run_covariance import PRIOR, RunPrior, RunTable, kinship, layout_covariance
 from planner.performance.symbols import Array
 
 ROUNDS: Final = 30
@@ -151,11 +150,13 @@ class Moved:
 
 
 def moved_constants(calibration: Calibration) -> list[Moved]:
-    """What was learned, constant by constant: of everything, of each accelerator, communication, host and memory."""
+    """What was learned, part by part: of everything, each accelerator, layouts, communication, host and memory."""
     runs, posterior = calibration.own_runs, posterior_of(calibration.own_runs)
     found = [_moved("all runs", PRIOR.source, np.ones(len(runs)), posterior)]
     devices = dict.fromkeys(run.accelerator for run in runs)
-    found.extend(_moved(name, PRIOR.device, _kinship(runs, name), posterior) for name in devices)
+    found.extend(_moved(name, PRIOR.device, _shared_with(runs, name), posterior) for name in devices)
+    if runs:
+        found.append(_moved_layouts(posterior))
     for name in ("communication", "host"):
         sensitivity = np.asarray([float(getattr(run, name)) for run in runs])
         found.append(_moved(name, getattr(PRIOR, name), sensitivity, posterior))
@@ -171,19 +172,18 @@ def _moved(name: str, deviation: float, loads: Array, posterior: Posterior) -> M
     return Moved(name, math.exp(float(across @ posterior.pull)), deviation, math.sqrt(max(left, 0.0)))
 
 
-def _kinship(runs: Sequence[OwnRun], accelerator: str) -> Array:
+def _moved_layouts(posterior: Posterior) -> Moved:
+    """What is of a layout, on average over those that were measured."""
+    across = layout_covariance(posterior.table, posterior.table, PRIOR)
+    left = PRIOR.layout**2 - np.sum(across @ posterior.inverse * across, axis=1)
+    factor = math.exp(float(np.mean(across @ posterior.pull)))
+    return Moved("layouts as measured", factor, PRIOR.layout, math.sqrt(max(float(np.mean(left)), 0.0)))
+
+
+def _shared_with(runs: Sequence[OwnRun], accelerator: str) -> Array:
     """Share of an accelerator's own factor that each run has in common with it."""
     like = next(run for run in runs if run.accelerator == accelerator)
-
-    def kin(run: OwnRun) -> float:
-        """The share of one run."""
-        if run.accelerator == accelerator:
-            return 1.0
-        if run.architecture == like.architecture:
-            return PRIOR.same_architecture
-        return PRIOR.same_vendor * (run.vendor == like.vendor)
-
-    return np.asarray([kin(run) for run in runs])
+    return np.asarray(kinship(RunTable.of([like]), RunTable.of(runs), PRIOR)[0])
 
 
 def _moved_activations(peaks: Sequence[OwnPeak]) -> Moved:

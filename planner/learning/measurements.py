@@ -135,7 +135,7 @@ def _of_case(case: Case, place: Place, calibration: Calibration) -> Measurement:
     return Measurement(
         name=str(place),
         place=place,
-        traits=traits_of_case(case),
+        traits=traits_of_case(settled),
         architecture=case.architecture,
         device=case.device,
         software=case.software,

@@ -22,13 +22,16 @@ from planner.units import SECONDS_PER_HOUR, round_usd, written_duration, written
 
 
 def going_on(track: Track) -> Calibration:
-    """The calibration by which the rest is planned: at the pace that was measured, with nothing between runs unknown.
+    """The calibration by which the rest is planned: at the pace that was measured, in every layout.
 
-    Otherwise the layout that runs would be expected to get faster, as far as its measured pace counts as chance.
+    Otherwise the layout that runs would be expected to get faster, as far as its measured pace counts as chance, and
+    others that nobody measured to be as fast as estimated.
     """
-    runs, measured = track.calibration.own_runs, sum(one.pace is not None for one in track.phases)
-    heavy = [run.model_copy(update={"weight": MOST_WEIGHT}) for run in runs[len(runs) - measured :]]
-    return track.calibration.model_copy(update={"own_runs": (*runs[: len(runs) - measured], *heavy)})
+    measured = sum(one.pace is not None for one in track.phases)
+    runs = [run.model_copy(update={"layout": None}) for run in track.calibration.own_runs]
+    before, now = runs[: len(runs) - measured], runs[len(runs) - measured :]
+    heavy = [run.model_copy(update={"weight": MOST_WEIGHT}) for run in now]
+    return track.calibration.model_copy(update={"own_runs": (*before, *heavy)})
 
 
 @dataclass(frozen=True)

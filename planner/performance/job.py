@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from planner.catalog.optimizers import load_optimizers
+from planner.catalog.optimizers import OptimizerRecord, load_optimizers
 from planner.catalog.precisions import TrainingPrecision
 from planner.performance.symbols import Array, Job
 from planner.problem.training import Base, Format, Moments, Training
@@ -25,7 +25,6 @@ Source: Dettmers et al. 2023, arXiv 2305.14314, section 3.
 def job_of(training: Training, precision: TrainingPrecision, *, sequence: int, global_batch: int) -> Job:
     """The numbers of a phase, each of shape ()."""
     optimizer = load_optimizers()[training.optimizer]
-    moments = MOMENT_BYTES[training.moments] * optimizer.moments if training.moments else optimizer.moment_bytes
     is_pure = training.weights == "bf16"
     copy = 0.0 if is_pure else FORMAT_BYTES[training.weights]
     gradients = training.gradients or ("bf16" if is_pure else None)
@@ -36,7 +35,7 @@ def job_of(training: Training, precision: TrainingPrecision, *, sequence: int, g
         cast_bytes=_number(precision.cast_bytes),
         trains_base=_number(training.trains_base),
         adapter_rank=_number(training.adapter_rank),
-        state_bytes=_number(copy + moments),
+        state_bytes=_number(copy + _moment_bytes(training, optimizer)),
         compressed_gradients=_number(training.gradient_compression != "none"),
         gradient_bytes=_number(FORMAT_BYTES[gradients] if gradients else 0.0),
         base_bytes=_number(BASE_BYTES[training.base_format]),
@@ -49,6 +48,17 @@ def job_of(training: Training, precision: TrainingPrecision, *, sequence: int, g
         document=_number(training.document_length or 0),
         trains_mtp=_number(training.multi_token_prediction),
     )
+
+
+def _moment_bytes(training: Training, optimizer: OptimizerRecord) -> float:
+    """Bytes per parameter of the states: as stated, or as usual, where 32-bit ones take the format of the copy.
+
+    Source: PyTorch, torch.optim.AdamW, which makes states like the parameter.
+    """
+    if training.moments:
+        return MOMENT_BYTES[training.moments] * optimizer.moments
+    is_in_32_bit = optimizer.moment_bytes == FORMAT_BYTES["fp32"] * optimizer.moments
+    return FORMAT_BYTES[training.weights] * optimizer.moments if is_in_32_bit else optimizer.moment_bytes
 
 
 def _number(value: float) -> Array:

@@ -90,10 +90,31 @@ def local_attention(record: ModelArchitecture) -> MixerShape:
     The core costs 2·a·(d + d_v)·w, as where sequences are much longer than the window.
     """
     inner, heads = _inner(record), record.mixer_heads
-    projected = heads * record.mixer_state + record.mixer_groups * (record.mixer_state + record.mixer_head_dim)
+    keys_and_values = own_keys(record) * record.mixer_groups * (record.mixer_state + record.mixer_head_dim)
+    projected = heads * record.mixer_state + keys_and_values
     matrices = float(record.hidden_size * (projected + inner))
     scan = 2.0 * heads * (record.mixer_state + record.mixer_head_dim) * (record.sliding_window or 0)
     return MixerShape(inner, matrices, 2.0 * record.mixer_state, projected + inner, scan)
+
+
+def compressed_attention(record: ModelArchitecture) -> MixerShape:
+    """Attention over a window and pooled keys, with low-rank queries, one shared key-value head and a grouped output.
+
+    h·r + r·a·d + h·d + R·a·d + G·R·h weights, r and R the ranks of queries and of an output group; 2·h·d more where a
+    block pools its keys, and 4·h·d and an indexer where it picks k of them. The core costs 4·a·d for every key of the
+    window and every picked one; what grows with the sequence (the indexer's scores, rarely pooled keys) is left out.
+    Source: DeepSeek-AI 2026, DeepSeek-V4, section 2.3.
+    """
+    hidden, head, rank = record.hidden_size, record.mixer_head_dim, record.q_lora_rank
+    queries, groups = _inner(record), record.mixer_groups * record.output_lora_rank
+    picked = (record.index_blocks or 0) / record.mixer_blocks
+    pooled = record.pooled_blocks / record.mixer_blocks
+    index = record.index_heads * (rank * record.index_head_dim + hidden) + 4 * hidden * record.index_head_dim
+    projected = hidden * (rank + head + groups) + (rank + record.output_lora_rank) * queries
+    matrices = projected + pooled * 2 * hidden * head + picked * (4 * hidden * head + index)
+    vectors = rank + 2 * head + record.mixer_heads + pooled * record.mixer_kernel * head
+    keys = (record.sliding_window or 0) + picked * record.index_topk
+    return MixerShape(groups, matrices, vectors, 2 * queries + rank + 2 * head + groups, 4.0 * queries * keys)
 
 
 def lightning(record: ModelArchitecture) -> MixerShape:
@@ -107,6 +128,11 @@ def short_convolution(record: ModelArchitecture) -> MixerShape:
     """Gated short convolution: h·3h + h·h weights and a kernel of k taps a channel."""
     hidden, taps = record.hidden_size, record.mixer_kernel
     return MixerShape(hidden, 4.0 * hidden**2, hidden * taps, 5.0 * hidden, 2.0 * hidden * taps)
+
+
+def own_keys(record: ModelArchitecture) -> float:
+    """Share of the layers that project keys and values of their own."""
+    return 1 - record.shared_kv_layers / record.num_hidden_layers
 
 
 def _inner(record: ModelArchitecture) -> float:
@@ -129,6 +155,7 @@ SHAPES: Mapping[Mixer, Callable[[ModelArchitecture], MixerShape]] = MappingProxy
         "lightning": lightning,
         "short_convolution": short_convolution,
         "local_attention": local_attention,
+        "compressed_attention": compressed_attention,
     }
 )
 """The shape of every kind."""

@@ -1,7 +1,5 @@
 """What a team's own runs say of its other runs: a Gaussian posterior in closed form.
 
-The logarithm of real over estimated time of a team's runs is a sum of Gaussian parts: what its software has in common
-on everything, on an accelerator and its relatives, on one kind of job, and what grows with the number of devices.
 Source: Rasmussen and Williams 2006, Gaussian Processes for Machine Learning, equations 2.22 to 2.24.
 """
 
@@ -10,80 +8,54 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Final
+from functools import cached_property, lru_cache
+from typing import Any, Final
 
 import numpy as np
 
-from planner.catalog.own_runs import OwnPeak, OwnRun, RunTraits
+from planner.catalog.own_runs import LayoutTraits, OwnPeak, OwnRun, RunTraits
 from planner.catalog.records import Accelerator
 from planner.performance.predictive import Unseen
-from planner.performance.symbols import Architecture, Array, Constants, Device
+from planner.performance.run_covariance import (
+    LAYOUT,
+    PRIOR,
+    REACH,
+    RunPrior,
+    RunTable,
+    alike_by_job,
+    columns,
+    covariance,
+    measure_of,
+    prior_variance,
+)
+from planner.performance.symbols import Architecture, Array, Constants, Device, Layout
 
 
 @dataclass(frozen=True)
-class RunPrior:
-    """Deviations of the logarithm of real over estimated time before any own run, and how far each part reaches."""
+class LayoutPace:
+    """By which factor each layout of one job on one accelerator takes longer than its others, as own runs say."""
 
-    source: float = 0.06
-    """Common to all runs of a team."""
-    device: float = 0.06
-    """Of an accelerator."""
-    same_architecture: float = 0.5
-    """Share of it that accelerators of one generation have in common."""
-    same_vendor: float = 0.25
-    """Share of it that accelerators of one vendor have in common."""
-    job: float = 0.08
-    """Of one kind of job: shape, experts, precision."""
-    doublings: float = 0.8
-    """Doublings of hidden size or layers after which jobs have 1/e of it in common."""
-    other_precision: float = 0.2
-    """Share of it that jobs in another precision, with or without experts or adapters, have in common."""
-    scale: float = 0.015
-    """Of each doubling of the devices."""
-    communication: float = 0.15
-    """Of the exposed communication."""
-    host: float = 0.1
-    """Of host time and fixed time."""
-    activations: float = 0.15
-    """Of the activations' bytes: their prior in the calibration."""
-    memory_common: float = 0.1
-    """Of all peaks of a team, from what is not activations: workspaces, buffers, the framework's own use."""
-    memory_noise: float = 0.08
-    """Of one peak of memory: the median error on published peaks."""
-    noise: float = 0.07
-    """Of one run: the same layout measured twice differs by 4.5 %, and layouts differ among themselves."""
+    strength: Array
+    """What a layout alike in everything takes from each own run, shape (runs,)."""
+    measured: Array
+    """The layouts of the own runs by the names of `LAYOUT`, shape (names, runs)."""
+    least: float
+    """No layout is as much faster that its products beat the data sheet's peak."""
 
+    def alike(self, name: str, values: Array) -> Array:
+        """What values of a figure have in common with each own run, shape (…, runs)."""
+        there = self.measured[LAYOUT.index(name)]
+        apart = np.abs(np.subtract.outer(measure_of(name, values), there)) / REACH[name]
+        return np.asarray(np.nan_to_num(np.exp(-apart), nan=0.0))
 
-PRIOR: Final = RunPrior()
-"""Chosen by hand on the published runs on which `benchmarks/learning.py` measures it, each against a fit that had not
-seen its publisher: a dozen figures of which neighbours do as well, but what the benchmark says of them is in-sample."""
+    def factor(self, logarithm: Array) -> Array:
+        """The factors of sums over own runs of strength times all that is alike."""
+        return np.maximum(np.exp(logarithm), self.least)
 
-
-def _columns(runs: Sequence[RunTraits], name: str) -> Array:
-    return np.asarray([float(getattr(run, name)) for run in runs])
-
-
-def _same(ours: Sequence[RunTraits], theirs: Sequence[RunTraits], name: str) -> Array:
-    """1 where a name is the same; shape (ours, theirs)."""
-    pairs = [[float(getattr(one, name) == getattr(other, name)) for other in theirs] for one in ours]
-    return np.asarray(pairs).reshape(len(ours), len(theirs))
-
-
-def covariance(ours: Sequence[RunTraits], theirs: Sequence[RunTraits], prior: RunPrior = PRIOR) -> Array:
-    """Covariance of log(real/estimated time) between runs before any is measured, without noise; (ours, theirs)."""
-    vendor, architecture = _same(ours, theirs, "vendor"), _same(ours, theirs, "architecture")
-    kin = np.maximum(prior.same_vendor * vendor, prior.same_architecture * architecture)
-    kin = np.maximum(kin, _same(ours, theirs, "accelerator"))
-    apart = np.zeros((len(ours), len(theirs)))
-    for name in ("hidden", "layers"):
-        apart = apart + np.subtract.outer(np.log2(_columns(ours, name)), np.log2(_columns(theirs, name))) ** 2
-    alike = np.exp(-np.sqrt(apart) / prior.doublings)
-    for name in ("experts", "low_precision", "adapters"):
-        alike = alike * np.where(_same(ours, theirs, name) > 0, 1.0, prior.other_precision)
-    shared_doublings = np.log2(np.minimum.outer(_columns(ours, "gpus"), _columns(theirs, "gpus")))
-    grown = prior.scale**2 * np.maximum(shared_doublings, 0.0)
-    return prior.source**2 + prior.device**2 * kin + prior.job**2 * alike + grown
+    def of(self, figures: Mapping[str, Any]) -> Array:
+        """The factors of layouts by the names of `LAYOUT`, in their shape."""
+        alike = [self.alike(name, np.asarray(figures[name])) for name in LAYOUT]
+        return self.factor(np.asarray(math.prod(alike) @ self.strength))
 
 
 @dataclass(frozen=True)
@@ -95,49 +67,69 @@ class Posterior:
     """Of the covariance of the measured ratios, shape (runs, runs)."""
     prior: RunPrior = PRIOR
 
-    @property
+    @cached_property
+    def table(self) -> RunTable:
+        """The own runs as columns."""
+        return RunTable.of(self.runs)
+
+    @cached_property
     def pull(self) -> Array:
         """The measured ratios by that inverse, shape (runs,)."""
-        return np.asarray(self.inverse @ _columns(self.runs, "log_ratio"))
+        return np.asarray(self.inverse @ columns(self.runs, "log_ratio"))
 
     def log_pace(self, run: RunTraits) -> float:
         """Mean of log(real/estimated time) of another run with as many devices as the largest that was measured.
 
         What is learned of communication and host is in the calibration's constants.
         """
-        return float(self._across(self._at_largest(run)) @ self.pull) if self.runs else 0.0
+        if not self.runs:
+            return 0.0
+        at_largest = RunTable.of([run.model_copy(update={"gpus": max(own.gpus for own in self.runs)})])
+        return float(covariance(at_largest, self.table, self.prior)[0] @ self.pull)
+
+    def layout_pace(self, run: RunTraits, least: float) -> LayoutPace:
+        """What that mean says of each layout of a job, beside what all of its layouts have in common."""
+        strength = self.prior.layout**2 * alike_by_job(RunTable.of([run]), self.table, self.prior)[0] * self.pull
+        return LayoutPace(strength, np.stack([self.table.measures[name] for name in LAYOUT]), least)
+
+    def in_own_layouts(self, run: RunTraits) -> list[RunTraits]:
+        """A run whose layout is not decided in each of those that were measured."""
+        layouts = dict.fromkeys(own.layout for own in self.runs)
+        return [run.model_copy(update={"layout": layout}) for layout in layouts]
 
     def learned(self, name: str) -> float:
         """Mean of the logarithm by which `communication` or `host` take longer than the calibration says."""
-        return getattr(self.prior, name) ** 2 * float(_columns(self.runs, name) @ self.pull) if self.runs else 0.0
+        return getattr(self.prior, name) ** 2 * float(columns(self.runs, name) @ self.pull) if self.runs else 0.0
 
     def variance_left(self, run: RunTraits) -> float:
         """Share of the variance of another run's log(real/estimated time) that is left, noise included."""
-        across = self._across(run)
-        noise = self.prior.noise**2
-        before = float(covariance([run], [run], self.prior)[0, 0]) + noise
-        return (before - float(across @ self.inverse @ across)) / before if self.runs else 1.0
+        return float(self.variances_left(RunTable.of([run]))[0])
+
+    def variances_left(self, runs: RunTable) -> Array:
+        """The same of several runs, shape (runs,)."""
+        before = prior_variance(runs, self.prior)
+        if not self.runs:
+            return np.ones_like(before)
+        across = covariance(runs, self.table, self.prior)
+        return np.asarray(1 - np.sum(across @ self.inverse * across, axis=1) / before)
 
     def variance_left_between(self, one: RunTraits, other: RunTraits) -> float:
         """The same of the ratio of two runs."""
-        pair = [one, other]
-        sign = np.asarray([1.0, -1.0])
-        before = float(sign @ covariance(pair, pair, self.prior) @ sign) + 2 * self.prior.noise**2
-        across = self._across(one) - self._across(other)
-        return (before - float(across @ self.inverse @ across)) / before if self.runs else 1.0
-
-    def _at_largest(self, run: RunTraits) -> RunTraits:
-        return run.model_copy(update={"gpus": max(own.gpus for own in self.runs)})
-
-    def _across(self, run: RunTraits) -> Array:
-        return covariance([run], self.runs, self.prior)[0] if self.runs else np.zeros(0)
+        if not self.runs:
+            return 1.0
+        ours, theirs = RunTable.of([one]), RunTable.of([other])
+        alone = sum(float(prior_variance(table, self.prior)[0]) for table in (ours, theirs))
+        before = alone - 2 * float(covariance(ours, theirs, self.prior)[0, 0])
+        across = (covariance(ours, self.table, self.prior) - covariance(theirs, self.table, self.prior))[0]
+        return (before - float(across @ self.inverse @ across)) / before
 
 
 def measured_covariance(runs: Sequence[OwnRun], prior: RunPrior = PRIOR) -> Array:
     """Covariance of the ratios of measured runs without their noise, shape (runs, runs)."""
-    found = covariance(runs, runs, prior)
+    table = RunTable.of(runs)
+    found = covariance(table, table, prior)
     for name in ("communication", "host"):
-        sensitivity = _columns(runs, name)
+        sensitivity = columns(runs, name)
         found = found + getattr(prior, name) ** 2 * np.outer(sensitivity, sensitivity)
     return found
 
@@ -145,13 +137,19 @@ def measured_covariance(runs: Sequence[OwnRun], prior: RunPrior = PRIOR) -> Arra
 @lru_cache(maxsize=8)
 def posterior_of(runs: tuple[OwnRun, ...], prior: RunPrior = PRIOR) -> Posterior:
     """The posterior of own runs, each with its noise over its weight."""
-    noise = np.diag(prior.noise**2 / _columns(runs, "weight"))
+    noise = np.diag(prior.noise**2 / columns(runs, "weight"))
     inverse: Array = np.asarray(np.linalg.inv(measured_covariance(runs, prior) + noise), dtype=np.float64)
     return Posterior(runs, inverse, prior)
 
 
 def traits_of(
-    accelerator: Accelerator, architecture: Architecture, *, low_precision: bool, adapters: bool, gpus: float
+    accelerator: Accelerator,
+    architecture: Architecture,
+    *,
+    low_precision: bool,
+    adapters: bool,
+    gpus: float,
+    layout: LayoutTraits | None = None,
 ) -> RunTraits:
     """What decides how much own runs say of a run."""
     return RunTraits(
@@ -164,12 +162,25 @@ def traits_of(
         experts=bool(architecture.experts > 0),
         low_precision=low_precision,
         adapters=adapters,
+        layout=layout,
     )
 
 
+def layout_traits(layout: Layout, sequence: Array) -> LayoutTraits:
+    """What of one layout decides how much own runs say of it."""
+    figures = vars(layout) | {"sequence": sequence}
+    return LayoutTraits(**{name: float(figures[name]) for name in LAYOUT})
+
+
 def paced(device: Device, own_runs: tuple[OwnRun, ...], run: RunTraits) -> Device:
-    """A device as fast as own runs say that it is for a run."""
-    return device.slowed(math.exp(posterior_of(own_runs).log_pace(run))) if own_runs else device
+    """A device as fast as own runs say that it is for a run, or where its layout is not decided for any."""
+    if not own_runs:
+        return device
+    posterior = posterior_of(own_runs)
+    usual = device.slowed(math.exp(posterior.log_pace(run.model_copy(update={"layout": None}))))
+    if run.layout is None:
+        return usual
+    return usual.slowed(float(posterior.layout_pace(run, usual.least_pace).of(dict(run.layout))))
 
 
 def with_own_runs(unseen: Unseen, own_runs: tuple[OwnRun, ...], run: RunTraits) -> Unseen:

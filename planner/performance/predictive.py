@@ -100,14 +100,20 @@ class Unseen:
 
 
 def predictive(spread: Spread, run: Unseen) -> Predictive:
-    """Real over estimated time of an unseen run: the spread between publishers, and what else is not known of it.
+    """Real over estimated time of an unseen run."""
+    scale, middle = scale_and_middle(spread, run, np.asarray(run.variance_left))
+    return Predictive(float(scale), float(middle))
 
-    Added in quadrature: that of many devices, guessed parts of the layout, an unseen device, an unstated stack,
-    software newer than the fit and unmeasured kernels; newer software and a search's choice move the median.
-    Of all but the choice, own runs leave a share.
+
+def scale_and_middle(spread: Spread, run: Unseen, left: Array) -> tuple[Array, Array]:
+    """Scale and median of that logarithm where own runs leave each of some shares of its variance.
+
+    The spread between publishers and what else is not known of a run, added in quadrature: that of many devices,
+    guessed parts of the layout, an unseen device, an unstated stack, software newer than the fit and unmeasured
+    kernels. Newer software and a search's choice move the median. Of all but the choice, own runs leave a share.
     """
-    years, left = years_newer(spread.newest, run.release), run.variance_left
-    deviation = math.sqrt(left) * math.hypot(
+    years = years_newer(spread.newest, run.release)
+    deviation = np.sqrt(left) * math.hypot(
         spread.of_kind(run.kind),
         spread.large * (run.devices > LARGE),
         spread.gaps * run.has_gaps,
@@ -117,7 +123,7 @@ def predictive(spread: Spread, run: Unseen) -> Predictive:
         UNMEASURED_KERNELS * run.has_unmeasured_kernels,
     )
     middle = spread.drift * years * left + spread.choice * run.is_searched
-    return Predictive(deviation * NORMAL_80 / STUDENT_80, middle)
+    return np.asarray(deviation * NORMAL_80 / STUDENT_80), np.asarray(middle)
 
 
 def kind_of(*, moe: bool, adapters: bool) -> Kind:

@@ -66,6 +66,10 @@ class StepTime:
         """Seconds of the whole step."""
         return np.asarray(sum((getattr(self, part.name) for part in fields(self)), start=np.asarray(0.0)))
 
+    def slowed(self, factor: Array) -> StepTime:
+        """The same where every part takes `factor` times as long."""
+        return StepTime(**{part.name: getattr(self, part.name) * factor for part in fields(self)})
+
 
 def logits_seconds(arch: Architecture, device: Device, job: Job, layout: Layout, c: Constants) -> Array:
     """Output projection and loss of one micro-batch, forward and backward; the vocabulary is padded to 128·t."""

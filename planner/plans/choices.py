@@ -14,6 +14,7 @@ import numpy.typing as npt
 from planner.clock import Clock
 from planner.layouts.degrees import degrees_of, searched_devices
 from planner.layouts.dominance import undominated as undominated_rows
+from planner.layouts.evaluator import layout_of
 from planner.layouts.fastest import Asked, best_layouts_on
 from planner.layouts.layout_space import LayoutSpace, layout_space
 from planner.layouts.rows import Index, LayoutRows
@@ -73,6 +74,8 @@ class PhaseModes:
     """What a step is spent on, by part; seconds."""
     run: RunTime
     """How long it takes, by steps."""
+    variance_left: Array
+    """Share of the estimate's variance that own runs leave."""
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -94,11 +97,13 @@ class PhaseModes:
 
     def joined(self, other: PhaseModes) -> PhaseModes:
         """These and others."""
-        nodes, bought, step_seconds = (
-            np.concatenate((getattr(self, name), getattr(other, name))) for name in ("nodes", "bought", "step_seconds")
+        names = ("nodes", "bought", "step_seconds", "variance_left")
+        nodes, bought, step_seconds, left = (
+            np.concatenate((getattr(self, name), getattr(other, name))) for name in names
         )
         time = {part: np.concatenate((values, other.time[part])) for part, values in self.time.items()}
-        return PhaseModes(self.rows.joined(other.rows), nodes, bought, step_seconds, time, self.run.joined(other.run))
+        run = self.run.joined(other.run)
+        return PhaseModes(self.rows.joined(other.rows), nodes, bought, step_seconds, time, run, left)
 
     def take(self, index: npt.NDArray[np.int64]) -> PhaseModes:
         """Some of the layouts."""
@@ -109,6 +114,7 @@ class PhaseModes:
             step_seconds=self.step_seconds[index],
             time={part: values[index] for part, values in self.time.items()},
             run=self.run.take(index),
+            variance_left=self.variance_left[index],
         )
 
 
@@ -418,8 +424,9 @@ def _evaluate(
             for site in dict.fromkeys(map(site_of, some))
             for way in (site.ways_to_begin if index and moves else (site,))
         }
+        on = {some[0].placement.machine.key: some[0].placement.machine for some in offered}
         for site, run in runs_of(workload, best, starts=index == 0):
-            modes = modes_of(problem, best[site], run)
+            modes = modes_of(problem, best[site], run, variances_left(workload, on[site.machine], space, best[site]))
             found[site] = modes.take(undominated_rows(seen_by_model(problem, phase, modes)))
         if not moves:
             offered = [some for some in ([one for one in some if len(found[site_of(one)])] for some in offered) if some]
@@ -458,9 +465,17 @@ def with_spares(problem: Problem, nodes: npt.NDArray[np.integer[Any]]) -> npt.ND
     return nodes.astype(np.int64) + spares
 
 
-def modes_of(problem: Problem, best: BestLayouts, run: RunTime) -> PhaseModes:
-    """Layouts on a site with how long they take there."""
-    return PhaseModes(best.rows, best.nodes, with_spares(problem, best.nodes), best.step_seconds, best.time, run)
+def variances_left(workload: Workload, machine: Machine, space: LayoutSpace, best: BestLayouts) -> Array:
+    """Share of the estimate's variance that own runs leave of layouts on a machine; shape (layouts,)."""
+    layout = layout_of(workload, space.degrees.recompute, best.rows)
+    gpus = best.nodes.astype(np.float64) * machine.per_node
+    return workload.variances_left(machine.accelerator, layout, space.made_for[1].sequence_length, gpus)
+
+
+def modes_of(problem: Problem, best: BestLayouts, run: RunTime, variance_left: Array) -> PhaseModes:
+    """Layouts on a site with how long they take there, and how well that is known."""
+    bought = with_spares(problem, best.nodes)
+    return PhaseModes(best.rows, best.nodes, bought, best.step_seconds, best.time, run, variance_left)
 
 
 def seen_by_model(problem: Problem, phase: PhaseWork, columns: PhaseModes) -> Array:
@@ -473,7 +488,11 @@ def seen_by_model(problem: Problem, phase: PhaseWork, columns: PhaseModes) -> Ar
     if problem.risk.confidence is not None:
         figures = [run.least, run.variance, *figures]
     fewest = 1 if is_open(problem, phase.name) else ceil(phase.steps / FEWER)
-    return np.column_stack([columns.nodes, *(seen for one in figures for seen in (one.after(fewest), one.each))])
+    # what is known better may be expected to take longer: newer software moves the median by what is not known of it
+    left = columns.variance_left
+    known = [left, -left] if problem.risk.confidence is not None and np.any(left < 1) else []
+    seen = (seen for one in figures for seen in (one.after(fewest), one.each))
+    return np.column_stack([columns.nodes, *known, *seen])
 
 
 FEWER: Final = 4

@@ -31,6 +31,7 @@ from planner.plans.choices import (
     runs_of,
     seen_by_model,
     site_of,
+    variances_left,
     with_spares,
 )
 from planner.plans.lower_bounds import rounded_off
@@ -167,7 +168,9 @@ def _timed(choices: Choices, index: int, tables: Tables) -> dict[Site, PhaseMode
     some = {site: table for site, table in tables.items() if len(table)}
     work, found = choices.phases[index], dict[Site, PhaseModes]()
     for site, run in runs_of(choices.workload, some, starts=index == 0):
-        modes = modes_of(choices.problem, some[site], run)
+        machine, table = choices.machines[site.machine], some[site]
+        left = variances_left(choices.workload, machine, choices.spaces[index], table)
+        modes = modes_of(choices.problem, table, run, left)
         fitting = choices.columns[index].get(site)
         held = 0 if fitting is None else len(fitting)
         kept = undominated(seen_by_model(choices.problem, work, fitting.joined(modes) if fitting else modes))

@@ -224,4 +224,5 @@ def _log_deviation(choices: Choices) -> float:
     if not workload.calibration.own_runs:
         return deviation
     runs = [workload.traits(one.accelerator, gpus=one.per_node) for one in choices.machines.values()]
-    return deviation * sqrt(max(posterior_of(workload.calibration.own_runs).variance_left(run) for run in runs))
+    posterior = posterior_of(workload.calibration.own_runs)
+    return deviation * sqrt(max(posterior.variance_left(one) for run in runs for one in posterior.in_own_layouts(run)))

@@ -6,7 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
+from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,9 +26,11 @@ from planner.prices.sheet import (
 )
 from planner.prices.table import amount
 from planner.units import (
+    SECONDS_PER_DAY,
     SECONDS_PER_HOUR,
     SECONDS_PER_YEAR,
     QuantityError,
+    parse_date,
     parse_duration,
     parse_share,
     price_text,
@@ -51,6 +55,25 @@ class SheetCommitment:
     nodes: int | None
     """Most nodes; None where the sheet does not say."""
     network_gbit_s: float | None
+    start: date | None
+    """The first day of the term; None where the sheet does not say."""
+    lead_seconds: float | None
+    """How long before it has to be ordered."""
+
+    def of_pool(self) -> dict[str, Any]:
+        """The item of a pool's `commitments` in a portfolio. Raises InputError for a row without nodes or start.
+
+        Whole days are paid; a part of a day counts as one.
+        """
+        if self.nodes is None or self.start is None:
+            what = "nodes" if self.nodes is None else "start"
+            fix = f"add a column for the {what}, such as {'64' if self.nodes is None else '2027-01-01'}"
+            raise InputError(f"a pool's commitment needs its {what}", place=self.place, fix=fix)
+        price = f"${price_text(self.usd_per_node_hour)}/node-h"
+        days = f"{ceil(self.least_seconds / SECONDS_PER_DAY)}d"
+        found: dict[str, Any] = {"name": self.name, "term": days, "price": price, "most": self.nodes}
+        found["starts"] = [self.start.isoformat()]
+        return found if self.lead_seconds is None else found | {"lead": written_duration(self.lead_seconds)}
 
     def data(self) -> dict[str, Any]:
         """The item of `market.offers` as a problem file writes it."""
@@ -95,6 +118,8 @@ def _commitment(place: Place, row: Mapping[str, str], taken: Mapping[str, str]) 
         least_seconds=_least_seconds(row),
         nodes=_nodes(row["nodes"]),
         network_gbit_s=network_of_cell(row["network"]),
+        start=parse_date(row["start"][:10]) if row["start"] else None,
+        lead_seconds=_seconds(row["lead"]) if row["lead"] else None,
     )
 
 

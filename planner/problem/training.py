@@ -56,7 +56,8 @@ class Training(SchemaModel):
     gradients: Format | None = None
     """Precision of the gradient buffer: fp32 or bf16; default: what the stack does, and bf16 under `weights: bf16`."""
     moments: Moments | None = None
-    """Precision of the optimizer's states: fp32, bf16 or int8; default: what the optimizer does."""
+    """Precision of the optimizer's states: fp32, bf16 or int8; default: what the optimizer does, and bf16 instead of
+    fp32 under `weights: bf16`."""
     method: Method = "full"
     """`full` trains every parameter, `lora` adapters on a frozen base, `qlora` on a 4-bit one; default full."""
     rank: Annotated[int, Field(ge=1, le=65536, strict=True, examples=[16])] = 16

@@ -17,7 +17,7 @@ from planner.catalog.calibration import Calibration
 from planner.catalog.known_devices import device_deviation
 from planner.catalog.own_runs import RunTraits
 from planner.performance.evaluate import constants_of
-from planner.performance.own_runs import paced, traits_of, with_own_runs
+from planner.performance.own_runs import layout_traits, paced, traits_of, with_own_runs
 from planner.performance.predictive import NORMAL_80, Predictive, predictive, software_deviation
 from planner.performance.symbols import Constants
 from planner.tasks import Spread, in_turn
@@ -86,7 +86,7 @@ def predict_cases(cases: Sequence[Case], constants: Constants, calibration: Cali
     if not cases:
         return []
     with np.errstate(all="ignore"):
-        settled = [settle(_efficient(case, calibration), constants) for case in cases]
+        settled = [_paced(settle(_efficient(case, calibration), constants), calibration) for case in cases]
         table = table_of(settled)
         seconds, peak = times(table, constants).total, memories(table, constants)
     kinds = {
@@ -120,9 +120,15 @@ def _error(case: Case, calibration: Calibration) -> Predictive:
 
 
 def traits_of_case(case: Case) -> RunTraits:
-    """What decides how much own runs say of a case."""
-    low = bool(case.job.low_precision)
-    return traits_of(case.accelerator, case.architecture, low_precision=low, adapters=case.adapter, gpus=case.gpus)
+    """What decides how much own runs say of a case, of its layout too where it has but one."""
+    return traits_of(
+        case.accelerator,
+        case.architecture,
+        low_precision=bool(case.job.low_precision),
+        adapters=case.adapter,
+        gpus=case.gpus,
+        layout=layout_traits(case.layouts[0], case.job.sequence) if len(case.layouts) == 1 else None,
+    )
 
 
 def _is_moe(case: Case) -> bool:
@@ -153,7 +159,12 @@ def _efficient(case: Case, calibration: Calibration) -> Case:
         matmul_flops_s=case.device.matmul_flops_s * factor,
         low_matmul_flops_s=case.device.low_matmul_flops_s * factor,
     )
-    return replace(case, device=paced(device, calibration.own_runs, traits_of_case(case)))
+    return replace(case, device=device)
+
+
+def _paced(case: Case, calibration: Calibration) -> Case:
+    """A case whose gaps are filled, on a device as fast as own runs say of it."""
+    return replace(case, device=paced(case.device, calibration.own_runs, traits_of_case(case)))
 
 
 CASES_AT_ONCE: Final = 500

@@ -22,7 +22,7 @@ from planner.performance.evaluate import evaluate
 from planner.performance.symbols import Array, Layout
 from planner.plans.moves import BYTES_PER_GB, BYTES_PER_TOKEN, usd_per_gb
 from planner.plans.plan import PhasePlan, Plan
-from planner.plans.plan_error import counts_error, kept_with_error
+from planner.plans.plan_error import KnownLayouts, counts_error, kept_with_error
 from planner.plans.purchases import Purchase
 from planner.problem.limits import Risk
 from planner.problem.problem import Problem
@@ -173,8 +173,10 @@ def _figures(workload: Workload, work: PhaseWork, phase: PhasePlan) -> Iterator[
     device = workload.device(machine)
     found = evaluate(workload.architecture, device, workload.software, job, layout, workload.constants)
     used = found.memory
+    own = workload.layout_pace(machine)
+    pace = own.of(vars(layout) | {"sequence": job.sequence}) if own else 1.0
     step, expected, reserved = (
-        float(value) for value in (found.time.total, used.expected, used.reserved(workload.memory_deviations))
+        float(value) for value in (found.time.total * pace, used.expected, used.reserved(workload.memory_deviations))
     )
     if not isclose(step, phase.step_seconds, rel_tol=SUM_ORDER):
         yield f"{phase.name}: a step takes {step} s, not {phase.step_seconds} s"
@@ -306,4 +308,6 @@ def _kept(workload: Workload, run: RunTime, phase: PhasePlan, confidence: float)
     """What a phase keeps with the estimate's own error counted, shape (1,)."""
     machine = phase.purchase_option.placement.machine
     gpus = np.asarray([float(phase.nodes * machine.per_node)])
-    return kept_with_error(workload, machine.accelerator, gpus, run, phase.steps, confidence)
+    work = next(one for one in workload.phases if one.name == phase.name)
+    left = workload.variances_left(machine.accelerator, _symbols(workload, phase), work.sequence_length, gpus)
+    return kept_with_error(workload, KnownLayouts(machine.accelerator, gpus, left), run, phase.steps, confidence)

@@ -28,7 +28,7 @@ from planner.market.placements import Machine, placements
 from planner.market.purchase_options import PurchaseOption, purchase_options_of
 from planner.performance.symbols import Array
 from planner.plans.choices import Site, is_open, site_of, with_spares
-from planner.plans.plan_error import counts_error, error_margin
+from planner.plans.plan_error import KnownLayouts, counts_error, error_margin
 from planner.problem.limits import Risk
 from planner.problem.problem import Problem
 from planner.tolerances import CENT, SUM_ORDER, rounded_usd
@@ -120,7 +120,8 @@ def _with_run(
     if confidence is None or not counts_error(problem.risk):
         return Candidates(nodes, run, ErrorMargin(zero, zero))
     gpus = nodes.astype(np.float64) * machine.per_node
-    return Candidates(nodes, run, error_margin(workload, machine.accelerator, gpus, confidence))
+    layouts = KnownLayouts(machine.accelerator, gpus, np.ones(len(nodes)))
+    return Candidates(nodes, run, error_margin(workload, layouts, confidence))
 
 
 def _best(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from batches import few
 
 from planner.board.given import Given
 from planner.board.plan_pieces import PlanAnswerer, ShownPlan
@@ -25,9 +26,10 @@ CASES = (
 )
 
 
-@pytest.mark.parametrize(("name", "sets"), CASES, ids=str)
-def test_the_board_answers_as_plan_solve(name: str, sets: dict[str, str]) -> None:
+@pytest.mark.parametrize("case", few(CASES, 0))
+def test_the_board_answers_as_plan_solve(case: tuple[str, dict[str, str]]) -> None:
     """Status, cost, time and GPUs are those of `plan solve`, and all pieces of the answer are there."""
+    name, sets = case
     given = Given.read(str(PROBLEMS / name))
     answerer = PlanAnswerer((given,))
     request = Request(1, State(Scenario(0, tuple(sets.items()))))
@@ -43,3 +45,16 @@ def test_the_board_answers_as_plan_solve(name: str, sets: dict[str, str]) -> Non
     assert isinstance(answerer.shown, ShownPlan)
     offered = {one["limit"] for kind, one in pieces if kind == "relaxation"}
     assert offered == {one.limit for one in expected.relaxations}
+
+
+@pytest.mark.slow
+def test_what_is_kept_of_one_question_serves_no_other() -> None:
+    """By cost, then by time, on the same days: each answer is its own."""
+    given = Given.read(str(PROBLEMS / "own_cluster_until_march.yaml"))
+    answerer = PlanAnswerer((given,))
+    costs = []
+    for objective in ("cost", "time"):
+        request = Request(1, State(Scenario(0, (("objective", objective),))))
+        pieces = answerer.pieces(Work(request, given, "", lambda _: None))
+        costs.append(next(piece for kind, piece in pieces if kind == "answer")["figures"]["cost_usd"])
+    assert float(costs[0]) < float(costs[1])

@@ -10,6 +10,7 @@ from test_board_in_browser import browser, control, log, pytestmark, settled, ti
 
 for library in ("starlette", "uvicorn", "httpx", "selenium"):
     pytest.importorskip(library, reason=f"{library} is not installed (extra board)")
+from accessibility import axe_core, findings, in_theme  # noqa: E402
 from selenium.webdriver.chrome.webdriver import WebDriver  # noqa: E402
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
@@ -94,3 +95,27 @@ def test_a_replay_arrives_and_a_move_ends_it(page: WebDriver, board: Served) -> 
     board.post("/api/move", {"sets": {"pools[own h200].from": "2027-05-01"}})
     wait(page, lambda driver: "Deadlines in the replay" not in driver.find_element(By.ID, "view").text)
     wait(page, lambda driver: "Deadlines in the replay" in driver.find_element(By.ID, "view").text)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_view_is_accessible(page: WebDriver, theme: str) -> None:
+    """axe-core has nothing to say about any view of a portfolio, light or dark."""
+    axe_core()
+    in_theme(page, theme)
+    for view in ("research", "infrastructure", "finance"):
+        page.find_element(By.ID, f"tab-{view}").click()
+        if view == "infrastructure":
+            wait(page, lambda driver: "Deadlines in the replay" in driver.find_element(By.ID, "view").text)
+        assert findings(page) == []
+    in_theme(page, "")
+
+
+@pytest.mark.parametrize("width", [390, 820, 1400])
+def test_nothing_sticks_out_at_any_width(page: WebDriver, width: int) -> None:
+    """The calendar is as wide as its window on a phone, a tablet and a laptop."""
+    size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": False}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    page.refresh()
+    settled(page)
+    assert page.execute_script("return document.documentElement.scrollWidth") <= width
+    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

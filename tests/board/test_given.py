@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.board.controls import check, controls, fields_of, schema_of
+from planner.board.controls import check, completed, controls, fields_of, schema_of
 from planner.board.given import Given
 from planner.errors import InputError
 from planner.problem.problem import Problem, load_problem
@@ -97,3 +97,34 @@ def test_a_file_that_cannot_be_read_is_an_input_error(tmp_path: Path) -> None:
         with pytest.raises(InputError):
             Given.read(str(path))
     assert isinstance(given().problem({}), Problem)
+
+
+@pytest.mark.parametrize(
+    ("unit", "typed", "written"),
+    [
+        ("US dollars", "7M", "$7M"),
+        ("US dollars", "7,000,000", "$7000000"),
+        ("US dollars", "7 MUSD", "7 MUSD"),
+        ("days or hours", "60", "60d"),
+        ("days or hours", "9 weeks", "9 weeks"),
+        ("probability", "95", "95%"),
+        ("probability", "0.95", "0.95"),
+        ("of a GPU", "5", "5%"),
+        ("GPUs at a time", "2,048", "2048"),
+        ("tokens", "15T", "15T"),
+        ("", "<=8", "<=8"),
+    ],
+)
+def test_a_figure_without_its_unit_has_the_one_that_is_shown(unit: str, typed: str, written: str) -> None:
+    """What is typed into a control beside its unit needs none; whatever else is left as it is."""
+    assert completed(unit, typed) == written
+
+
+def test_what_a_relaxation_sets_is_accepted() -> None:
+    """Keys that a relaxation changes have a control, or may be set as it sets them."""
+    file = given()
+    offered = {"training.precision": "fp8", "market.capacity": "{aws: 256}", "limits.memory_confidence": "50%"}
+    offered |= {"training.optimizer": "adamw-8bit", "training.offload": "[optimizer]", "training.fused_loss": "true"}
+    check({**offered, "training.method": "qlora", "layout": "{}"}, file, file.problem({}))
+    with pytest.raises(InputError):
+        check({"layout": "{tensor: 8}"}, file, file.problem({}))

@@ -97,6 +97,7 @@ def test_every_day_and_limit_has_a_control() -> None:
     assert all(field.description for field in fields.values())
 
 
+@pytest.mark.slow
 def test_days_are_moved_and_the_schedule_follows(board: Served) -> None:
     """A pool that comes later and a job that is fixed hold in the next schedule, whose gap is told; undo takes back."""
     first = board.answer()["answer"]
@@ -116,6 +117,7 @@ def test_days_are_moved_and_the_schedule_follows(board: Served) -> None:
     board.post("/api/open", {"fragment": ""})
 
 
+@pytest.mark.slow
 def test_what_cannot_be_is_told_with_its_fix(board: Served) -> None:
     """A deadline before the fastest way to run a job names the first day that would do; a wrong day changes nothing."""
     board.post("/api/move", {"sets": {"jobs[adapters].deadline": "2027-02-01"}})
@@ -125,6 +127,7 @@ def test_what_cannot_be_is_told_with_its_fix(board: Served) -> None:
     assert response.status_code == 422
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["html", "xlsx", "md", "json", "yaml", "csv", "ics"])
 def test_exports_hold_the_schedule(board: Served, kind: str) -> None:
     """Every export is a download with the jobs in it."""
@@ -138,6 +141,7 @@ def test_exports_hold_the_schedule(board: Served, kind: str) -> None:
         assert "base-70b" in response.text
 
 
+@pytest.mark.slow
 def test_scenarios_of_both_kinds_are_pinned(board: Served, folder: Path) -> None:
     """A portfolio and a problem stand side by side in the tray; saving writes a portfolio that asks the same."""
     board.post("/api/pin", {"name": "the year"})

@@ -19,7 +19,7 @@ from planner.market.placements import Machine, placements
 from planner.market.purchase_options import PurchaseOption, SpotPolicy, purchase_options_of
 from planner.performance.symbols import Array
 from planner.plans.choices import with_spares
-from planner.plans.plan_error import counts_error, kept_with_error
+from planner.plans.plan_error import KnownLayouts, counts_error, kept_with_error
 from planner.problem.limits import Risk
 from planner.problem.problem import Problem
 
@@ -197,7 +197,8 @@ def _phase(runs: _Runs, option: PurchaseOption, index: int, reserved: int, *, be
     kept = wall
     if confidence is not None and counts_error(problem.risk):
         gpus = layouts.nodes.astype(np.float64) * machine.per_node
-        kept = kept_with_error(workload, machine.accelerator, gpus, run, steps, confidence)
+        known = KnownLayouts(machine.accelerator, gpus, np.ones(len(gpus)))
+        kept = kept_with_error(workload, known, run, steps, confidence)
     left = np.maximum(with_spares(problem, layouts.nodes) - reserved, 0)
     usd = np.full(len(left), inf)
     on_demand, spot_price = (float(price or 0) / 3600 for price in (option.on_demand_price, option.spot_price))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import islice
 from math import inf
 
 import pytest
-from negotiated_problems import generated, is_possible
+from batches import few
+from negotiated_problems import generated
 
 from planner.clock import Clock
 from planner.explore.answer import answer
@@ -25,7 +25,8 @@ ROUNDING = 2e-4
 """Of two searches."""
 PENNIES = 0.02
 """Dollars that rounding the lines of a bill to cents may add."""
-FEASIBLE = list(islice((one for one in map(generated, range(10_000, 20_000)) if is_possible(one)), 12))
+FEASIBLE = (10_001, 10_003, 10_006, 10_008, 10_010, 10_012, 10_013, 10_014, 10_015, 10_016, 10_018, 10_019)
+"""Seeds of generated problems that have a plan."""
 
 
 def more(problem: Problem, worth: Sensitivity) -> Problem:
@@ -36,9 +37,10 @@ def more(problem: Problem, worth: Sensitivity) -> Problem:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("problem", FEASIBLE)
-def test_worth_is_the_difference_of_two_searches(problem: Problem) -> None:
+@pytest.mark.parametrize("seed", FEASIBLE)
+def test_worth_is_the_difference_of_two_searches(seed: int) -> None:
     """More of each limit gains what solving both problems from scratch says, and never less than nothing."""
+    problem = generated(seed)
     room = Room(problem)
     found = answer(problem, prepare=lambda _: prepared(room))
     assert found.plan
@@ -52,9 +54,10 @@ def test_worth_is_the_difference_of_two_searches(problem: Problem) -> None:
         assert worth.gain == pytest.approx(base - wider, abs=2 * ROUNDING * base + 0.05)
 
 
-@pytest.mark.parametrize("problem", FEASIBLE)
-def test_next_point_is_the_least_money_that_ends_sooner(problem: Problem) -> None:
+@pytest.mark.parametrize("seed", few(FEASIBLE, 4))
+def test_next_point_is_the_least_money_that_ends_sooner(seed: int) -> None:
     """With the money of the next point the fastest plan is as much sooner as it says, with a little less none is."""
+    problem = generated(seed)
     room = Room(problem)
     found = answer(problem, prepare=lambda _: prepared(room))
     assert found.plan
@@ -96,7 +99,7 @@ def test_lines_put_the_lesser_amount_first() -> None:
 
 def test_what_is_not_asked_in_time_is_named() -> None:
     """When the time is over nothing more is asked, and every limit that was not is named."""
-    problem = FEASIBLE[0]
+    problem = generated(FEASIBLE[0])
     room = Room(problem)
     found = answer(problem, prepare=lambda _: prepared(room))
     assert found.plan
@@ -106,9 +109,10 @@ def test_what_is_not_asked_in_time_is_named() -> None:
     assert set(late.time_budget.left_out) >= asked
 
 
-@pytest.mark.parametrize("problem", FEASIBLE)
-def test_prepared_layouts_give_the_same_plan(problem: Problem) -> None:
+@pytest.mark.parametrize("seed", few(FEASIBLE, 4))
+def test_prepared_layouts_give_the_same_plan(seed: int) -> None:
     """Choosing among layouts that were evaluated for wider limits changes nothing about the answer."""
+    problem = generated(seed)
     assert answer(problem, prepare=lambda _: prepared(Room(problem))).plan == answer(problem).plan
 
 

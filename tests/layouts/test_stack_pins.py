@@ -66,3 +66,15 @@ def test_an_unstated_stack_restricts_nothing() -> None:
     """Without a stack the pins are the problem's own."""
     asked = problem(None, layout={"tensor": 2})
     assert pins_of(asked) == asked.layout
+
+
+def test_parameters_on_the_host_are_sharded() -> None:
+    """Offloading parameters leaves ZeRO-3 alone, as run files ask for; a stack or a pin without it is refused."""
+    asked = problem(None)
+    training = asked.training.model_copy(update={"offload": ("parameters",)})
+    pins = pins_of(asked.model_copy(update={"training": training}))
+    assert pins.zero is not None
+    assert pins.zero.values == (3,)
+    for one in (problem("megatron"), problem(None, layout={"zero": "<=2"})):
+        with pytest.raises(InputError, match="offloaded parameters need ZeRO 3"):
+            pins_of(one.model_copy(update={"training": one.training.model_copy(update={"offload": ("parameters",)})}))

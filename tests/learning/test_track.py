@@ -112,6 +112,7 @@ def test_later_phases_follow_what_was_measured(tmp_path: Path, planned: Path) ->
     assert 1.08 < later.step_seconds / later.planned_step_seconds < 1.25
 
 
+@pytest.mark.slow
 def test_the_rest_is_planned_at_the_measured_pace(tmp_path: Path, planned: Path) -> None:
     """The deadline that would do, with every GPU in use already, is about when the run ends as it goes on."""
     found = tracked(planned, steps(tmp_path, planned, 1.25))

@@ -11,18 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.catalog.calibration import load_calibration
-from planner.catalog.own_runs import OwnPeak, OwnRun, RunTraits
+from planner.catalog.own_runs import LayoutTraits, OwnPeak, OwnRun, RunTraits
 from planner.performance.evaluate import constants_of
-from planner.performance.own_runs import (
-    PRIOR,
-    RunPrior,
-    covariance,
-    learned_activations,
-    posterior_of,
-    with_own_constants,
-)
+from planner.performance.own_runs import learned_activations, posterior_of, with_own_constants
+from planner.performance.run_covariance import PRIOR, RunPrior, RunTable, covariance
 from planner.performance.step import step_time
 
+LAYOUT = LayoutTraits(
+    tensor=8,
+    pipeline=4,
+    context=1,
+    micro_batch=1,
+    sequence=4096,
+    recompute_full=0,
+    recompute_selective=1,
+)
 TRAITS = RunTraits(
     accelerator="H100",
     architecture="hopper",
@@ -33,6 +36,7 @@ TRAITS = RunTraits(
     experts=False,
     low_precision=False,
     adapters=False,
+    layout=LAYOUT,
 )
 
 
@@ -115,7 +119,7 @@ def test_what_two_plans_share_cancels() -> None:
 @given(st.lists(st.sampled_from([1.0, 8.0, 512.0, 4096.0]), min_size=2, max_size=6))
 def test_the_covariance_is_one(devices: list[float]) -> None:
     """Whatever the runs, no combination of them has a negative variance."""
-    runs = [traits(gpus=gpus, hidden=1024.0 * (1 + i)) for i, gpus in enumerate(devices)]
+    runs = RunTable.of([traits(gpus=gpus, hidden=1024.0 * (1 + i)) for i, gpus in enumerate(devices)])
     assert np.linalg.eigvalsh(covariance(runs, runs)).min() > -1e-12
 
 

@@ -13,6 +13,7 @@ from planner.catalog.offers import load_offers
 from planner.catalog.quotas import load_quotas
 from planner.cli import main
 from planner.errors import InputError
+from planner.portfolio.file import load_portfolio
 from planner.prices.cloud_quotas import cloud_quotas
 from planner.prices.clouds import Cloud
 from planner.prices.commitments import sheet_commitments
@@ -182,6 +183,39 @@ def test_commitments_become_own_offers(tmp_path: Path) -> None:
     assert [one.minimum_term for one in offers] == [one.least_seconds for one in found]
     assert [one.nodes for one in offers] == [64, None, 8]
     assert "$1.90/GPU-h, each paid for" in out.stderr
+
+
+POOLED = """\
+GPU,Rate,Term,Nodes,Start,Lead
+H100-80GB-SXM5,1.90,1 year,64,2027-03-01,30 days
+H100-80GB-SXM5,1.70,3 years,32,2027-04-01,
+"""
+PORTFOLIO = """\
+schema: plan-portfolio/1
+calendar: {start: 2027-01-01, end: 2027-12-31}
+jobs: [{name: one, phases: [{name: run, modes: [{pool: ours, nodes: 8, duration: 10d}]}]}]
+pools:
+  - name: ours
+    accelerator: H100-80GB-SXM5
+    nodes: 128
+    price: $2.50/GPU-h
+"""
+
+
+def test_commitments_go_into_a_pool_of_a_portfolio(tmp_path: Path) -> None:
+    """With --pool the rows are what a pool's commitments are; one without nodes or start is named."""
+    out = run("prices", "commitments", "csv", written(tmp_path / "deal.csv", POOLED), "--pool")
+    assert out.exit_code == 0, out.output
+    indented = "".join(f"    {line}\n" for line in out.stdout.splitlines())
+    (pool,) = load_portfolio(written(tmp_path / "year.yaml", PORTFOLIO + indented)).pools
+    assert [(one.term / 86400, one.most, one.starts[0].isoformat()) for one in pool.commitments] == [
+        (365, 64, "2027-03-01"),
+        (1095, 32, "2027-04-01"),
+    ]
+    refused = run("prices", "commitments", "csv", written(tmp_path / "deal.csv", COMMITMENTS), "--pool")
+    assert refused.exit_code == 2
+    assert "a pool's commitment needs its start" in refused.stderr
+    assert "deal.csv:2" in refused.stderr
 
 
 BAD_COMMITMENTS = """\

@@ -67,6 +67,7 @@ def test_a_pool_that_arrives_late_is_to_blame() -> None:
     assert found.causes[base][0][0] == "delivery of late"
 
 
+@pytest.mark.slow
 def test_a_teams_budget_is_what_the_bill_says_it_pays_commitments_shared() -> None:
     """A team's budget of what it is billed holds, and one dollar less does not, with nodes that are committed to."""
     portfolio = certain(year("pools[cloud].commitments[3m].price=$0.02/GPU-h"))

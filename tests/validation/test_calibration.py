@@ -249,6 +249,7 @@ def test_text_in_a_record_is_quoted() -> None:
     assert tomllib.loads(calibration_toml(odd))["source"] == odd.source
 
 
+@pytest.mark.slow
 def test_the_efficiency_of_a_device_without_runs() -> None:
     """Its own, else its architecture's mean, else its vendor's, else 1."""
     found = record()

@@ -17,6 +17,20 @@ function themed(value) {
   return value;
 }
 
+const NARROW = 520;
+
+/** The specification with legends in fewer columns, for a phone. */
+function narrowed(value) {
+  if (Array.isArray(value)) return value.map(narrowed);
+  if (!value || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => {
+    if (key === "legend" && one) return [key, { ...one, columns: one.columns > 2 ? 2 : 1, labelLimit: width(one) }];
+    return [key, key === "values" ? one : narrowed(one)];
+  }));
+}
+
+const width = (legend) => (legend.columns > 2 ? 130 : 260);
+
 function config() {
   const ink = colour("ink"), muted = colour("muted"), grid = colour("grid");
   return {
@@ -33,7 +47,7 @@ export function draw(element, spec, pick) {
   if (held.has(element)) return;
   if (!spec) { element.replaceChildren(); return; }
   const width = Math.max(220, element.clientWidth - 8);
-  const whole = { ...themed(spec), width, autosize: { type: "fit-x", contains: "padding" }, config: config() };
+  const whole = { ...(width < NARROW ? narrowed(themed(spec)) : themed(spec)), width, autosize: { type: "fit-x", contains: "padding" }, config: config() };
   const { spec: compiled } = vegaLite.compile(whole, { logger: vega.logger(vega.Error) });
   const runtime = vega.parse(compiled, null, { ast: true });
   views.get(element)?.finalize();

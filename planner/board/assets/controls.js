@@ -132,7 +132,7 @@ function several(control, one, id) {
 function fill(control, one) {
   control.reset.hidden = !one.changed;
   control.row.classList.toggle("is-changed", one.changed);
-  if (control.select) control.select.value = one.value || control.select.options[0].value;
+  if (control.select) select(control.select, one);
   if (control.boxes) {
     const chosen = new Set(one.chosen);
     for (const box of control.boxes) box.checked = chosen.has(box.value);
@@ -143,13 +143,21 @@ function fill(control, one) {
   if (control.date) fillDay(control, one);
 }
 
+/** Shows a value, one that only a file can state too. */
+function select(element, { value, usual, options }) {
+  const shown = value || (options.includes(usual) ? usual : options[0]);
+  for (const extra of [...element.options].slice(options.length)) extra.remove();
+  if (!options.includes(shown)) element.append(el("option", { value: shown, textContent: shown, disabled: true }));
+  element.value = shown;
+}
+
 function slide(control, one) {
   control.slider.hidden = control.range.hidden = one.steps.length < 2;
   if (one.steps.length < 2) return;
   if (isMoving(control)) return;
   control.steps = one.steps;
   control.slider.max = String(one.steps.length - 1);
-  control.slider.value = String(nearest(one.steps, one.value || one.usual));
+  control.slider.value = String(nearest(one.steps, one.value || one.usual, one.isLimit));
   control.slider.setAttribute("aria-valuetext", one.value || one.usual);
   control.range.replaceChildren(el("span", { textContent: one.steps[0] }), el("span", { textContent: one.steps.at(-1) }));
 }
@@ -157,11 +165,10 @@ function slide(control, one) {
 /** Whether a slider was moved just now, so that what comes back may be older than what its user sees. */
 const isMoving = (control) => performance.now() - (control.moved ?? -Infinity) < 800;
 
-/** The step whose amount is nearest to a text in the same unit; the last one for none. */
-function nearest(steps, text) {
-  if (!text) return steps.length - 1;
-  const wanted = amount(text);
-  if (Number.isNaN(wanted)) return steps.length - 1;
+/** The step whose amount is nearest to a text in the same unit; without an amount the end at which nothing binds. */
+function nearest(steps, text, isLimit) {
+  const wanted = amount(text ?? "");
+  if (Number.isNaN(wanted)) return isLimit ? steps.length - 1 : 0;
   let best = 0;
   steps.forEach((step, index) => { if (Math.abs(amount(step) - wanted) < Math.abs(amount(steps[best]) - wanted)) best = index; });
   return best;

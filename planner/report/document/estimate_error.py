@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from planner.catalog.own_runs import RunTraits
 from planner.catalog.utilisation import typical_utilisation
 from planner.estimator.certainty import evidence, interval, is_within_error, ratio_deviation
 from planner.explore.answer import Answer
 from planner.performance.predictive import CONFIDENCE
 from planner.plans.objective import objective_ratio
 from planner.plans.plan import Plan
-from planner.plans.plan_error import error_of, unseen_run
+from planner.plans.plan_error import error_of, traits_of_plan, unseen_run
 from planner.report.dates import dated
 from planner.report.learned import learned_document, learned_of
 from planner.simulate.planned import plan_distribution
@@ -33,7 +32,7 @@ def estimate_error_document(answer: Answer, plan: Plan) -> dict[str, Any]:
         "log_median": error.middle,
         "wall_seconds": [low, high],
         "published_runs_on_device": calibration.is_fitted(device),
-        "learned": learned_document(calibration, _traits(answer, plan)),
+        "learned": learned_document(calibration, traits_of_plan(answer.choices.workload, plan)),
     }
 
 
@@ -42,7 +41,7 @@ def estimate_error_lines(answer: Answer, best: Plan, wall_seconds: Iterable[floa
     low, high = (dated(one, best.start) for one in wall_seconds)
     between = f"{CONFIDENCE:.0%} prediction interval: {format_range(low, high)}"
     yield f"{between}, node failures included; cost scales with time."
-    yield from learned_of(answer.choices.workload.calibration, _traits(answer, best))
+    yield from learned_of(answer.choices.workload.calibration, traits_of_plan(answer.choices.workload, best))
     yield _kind_of_figure(answer, best)
     others = [one.plan for one in answer.alternatives if one.plan]
     yield from (_tie(answer, best, other) for other in others if within_error(answer, best, other))
@@ -57,10 +56,6 @@ def estimate_error_lines(answer: Answer, best: Plan, wall_seconds: Iterable[floa
     if unseen:
         told = "Of the others, no published training run was in the calibration on"
         yield f"{told} {', '.join(unseen)}: known from data sheets, with wider ranges."
-
-
-def _traits(answer: Answer, plan: Plan) -> RunTraits:
-    return answer.choices.workload.traits(plan.machine.accelerator, gpus=plan.gpus)
 
 
 def _real_range(answer: Answer, plan: Plan) -> tuple[float, float]:
