@@ -105,6 +105,6 @@ def _without(option: PurchaseOption, line: Purchase) -> Iterator[PurchaseOption]
 
 def _with_hidden(choices: Choices, hidden: list[PurchaseOption], clock: Clock) -> Choices:
     """The choices with the layouts of offers that were dominated before."""
-    more = choices_of(choices.problem, hidden, clock)
+    more = choices_of(choices.problem, hidden, clock, spaces=choices.spaces)
     columns = tuple({**ours, **theirs} for ours, theirs in zip(choices.columns, more.columns, strict=True))
     return replace(choices, machines={**choices.machines, **more.machines}, columns=columns)
