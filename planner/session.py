@@ -15,6 +15,8 @@ from planner.explore.capacity import ungranted
 from planner.explore.expected_cost import chosen_alone, least_expected
 from planner.explore.near_optimal import WITHIN
 from planner.explore.preference import preferred
+from planner.explore.promised_cost import best_promised, least_budget
+from planner.explore.relaxations import relaxations
 from planner.explore.room import Room
 from planner.explore.rule_worth import rule_worths
 from planner.explore.sensitivity import prepared
@@ -98,6 +100,8 @@ class Session:
     def answered(self) -> Answered:
         """The answer, its proof and what was asked around it. Raises FaultyPlanError when it fails its verification."""
         found = self.found
+        if self.problem.risk.budget_confidence is not None and self.problem.limits.budget is not None:
+            return self._promised(found)
         if found.plan is not None and self.problem.limits.lateness is not None:
             return self._robust(found, self.problem.limits.lateness)
         return Answered(found, surroundings(self.room, found, self.within))
@@ -108,11 +112,29 @@ class Session:
             expected = least_expected(self.room, self.clock)
         except OutOfTimeError:
             return Answered(cheapest, Surroundings(left_out=("objective",)))
-        found = self._instead(cheapest, chosen_alone(self.problem, expected[0]))
+        found = self._instead(cheapest, chosen_alone(self.problem, expected[0].plan))
         limits = self.problem.limits.model_copy(update={"deadline": lateness.at})
         problem = self.problem.model_copy(update={"limits": limits})
         choices = replace(found.choices, limits=limits_of(self.problem))
         return Answered(replace(found, problem=problem, choices=choices), Surroundings(expected=expected))
+
+    def _promised(self, found: Answer) -> Answered:
+        """The best plan that stays within the budget as surely as is asked for, or the budget that one would need."""
+        room = self.room
+        try:
+            chosen = best_promised(room, self.clock)
+            needed = least_budget(room) if chosen is None else None
+        except OutOfTimeError:
+            return Answered(replace(found, plan=None), Surroundings(left_out=("risk.budget_confidence",)))
+        if chosen is None:
+            gives = (needed,) if needed else relaxations(self.problem, room.time_budget)
+            nothing = replace(found.outcome, status=Status.INFEASIBLE)
+            return Answered(replace(found, plan=None, outcome=nothing, alternatives=()), Surroundings(gives=gives))
+        again = self._instead(found, chosen_alone(self.problem, chosen.plan))
+        choices = replace(again.choices, limits=limits_of(self.problem))
+        return Answered(
+            replace(again, problem=self.problem, plan=chosen.plan, choices=choices, asked=None), Surroundings()
+        )
 
     def _instead(self, found: Answer, other: Problem | None) -> Answer:
         """The answer to another problem in place of the one that was found, where it has a plan."""

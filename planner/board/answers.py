@@ -17,7 +17,7 @@ from planner.report.document.around import sensitivity_part
 from planner.report.grants import beyond_lines, grant_line
 from planner.report.page.plan_card import plan_card
 from planner.report.plan_text import (
-    confidence_row,
+    confidence_rows,
     limit_rows,
     limits_asked,
     nodes_of,
@@ -117,7 +117,7 @@ def _binding(document: PlanDocument) -> Iterator[str]:
 
 def _limits(document: PlanDocument, plan: PlanPart) -> Document | None:
     """Each limit with what the plan leaves of it."""
-    rows = (*limit_rows(document), *confidence_row(plan))
+    rows = (*limit_rows(document), *confidence_rows(plan))
     return table("Limits", ("limit", "bound", "plan", "left"), rows, (1, 2, 3)) if rows else None
 
 

@@ -126,7 +126,7 @@ class PlanAnswerer:
         found = session.found
         self.searched = key, session.room
         document = self._shows(work, answer_document(found), None)
-        if problem.limits.lateness is None:
+        if not problem.weighs_chance:
             yield "answer", headline(document)
         if found.plan is None:
             yield "around", around(document, {}, None)
@@ -139,11 +139,11 @@ class PlanAnswerer:
         yield from self._ending(work, found, document)
 
     def _with_frontier(self, work: Work, session: Session, document: PlanDocument) -> Pieces:
-        """The worth of limits and the frontier between cost and time, unless tokens are maximised or lateness costs."""
+        """The worth of limits, and the frontier of cost and time unless tokens are maximised or chance is weighed."""
         problem, worth = session.problem, dict(stated_worth(document))
         yield "around", around(document, worth, None)
         yield "controls", self._controls(work, problem, {})
-        if problem.objective == "tokens" or problem.limits.lateness is not None:
+        if problem.objective == "tokens" or problem.weighs_chance:
             return
         yield "progress", "looking for the frontier"
         curve = curve_of(frontier(problem, "cost", "time", FRONTIER_POINTS, session.room))

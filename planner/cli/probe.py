@@ -58,7 +58,7 @@ def probe(
     from planner.report.document.answer import answer_document
     from planner.report.probe import advice, probe_report
 
-    problem = problem_of(problem_file, sets).with_hard_deadline()
+    problem = problem_of(problem_file, sets).with_hard_limits()
     with working("weighing short runs"):
         found = answer(problem, clock=Clock.of(time_limit))
         jobs = plan_jobs(answer_document(found), problem_file) if found.plan else {}

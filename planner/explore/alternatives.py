@@ -38,7 +38,7 @@ def kinds(problem: Problem, margin: float) -> tuple[Plan, ...]:
     """
     if problem.objective == "tokens":
         raise InputError("alternatives are of cost or time", fix="add --set objective=cost")
-    room = Room(problem.with_hard_deadline())
+    room = Room(problem.with_hard_limits())
     bounds, choices = room.bounds, room.choices(room.bounds.wall_seconds, room.bounds.gpus)
     best = (fastest if problem.objective == "time" else cheapest)(room.modes(bounds), bounds)
     if best is None:

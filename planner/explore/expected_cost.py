@@ -72,7 +72,7 @@ def least_expected(room: Room, clock: Clock) -> tuple[ExpectedCost, ...]:
 def _least_of(choices: Choices, bounds: Bounds, clock: Clock) -> ExpectedCost | None:
     """The best of one accelerator: by a lower bound from the cheapest on, until nothing can be better."""
     best: ExpectedCost | None = None
-    modes = sorted({_least_usd(choices, mode): mode for mode in _candidates(choices, bounds)}.items())
+    modes = sorted({_least_usd(choices, mode): mode for mode in candidates(choices, bounds)}.items())
     for least, mode in modes:
         if best is not None and (least >= best.usd or clock.is_over):
             break
@@ -81,7 +81,7 @@ def _least_of(choices: Choices, bounds: Bounds, clock: Clock) -> ExpectedCost | 
     return best
 
 
-def _candidates(choices: Choices, bounds: Bounds) -> Iterator[JobMode]:
+def candidates(choices: Choices, bounds: Bounds) -> Iterator[JobMode]:
     """Undominated ways to run the job on one accelerator, on few devices and on any number."""
     yield from undominated_job_modes(choices, replace(bounds, gpus=min(bounds.gpus, LARGE)))
     if bounds.gpus > LARGE:
@@ -95,9 +95,11 @@ def _least_usd(choices: Choices, mode: JobMode) -> float:
     return mode.cost_usd + (late / SECONDS_PER_DAY * float(lateness.late) if lateness else 0.0)
 
 
-def chosen_alone(problem: Problem, chosen: ExpectedCost) -> Problem:
-    """The problem whose optimum a chosen plan is, to be proven: the cheapest as fast on its accelerator and devices."""
-    plan = chosen.plan
+def chosen_alone(problem: Problem, plan: Plan) -> Problem:
+    """The problem whose optimum a chosen plan is, to be proven: the best that takes no longer and costs no more.
+
+    On its accelerator and devices, and by expected values: promises are what it was chosen by.
+    """
     limits = problem.limits.model_copy(
         update={
             "deadline": plan.wall_seconds * (1 + ROUNDING),
@@ -107,4 +109,5 @@ def chosen_alone(problem: Problem, chosen: ExpectedCost) -> Problem:
         }
     )
     market = problem.market.model_copy(update={"accelerators": (plan.accelerator,)})
-    return problem.model_copy(update={"limits": limits, "market": market, "preference": None})
+    risk = problem.risk.model_copy(update={"confidence": None, "budget_confidence": None})
+    return problem.model_copy(update={"limits": limits, "market": market, "risk": risk, "preference": None})

@@ -106,7 +106,7 @@ def frontier(problem: Problem, x: Axis, y: Axis, points: int, room: Room | None 
     knee is where a dollar or day trains most. Otherwise they are as stated. `room` is what `room_of` makes of the
     problem, when it is needed again. Raises InputError.
     """
-    problem.with_hard_deadline()
+    problem.with_hard_limits()
     if y == "tokens":
         return _of_tokens(problem, x, points)
     room = room or room_of(problem)

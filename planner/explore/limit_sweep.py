@@ -87,4 +87,4 @@ def _problems(document: Document, axes: Sequence[Varied], axis: Varied) -> Itera
     for text in axis.sets:
         sets = (text, *(one.sets[0] for one in others))
         with naming(zip(sets, (axis.written, *(one.written for one in others)), strict=True)):
-            yield Problem.of(with_overrides(document, sets)).with_hard_deadline()
+            yield Problem.of(with_overrides(document, sets)).with_hard_limits()

@@ -31,7 +31,7 @@ def is_looked_up(problem: Problem) -> bool:
     It is not where phases may move, days matter, a second objective or the cost of being late decides, or tokens are
     maximised. Raises InputError when nothing can be bought.
     """
-    decided_otherwise = problem.preference is not None or problem.limits.lateness is not None
+    decided_otherwise = problem.preference is not None or problem.weighs_chance
     if problem.objective == "tokens" or problem.market.is_dated or decided_otherwise:
         return False
     if stays_together(problem):

@@ -209,7 +209,7 @@ def _cells(document: Document, axes: Sequence[Varied], numbers: range) -> list[_
     found = []
     for sets in islice(product(*(axis.sets for axis in axes)), numbers.start, numbers.stop):
         with _naming(document, axes, sets):
-            found.append((sets, Problem.of(with_overrides(document, sets)).with_hard_deadline()))
+            found.append((sets, Problem.of(with_overrides(document, sets)).with_hard_limits()))
     return found
 
 

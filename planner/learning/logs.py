@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from array import array
@@ -208,4 +209,6 @@ def _lines(path: Path) -> Iterator[str]:
     """
     with readable(Place(str(path)), "give the path of a file"), path.open("rb") as stream:
         while line := stream.readline(LONGEST_LINE):
+            if b"\0" in line and not line.strip(b"\0"):
+                raise OSError(errno.EINVAL, "it holds nothing but NUL bytes")
             yield from _COLOUR.sub("", line.decode("utf-8", "replace")).split("\r")

@@ -40,7 +40,7 @@ class RunPrior:
     """Of each doubling of the devices."""
     communication: float = 0.5
     """Of the exposed communication."""
-    host: float = 0.15
+    host: float = 0.25
     """Of host time and fixed time."""
     activations: float = 0.15
     """Of the activations' bytes: their prior in the calibration."""

@@ -213,6 +213,14 @@ class PlanPart(PlanFigures):
     confidence: float | None
     kept_seconds: float | None = None
     """Wall time that is kept with `confidence`; null without one."""
+    probability_within_budget: Share | None = None
+    """With all that `counts` says; null without a budget."""
+    probability_within_budget_luck_only: Share | None = None
+    """With failures and preemptions alone, the estimate being right."""
+    budget_usd: Money | None = None
+    budget_confidence: float | None = None
+    promised_usd: Money | None = None
+    """Cost that is kept with `budget_confidence`; null without one."""
     counts: str = "luck"
     """What probabilities count: `everything`, the estimate's own error too, or `luck`."""
     failures_per_1000_node_days: float

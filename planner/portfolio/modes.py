@@ -105,7 +105,7 @@ def _problem(file: PortfolioFile, index: int) -> Problem:
         message = f"no file {entry.file} beside the portfolio"
         raise InputError(Issue(message, file.place("jobs", index, "file"), "put it there, or name another one"))
     document = read_document(path)
-    return Problem.of(_changed(document, entry.changes)).with_hard_deadline()
+    return Problem.of(_changed(document, entry.changes)).with_hard_limits()
 
 
 def _changed(document: Document, changes: Mapping[str, Any]) -> Document:

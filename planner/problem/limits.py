@@ -60,9 +60,11 @@ class Risk(SchemaModel):
 
     confidence: Share | None = None
     """Probability with which the deadline must be met, such as `95%`, from 50%; default: met by expected values."""
+    budget_confidence: Share | None = None
+    """Probability with which the budget must hold, such as `90%`, from 50%; default: it holds by expected values."""
     counts: Literal["everything", "luck"] = "everything"
-    """What `confidence` counts: `everything`, which is failures, spot nodes that go, and the estimate's own error, or
-    `luck` without that error; default everything."""
+    """What `confidence` and `budget_confidence` count: `everything`, which is failures, spot nodes that go, and the
+    estimate's own error, or `luck` without that error; default everything."""
     spare_nodes: Share = 0.0
     """Nodes bought on top to replace failed ones, as a share of those in use; default 0%."""
     spot_price: Percentile | None = None
@@ -70,6 +72,8 @@ class Risk(SchemaModel):
 
     def broken_rules(self) -> Iterator[Rule]:
         """The rules on single keys that their types do not state."""
-        if self.confidence is not None and not 0.5 <= self.confidence <= MOST_CONFIDENT:
-            message = f"confidence must be from 50% to {MOST_CONFIDENT:.2%}"
-            yield Rule(("risk", "confidence"), message, "write confidence: 95%")
+        for name in ("confidence", "budget_confidence"):
+            share = getattr(self, name)
+            if share is not None and not 0.5 <= share <= MOST_CONFIDENT:
+                message = f"{name} must be from 50% to {MOST_CONFIDENT:.2%}"
+                yield Rule(("risk", name), message, f"write {name}: 95%")

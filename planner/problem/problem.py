@@ -177,13 +177,25 @@ class Problem(SchemaFile):
         written: dict[str, Any] = handler(self.model_copy(update={"limits": limits}))
         return written
 
-    def with_hard_deadline(self) -> Self:
-        """The problem itself, for questions that know no cost of being late. Raises InputError where it states one."""
+    def with_hard_limits(self) -> Self:
+        """The problem itself, for questions that know neither a cost of being late nor a sure budget.
+
+        Raises InputError where it states one.
+        """
+        if self.risk.budget_confidence is not None:
+            message = "only plan solve weighs how surely the budget holds"
+            fix = "leave out risk.budget_confidence for this question"
+            raise InputError(message, place=self.place("risk", "budget_confidence"), fix=fix)
         if self.limits.lateness is None:
             return self
         message = f"only plan solve weighs the cost of being late ({EXPECTED_COST})"
         fix = "state limits.deadline: 60d and objective: cost for this question"
         raise InputError(message, place=self.place("objective"), fix=fix)
+
+    @property
+    def weighs_chance(self) -> bool:
+        """Whether a plan is chosen by how likely it is late, or beyond its budget."""
+        return self.limits.lateness is not None or self.risk.budget_confidence is not None
 
     @property
     def stated_deadline(self) -> float | None:
@@ -219,12 +231,28 @@ def _broken_rules(problem: Problem) -> Iterator[Rule]:
     is_limited = limits.deadline is not None or (problem.schedule is not None and problem.schedule.deadline is not None)
     if problem.risk.confidence is not None and not is_limited:
         yield Rule(("risk", "confidence"), "risk.confidence requires limits.deadline", "add limits.deadline")
+    yield from _promised_cost_rules(problem)
     if problem.preference is not None:
         yield from preference_rules(problem.objective, problem.preference)
     yield from _calendar_rules(problem)
     yield from lateness_rules(limits.lateness, problem.preference)
     if problem.objective == "tokens" and limits.budget is None and not is_limited:
         yield Rule(("objective",), "the most tokens without budget or deadline are endless", "add limits.budget")
+
+
+def _promised_cost_rules(problem: Problem) -> Iterator[Rule]:
+    """What a budget that must hold with a probability needs, and what it is not searched together with."""
+    key = ("risk", "budget_confidence")
+    if problem.risk.budget_confidence is None:
+        return
+    if problem.limits.budget is None:
+        yield Rule(key, "risk.budget_confidence requires limits.budget", "add limits.budget")
+    if problem.objective == "tokens" or problem.preference is not None:
+        message = "risk.budget_confidence is searched with objective cost or time alone"
+        yield Rule(("objective",), message, "write objective: cost or time, or leave out budget_confidence")
+    if any(one.is_dated for one in problem.market.offers):
+        message = "risk.budget_confidence does not know how delays meet the windows and prices of offers with days"
+        yield Rule(key, message, "leave out budget_confidence, or the days of the offers")
 
 
 def _calendar_rules(problem: Problem) -> Iterator[Rule]:

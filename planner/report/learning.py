@@ -69,9 +69,10 @@ def _moved_table(moved: list[Moved]) -> Table:
 
 def _diagnosis(lesson: Lesson) -> Iterator[str]:
     """What is at odds, and what no run says anything about."""
+    far = "At odds with the other runs" if len(lesson.calibration.own_runs) > 1 else "Far from what is expected"
     for run in lesson.at_odds:
         told = f"its step is {math.exp(run.log_ratio):.2f} times its estimate"
-        yield f"At odds with the other runs, and hardly counted: {run.name}; {told}. Check its layout and its unit."
+        yield f"{far}, and hardly counted: {run.name}; {told}. Check its layout and its unit."
     yield from (f"Still not known: {what}." for what in _unknown(lesson.calibration))
     yield learned_line(lesson.calibration)
 

@@ -222,7 +222,7 @@ def _bars(phase: PhasePart) -> Iterator[RenderableType]:
 def _limits(document: PlanDocument, plan: PlanPart) -> Table:
     """Each limit, the plan's figure and what is left."""
     table = text_table("limit", "bound", "plan", "left")
-    for row in (*limit_rows(document), *confidence_row(plan)):
+    for row in (*limit_rows(document), *confidence_rows(plan)):
         table.add_row(*row)
     return table
 
@@ -235,12 +235,16 @@ def limit_rows(document: PlanDocument) -> Iterator[tuple[str, ...]]:
             yield limit.name, *figures, format_amount(limit.unit, limit.slack)
 
 
-def confidence_row(plan: PlanPart) -> Iterator[tuple[str, ...]]:
-    """The deadline against the time that is kept with a confidence, where one is asked for."""
+def confidence_rows(plan: PlanPart) -> Iterator[tuple[str, ...]]:
+    """Deadline and budget against the time and cost that are kept with a confidence, where one is asked for."""
     confidence, deadline, kept = plan.confidence, plan.deadline_seconds, plan.kept_seconds
     if confidence is not None and deadline is not None and kept is not None:
         figures = (dated(one, plan.start) for one in (deadline, kept))
         yield f"risk.confidence {format_share(confidence)}", *figures, format_duration(deadline - kept)
+    share, budget, promised = plan.budget_confidence, plan.budget_usd, plan.promised_usd
+    if share is not None and budget is not None and promised is not None:
+        figures = (format_money(one) for one in (budget, promised))
+        yield f"risk.budget_confidence {format_share(share)}", *figures, format_money(budget - promised)
 
 
 def _runners_up(document: PlanDocument, best: PlanPart) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from rich.table import Table
@@ -42,17 +42,25 @@ def from_and_to(one: RelaxationPart, start: date | None) -> Iterator[str]:
 
 def reason_of(document: PlanDocument) -> str:
     """Why a problem has no plan, in a sentence."""
-    return reason(document.limits, document.relaxations, document.problem["risk"].get("confidence"))
+    risk = document.problem["risk"]
+    shares = {"s": risk.get("confidence"), "USD": risk.get("budget_confidence")}
+    return reason(document.limits, document.relaxations, shares)
 
 
-def reason(limits: Sequence[LimitPart], found: Sequence[RelaxationPart], confidence: float | None = None) -> str:
-    """Why there is no plan, in a sentence: what it would need, within the other limits."""
+def reason(
+    limits: Sequence[LimitPart], found: Sequence[RelaxationPart], shares: Mapping[str, float | None] | None = None
+) -> str:
+    """Why there is no plan, in a sentence: what it would need, within the other limits.
+
+    `shares`: the probability with which limits in a unit must hold.
+    """
     helps = {one.limit: after for one in found if (after := one.amounts[1]) is not None}
     for limit in limits:
         if limit.name in helps:
             others = " and ".join(f"{one.name} {format_amount(one.unit, one.bound)}" for one in limits if one != limit)
             within = f" within {others}" if others else ""
-            surely = f" with {format_share(confidence)} confidence" if confidence and limit.unit == "s" else ""
+            share = (shares or {}).get(limit.unit)
+            surely = f" with {format_share(share)} confidence" if share else ""
             stated, least = told_apart(limit.unit, float(limit.bound), helps[limit.name])
             return f"The job needs {limit.name} {least}{surely}{within}, more than {stated}."
     if not limits:

@@ -84,6 +84,7 @@ def _outcome(one: PolicyOutcome) -> dict[str, Any]:
     return {
         "policy": one.policy,
         "probability_in_time": one.probability_in_time,
+        "probability_within_budget": one.probability_within_budget,
         "days": {name: value / SECONDS_PER_DAY for name, value in seconds.items()},
         "cost_usd": {name: usd_text(value) for name, value in usd.items()},
         "preemptions": one.preemptions,
@@ -178,6 +179,10 @@ def _headline(found: Replay, own: PolicyOutcome) -> Text:
         share = format_share(own.probability_in_time)
         counted = ", the estimate's error drawn too" if job.error else ""
         lines.append(f"in time for {format_duration(job.deadline_seconds)}: {share} of the runs{counted}")
+    if own.probability_within_budget is not None and job.budget_usd is not None:
+        lines.append(
+            f"within {format_money(job.budget_usd)}: {format_share(own.probability_within_budget)} of the runs"
+        )
     return Text("\n".join(lines))
 
 

@@ -75,6 +75,7 @@ class SimulatedJob:
     reserved_nodes: int
     committed_seconds: float
     gpus_per_node: int = 1
+    budget_usd: float | None = None
     error: Predictive | None = None
     """Of real over estimated time, which runs draw; None where the estimate counts as right."""
 
@@ -119,6 +120,7 @@ def job_of(document: PlanDocument, source: str = "the answer") -> SimulatedJob:
         reserved_nodes=sum(one.nodes for one in plan.purchases if one.kind == "reserved"),
         committed_seconds=plan.committed_seconds,
         gpus_per_node=plan.gpus_per_node,
+        budget_usd=None if plan.budget_usd is None else float(plan.budget_usd),
         error=_error(document, plan),
     )
     try:

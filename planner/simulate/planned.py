@@ -28,6 +28,7 @@ def job_of_plan(plan: Plan, problem: Problem) -> SimulatedJob:
         policy=spot_policy.policy,
         phases=tuple(_phase(plan, phase) for phase in plan.phases),
         deadline_seconds=problem.limits.deadline,
+        budget_usd=None if problem.limits.budget is None else float(problem.limits.budget),
         confidence=problem.risk.confidence,
         planned_seconds=plan.wall_seconds,
         planned_usd=float(plan.cost_usd),

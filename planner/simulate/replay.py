@@ -50,11 +50,17 @@ class PolicyOutcome:
     deadline: float | None
     expectation: Expectation | None
     """The closed forms' figures; None under `progress`, which has none."""
+    budget: float | None = None
 
     @property
     def probability_in_time(self) -> float | None:
         """Share of the runs that end before the deadline; None without one."""
         return None if self.deadline is None else float((self.seconds <= self.deadline).mean())
+
+    @property
+    def probability_within_budget(self) -> float | None:
+        """Share of the runs that cost no more than the budget; None without one."""
+        return None if self.budget is None else float((self.usd <= self.budget).mean())
 
     @property
     def preemptions(self) -> float:
@@ -115,7 +121,7 @@ def _replay(
     paid = np.maximum(state.seconds, job.committed_seconds)
     usd = state.usd + node_hours_usd(job.reserved_nodes, job.reserved_usd, paid)
     expectation = None if policy == "progress" else expected(job, policy)
-    return PolicyOutcome(policy, state.seconds, usd, state, job.deadline_seconds, expectation)
+    return PolicyOutcome(policy, state.seconds, usd, state, job.deadline_seconds, expectation, job.budget_usd)
 
 
 def _paces(job: SimulatedJob, runs: int, generator: np.random.Generator) -> Floats:

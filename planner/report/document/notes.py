@@ -63,6 +63,7 @@ def _risk(part: PlanPart) -> Iterator[str]:
             f"These are quantiles of {part.quantiles_by.runs:,} simulated runs, because so few interruptions are "
             "expected that closed forms are not accurate."
         )
+    yield from _within_budget(part)
     expected, exact = part.probability_in_time_with_estimate_error, part.probability_in_time_luck_only
     if part.deadline_seconds is None or expected is None or exact is None:
         return
@@ -71,6 +72,14 @@ def _risk(part: PlanPart) -> Iterator[str]:
     known = part.probability_in_time_with_spot_uncertainty
     if part.is_on_spot and known is not None:
         yield f"Counting how well the spot figures are known too: {format_probability(known)}."
+
+
+def _within_budget(part: PlanPart) -> Iterator[str]:
+    """The probability that the budget holds, where it must hold with one."""
+    likely, exact = part.probability_within_budget, part.probability_within_budget_luck_only
+    if part.budget_confidence is not None and part.budget_usd is not None and likely is not None and exact is not None:
+        staying = f"Probability of staying within the budget of {format_money(part.budget_usd)}"
+        yield f"{staying}: {format_probability(likely)} ({format_probability(exact)} if the estimate were exact)."
 
 
 def _spot(plan: Plan) -> str:

@@ -14,6 +14,7 @@ from planner.availability.checkpointing import (
     failures_per_second,
     gang_preemptions_per_second,
 )
+from planner.explore.promised_cost import promised_usd
 from planner.layouts.wall_time import interruption_rates
 from planner.layouts.workload import workload_of
 from planner.market.placements import Placement
@@ -42,6 +43,7 @@ def plan_figures(plan: Plan, problem: Problem) -> PlanFigures:
 def plan_part(plan: Plan, problem: Problem) -> PlanPart:
     """A plan in full."""
     risk, deadline = problem.risk, problem.limits.deadline
+    surely = risk.budget_confidence is not None
     is_promised = risk.confidence is not None and deadline is not None
     return PlanPart.model_validate(
         {
@@ -50,6 +52,9 @@ def plan_part(plan: Plan, problem: Problem) -> PlanPart:
             "deadline_seconds": deadline,
             "confidence": risk.confidence,
             "kept_seconds": kept_seconds(workload_of(problem), plan, risk) if is_promised else None,
+            "budget_usd": problem.limits.budget,
+            "budget_confidence": risk.budget_confidence,
+            "promised_usd": usd_text(promised_usd(workload_of(problem), problem, plan)) if surely else None,
             "counts": risk.counts,
             "failures_per_1000_node_days": interruption_rates(plan.accelerator).failures_per_1000_node_days,
             "spot": None if plan.placement.spot_figures is None else asdict(plan.placement.spot_figures),
