@@ -167,6 +167,7 @@ class _Answering:
             partial(self.first, begin),
             self.bound,
             self.rounded,
+            self.refuted,
             self.better,
             partial(self.intervals, QUICK_WORK),
             self.branched,
@@ -209,7 +210,8 @@ class _Answering:
     @property
     def is_done(self) -> bool:
         """Whether to end with what is there."""
-        return self.stop.clock.is_over or self.enough(self.search.best.value if self.search.best else inf)
+        over = self.stop.clock.is_over or self.is_proven_empty
+        return over or self.enough(self.search.best.value if self.search.best else inf)
 
     def rounded(self) -> None:
         """Schedules from the relaxation."""
@@ -227,6 +229,11 @@ class _Answering:
             shares[column.job].append((column.runs, share))
         purchases = whole_purchases(self.portfolio, found.levels)
         rounded(self.search, shares, purchases, self.stop.clock, rounds)
+
+    def refuted(self) -> None:
+        """A proof that there is no schedule, where none was found so far."""
+        if not self.has_schedule and not self.is_proven_empty:
+            self.is_proven_empty = is_impossible(self.portfolio, self.tables, self.stop.clock)
 
     def better(self) -> None:
         """Ruins and recreates, from the best schedule on."""
@@ -315,8 +322,7 @@ class _Answering:
         self.search.settle()
         best = self.search.best
         schedule = best.schedule if best and best.is_complete else None
-        if schedule is None:
-            self.is_proven_empty = is_impossible(self.portfolio, self.tables, self.stop.clock)
+        self.refuted()
         bill = None if schedule is None else bill_of(self.portfolio, schedule)
         if schedule is not None and bill is not None:
             check_schedule(self.portfolio, schedule, bill.money_usd, bill.value)
