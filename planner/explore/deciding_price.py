@@ -140,6 +140,6 @@ def _without(option: PurchaseOption, price: _MachinePrice) -> Iterator[PurchaseO
 
 def _with_hidden(choices: Choices, hidden: list[PurchaseOption], clock: Clock) -> Choices:
     """The choices with the layouts of offers that were dominated before."""
-    more = choices_of(choices.problem, hidden, clock)
+    more = choices_of(choices.problem, hidden, clock, spaces=choices.spaces)
     columns = tuple({**ours, **theirs} for ours, theirs in zip(choices.columns, more.columns, strict=True))
     return replace(choices, machines={**choices.machines, **more.machines}, columns=columns)

@@ -273,9 +273,11 @@ class _Answering:
         self._tell()
 
     def intervals(self, work: float) -> None:
-        """The interval model, which branches; only of few jobs."""
+        """The interval model, which branches; only of few jobs, and quickly where no whole schedule is known."""
         best = self.search.best
-        if self.is_done or not 1 <= len(self.tables) <= FEW or best is None or not best.is_complete:
+        if self.is_done or not 1 <= len(self.tables) <= FEW or best is None:
+            return
+        if not best.is_complete and work > QUICK_WORK:
             return
         found = search_intervals(
             IntervalModel(self.portfolio, self.tables, best.schedule, best.value),
@@ -297,6 +299,8 @@ class _Answering:
         self.search.load(schedule)
         self.search.recommit()
         self.search.note()
+        if not self.has_schedule:
+            self.search.improve(self.stop.clock, enough=self.enough, patience=PATIENCE_IN_PART)
         self._tell()
 
     def enough(self, value: float) -> bool:
