@@ -15,10 +15,11 @@ from planner.market.placements import Machine
 from planner.performance.evaluate import evaluate
 from planner.performance.symbols import Layout
 from planner.problem.problem import Problem
-from planner.verify.validity import is_valid
+from planner.verify.validity import is_valid, layout_rules, machine_rules
 
 Ints = npt.NDArray[np.int64]
-DEGREES = ("tensor", "pipeline", "context", "data", "virtual_pipeline", "micro_batch", "expert", "zero")
+BASE = ("tensor", "pipeline", "context", "data", "virtual_pipeline", "micro_batch", "expert", "zero")
+DEGREES = (*BASE, "expert_tensor", "shard")
 
 
 def every_layout(workload: Workload, phase: PhaseWork, machine: Machine, most_devices: int) -> dict[str, Ints]:
@@ -37,8 +38,26 @@ def every_layout(workload: Workload, phase: PhaseWork, machine: Machine, most_de
     free = (range(1, layers + 1), range(1, phase.global_batch + 1), range(1, experts + 1), range(4))
     axes = [one[:, None, None, None, None] for one in groups]
     axes += np.meshgrid(np.asarray([0]), *map(np.asarray, free), indexing="ij", sparse=True)[1:]
-    degrees = dict(zip(DEGREES, axes, strict=True))
-    valid = is_valid(workload, phase, machine, degrees)
+    degrees = dict(zip(BASE, axes, strict=True))
+    base = _where(_allowed_by_rules_of_few(workload, phase, machine, degrees), degrees)
+    columns = {name: one[:, None, None] for name, one in base.items()}
+    columns |= {"expert_tensor": np.asarray(most)[:, None], "shard": np.asarray(most)}
+    return _where(is_valid(workload, phase, machine, columns), columns)
+
+
+def _allowed_by_rules_of_few(
+    workload: Workload, phase: PhaseWork, machine: Machine, degrees: dict[str, Ints]
+) -> npt.NDArray[np.bool_]:
+    """Where the rules hold that do not ask for the two degrees that have no axis here: so many tuples need no look."""
+    probe = np.asarray([1, 2])[:, None, None, None, None, None]
+    probed = degrees | {"expert_tensor": probe, "shard": probe}
+    rules = {**layout_rules(workload, phase, probed), **machine_rules(machine, probed)}.values()
+    of_few = [holds for holds in rules if holds.ndim < probe.ndim]
+    return np.asarray(np.logical_and.reduce(np.broadcast_arrays(*of_few)))
+
+
+def _where(valid: npt.NDArray[np.bool_], degrees: dict[str, Ints]) -> dict[str, Ints]:
+    """The columns of the tuples that are valid."""
     places = np.nonzero(valid)
     return {name: np.broadcast_to(one, valid.shape)[places] for name, one in degrees.items()}
 
@@ -74,13 +93,7 @@ def _layout(degrees: dict[str, Ints], *, full: bool, selective: bool) -> Layout:
     """Degrees as the equations take them."""
     values: dict[str, Any] = {name: one.astype(np.float64) for name, one in degrees.items()}
     ones = np.ones(len(degrees["data"]))
-    return Layout(
-        **values,
-        expert_tensor=np.asarray(1.0),
-        recompute_full=full * ones,
-        recompute_selective=selective * ones,
-        shard=values["data"] * values["context"],
-    )
+    return Layout(**values, recompute_full=full * ones, recompute_selective=selective * ones)
 
 
 def fastest_defined(problem: Problem, workload: Workload, phase: PhaseWork, machine: Machine) -> TimedLayouts:

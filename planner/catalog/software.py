@@ -139,20 +139,24 @@ class Support(SourcedRecord):
     expert: bool = True
     interleaved: bool = True
     """Whether pipeline stages may have several chunks."""
+    hybrid_zero: tuple[int, ...] = ()
+    """ZeRO stages that it can also apply to groups of replicas, each with a copy of the states (HSDP)."""
+    expert_tensor_since: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}$")
+    """First release with a tensor degree of its own for experts; without it they are whole on their device."""
 
     def runs_on(self, device: Accelerator) -> bool:
         """Whether it runs on a device."""
         return device.vendor in self.vendors and device.architecture not in self.excluded
 
-    @property
-    def lacking(self) -> tuple[str, ...]:
-        """Degrees that it does not have, by their keys in a problem file."""
+    def lacking(self, release: str) -> tuple[str, ...]:
+        """Degrees that a release of it does not have, by their keys in a problem file."""
         has = {
             "tensor": self.tensor,
             "pipeline": self.pipeline,
             "context": self.context,
             "expert": self.expert,
             "virtual_pipeline": self.interleaved,
+            "expert_tensor": self.expert_tensor_since is not None and self.expert_tensor_since <= release,
         }
         return tuple(name for name, there in has.items() if not there)
 

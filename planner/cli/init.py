@@ -43,7 +43,7 @@ limits:
   gpus: 512                     # at a time
   memory_headroom: 10%          # of each device, left free of the expected peak
   memory_confidence: 90%        # probability that the real peak fits
-# layout: {tensor: "<=8", recompute: selective}        # pins and bounds on any degree
+# layout: {tensor: "<=8", shard: 8, expert_tensor: 1, recompute: selective}   # pins and bounds on any degree
 objective: cost                 # cost, time or tokens; {cost, value_of_day: $20k} weighs a day's worth
 """
 

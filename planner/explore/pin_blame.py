@@ -14,7 +14,7 @@ from planner.plans.choices import Choices
 from planner.problem.layout_rules import divides, undivided_by_tensor
 from planner.problem.pins import Pin
 
-DEGREES: Final = ("tensor", "pipeline", "context", "expert", "data", "micro_batch")
+DEGREES: Final = ("tensor", "pipeline", "context", "expert", "data", "micro_batch", "expert_tensor", "shard")
 """Pinned degrees that have values of their own; the others go with them."""
 NEAREST: Final = 3
 """Values that are proposed at most."""
@@ -93,6 +93,7 @@ def _why(choices: Choices, phase: PhaseWork, name: str, pin: Pin) -> str:
         "expert": (max(model.n_routed_experts, 1), "experts"),
         "data": (phase.global_batch, "global batch"),
         "micro_batch": (phase.global_batch, "global batch"),
+        "expert_tensor": (max(model.moe_intermediate_size, 1), "experts' width"),
     }
     if name in wholes and not divides(value, wholes[name][0]):
         whole, what = wholes[name]

@@ -293,6 +293,7 @@ def read_maxtext(data: Config, source: str) -> Reading:
         },
     }
     reading.data["training"]["precision"] = target.meant_by("precision", quantization) or "bf16"
+    reading.sharded_copies = axis["data"] if axis["fsdp"] > 1 else 1
     _maxtext_model(keys, reading)
     _tokens(reading, keys.count("steps"))
     return reading

@@ -47,8 +47,8 @@ def body(job: LaunchJob, _: Target) -> str:
             "fsdp_state_dict_type": "SHARDED_STATE_DICT",
         },
         "parallelism_config": {
-            "parallelism_config_dp_replicate_size": 1,
-            "parallelism_config_dp_shard_size": Sourced(job.data, "plan.data"),
+            "parallelism_config_dp_replicate_size": Sourced(job.sharding_groups, "plan.data, shard"),
+            "parallelism_config_dp_shard_size": Sourced(job.data // job.sharding_groups, "plan.data, shard"),
             "parallelism_config_tp_size": Sourced(job.tensor, "plan.tensor"),
             "parallelism_config_cp_size": Sourced(job.context, "plan.context"),
         },

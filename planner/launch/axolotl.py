@@ -52,8 +52,8 @@ def _sharding(job: LaunchJob) -> dict[str, Any]:
         return {}
     context = {"context_parallel_size": Sourced(job.context, "plan.context")} if job.context > 1 else {}
     return {
-        "dp_shard_size": Sourced(job.data, "plan.data"),
-        "dp_replicate_size": 1,
+        "dp_shard_size": Sourced(job.data // job.sharding_groups, "plan.data, shard"),
+        "dp_replicate_size": Sourced(job.sharding_groups, "plan.data, shard"),
         **context,
         "fsdp_version": 2,
         "fsdp_config": {

@@ -71,6 +71,8 @@ class LaunchJob:
     microbatches: int
     recompute: Recompute
     zero: int
+    expert_tensor: int
+    shard: int
     sequence_length: int
     global_batch: int
     """Sequences per step."""
@@ -86,6 +88,11 @@ class LaunchJob:
     def gpus_per_node(self) -> int:
         """Devices of a node that the phase uses: all, or fewer of a single one."""
         return min(self.placement.machine.per_node, self.gpus)
+
+    @property
+    def sharding_groups(self) -> int:
+        """Groups that each shard a copy of the states."""
+        return self.data * self.context // self.shard
 
     @property
     def recompute_kind(self) -> str:

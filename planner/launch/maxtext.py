@@ -22,6 +22,8 @@ def refusals(job: LaunchJob, target: Target) -> Iterator[str]:
         yield f"fp8 does not go with gradient accumulation, here of {job.microbatches} micro-batches"
     if job.data % job.expert:
         yield f"expert {job.expert} has an axis of its own and does not divide data {job.data}"
+    elif job.data // job.expert % job.sharding_groups:
+        yield f"{job.sharding_groups} sharding groups do not divide the replicas beside the axis of experts"
     if job.pipeline > 1 and job.model.num_hidden_layers % (job.pipeline * job.virtual_pipeline):
         yield f"{job.model.num_hidden_layers} layers do not divide by pipeline {job.pipeline} and its chunks"
     if job.pipeline > 1 and job.microbatches % job.pipeline:
@@ -45,8 +47,8 @@ def axes(job: LaunchJob) -> dict[str, int]:
         "tensor": job.tensor,
         "context": job.context,
         "expert": job.expert,
-        "fsdp": replicas if job.zero > 1 else 1,
-        "data": replicas if job.zero < 2 else 1,
+        "fsdp": replicas // job.sharding_groups if job.zero > 1 else 1,
+        "data": job.sharding_groups if job.zero > 1 else replicas,
         "pipeline": job.pipeline,
     }
 
@@ -63,7 +65,7 @@ def _inside(job: LaunchJob) -> dict[str, int] | None:
 def body(job: LaunchJob, target: Target) -> str:
     """The file."""
     inside = _inside(job) or {}
-    sources = {"fsdp": "data, zero", "data": "data, zero"}
+    sources = {"fsdp": "data, zero, shard", "data": "data, zero, shard"}
     data: dict[str, Any] = {
         "base_config": "base.yml",
         "model_name": Sourced(target.written_for("model", job.model.name)[0], "problem.model"),

@@ -31,8 +31,9 @@ def refusals(job: LaunchJob, _: Target) -> Iterator[str]:
         yield f"tensor {job.tensor} does not divide the {kv_heads} query groups"
     if not cuts_sequence(job.sequence_length, job.context):
         yield f"sequence_length {job.sequence_length} is not a multiple of twice context {job.context}"
-    if job.gpus % (job.expert * job.pipeline):
-        yield f"expert {job.expert} × pipeline {job.pipeline} does not divide {job.gpus} GPUs"
+    if job.gpus % (job.expert * job.expert_tensor * job.pipeline):
+        inside = f" × expert_tensor {job.expert_tensor}" if job.expert_tensor > 1 else ""
+        yield f"expert {job.expert}{inside} × pipeline {job.pipeline} does not divide {job.gpus} GPUs"
     if (job.recompute.full_layers or 0) % job.virtual_pipeline:
         yield f"{job.recompute.full_layers} recomputed layers a stage are not whole for {job.virtual_pipeline} chunks"
     chunks = job.pipeline * job.virtual_pipeline
@@ -182,7 +183,7 @@ def _layout_arguments(job: LaunchJob, target: Target) -> Iterator[Argument]:
         yield Argument(("--sequence-parallel",), "with tensor > 1, as the estimate assumes")
     if job.model.is_moe:
         yield _named(job, target, "expert", PLAN)
-        yield Argument(("--expert-tensor-parallel-size", "1"), "experts are whole on their device")
+        yield Argument(("--expert-tensor-parallel-size", str(job.expert_tensor)), f"{PLAN}.expert_tensor")
     yield from _stage_arguments(job)
     yield from _spelt(job, target, "zero", PLAN)
     if job.software.data_overlap:

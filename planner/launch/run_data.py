@@ -30,11 +30,12 @@ def run_data(job: LaunchJob) -> dict[str, Any]:
         "layout": {
             **{name: getattr(job, name) for name in _DEGREES},
             "recompute": recompute_as_written(job.recompute),
+            **({"shard": job.shard} if job.sharding_groups > 1 else {}),
         },
     }
 
 
-_DEGREES = ("tensor", "pipeline", "context", "expert", "micro_batch", "virtual_pipeline", "zero")
+_DEGREES = ("tensor", "pipeline", "context", "expert", "micro_batch", "virtual_pipeline", "zero", "expert_tensor")
 
 
 def _training(job: LaunchJob) -> dict[str, Any]:

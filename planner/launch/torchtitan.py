@@ -119,8 +119,8 @@ def _training(job: LaunchJob) -> Iterator[Keyword]:
 
 
 def _parallelism(job: LaunchJob, target: Target) -> Iterator[Keyword]:
-    yield "data_parallel_shard_degree", job.data, "plan.data"
-    yield "data_parallel_replicate_degree", 1, "plan.zero"
+    yield "data_parallel_shard_degree", job.data // job.sharding_groups, "plan.data, shard"
+    yield "data_parallel_replicate_degree", job.sharding_groups, "plan.data, shard"
     reshard = target.written_for("fsdp_reshard_after_forward", job.zero)[0]
     yield "fsdp_reshard_after_forward", reshard, f"plan.zero: {job.zero}"
     yield "tensor_parallel_degree", job.tensor, "plan.tensor"

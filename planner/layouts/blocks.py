@@ -10,7 +10,7 @@ from math import inf
 import numpy as np
 import numpy.typing as npt
 
-from planner.layouts.cuts import CutRules, cuts, expert_degrees
+from planner.layouts.cuts import CutRules, Groups, cuts, groups_of
 from planner.layouts.device_memory import Contents, least_activation_bytes, models_held
 from planner.layouts.dominated import MemoryChoices, has_needless_context, memory_classes, undominated_choices
 from planner.layouts.rows import Index, Ints, LayoutRows, symbols
@@ -28,9 +28,9 @@ class Block:
     workload: Workload
     job: Job
     columns: Mapping[str, Columns]
-    """Every degree but the expert degree, for cuts alike in all of these; shape (alike,) each."""
-    expert: Columns
-    """Expert degree of each cut."""
+    """Every degree but those of the groups, for cuts alike in all of these; shape (alike,) each."""
+    groups: Groups
+    """Groups of each cut."""
     choices: MemoryChoices
     needed: Array
     """Smallest device memory that holds a layout, of shape (stages, recompute choices, cuts)."""
@@ -47,7 +47,8 @@ class Block:
         """The degrees of layouts at some places of the shape."""
         alike = self.choices.alike[cut]
         columns = {name: values.astype(np.int32)[alike] for name, values in self.columns.items()}
-        columns["expert"] = self.expert[cut].astype(np.int32)
+        columns["expert"] = self.groups.expert[cut].astype(np.int32)
+        columns["shard"] = self.groups.shard[cut].astype(np.int32)
         columns["zero"] = np.asarray(self.choices.zero, dtype=np.int32)[zero]
         columns["recompute"] = recompute.astype(np.int32)
         return columns
@@ -114,6 +115,8 @@ def _may_fit(
         "micro_batch": micro_batch,
         "data": phase.global_batch // micro_batch,
         "zero": np.asarray(0),
+        "expert_tensor": np.asarray(1),
+        "shard": np.asarray(1),
         "recompute": np.arange(len(rules.degrees.recompute)),
     }
     layout = symbols(alone, workload.model.num_hidden_layers, rules.degrees.recompute)
@@ -125,27 +128,27 @@ def _may_fit(
 def _block(
     workload: Workload, phase: PhaseWork, rules: CutRules, found: Mapping[str, Columns], memories: tuple[float, ...]
 ) -> Block:
-    """Some cuts with the memory of every expert degree, ZeRO stage and recompute choice, where any of them may fit."""
-    zero, recompute = rules.zero_stages(), rules.degrees.recompute
-    alike, expert = expert_degrees(rules, found)
-    of_alike = _layout(workload, rules, found, expert=np.asarray(1), zero=np.asarray(0))
-    cuts_found = {name: values[alike] for name, values in found.items()}
-    of_states = _layout(workload, rules, cuts_found, expert=expert, zero=np.asarray(zero)[:, None, None])
-    contents = [
-        Contents.of(workload, workload.job(phase), model, of_states, of_alike, alike) for model in models_held(workload)
-    ]
+    """Some cuts with the memory of all groups, ZeRO stages and recompute choices, where any of them may fit."""
+    zero, recompute, job = rules.zero_stages(), rules.degrees.recompute, workload.job(phase)
+    groups, one = groups_of(rules, found), np.asarray(1)
+    of_alike = _layout(workload, rules, found, expert=one, shard=one, zero=np.asarray(0))
+    cuts_found = {name: values[groups.place] for name, values in found.items()}
+    stages = np.asarray(zero)[:, None, None]
+    of_states = _layout(workload, rules, cuts_found, expert=groups.expert, shard=groups.shard, zero=stages)
+    contents = [Contents.of(workload, job, model, of_states, of_alike, groups.place) for model in models_held(workload)]
     least = reduce(np.maximum, [one.least_needed_bytes() for one in contents])
     may_fit = np.flatnonzero(least <= memories[-1] * (1 + SUM_ORDER))
     needed = reduce(np.maximum, [one.take(may_fit).needed_bytes() for one in contents])
+    groups = groups.take(may_fit)
+    if groups.part.any():
+        needed = np.where(groups.part & ~np.isin(stages, rules.hybrid_stages()), inf, needed)
     classes = memory_classes(needed, memories)
-    choices = MemoryChoices(zero, recompute, of_alike, alike[may_fit], classes)
-    return Block(workload, workload.job(phase), found, expert[may_fit], choices, needed, classes < len(memories))
+    choices = MemoryChoices(zero, recompute, of_alike, groups.place, classes)
+    return Block(workload, job, found, groups, choices, needed, np.isfinite(needed) & (classes < len(memories)))
 
 
-def _layout(
-    workload: Workload, rules: CutRules, found: Mapping[str, Columns], *, expert: Columns, zero: Columns
-) -> Layout:
+def _layout(workload: Workload, rules: CutRules, found: Mapping[str, Columns], **others: Columns) -> Layout:
     """Cuts as the equations take them: shapes (cuts,), and the recompute choices on an axis before."""
     recompute = rules.degrees.recompute
-    degrees = {**found, "expert": expert, "zero": zero, "recompute": np.arange(len(recompute))[:, None]}
+    degrees = {**found, **others, "recompute": np.arange(len(recompute))[:, None]}
     return symbols(degrees, workload.model.num_hidden_layers, recompute)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
@@ -60,6 +60,14 @@ class CutRules:
         staged = bool((self.stages > 1).any())
         return tuple(one for one in self.degrees.zero if one < 2 or not staged)
 
+    def hybrid_stages(self) -> tuple[int, ...]:
+        """Those of them that can be applied to a part of the replicas."""
+        return tuple(one for one in self.zero_stages() if one in self.degrees.hybrid_zero)
+
+    def expert_tensor(self, tensor: int) -> Columns:
+        """Tensor degrees inside an expert that go with that of the layout, which they divide."""
+        return np.asarray([one for one in self.degrees.expert_tensor if divides(one, tensor)], dtype=np.int64)
+
     def by_pipelining(self) -> Iterator[CutRules]:
         """The pairs without and those with a pipeline, where there are any."""
         for chosen in (self.stages == 1, self.stages > 1):
@@ -68,7 +76,7 @@ class CutRules:
 
 
 def cuts(rules: CutRules, tensor: int, context: Columns, micro_batch: Columns) -> Iterator[Mapping[str, Columns]]:
-    """Valid combinations of all degrees but experts', with one tensor degree and some pairs of context and micro-batch.
+    """Valid cuts, with one tensor degree and some pairs of context and micro-batch: all degrees but those in `Groups`.
 
     In pieces; each column has the shape (cuts,).
     """
@@ -91,6 +99,9 @@ def _cuts(
     devices = tensor * context[:, None] * data * pipeline
     right = (devices > rules.beyond_devices) & (devices <= rules.max_devices)
     stage, pair, replicas = np.nonzero(np.asarray(whole & rounds & right))
+    inside = rules.expert_tensor(tensor)
+    expert_tensor = np.tile(inside, len(stage))
+    stage, pair, replicas = (np.repeat(one, len(inside)) for one in (stage, pair, replicas))
     return {
         "tensor": np.full(len(stage), tensor),
         "pipeline": pipeline[stage, 0, 0],
@@ -98,33 +109,82 @@ def _cuts(
         "context": context[pair],
         "micro_batch": micro_batch[pair],
         "data": data[replicas],
+        "expert_tensor": expert_tensor,
     }
 
 
-def expert_degrees(rules: CutRules, found: Mapping[str, Columns]) -> tuple[Columns, Columns]:
-    """Every expert degree whose groups divide the devices of a stage: the place of the cut, and the degree."""
+@dataclass(frozen=True)
+class Groups:
+    """How experts and states are shared out in cuts, cut by cut; shape (layouts,) each."""
+
+    place: Columns
+    """The cut."""
+    expert: Columns
+    shard: Columns
+    part: npt.NDArray[np.bool_]
+    """Whether states are sharded over a part of the replicas."""
+
+    def take(self, index: Columns) -> Groups:
+        """Some of them."""
+        return Groups(self.place[index], self.expert[index], self.shard[index], self.part[index])
+
+
+def groups_of(rules: CutRules, found: Mapping[str, Columns]) -> Groups:
+    """Every sharding group and expert degree of cuts: expert groups divide the tensor groups of a sharding group.
+
+    States are sharded over all replicas or, where a ZeRO stage that the cuts allow can be applied to a part of them,
+    over every part that holds whole context groups: fewer devices take more memory, and exchange less across nodes.
+    """
+    replicas, shards = found["context"] * found["data"], np.asarray(rules.degrees.shard, dtype=np.int64)
+    pinned = np.flatnonzero(np.isin(replicas, shards))
+    whole = _groups(rules, found, pinned, replicas[pinned])
+    if not rules.hybrid_stages():
+        return whole
+    whole_context = np.asarray(divides(found["context"][:, None], shards) & (shards < replicas[:, None]))
+    place, shard = np.nonzero(whole_context & divides(shards, replicas[:, None]))
+    both = [whole, _groups(rules, found, place, shards[shard], part=True)]
+    joined = Groups(*(np.concatenate([getattr(one, each.name) for one in both]) for each in fields(Groups)))
+    return joined.take(np.argsort(joined.place, kind="stable"))
+
+
+def _groups(
+    rules: CutRules, found: Mapping[str, Columns], place: Columns, shard: Columns, *, part: bool = False
+) -> Groups:
+    """Every expert degree whose groups lie in sharding groups, for some cuts."""
     degrees = np.asarray(rules.degrees.expert, dtype=np.int64)
-    stage = found["tensor"] * found["context"] * found["data"]
-    place, expert = np.nonzero(np.asarray(divides(degrees, stage[:, None])))
-    return place, degrees[expert]
+    each = degrees * found["expert_tensor"][place, None]
+    which, expert = np.nonzero(np.asarray(divides(each, (found["tensor"][place] * shard)[:, None])))
+    return Groups(place[which], degrees[expert], shard[which], np.full(len(which), part))
 
 
 def count_layouts(rules: CutRules, tensor: int) -> npt.NDArray[np.int64]:
     """How many layouts with one tensor degree take so many devices, for 0 to `max_devices`."""
     found = np.zeros(rules.max_devices + 1, dtype=np.int64)
-    data, context, micro_batch, expert = (
+    data, context, micro_batch = (
         np.asarray(values, dtype=np.int64)
-        for values in (rules.degrees.data, rules.degrees.context, rules.degrees.micro_batch, rules.degrees.expert)
+        for values in (rules.degrees.data, rules.degrees.context, rules.degrees.micro_batch)
     )
     for some in rules.by_pipelining():
         whole = divides_batch(some.global_batch, data, micro_batch[:, None])
         microbatches = some.global_batch // (data * micro_batch[:, None])
         stage = tensor * context[:, None] * data
-        groups = sum(np.asarray(divides(one, stage), dtype=np.int64) for one in expert)
-        each = groups * len(some.zero_stages()) * len(some.degrees.recompute)
+        each = _count_choices(some, tensor, context, data) * len(some.degrees.recompute)
         for pipeline, virtual in zip(some.stages.tolist(), some.chunks.tolist(), strict=True):
             rounds = np.asarray(whole & runs_whole_rounds(microbatches, pipeline, virtual))
             layouts, devices = each * rounds.sum(axis=0), stage * pipeline
             small = devices <= some.max_devices
             np.add.at(found, devices[small], layouts[small])
     return found
+
+
+def _count_choices(rules: CutRules, tensor: int, context: Columns, data: Columns) -> npt.NDArray[np.int64]:
+    """Degrees inside of experts, groups and ZeRO stages for each pair of context and data degree; shape (c, d)."""
+    inside = rules.expert_tensor(tensor)
+    of_pairs = np.meshgrid(context, data, inside, indexing="ij")
+    found = dict(zip(("context", "data", "expert_tensor"), (one.ravel() for one in of_pairs), strict=True))
+    groups = groups_of(rules, found | {"tensor": np.full(of_pairs[0].size, tensor)})
+    stages = np.where(groups.part, len(rules.hybrid_stages()), len(rules.zero_stages()))
+    counted = np.zeros(of_pairs[0].size, dtype=np.int64)
+    np.add.at(counted, groups.place, stages)
+    of_each: npt.NDArray[np.int64] = counted.reshape(of_pairs[0].shape).sum(axis=-1)
+    return of_each

@@ -9,7 +9,7 @@ from typing import Final
 
 from planner.catalog.records import ModelArchitecture
 from planner.layouts.workload import PhaseWork, Workload
-from planner.problem.layout_rules import cuts_layers, cuts_sequence, layer_slots, undivided_by_tensor
+from planner.problem.layout_rules import cuts_layers, cuts_sequence, divides, layer_slots, undivided_by_tensor
 from planner.problem.limits import LARGEST_CLUSTER
 from planner.problem.pins import Pin
 from planner.problem.run import Recompute
@@ -32,6 +32,11 @@ class Degrees:
     data: tuple[int, ...]
     recompute: tuple[Recompute, ...]
     zero: tuple[int, ...]
+    expert_tensor: tuple[int, ...]
+    shard: tuple[int, ...]
+    """Of all data and context degrees; `cuts` says which of them go with a layout."""
+    hybrid_zero: tuple[int, ...]
+    """ZeRO stages that may be applied to a part of the replicas."""
 
 
 def degrees_of(workload: Workload, phase: PhaseWork, largest_domain: int) -> Degrees:
@@ -46,6 +51,9 @@ def degrees_of(workload: Workload, phase: PhaseWork, largest_domain: int) -> Deg
         data=_allowed(divisors(phase.global_batch), pins.data),
         recompute=pins.recompute or RECOMPUTE,
         zero=_allowed((0, 1, 2, 3), pins.zero),
+        expert_tensor=_allowed(expert_tensor_degrees(model, largest_domain), pins.expert_tensor),
+        shard=_allowed(shard_degrees(phase.global_batch, phase.sequence_length), pins.shard),
+        hybrid_zero=workload.hybrid_zero,
     )
 
 
@@ -73,6 +81,19 @@ def tensor_degrees(model: ModelArchitecture, largest_domain: int) -> tuple[int, 
         for degree in divisors(model.num_attention_heads)
         if degree <= largest_domain and not any(undivided_by_tensor(model, degree))
     )
+
+
+def expert_tensor_degrees(model: ModelArchitecture, largest_domain: int) -> tuple[int, ...]:
+    """Divisors of an expert's width that also divide some tensor degree, as each must that of its layout."""
+    if not model.is_moe:
+        return (1,)
+    inside = tensor_degrees(model, largest_domain)
+    return tuple(one for one in divisors(model.moe_intermediate_size) if any(divides(one, each) for each in inside))
+
+
+def shard_degrees(global_batch: int, sequence: int) -> tuple[int, ...]:
+    """Every number of replicas times every context degree."""
+    return tuple(sorted({data * each for data in divisors(global_batch) for each in context_degrees(sequence)}))
 
 
 def virtual_degrees(workload: Workload, stages: int) -> tuple[int, ...]:

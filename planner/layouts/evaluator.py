@@ -18,7 +18,7 @@ import numpy.typing as npt
 from planner.layouts.caching import Kept, numbers
 from planner.layouts.degrees import Degrees
 from planner.layouts.pace import PaceTable
-from planner.layouts.rows import Index, LayoutRows, distinct_pairs, places, symbols
+from planner.layouts.rows import Index, Ints, LayoutRows, distinct_pairs, places, symbols
 from planner.layouts.workload import PhaseWork, Workload
 from planner.market.placements import Machine
 from planner.performance.layer import LayerTime, recompute_seconds
@@ -42,11 +42,15 @@ Subject = tuple[Architecture, Device, Software, Job]
 class LayerGrid:
     """What the time of a layer and of the logits depends on.
 
-    Tensor degree × expert degree × pair of context degree and micro-batch; cells are numbered in this order.
+    Tensor degree × pair of expert and expert-tensor degree × pair of context degree and micro-batch; cells are numbered
+    in this order.
     """
 
     tensor: tuple[int, ...]
     expert: tuple[int, ...]
+    """Expert degree of each pair."""
+    expert_tensor: tuple[int, ...]
+    """Tensor degree inside an expert of each pair."""
     context: tuple[int, ...]
     """Context degree of each pair."""
     micro_batch: tuple[int, ...]
@@ -66,7 +70,9 @@ class LayerGrid:
             tuple(values[one] for one in found)
             for values, found in zip((degrees.context, degrees.micro_batch), np.nonzero(here), strict=True)
         )
-        return cls(degrees.tensor, degrees.expert, context, micro_batch)
+        of_experts = [(expert, inside) for expert in degrees.expert for inside in degrees.expert_tensor]
+        expert, expert_tensor = (tuple(one[place] for one in of_experts) for place in (0, 1))
+        return cls(degrees.tensor, expert, expert_tensor, context, micro_batch)
 
     def within(self, domain: int) -> LayerGrid:
         """The first part of the grid: the tensor degrees inside a scale-up domain. Cells keep their numbers."""
@@ -74,15 +80,14 @@ class LayerGrid:
 
     def cells(self, rows: LayoutRows) -> Index:
         """The number of each row's cell, shape (rows,)."""
-        context, micro_batch = sorted(set(self.context)), sorted(set(self.micro_batch))
-        pairs = np.zeros((len(context), len(micro_batch)), dtype=np.int64)
-        columns, values = (self.context, self.micro_batch), (context, micro_batch)
-        known = (places(of, np.asarray(one, dtype=np.int64)) for of, one in zip(values, columns, strict=True))
-        pairs[tuple(known)] = np.arange(len(self.context))
-        pair = pairs[places(context, rows.context), places(micro_batch, rows.micro_batch)]
-        tensor, expert = places(self.tensor, rows.tensor), places(self.expert, rows.expert)
+        pair = _places_of_pairs((self.context, self.micro_batch), (rows.context, rows.micro_batch))
+        tensor, expert = places(self.tensor, rows.tensor), self.expert_places(rows.expert, rows.expert_tensor)
         cells: Index = (tensor * len(self.expert) + expert) * len(self.context) + pair
         return cells
+
+    def expert_places(self, expert: Ints, expert_tensor: Ints) -> Index:
+        """Where each pair of an expert and an expert-tensor degree stands."""
+        return _places_of_pairs((self.expert, self.expert_tensor), (expert, expert_tensor))
 
     def layout(self, recompute: tuple[Recompute, ...], layers: int) -> Layout:
         """One device of one stage in every cell, with every recompute choice: shapes (t, 1, 1, 1) … (1, 1, 1, r)."""
@@ -90,6 +95,7 @@ class LayerGrid:
         degrees = {
             "tensor": np.asarray(self.tensor).reshape(-1, 1, 1, 1),
             "expert": np.asarray(self.expert).reshape(1, -1, 1, 1),
+            "expert_tensor": np.asarray(self.expert_tensor).reshape(1, -1, 1, 1),
             "context": np.asarray(self.context).reshape(pair),
             "micro_batch": np.asarray(self.micro_batch).reshape(pair),
             "recompute": np.arange(len(recompute)),
@@ -97,8 +103,18 @@ class LayerGrid:
         return symbols(degrees | dict.fromkeys(ALONE, np.asarray(1)), layers, recompute)
 
 
-ALONE: Final = ("pipeline", "virtual_pipeline", "data", "zero")
+ALONE: Final = ("pipeline", "virtual_pipeline", "data", "zero", "shard")
 """Degrees that the time of a layer does not depend on."""
+
+
+def _places_of_pairs(known: tuple[Sequence[int], Sequence[int]], columns: tuple[Ints, Ints]) -> Index:
+    """Where each row's pair of numbers stands among known pairs, which hold them all."""
+    values = [sorted(set(one)) for one in known]
+    table = np.zeros([len(one) for one in values], dtype=np.int64)
+    arrays = (np.asarray(one, dtype=np.int64) for one in known)
+    table[tuple(map(places, values, arrays))] = np.arange(len(known[0]))
+    found: Index = table[tuple(map(places, values, columns))]
+    return found
 
 
 @dataclass(frozen=True)
@@ -166,7 +182,7 @@ class Evaluator:
         return least if self.pace is None else least * self.pace.at(cells, recompute, shape.pipeline)
 
     def family_bound(self, cells: Index, recompute: npt.NDArray[np.int32], shape: StageShape) -> Array:
-        """The least bound of rows that differ from these in their expert degree alone."""
+        """The least bound of rows that differ from these in how experts are shared out, alone."""
         return self._least_of_experts.bound(cells, recompute, shape)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Rows of a phase in families that differ in expert degree and ZeRO alone: what is bounded before rows are."""
+"""Rows of a phase in families that differ in groups of experts and sharding alone: what is bounded before rows are."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Families:
     data: Ints
     recompute: Ints
     cells: Index
-    """Cell in the grid of layer times with the first expert degree."""
+    """Cell in the grid of layer times with the first degrees of experts."""
     shape: StageShape
 
     def __len__(self) -> int:
@@ -53,18 +53,19 @@ class Families:
             column = getattr(rows, name)
             apart[1:] |= column[1:] != column[:-1]
         cut = np.cumsum(apart) - 1
-        of_row, first = renumbered(cut * len(recompute) + rows.recompute)
-        some, bounds = rows.take(first), np.append(np.flatnonzero(apart), len(rows))
-        least, plain = np.full((2, len(first)), inf)
-        most = np.zeros(len(first))
+        of_row, heads = renumbered(cut * len(recompute) + rows.recompute)
+        some, bounds = rows.take(heads), np.append(np.flatnonzero(apart), len(rows))
+        least, plain = np.full((2, len(heads)), inf)
+        most = np.zeros(len(heads))
         np.minimum.at(least, of_row, rows.needed_bytes)
         np.maximum.at(most, of_row, rows.needed_bytes)
         np.minimum.at(plain, of_row, np.where(rows.zero < SHARDED_WEIGHTS, rows.needed_bytes, inf))
-        alike = replace(some, expert=np.full_like(some.expert, min(grid.expert, default=1)))
+        first = {name: min(getattr(grid, name), default=1) for name in ("expert", "expert_tensor")}
+        alike = replace(some, **{name: np.full_like(getattr(some, name), value) for name, value in first.items()})
         return cls(
             of_row=of_row,
-            begins=bounds[cut[first]],
-            ends=bounds[cut[first] + 1],
+            begins=bounds[cut[heads]],
+            ends=bounds[cut[heads] + 1],
             least_bytes=least,
             most_bytes=most,
             least_plain_bytes=plain,

@@ -25,6 +25,9 @@ from planner.layouts.rows import Index, LayoutRows, joined, places
 from planner.layouts.workload import PhaseWork, Workload
 from planner.performance.symbols import Array
 
+INSIDE_A_DOMAIN: Final = ("tensor", "expert_tensor")
+"""Degrees that the widest scale-up domain bounds."""
+
 
 @dataclass(frozen=True)
 class Outline:
@@ -76,8 +79,8 @@ class LayoutSpace:
 
     def serves(self, degrees: Degrees, memories: Iterable[float], max_devices: int) -> bool:
         """Whether its rows are enough for machines with some memory sizes, tensor degrees and numbers of devices."""
-        is_wide = set(degrees.tensor) <= set(self.degrees.tensor)
-        alike = replace(degrees, tensor=self.degrees.tensor) == self.degrees
+        is_wide = all(set(getattr(degrees, name)) <= set(getattr(self.degrees, name)) for name in INSIDE_A_DOMAIN)
+        alike = replace(degrees, **{name: getattr(self.degrees, name) for name in INSIDE_A_DOMAIN}) == self.degrees
         return is_wide and alike and set(memories) <= set(self.memories) and max_devices <= self.max_devices
 
     def up_to(self, devices: int) -> LayoutSpace:
@@ -171,12 +174,12 @@ class LayoutSpace:
 
     @cached_property
     def families(self) -> Families:
-        """The rows in families that differ in expert degree and ZeRO alone."""
+        """The rows in families that differ in groups of experts and sharding alone."""
         return Families.of(*self.made_for, self.degrees.recompute, self.grid, self.rows)
 
     def cells(self, place: Index) -> Index:
         """Where some of the rows stand in the grid."""
-        expert = places(self.grid.expert, self.rows.expert[place])
+        expert = self.grid.expert_places(self.rows.expert[place], self.rows.expert_tensor[place])
         cells: Index = self.families.cells[self.families.of_row[place]] + expert * len(self.grid.context)
         return cells
 

@@ -33,6 +33,9 @@ class LayoutRows:
     micro_batch: Ints
     data: Ints
     zero: Ints
+    expert_tensor: Ints
+    shard: Ints
+    """Devices that states are sharded over: c·d, or a part of them that holds whole context groups."""
     recompute: Ints
     """Index into `Degrees.recompute`."""
     needed_bytes: Array
@@ -88,13 +91,7 @@ def symbols(degrees: Mapping[str, npt.NDArray[Any]], layers: float, recompute: t
     chosen = [degrees["recompute"] == index for index in range(len(recompute))]
     full = sum((here * share[0] for here, share in zip(chosen, shares, strict=True)), start=np.asarray(0.0))
     selective = sum((here * share[1] for here, share in zip(chosen, shares, strict=True)), start=np.asarray(0.0))
-    return Layout(
-        **values,
-        expert_tensor=np.asarray(1.0),
-        recompute_full=full,
-        recompute_selective=selective,
-        shard=values["data"] * values["context"],
-    )
+    return Layout(**values, recompute_full=full, recompute_selective=selective)
 
 
 def recomputed_shares(recompute: Recompute, layers_per_stage: Array) -> tuple[Array, float]:

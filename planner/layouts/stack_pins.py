@@ -14,17 +14,24 @@ SHARDS_PARAMETERS: Final = 3
 """The ZeRO stage that shards parameters, and so the one under which they can be kept on the host."""
 
 
-def pins_of(problem: Problem) -> LayoutPins:
+WITHOUT_A_STACK: Final = (3,)
+"""ZeRO stages that PyTorch's HSDP shards by, for a problem that pins `shard` and states no stack."""
+
+
+def pins_of(problem: Problem, release: str) -> LayoutPins:
     """What a problem pins, within what the stack that it states offers; all that it pins where it states none.
 
+    Few stacks cut experts by a tensor degree of their own: where none is stated they are whole unless it is pinned.
     Raises InputError where a pin leaves nothing that the stack offers, or nothing under which parameters are offloaded.
     """
     support = support_of(problem)
     pins = problem.layout
     if support is not None:
-        update = {name: _with(problem, support, name, (1,)) for name in support.lacking}
+        update = {name: _with(problem, support, name, (1,)) for name in support.lacking(release)}
         update["zero"] = _with(problem, support, "zero", support.zero)
         pins = pins.model_copy(update=update)
+    elif pins.expert_tensor is None:
+        pins = pins.model_copy(update={"expert_tensor": Pin(1, 1, (1,))})
     if "parameters" not in problem.training.offload:
         return pins
     if pins.zero is not None and not pins.zero.allows(SHARDS_PARAMETERS):
@@ -32,6 +39,14 @@ def pins_of(problem: Problem) -> LayoutPins:
         fix = "leave parameters out, or allow zero: 3 and state a stack that offers it"
         raise InputError(message, place=problem.place("training", "offload"), fix=fix)
     return pins.model_copy(update={"zero": Pin(SHARDS_PARAMETERS, SHARDS_PARAMETERS, (SHARDS_PARAMETERS,))})
+
+
+def hybrid_zero_of(problem: Problem) -> tuple[int, ...]:
+    """ZeRO stages that may be applied to a part of the replicas: those of the stack; without one only if pinned."""
+    support = support_of(problem)
+    if support is not None:
+        return support.hybrid_zero
+    return () if problem.layout.shard is None else WITHOUT_A_STACK
 
 
 def _with(problem: Problem, support: Support, name: str, offered: tuple[int, ...]) -> Pin:

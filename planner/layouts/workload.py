@@ -19,7 +19,7 @@ from planner.catalog.records import Accelerator, ModelArchitecture
 from planner.catalog.software import DEFAULT_STACK, StackProperties, find_stack
 from planner.errors import InputError
 from planner.layouts.caching import numbers
-from planner.layouts.stack_pins import pins_of
+from planner.layouts.stack_pins import hybrid_zero_of, pins_of
 from planner.market.placements import Machine
 from planner.performance.evaluate import constants_of
 from planner.performance.job import job_of
@@ -67,6 +67,8 @@ class Workload:
     phases: tuple[PhaseWork, ...]
     training: Training
     pins: LayoutPins
+    hybrid_zero: tuple[int, ...]
+    """ZeRO stages that may be applied to a part of the replicas."""
     headroom: float
     """Share of a device's memory that the expected peak leaves free."""
     memory_deviations: float
@@ -168,7 +170,8 @@ def workload_of(problem: Problem) -> Workload:
         constants=constants_of(calibration),
         phases=tuple(_phase(phase) for phase in training.phases),
         training=training,
-        pins=pins_of(problem),
+        pins=pins_of(problem, release),
+        hybrid_zero=hybrid_zero_of(problem),
         headroom=problem.limits.memory_headroom,
         memory_deviations=float(normal_quantile(np.asarray(problem.limits.memory_confidence))),
         growth=problem.limits.growth,

@@ -109,6 +109,7 @@ def _cut(job: LaunchJob, gpus: int) -> LaunchJob:
     context = gcd(job.context, gpus // tensor)
     pipeline = gcd(job.pipeline, gpus // (tensor * context))
     data = gpus // (tensor * context * pipeline)
+    shard, inside = context * gcd(job.shard // job.context, data), gcd(job.expert_tensor, tensor)
     return replace(
         job,
         gpus=gpus,
@@ -118,7 +119,9 @@ def _cut(job: LaunchJob, gpus: int) -> LaunchJob:
         context=context,
         pipeline=pipeline,
         data=data,
-        expert=gcd(job.expert, tensor * context * data),
+        expert=gcd(job.expert, tensor * shard // inside),
+        expert_tensor=inside,
+        shard=shard,
         virtual_pipeline=job.virtual_pipeline if pipeline > 1 else 1,
         global_batch=data * job.micro_batch * job.microbatches,
         previous_phase=None,

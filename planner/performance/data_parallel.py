@@ -9,7 +9,7 @@ import numpy as np
 
 from planner.performance.collectives import exposed, gather_seconds, group_bandwidth, ring_seconds
 from planner.performance.matmul import BANDWIDTH_SHARE
-from planner.performance.sharding import Held, expert_replicas, held_parameters
+from planner.performance.sharding import Held, expert_replicas, held_parameters, state_shards
 from planner.performance.symbols import Architecture, Array, Constants, Device, Job, Layout, Software
 
 WEIGHT_BYTES = 2.0
@@ -40,7 +40,10 @@ class Exchange:
     scatter: Array
     """Reduce-scatter of gradients over the sharding group."""
     between: Array
-    """All-reduce of a shard's gradients between sharding groups, where these are smaller than all replicas."""
+    """All-reduce of a shard's gradients between sharding groups, where these are smaller than all replicas.
+
+    Experts have groups of their own: those of a sharding group are reduced with those of the others.
+    """
     reduce: Array
     """Reduce-scatter of gradients over all replicas."""
 
@@ -54,7 +57,8 @@ def exchange(
     otherwise, is a collective of its own that waits for its ring.
     """
     replicas = layout.data * layout.context
-    group = np.minimum(layout.shard, replicas)
+    whole, grouped = (replicas, np.minimum(expert_replicas(layout), replicas)), state_shards(layout)
+    strides = layout.tensor, layout.expert * layout.expert_tensor
     trained = held.trained_dense, held.trained_experts
     layers = np.maximum(arch.layers / layout.pipeline, 1.0)
     wire = np.where(job.compressed_gradients > 0, COMPRESSED_BYTES, software.gradient_wire_bytes)
@@ -75,19 +79,25 @@ def exchange(
         moving = gather_seconds(parameters * bytes_each, members, bandwidth, device.pace * c.collective_seconds)
         return moving + rounds * ring_seconds(device, members, stride)
 
-    def both(each: Collective, members: Array, dense: Array, experts: Array, bytes_each: Array | float) -> Array:
-        expert_members = np.minimum(expert_replicas(layout), members)
-        expert_stride = layout.expert * layout.expert_tensor
-        of_dense = each(members, layout.tensor, dense, bytes_each)
-        return of_dense + each(expert_members, expert_stride, experts, bytes_each)
+    def both(
+        each: Collective, members: tuple[Array, Array], dense: Array, experts: Array, bytes_each: Array | float
+    ) -> Array:
+        of_dense = each(members[0], strides[0], dense, bytes_each)
+        return of_dense + each(members[1], strides[1], experts, bytes_each)
 
-    between = 2 * of_layers(replicas / group, layout.tensor * group, held.trained_dense / group, wire)
+    between = np.zeros(())
+    if np.any(grouped[0] < replicas):
+        pairs = zip(whole, grouped, strides, trained, strict=True)
+        between = 2 * sum(
+            (of_layers(ranks / group, stride * group, own / group, wire) for ranks, group, stride, own in pairs),
+            start=between,
+        )
     return Exchange(
-        gather=both(of_layers, group, held.dense, held.experts, WEIGHT_BYTES),
-        update=both(of_buckets, group, *trained, WEIGHT_BYTES),
-        scatter=both(of_layers, group, *trained, wire),
-        between=np.where(group < replicas, between, 0.0),
-        reduce=both(of_buckets, replicas, *trained, wire),
+        gather=both(of_layers, grouped, held.dense, held.experts, WEIGHT_BYTES),
+        update=both(of_buckets, grouped, *trained, WEIGHT_BYTES),
+        scatter=both(of_layers, grouped, *trained, wire),
+        between=between,
+        reduce=both(of_buckets, whole, *trained, wire),
     )
 
 

@@ -65,9 +65,14 @@ def expert_replicas(layout: Layout) -> Array:
 
 
 def state_shards(layout: Layout) -> tuple[Array, Array]:
-    """Ways that dense and expert states are sharded over data parallelism when they are at all."""
+    """Ways that dense and expert states are sharded over data parallelism when they are at all.
+
+    Experts are repeated with the groups that states are sharded over: S·TP/(EP·ETP) devices of a group of S hold the
+    same ones, at least 1.
+    """
     dense = np.minimum(layout.shard, layout.data * layout.context)
-    return dense, np.minimum(expert_replicas(layout), dense)
+    experts = np.maximum(dense * layout.tensor / (layout.expert * layout.expert_tensor), 1.0)
+    return dense, np.minimum(experts, dense)
 
 
 @dataclass(frozen=True)

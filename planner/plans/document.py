@@ -177,10 +177,11 @@ def _not_a_plan(error: ValidationError) -> str:
 
 def layout_in_words(phase: PhasePart) -> str:
     """Degrees above one, micro-batch and step of a phase."""
-    degrees = ("data", "tensor", "pipeline", "virtual_pipeline", "context", "expert")
+    degrees = ("data", "tensor", "pipeline", "virtual_pipeline", "context", "expert", "expert_tensor")
     values = {name: getattr(phase, name) for name in degrees}
     cut = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items() if value > 1)
-    return f"{cut or 'one device'}; micro-batch {phase.micro_batch}, step {format_duration(phase.step_seconds)}"
+    shared = f", states over groups of {phase.shard}" if phase.sharding_groups > 1 else ""
+    return f"{cut or 'one device'}{shared}; micro-batch {phase.micro_batch}, step {format_duration(phase.step_seconds)}"
 
 
 def html_of(facts: Iterable[tuple[str, str]]) -> str:

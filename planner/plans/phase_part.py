@@ -119,6 +119,10 @@ class PhasePart(Part):
     layers_per_stage: int
     """Layers of the longest pipeline stage."""
     zero: int
+    expert_tensor: int
+    """Tensor-parallel degree inside an expert."""
+    shard: int
+    """Devices that states are sharded over: data · context, or fewer where groups of them hold a copy each (HSDP)."""
     precision: str
     sequence_length: int
     global_batch: int
@@ -142,6 +146,21 @@ class PhasePart(Part):
     def degrees(self) -> dict[str, int]:
         """Every degree by name."""
         return {name: getattr(self, name) for name in DEGREES}
+
+    @property
+    def sharding_groups(self) -> int:
+        """Groups that each shard a copy of the states."""
+        return self.data * self.context // self.shard
+
+    @property
+    def expert_in_words(self) -> str:
+        """The expert degree, and how many devices share an expert where these are several."""
+        return f"{self.expert}" + (f"×{self.expert_tensor}" if self.expert_tensor > 1 else "")
+
+    @property
+    def zero_in_words(self) -> str:
+        """The ZeRO stage, and the size of the groups that it is applied to where these are several."""
+        return f"{self.zero}" + (f" in groups of {self.shard}" if self.sharding_groups > 1 else "")
 
 
 class MovePart(Part):

@@ -116,6 +116,10 @@ class LayoutPins(SchemaModel):
     """Recompute choice, or a list of those allowed: none, selective, full, `{full_layers: n}`."""
     zero: ZeroPin | None = None
     """ZeRO stage, 0 to 3."""
+    shard: DegreePin | None = None
+    """Devices that states are sharded over, repeated between such groups (HSDP); data · context where it is all."""
+    expert_tensor: DegreePin | None = None
+    """Tensor-parallel degree inside an expert."""
 
 
 class Problem(SchemaFile):

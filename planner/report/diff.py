@@ -29,6 +29,8 @@ PHASE_KEYS: Final = (
     "micro_batch",
     "recompute",
     "zero",
+    "expert_tensor",
+    "shard",
     "precision",
     "tokens",
     "step_seconds",

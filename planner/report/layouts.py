@@ -35,6 +35,8 @@ COLUMNS: Final = (
     "wall_days",
     "cost_usd",
     "sold_nodes",
+    "expert_tensor",
+    "shard",
 )
 """Columns of the comma-separated values."""
 
@@ -104,6 +106,8 @@ def _values(table: LayoutTable) -> Iterator[tuple[object, ...]]:
             f"{table.wall_days[place]:.9g}",
             round_usd(float(table.cost_usd[place])) if sold else "",
             int(table.sold[place]) or "",
+            int(rows.expert_tensor[place]),
+            int(rows.shard[place]),
         )
 
 
@@ -128,8 +132,13 @@ def _rows(table: LayoutTable) -> Iterator[tuple[str, ...]]:
     """The cells of each layout as people read them; nodes that nobody sells without a contract are marked."""
     for place, cells in enumerate(_values(table)):
         cost, sold = float(table.cost_usd[place]), int(table.sold[place])
+        named = dict(zip(COLUMNS, map(str, cells), strict=True))
+        if table.rows.expert_tensor[place] > 1:
+            named["expert"] += f"×{named['expert_tensor']}"
+        if table.rows.shard[place] < table.rows.data[place] * table.rows.context[place]:
+            named["zero"] += f" in groups of {named['shard']}"
         yield (
-            *(str(cells[index]) for index in (0, 1, *range(4, 15))),
+            *(named[name] for name in (*COLUMNS[:2], *COLUMNS[4:15])),
             format_duration(float(table.step_seconds[place])),
             format_number(float(table.memory_gib[place])),
             format_duration(float(table.wall_days[place]) * SECONDS_PER_DAY),

@@ -213,13 +213,7 @@ def _symbols(workload: Workload, phase: PhasePlan) -> Layout:
     """The layout of a phase as the equations take it, every field of shape ()."""
     degrees = {name: np.asarray(float(value)) for name, value in phase.degrees.items()}
     full, selective = recomputed_shares(phase.recompute, workload.architecture.layers / degrees["pipeline"])
-    return Layout(
-        **degrees,
-        expert_tensor=np.asarray(1.0),
-        recompute_full=full,
-        recompute_selective=np.asarray(selective),
-        shard=degrees["data"] * degrees["context"],
-    )
+    return Layout(**degrees, recompute_full=full, recompute_selective=np.asarray(selective))
 
 
 def _cost(problem: Problem, plan: Plan) -> Iterator[str]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from planner.layouts.workload import PhaseWork, Workload
 from planner.market.placements import Machine
+from planner.problem.parallelism import DEGREES
 from planner.problem.pins import Pin
 
 Degrees = Mapping[str, npt.NDArray[np.integer[Any]]]
@@ -22,10 +23,7 @@ Flags = npt.NDArray[np.bool_]
 
 def layout_rules(workload: Workload, phase: PhaseWork, degrees: Degrees) -> dict[str, Flags]:
     """Each rule that a model, a batch and the user's pins set, and where it holds; memory is another matter."""
-    t, p, v, c, e, b, d, zero = (
-        np.asarray(degrees[name])
-        for name in ("tensor", "pipeline", "virtual_pipeline", "context", "expert", "micro_batch", "data", "zero")
-    )
+    t, p, v, c, e, d, b, zero, inside, shard = (np.asarray(degrees[name]) for name in DEGREES)
     model, layers = workload.model, workload.model.num_hidden_layers
     kv_heads = model.num_attention_heads if model.kv_lora_rank else model.num_key_value_heads
     chunks = p * v
@@ -42,7 +40,15 @@ def layout_rules(workload: Workload, phase: PhaseWork, degrees: Degrees) -> dict
         "chunks cut the layers evenly": (v == 1) | ((p > 1) & ((layers % chunks == 0) | counted)),
         "context cuts the sequence into pairs of chunks": (c == 1) | (phase.sequence_length % (2 * c) == 0),
         "expert divides the experts": max(model.n_routed_experts, 1) % e == 0,
-        "expert groups divide the devices of a stage": t * c * d % e == 0,
+        "expert_tensor divides tensor": t % inside == 0,
+        "expert_tensor divides the experts' width": (model.moe_intermediate_size if model.is_moe else 1) % inside == 0,
+        "sharding groups hold whole context groups": shard % c == 0,
+        "sharding groups divide the replicas": c * d % shard == 0,
+        "expert groups divide the devices of a stage": t * c * d % (e * inside) == 0,
+        "expert groups lie in sharding groups": t * shard % (e * inside) == 0,
+        "a part of the replicas is sharded over where ZeRO and the stack allow it": (
+            (shard == c * d) | np.isin(zero, workload.hybrid_zero)
+        ),
         "global_batch = data · micro_batch · microbatches": phase.global_batch % (d * b) == 0,
         "interleaving runs whole rounds": (v == 1) | (phase.global_batch // np.maximum(d * b, 1) % p == 0),
         "ZeRO 2 and 3 go without a pipeline": (zero < 2) | (p == 1),

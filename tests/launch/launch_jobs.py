@@ -77,6 +77,8 @@ def job(model: str = "llama3.1-405b", training: dict[str, Any] | None = None, **
         microbatches=16,
         recompute=Recompute(),
         zero=1,
+        expert_tensor=1,
+        shard=128,
         sequence_length=8192,
         global_batch=2048,
         tokens=15_600_000_000_000,
@@ -86,7 +88,8 @@ def job(model: str = "llama3.1-405b", training: dict[str, Any] | None = None, **
         checkpoint_interval_seconds=1800.0,
         slowest_factor=1.25,
     )
-    return replace(found, **changes)
+    replicas = changes.get("data", found.data) * changes.get("context", found.context)
+    return replace(found, **({"shard": replicas} | changes))
 
 
 def sized(gpus: int, **changes: Any) -> dict[str, Any]:  # noqa: ANN401

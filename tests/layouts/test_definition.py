@@ -61,6 +61,11 @@ JOBS: list[dict[str, Any]] = [
     {"limits": {"memory_confidence": "60%", "memory_headroom": 0}, "phase": {"sequence_length": 24000}},
     {"layout": {"pipeline": [4, 5], "context": "<=3", "zero": [0, 2, 3]}},
     {"limits": {"memory_headroom": "55%", "gpus": 24}, "phase": {"sequence_length": 24000}},
+    {"training": {"software": {"stack": "megatron", "release": "2025-06"}}, "model": EXPERTS},
+    {"training": {"software": {"stack": "megatron", "release": "2024-06"}}, "model": EXPERTS},
+    {"training": {"software": {"stack": "pytorch-fsdp"}}, "model": EXPERTS},
+    {"training": {"software": {"stack": "maxtext"}}, "phase": {"sequence_length": 36000}},
+    {"layout": {"shard": [2, 4, 12], "expert_tensor": "<=4"}, "model": EXPERTS},
 ]
 
 

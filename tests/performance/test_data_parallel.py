@@ -93,6 +93,17 @@ def test_sharding_inside_groups_reduces_between_them() -> None:
     assert exposed(toy.toy(), data=32, zero=3, shard=8, microbatches=1) == pytest.approx(inside + between + waiting)
 
 
+def test_experts_are_reduced_between_sharding_groups_too() -> None:
+    """HSDP of a mixture: each group of 8 holds all experts once, so theirs go around the nodes as a whole."""
+    setting = toy.toy(toy.mixture())
+    dense, experts = 8 * (4 * 1024**2 + 16 * 1024 + 2 * 1024) + 2 * TABLE, 8 * 16 * 2 * 1024 * 1024 / 8
+    inside = 1.5 * 2 * 2 * dense * 7 / 8 / LINKS
+    between = 2 * 2 * (dense / 8 + experts) * 3 / 4 / CARD
+    waiting = 2 * 2 * 8 * 3 * NETWORK_HOP_SECONDS
+    found = exposed(setting, data=32, zero=3, shard=8, expert=8, microbatches=1)
+    assert found == pytest.approx(inside + between + waiting)
+
+
 def test_experts_are_reduced_over_their_own_replicas() -> None:
     """Experts on as many devices as there are replicas have none to agree with; the rest of the model has."""
     setting = toy.toy(toy.mixture())

@@ -54,6 +54,20 @@ def test_expert_replicas(degrees: dict[str, toy.Number], replicas: float) -> Non
     assert equations.expert_replicas(toy.layout(**degrees)) == replicas
 
 
+@pytest.mark.parametrize(
+    ("degrees", "ways"),
+    [
+        ({"data": 64.0, "expert": 8.0}, (64, 8)),
+        ({"data": 64.0, "expert": 8.0, "shard": 8.0}, (8, 1)),
+        ({"data": 64.0, "expert": 4.0, "shard": 8.0}, (8, 2)),
+        ({"data": 8.0, "tensor": 2.0, "expert": 4.0, "expert_tensor": 2.0, "shard": 4.0}, (4, 1)),
+    ],
+)
+def test_experts_are_sharded_within_a_group(degrees: dict[str, toy.Number], ways: tuple[float, float]) -> None:
+    """Of a group of S, S·TP/(EP·ETP) devices hold the same experts."""
+    assert equations.state_shards(toy.layout(**degrees)) == ways
+
+
 @pytest.mark.parametrize(("tied", "pipeline", "tables"), [(0, 1, 2), (1, 1, 1), (0, 2, 1), (1, 2, 1)])
 def test_vocabulary_tables_of_the_fullest_stage(tied: float, pipeline: float, tables: float) -> None:
     """Both on a single stage, one where they are tied; of several stages the first and the last have one each."""

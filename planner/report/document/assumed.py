@@ -9,6 +9,7 @@ from planner.catalog.egress import egress_of
 from planner.catalog.offers import load_offers
 from planner.explore.answer import Answer
 from planner.layouts.wall_time import interruption_rates
+from planner.layouts.workload import Workload
 from planner.market.places import OWN
 from planner.plans.document_parts import AssumptionPart
 from planner.plans.plan import Plan
@@ -25,6 +26,7 @@ def assumptions(answer: Answer, plan: Plan) -> tuple[AssumptionPart, ...]:
     return (
         *_training(answer, problem),
         *_pins(problem),
+        *_not_searched(answer.choices.workload, problem),
         *_operation(problem, plan),
         *_days(problem),
         *_prices(problem, plan),
@@ -65,6 +67,17 @@ def _pins(problem: Problem) -> Iterator[AssumptionPart]:
     yield _assumption("pinned", told or "no degree", bool(told))
     headroom = f"{format_share(problem.limits.memory_headroom)} of the device memory stays free"
     yield _assumption("memory headroom", headroom, "memory_headroom" in problem.limits.stated())
+
+
+def _not_searched(workload: Workload, problem: Problem) -> Iterator[AssumptionPart]:
+    """Which degrees stay as they are in every layout, since the stack has no others or none is stated that has."""
+    groups = "" if workload.hybrid_zero else "states over a part of the replicas (shard)"
+    whole = workload.model.is_moe and problem.layout.expert_tensor is None and workload.pins.expert_tensor is not None
+    inside = "a tensor degree inside experts (expert_tensor)" if whole else ""
+    if told := " and ".join(filter(None, (groups, inside))):
+        stated = problem.training.software is not None
+        why = f"{workload.stack_name} has no such layouts, or none that is modelled" if stated else "pin it to have it"
+        yield _assumption("not searched", f"{told}: {why}", stated=False)
 
 
 def _pin(pin: object) -> str:

@@ -214,7 +214,7 @@ def phase_document(phase: PhasePlan, startup_seconds: float) -> dict[str, Any]:
         **{name: degrees[name] for name in ("virtual_pipeline", "micro_batch")},
         "microbatches": phase.microbatches,
         "recompute": recompute_as_written(phase.recompute),
-        "zero": degrees["zero"],
+        **{name: degrees[name] for name in ("zero", "expert_tensor", "shard")},
         "precision": phase.precision,
         "tokens": phase.tokens,
         "step_seconds": phase.step_seconds,

@@ -93,7 +93,7 @@ ARGS=(
     --pipeline-model-parallel-size 21                             # plan.pipeline
     --context-parallel-size 1                                     # plan.context
     --expert-model-parallel-size 32                               # plan.expert
-    --expert-tensor-parallel-size 1                               # experts are whole on their device
+    --expert-tensor-parallel-size 1                               # plan.expert_tensor
     --account-for-embedding-in-pipeline-split --account-for-loss-in-pipeline-split  # plan.pipeline: 61 layers, embedding and loss are dealt to 21 chunks
     --use-distributed-optimizer                                   # plan.zero: 1
     --overlap-grad-reduce                                         # training.software: megatron

@@ -53,8 +53,8 @@ def planned() -> Trainer.Config:
             disable_cuda_graphs=True,  # refused with a pipeline or experts
         ),
         parallelism=ParallelismConfig(
-            data_parallel_shard_degree=96,  # plan.data
-            data_parallel_replicate_degree=1,  # plan.zero
+            data_parallel_shard_degree=96,  # plan.data, shard
+            data_parallel_replicate_degree=1,  # plan.data, shard
             fsdp_reshard_after_forward="never",  # plan.zero: 1
             tensor_parallel_degree=1,  # plan.tensor
             context_parallel_degree=1,  # plan.context

@@ -42,8 +42,8 @@ def planned() -> Trainer.Config:
             steps=929833,  # plan.steps
         ),
         parallelism=ParallelismConfig(
-            data_parallel_shard_degree=32,  # plan.data
-            data_parallel_replicate_degree=1,  # plan.zero
+            data_parallel_shard_degree=32,  # plan.data, shard
+            data_parallel_replicate_degree=1,  # plan.data, shard
             fsdp_reshard_after_forward="always",  # plan.zero: 3
             tensor_parallel_degree=4,  # plan.tensor
             context_parallel_degree=1,  # plan.context

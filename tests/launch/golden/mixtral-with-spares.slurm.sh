@@ -82,7 +82,7 @@ ARGS=(
     --pipeline-model-parallel-size 1                              # plan.pipeline
     --context-parallel-size 1                                     # plan.context
     --expert-model-parallel-size 8                                # plan.expert
-    --expert-tensor-parallel-size 1                               # experts are whole on their device
+    --expert-tensor-parallel-size 1                               # plan.expert_tensor
     --use-megatron-fsdp --use-distributed-optimizer --data-parallel-sharding-strategy optim_grads --ckpt-format fsdp_dtensor  # plan.zero: 2
     --overlap-grad-reduce                                         # training.software: megatron
     --overlap-param-gather                                        # training.software: megatron
