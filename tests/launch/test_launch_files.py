@@ -27,6 +27,7 @@ from planner.launch.job import Bought, LaunchJob
 from planner.launch.options import Options
 from planner.launch.slurm import slurm_time
 from planner.problem.document import parse_document
+from planner.problem.parallelism import DEGREES
 from planner.problem.run import Recompute, Run
 from planner.problem.training import Training
 
@@ -136,6 +137,8 @@ def _accepts(phase: LaunchJob, target: str) -> bool:
         ({"placement": place("own", instance_type="racks", region="")}, "skypilot", "is your own"),
         ({"bought": (Bought("reserved", 2048, Decimal(1)),)}, "skypilot", "reserved"),
         ({"tensor": 16}, "megatron", "query groups"),
+        ({"shard": 64}, "megatron", "sharding_groups is 2"),
+        ({"model": "mixtral-8x7b", **sized(8, zero=3, expert_tensor=2)}, "torchtitan", "expert_tensor is 2"),
         (
             {"model": "llama3.1-8b", "training": {"precision": "fp8"}, **sized(8, zero=3, microbatches=4)},
             "maxtext",
@@ -270,6 +273,9 @@ SHAPES = [
     {"tensor": 1, "pipeline": 4, "context": 1, "data": 2},
     {"tensor": 1, "pipeline": 4, "context": 1, "data": 2, "virtual_pipeline": 4},
     {"tensor": 2, "pipeline": 1, "context": 2, "data": 2},
+    {"tensor": 1, "pipeline": 1, "context": 1, "data": 8, "shard": 4},
+    {"tensor": 1, "pipeline": 1, "context": 2, "data": 4, "shard": 4},
+    {"tensor": 4, "pipeline": 1, "context": 1, "data": 2, "expert_tensor": 2},
 ]
 
 
@@ -301,6 +307,7 @@ def test_any_layout_is_written_as_it_is_or_refused(target: str, model: str) -> N
             continue
         run = parse_document(run_text(read_launch_file(written(phase, target), "x"), "x", {}, ())[0], "run", Path())
         layout = Run.of(run).layout
-        for key in ("tensor", "pipeline", "context", "expert", "virtual_pipeline", "micro_batch", "zero", "recompute"):
+        for key in (*(name for name in DEGREES if name not in {"data", "shard"}), "recompute"):
             assert getattr(layout, key) == getattr(phase, key), (shape, zero, key)
+        assert (layout.shard or phase.data * phase.context) == phase.shard, (shape, zero)
         assert Run.of(run).replicas == shape["data"]

@@ -27,6 +27,7 @@ def test_defaults_and_what_is_stated_are_told_apart(answered: Answered) -> None:
     assert found["software"].stated
     assert (found["optimizer"].value, found["optimizer"].stated) == ("adamw", False)
     assert "4.19M tokens a step" in found["batch of pretrain"].value
+    assert "shard" in found["not searched"].value
     assert found["not in the bill"].value == NOT_IN_THE_BILL
 
 
