@@ -73,6 +73,7 @@ def test_other_questions_are_what_the_commands_print(session: planner.Session, t
     assert planner.estimate(run).to_json() + "\n" == printed("estimate", run, "--json")
 
 
+@pytest.mark.slow
 def test_overrides_are_those_of_set() -> None:
     """`overrides` change what `--set` changes, and an infeasible problem has a document that says so."""
     problem = planner.load_problem(FILE, overrides={"limits.budget": "$1k", "limits.gpus": 1024})
@@ -83,6 +84,7 @@ def test_overrides_are_those_of_set() -> None:
     assert document.relaxations
 
 
+@pytest.mark.slow
 def test_a_changed_session_answers_like_a_new_one(session: planner.Session) -> None:
     """Other limits on layouts that are known give what a fresh session gives, to the byte."""
     session.solve()

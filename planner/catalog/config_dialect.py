@@ -59,6 +59,8 @@ class Dialect:
     """Config field that is the width of the MLP in the releases without experts."""
     tower_mergers: int = 0
     """Projections of 2 × 2 merged patches from the vision tower into the text part."""
+    gives_to_layers: bool = False
+    """Whether layers may be given inputs from tables of their own, and keys and values of earlier layers."""
     simplified: str = ""
     """What a reading leaves out, in one sentence."""
     implementation_known: bool = True

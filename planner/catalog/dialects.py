@@ -91,6 +91,14 @@ _GEMMA4 = Dialect(
     defaults={**TIED, "head_dim": 256},
     full_attention_every=6,
     dense_mlps_beside_experts=1,
+    gives_to_layers=True,
+)
+_GEMMA3N = Dialect(
+    fixed={"norms_per_layer": 5, **QUERY_KEY_NORM},
+    defaults={**TIED, "head_dim": 256},
+    full_attention_every=5,
+    gives_to_layers=True,
+    simplified="Its residual streams are counted as one, without what mixes them: under 1 % of it",
 )
 _STREAMS = "Its residual streams (hyper-connections) are counted as one, in memory and in time"
 _DEEPSEEK_V4 = Dialect(
@@ -324,6 +332,8 @@ DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
         ),
         "step3p5": _STEP,
         "step3p7": _STEP,
+        "gemma3n": _GEMMA3N,
+        "gemma3n_text": _GEMMA3N,
         "gemma4": _GEMMA4,
         "gemma4_text": _GEMMA4,
         "gemma4_unified": _GEMMA4,
@@ -388,7 +398,6 @@ UNSUPPORTED: Final[Mapping[str, str]] = MappingProxyType(
             "roformer xlm xlm-roberta xlm-roberta-xl xmod",
             "routes its attention heads like experts": "jetmoe",
             "reads bytes through a model of its own": "blt",
-            "shares keys and values between layers": "gemma3n gemma3n_text",
             "has latent attention of two shapes": "dots3_note dots3_note_text",
             "has tables of n-grams beside the token table": "qwen4_exp qwen4_exp_text longcat_flash_ngram",
             "has experts of two modalities": "ernie4_5_vl_moe",

@@ -170,10 +170,11 @@ def _refuse_other_models(fields: Fields) -> None:
     """Encoders, cross attention, and layers without softmax attention of a model that is not known to have them."""
     if fields.flag("is_encoder_decoder"):
         fields.refuse("the model has an encoder", "is_encoder_decoder", ONLY)
-    for name in ("use_cla", "num_kv_shared_layers"):
+    known = () if fields.dialect.gives_to_layers else ("num_kv_shared_layers",)
+    for name in ("use_cla", *known):
         if fields.raw(name):
             fields.refuse("the model shares keys and values between layers", name, ONLY)
-    if fields.raw("hidden_size_per_layer_input"):
+    if fields.raw("hidden_size_per_layer_input") and not fields.dialect.gives_to_layers:
         fields.refuse("the model adds an embedding to every layer", "hidden_size_per_layer_input", ONLY)
     if fields.has("cross_attention_layers"):
         fields.refuse("the model attends to another model's output", "cross_attention_layers", ONLY)
@@ -201,7 +202,28 @@ def _facts(fields: Fields) -> dict[str, Scalar]:
     shapes = per_block_shapes(fields, layers) if fields.has("block_configs") else {}
     facts |= _attention(fields) | _latent(fields) | _locality(fields, layers, kinds) | indexer(fields, layers)
     facts |= blocks(fields, layers, kinds) | _feed_forward(fields, layers, kinds, shapes)
-    return {**facts, **_embedding(fields), **_norms_and_biases(fields), **shapes, **fields.dialect.fixed}
+    facts |= _embedding(fields) | _norms_and_biases(fields) | shapes | dict(fields.dialect.fixed)
+    return facts | (_given_to_layers(fields, layers, facts) if fields.dialect.gives_to_layers else {})
+
+
+def _given_to_layers(fields: Fields, layers: int, facts: Facts) -> dict[str, Scalar]:
+    """What layers of Gemma 3n and 4 take from tables of their own and from each other; some have MLPs twice as wide.
+
+    A low-rank update of every layer, 2·h·r, counts as that much of a gated MLP, which has 3·h a column.
+    """
+    shared = fields.count("num_kv_shared_layers", 0)
+    if shared >= layers:
+        fields.refuse("num_kv_shared_layers must be less than num_hidden_layers", "num_kv_shared_layers")
+    wider = shared if fields.flag("use_double_wide_mlp") else 0
+    width, updates = fields.count("hidden_size_per_layer_input", 0), fields.count("laurel_rank", 0)
+    vocabulary = fields.count("vocab_size", least=1)
+    return {
+        "shared_kv_layers": shared,
+        "intermediate_size": int(facts["intermediate_size"]) * (layers + wider) // layers + updates * 2 // 3,
+        "layer_input_size": width,
+        "layer_input_vocabulary": fields.count("vocab_size_per_layer_input", vocabulary) if width else 0,
+        "norms_per_layer": int(facts["norms_per_layer"]) + (width > 0),
+    }
 
 
 def _layer_count(fields: Fields) -> int:

@@ -136,6 +136,12 @@ class ModelArchitecture(SourcedRecord):
     max_position_embeddings: Count | None = None
     learned_positions: Annotated[int, Field(ge=0)] = 0
     """Rows of a learned position table; 0 for rotary, ALiBi or none."""
+    layer_input_size: Annotated[int, Field(ge=0)] = 0
+    """Width of what every layer is given beside its input, from a table of its own (Gemma 3n)."""
+    layer_input_vocabulary: Annotated[int, Field(ge=0)] = 0
+    """Rows of those tables."""
+    shared_kv_layers: Annotated[int, Field(ge=0)] = 0
+    """Layers that take the keys and values of an earlier one and project none (Gemma 3n)."""
     norm: Literal["rmsnorm", "layernorm"] = "rmsnorm"
     norms_per_layer: Annotated[int, Field(ge=0)] = 2
     """Norms of hidden size in a layer (1 in parallel blocks such as Falcon's, 4 in Gemma 2 and 3)."""

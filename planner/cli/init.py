@@ -12,10 +12,12 @@ schema: plan/1
 name: my first plan
 model: llama3.1-8b              # a catalog name (`plan catalog models`), the path of a config.json, or {hidden_size: …}
 training:
-  precision: bf16               # bf16, fp16, fp8 or fp4
-  # method: lora                # adapters on a frozen base (rank: 16); qlora: on a 4-bit one; default full
+  precision: bf16               # bf16, fp16, fp8 (or fp8-cs, fp8-rowwise, fp8-blockwise, mxfp8), fp4 (nvfp4)
+  # software: {stack: megatron, release: 2026-03}      # or pytorch-fsdp, pytorch-eager, maxtext …; default: any
+  # method: lora                # adapters on a frozen base (rank: 16, base: int8); qlora: on a 4-bit one; default full
   # optimizer: adamw            # or adamw-8bit, paged-adamw-8bit, muon, adafactor, lion, sgd
   # weights: bf16               # pure bf16, states and gradients too; gradients: bf16, moments: bf16 (int8) alone
+  # gradient_compression: int8  # of what replicas exchange
   # offload: [optimizer]        # to the hosts' memory: optimizer, parameters (ZeRO 3), activations
   # fused_loss: true            # logits in chunks, never whole
   # document_length: 2048       # mean tokens of documents packed into a sequence

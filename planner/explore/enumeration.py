@@ -32,7 +32,7 @@ def best_mode(choices: Choices, bounds: Bounds, clock: Clock | None = None) -> J
     if not choices.together:
         return _best_that_may_move(choices, bounds, clock)
     best: JobMode | None = None
-    seconds, cents = (one[:, 0].tolist() for one in Least.of(choices).of_jobs(together=True))
+    seconds, cents = (one[:, 0].tolist() for one in Least.of(choices, bounds.left.wall_seconds).of_jobs(together=True))
     options = choices.purchase_options
     for number in sorted(range(len(options)), key=lambda one: usd_per_device_hour(options[one])):
         if best and clock and clock.is_over:

@@ -7,7 +7,7 @@ bill is whole cents, so that a budget is kept or not kept to the cent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
@@ -252,10 +252,53 @@ def phase_sums(
     optimistic: bool,
 ) -> Sums:
     """One phase alone with so many reserved nodes, which are not counted; `optimistic`: in the cheapest way."""
-    nodes, values = phase_figures(choices, purchase_option, index, reserved, arrives=arrives, optimistic=optimistic)
-    values = np.where(nodes[:, None] <= left.nodes(purchase_option), values, inf)
-    kept = within(values, left, seen_beside(choices.problem.risk, purchase_option, reserved, left))
-    return Sums(values[kept], kept[:, None])
+
+    def bought() -> tuple[Array, Counts]:
+        """Every layout, with as many reserved nodes."""
+        nodes, values = phase_figures(choices, purchase_option, index, reserved, arrives=arrives, optimistic=optimistic)
+        return np.where(nodes[:, None] <= left.nodes(purchase_option), values, inf), np.full(len(values), reserved)
+
+    key = ("phase", reserved, optimistic)
+    sums, _ = _unbeaten(choices, purchase_option, index, left, reserved, bought, key, arrives=arrives)
+    return sums
+
+
+def _unbeaten(
+    choices: Choices,
+    purchase_option: PurchaseOption,
+    index: int,
+    left: Left,
+    reserved: int,
+    bought: Callable[[], tuple[Array, Counts]],
+    key: Hashable,
+    *,
+    arrives: bool,
+) -> tuple[Sums, Counts]:
+    """The layouts of one phase within what is left that none beats, with the reserved nodes of each.
+
+    `bought`: figures of all layouts and their reserved nodes. Without a confidence what is beaten does not hang on what
+    is left, so it is found once for all questions.
+    """
+    risk = choices.problem.risk
+    if risk.confidence is not None:
+        values, counts = bought()
+        kept = within(values, left, seen_beside(risk, purchase_option, reserved, left))
+        return Sums(values[kept], kept[:, None]), counts[kept]
+
+    def once() -> tuple[Array, Counts, Counts]:
+        """Figures, places and reserved nodes of those that none beats, fastest first."""
+        values, counts = bought()
+        places = undominated(wall_and_cents(values))
+        return values[places], places, counts[places]
+
+    columns = columns_of(choices, purchase_option, index, arrives=arrives)
+    of_option = (purchase_option.prices, purchase_option.spot_nodes, purchase_option.committed_seconds)
+    unbeaten = (key, steps_of(choices, index), of_option, left.nodes(purchase_option))
+    values, places, counts = columns.once(unbeaten, once)
+    fits = np.flatnonzero(
+        (values[:, WALL] <= min(left.wall_seconds, left.kept_seconds)) & (values[:, CENTS] <= left.cents)
+    )
+    return Sums(values[fits], places[fits][:, None]), counts[fits]
 
 
 def least_kept(choices: Choices, phase: int) -> float:
@@ -344,20 +387,24 @@ def sums_of_phase(choices: Choices, purchase_option: PurchaseOption, index: int,
 
     For given nodes the cost is piecewise linear in the reservation: none, all nodes, or those beside the spot nodes.
     """
-    columns = columns_of(choices, purchase_option, index, arrives=True)
-    counts = [np.zeros_like(columns.bought)]
-    if purchase_option.reservation is not None:
-        counts += [columns.bought, np.maximum(columns.bought - purchase_option.spot_nodes, 0)]
-    bought = []
-    for reserved in counts:
-        nodes, values = phase_figures(choices, purchase_option, index, reserved, arrives=True)
-        values[:, CENTS] += reservation_cents(purchase_option, reserved.astype(np.float64), values[:, WALL])
-        bought.append(values)
-    best = np.argmin([values[:, CENTS] for values in bought], axis=0)
-    rows = np.arange(len(best))
-    values = np.where((nodes <= left.nodes(purchase_option))[:, None], np.stack(bought)[best, rows], inf)
-    kept = within(values, left, seen_so_far(choices.problem.risk, 0.0 if left.cheapest else None))
-    return Sums(values[kept], kept[:, None]), np.stack(counts)[best, rows][kept]
+
+    def bought() -> tuple[Array, Counts]:
+        """Every layout with the number of reserved nodes that is best for it."""
+        columns = columns_of(choices, purchase_option, index, arrives=True)
+        counts = [np.zeros_like(columns.bought)]
+        if purchase_option.reservation is not None:
+            counts += [columns.bought, np.maximum(columns.bought - purchase_option.spot_nodes, 0)]
+        found = []
+        for reserved in counts:
+            nodes, values = phase_figures(choices, purchase_option, index, reserved, arrives=True)
+            values[:, CENTS] += reservation_cents(purchase_option, reserved.astype(np.float64), values[:, WALL])
+            found.append(values)
+        best = np.argmin([values[:, CENTS] for values in found], axis=0)
+        rows = np.arange(len(best))
+        values = np.where((nodes <= left.nodes(purchase_option))[:, None], np.stack(found)[best, rows], inf)
+        return values, np.stack(counts)[best, rows]
+
+    return _unbeaten(choices, purchase_option, index, left, 0, bought, "stay", arrives=True)
 
 
 def reservation_cents(purchase_option: PurchaseOption, nodes: Array, wall_seconds: Array) -> Array:

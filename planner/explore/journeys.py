@@ -112,7 +112,7 @@ class _Journeys:
     def __init__(self, choices: Choices, left: Left) -> None:
         self.options = tuple(sorted(choices.purchase_options, key=usd_per_device_hour))
         self.choices, self.left = replace(choices, purchase_options=self.options), left
-        self.least = Least.of(self.choices)
+        self.least = Least.of(self.choices, left.wall_seconds)
         self.least_walls, self.least_cents = self.least.wall.min(axis=0), self.least.cents.min(axis=0)
         self.stays: list[Stay] = []
         self.known: dict[tuple[int, int], Array] = {}
@@ -126,6 +126,8 @@ class _Journeys:
         self.seen, self.seen_at_last = seen_so_far(risk, 0.0 if left.cheapest else None), seen_at_last(risk)
         self.sums: dict[tuple[int, range, int, bool], Sums] = {}
         """Sums of stays by purchase option, phases, reserved nodes and whether they are bought in the cheapest way."""
+        self.left_beside: dict[range, Left] = {}
+        """What is left for some phases when all others take their least."""
 
     def ending_with(self, last: int, ended: list[dict[_Place, Sums]]) -> dict[_Place, Sums]:
         """The ways through all phases up to one, by the placement of its stay."""
@@ -222,10 +224,12 @@ class _Journeys:
 
     def _left_beside(self, span: range) -> Left:
         """What is left for some phases when all others take their least."""
-        others = np.ones(len(self.choices.phases), dtype=np.bool_)
-        others[span.start : span.stop] = False
-        least = (self.least_walls, self.least_cents, self.least_kept, self.least_combined)
-        return self.left.less(*(float(one[others].sum()) for one in least))
+        if span not in self.left_beside:
+            others = np.ones(len(self.choices.phases), dtype=np.bool_)
+            others[span.start : span.stop] = False
+            least = (self.least_walls, self.least_cents, self.least_kept, self.least_combined)
+            self.left_beside[span] = self.left.less(*(float(one[others].sum()) for one in least))
+        return self.left_beside[span]
 
     def _affordable(self, span: range) -> list[PurchaseOption]:
         """The purchase options with which some phases can be within what is left for them, the cheapest first."""

@@ -27,15 +27,15 @@ class Least:
     cents: Array
 
     @classmethod
-    def of(cls, choices: Choices) -> Least:
-        """Those of the purchase options in their order."""
+    def of(cls, choices: Choices, seconds: float) -> Least:
+        """Those of the purchase options in their order, on layouts that alone take at most so many seconds."""
         shape = (len(choices.purchase_options), len(choices.phases))
         wall, cents = np.full(shape, inf), np.full(shape, inf)
         for index in range(len(choices.phases)):
             steps = steps_of(choices, index)
             for numbers, columns in choices.modes_by_site(index):
-                seconds, bills = _least_of_site(choices.prices[numbers], columns, steps)
-                wall[numbers, index] = np.minimum(wall[numbers, index], seconds)
+                walls, bills = _least_of_site(choices.prices[numbers], columns, steps, seconds)
+                wall[numbers, index] = np.minimum(wall[numbers, index], walls)
                 cents[numbers, index] = np.minimum(cents[numbers, index], bills)
         return cls(wall, cents)
 
@@ -46,7 +46,7 @@ class Least:
         that may move the others take their least anywhere, and shapes are (purchase options, phases).
         """
         wall, cents = (
-            one.sum(axis=1, keepdims=True) if together else one - one.min(axis=0) + one.min(axis=0).sum()
+            one.sum(axis=1, keepdims=True) if together else one + _of_others(one.min(axis=0))
             for one in (self.wall, self.cents)
         )
         return wall * (1 - SUM_ORDER), cents
@@ -59,16 +59,26 @@ class Least:
         return float(wall[among].sum(axis=1).min()), float(cents[among].sum(axis=1).min())
 
 
-def _least_of_site(prices: Array, columns: PhaseModes, steps: int) -> tuple[float, Array]:
+def _of_others(least: Array) -> Array:
+    """For each phase the sum of the other phases; shape (phases,) of both."""
+    return np.asarray([np.delete(least, phase).sum() for phase in range(len(least))])
+
+
+def _least_of_site(prices: Array, columns: PhaseModes, steps: int, seconds: float) -> tuple[float, Array]:
     """Seconds and, for each purchase option on a site, cents that no layout of a phase stays below."""
-    seconds = columns.once(("least seconds", steps), lambda: float(columns.wall_seconds(steps).min()))
-    key = ("least cents", steps, prices.tobytes())
-    return seconds, columns.once(key, lambda: least_cents(prices, columns, steps).min(axis=1))
+
+    def least() -> tuple[float, Array]:
+        """Those of the layouts that are quick enough."""
+        wall = columns.wall_seconds(steps)
+        bills = np.where(wall * (1 - SUM_ORDER) <= seconds, least_cents(prices, columns, steps), inf)
+        return float(wall.min()), bills.min(axis=1)
+
+    return columns.once(("least of site", steps, prices.tobytes(), seconds), least)
 
 
 def affordable(choices: Choices, wall_seconds: float, cents: float) -> tuple[PurchaseOption, ...]:
     """The purchase options that a plan within so much time and money may use, the cheapest first."""
-    wall, bill = Least.of(choices).of_jobs(together=choices.together)
+    wall, bill = Least.of(choices, wall_seconds).of_jobs(together=choices.together)
     fits = (wall <= wall_seconds) & (bill <= cents)
     kept = (choices.purchase_options[number] for number in np.flatnonzero(fits.any(axis=1)))
     return tuple(sorted(kept, key=usd_per_device_hour))
@@ -79,7 +89,7 @@ def no_worse(choices: Choices, seconds: float, usd: float) -> Choices:
 
     A layout goes where its phase with it and the other phases at their least come to more.
     """
-    least, beyond = Least.of(choices), {site.machine for of_phase in choices.beyond for site in of_phase}
+    least, beyond = Least.of(choices, seconds), {site.machine for of_phase in choices.beyond for site in of_phase}
     numbers: dict[Site, list[int]] = {}
     for number, one in enumerate(choices.purchase_options):
         numbers.setdefault(site_of(one), []).append(number)

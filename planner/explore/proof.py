@@ -64,7 +64,8 @@ def _that_may_be_better(choices: Choices, plan: Plan | None) -> Choices:
         return choices
     is_time = choices.objective == "time"
     if not choices.is_dated:
-        return no_worse(choices, plan.wall_seconds if is_time else inf, inf if is_time else float(plan.cost_usd))
+        longest = plan.wall_seconds if is_time else bounds_of(choices.problem).wall_seconds
+        return no_worse(choices, longest, inf if is_time else float(plan.cost_usd))
     least = [one.seconds if is_time else one.cents / 100 for one in least_of_phases(choices)]
     most = (plan.wall_seconds if is_time else float(plan.cost_usd)) * (1 + SUM_ORDER) - sum(least)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
@@ -12,6 +12,7 @@ from typing import Final, Literal
 import numpy as np
 
 from planner.market.calendar import Reservation
+from planner.market.money import node_hours_usd
 from planner.market.placements import Placement
 from planner.market.spot import SpotFigures
 
@@ -145,6 +146,17 @@ def _spot_policies(placement: Placement) -> Iterator[SpotPolicy]:
         yield SpotPolicy("elastic", *spot)
         if placement.on_demand is not None:
             yield SpotPolicy("fallback", *spot)
+
+
+def worth_their_term(purchase_options: Sequence[PurchaseOption], seconds: float) -> tuple[PurchaseOption, ...]:
+    """The purchase options without those whose reservation saves nothing in a job that ends within so many seconds.
+
+    A reserved node is paid for its term at least, an on-demand node of the same placement no longer than the job takes.
+    """
+    on_demand, _, reserved = np.asarray([one.prices for one in purchase_options]).reshape(-1, 3).T
+    term = node_hours_usd(1, reserved, np.asarray([one.committed_seconds for one in purchase_options]))
+    pays = term <= node_hours_usd(1, on_demand, seconds)
+    return tuple(one for one, saves in zip(purchase_options, pays, strict=True) if saves or one.placement.is_dated)
 
 
 def undominated(purchase_options: Iterable[PurchaseOption], *, moves: bool = False) -> tuple[PurchaseOption, ...]:

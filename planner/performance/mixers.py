@@ -90,7 +90,8 @@ def local_attention(record: ModelArchitecture) -> MixerShape:
     The core costs 2·a·(d + d_v)·w, as where sequences are much longer than the window.
     """
     inner, heads = _inner(record), record.mixer_heads
-    projected = heads * record.mixer_state + record.mixer_groups * (record.mixer_state + record.mixer_head_dim)
+    keys_and_values = own_keys(record) * record.mixer_groups * (record.mixer_state + record.mixer_head_dim)
+    projected = heads * record.mixer_state + keys_and_values
     matrices = float(record.hidden_size * (projected + inner))
     scan = 2.0 * heads * (record.mixer_state + record.mixer_head_dim) * (record.sliding_window or 0)
     return MixerShape(inner, matrices, 2.0 * record.mixer_state, projected + inner, scan)
@@ -127,6 +128,11 @@ def short_convolution(record: ModelArchitecture) -> MixerShape:
     """Gated short convolution: h·3h + h·h weights and a kernel of k taps a channel."""
     hidden, taps = record.hidden_size, record.mixer_kernel
     return MixerShape(hidden, 4.0 * hidden**2, hidden * taps, 5.0 * hidden, 2.0 * hidden * taps)
+
+
+def own_keys(record: ModelArchitecture) -> float:
+    """Share of the layers that project keys and values of their own."""
+    return 1 - record.shared_kv_layers / record.num_hidden_layers
 
 
 def _inner(record: ModelArchitecture) -> float:

@@ -18,7 +18,7 @@ from planner.catalog.host_links import host_link_of
 from planner.catalog.precisions import TrainingPrecision
 from planner.catalog.records import Accelerator, ModelArchitecture, Precision
 from planner.catalog.software import StackProperties, attention_kernel
-from planner.performance.mixers import mixer_shape
+from planner.performance.mixers import mixer_shape, own_keys
 
 Array = npt.NDArray[np.float64]
 """Numbers that broadcast; a Python number will do wherever an `Array` is expected."""
@@ -56,6 +56,7 @@ class Architecture:
     hidden: Array
     heads: Array
     kv_heads: Array
+    """On average over layers, of which some may take the keys and values of others."""
     query_key_head: Array
     value_head: Array
     query_rank: Array
@@ -65,10 +66,12 @@ class Architecture:
     rope_head: Array
     """Rotary part of a head under latent attention."""
     dense_ffn: Array
+    """Width of a dense MLP, with the gated projections of what each layer is given beside its input."""
     gated: Array
     vocabulary: Array
     tied: Array
     learned_positions: Array
+    """Rows of tables of hidden size beside the token table: of positions, and of what layers are given."""
     norm_size: Array
     """Parameters per hidden element of one norm: 0 none, 1 a scale (RMSNorm), 2 a scale and a bias (LayerNorm)."""
     norms_per_layer: Array
@@ -125,17 +128,17 @@ class Architecture:
             **_blocks(record),
             "hidden": record.hidden_size,
             "heads": record.num_attention_heads,
-            "kv_heads": record.num_key_value_heads,
+            "kv_heads": record.num_key_value_heads * own_keys(record),
             "query_key_head": record.head_dim,
             "value_head": record.v_head_dim or record.head_dim,
             "query_rank": record.q_lora_rank,
             "kv_rank": record.kv_lora_rank,
             "rope_head": record.qk_rope_head_dim,
-            "dense_ffn": record.intermediate_size,
+            "dense_ffn": record.intermediate_size + record.layer_input_size,
             "gated": record.gated_mlp,
             "vocabulary": record.vocab_size,
             "tied": record.tie_word_embeddings,
-            "learned_positions": record.learned_positions,
+            "learned_positions": record.learned_positions + layer_input_rows(record),
             "norm_size": record.norm_weights * (1 + (record.norm == "layernorm" and record.norm_bias)),
             "norms_per_layer": record.norms_per_layer,
             "embedding_norm": record.embedding_norm,
@@ -175,6 +178,11 @@ class Architecture:
     def stack(cls, rows: Sequence[Architecture]) -> Architecture:
         """Many architectures as one, each field of shape (rows,)."""
         return cls(**{f.name: np.stack([getattr(row, f.name) for row in rows]) for f in fields(cls)})
+
+
+def layer_input_rows(record: ModelArchitecture) -> float:
+    """The tables of what every layer is given, as rows of hidden size: V·L·w/h."""
+    return record.layer_input_vocabulary * record.num_hidden_layers * record.layer_input_size / record.hidden_size
 
 
 def _blocks(record: ModelArchitecture) -> dict[str, float]:

@@ -22,7 +22,13 @@ from planner.layouts.tables import BestLayouts, Reach
 from planner.layouts.wall_time import RunTime, TimedLayouts, run_times
 from planner.layouts.workload import PhaseWork, Workload, workload_of
 from planner.market.placements import Machine, placements
-from planner.market.purchase_options import PurchaseOption, SpotPolicy, purchase_options_of, undominated
+from planner.market.purchase_options import (
+    PurchaseOption,
+    SpotPolicy,
+    purchase_options_of,
+    undominated,
+    worth_their_term,
+)
 from planner.performance.symbols import Array
 from planner.plans.limits import Limit, limits_of
 from planner.plans.peak_bound import peak_bound
@@ -282,7 +288,10 @@ def choices_of(
     """
     workload, clock = workload_of(problem), clock or Clock()
     offered = purchase_options_of(placements(problem)) if among is None else tuple(among)
-    purchase_options = undominated(offered, moves=not stays_together(problem)) if among is None else offered
+    purchase_options = offered
+    if among is None:
+        some = worth_their_term(offered, problem.limits.deadline or inf)
+        purchase_options = undominated(some, moves=not stays_together(problem))
     offers = by_machine(purchase_options)
     machines = {key: some[0].placement.machine for key, some in offers.items()}
     spaces = tuple(_spaces(problem, workload, list(offers.values()), clock, more_memory))

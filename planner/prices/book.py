@@ -1,7 +1,7 @@
 """A book of own prices: a CSV file with the columns of the catalog's `offers.csv`, laid over the catalog.
 
-A row of the book replaces the catalog's row of the same cloud, region, zone and instance type; of several books the
-first that has a row decides.
+A row of the book replaces the catalog's of the same cloud, region, zones and instance type, see `merge`; of several
+books the first that has a row decides. A row that is not believed replaces none.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from planner.catalog.offers import load_offers
 from planner.catalog.records import Offer
 from planner.errors import InputError, Place
+from planner.prices.merge import laid_over
 from planner.prices.quote import price_sources
 from planner.prices.table import as_text, content_of, rows_of_csv
 
@@ -110,11 +111,10 @@ def _state(path: Path) -> tuple[int, int]:
 @lru_cache(maxsize=4)
 def _offers_with(books: tuple[tuple[Path, int, int], ...]) -> tuple[Offer, ...]:
     """The same for books in a state: a problem asks several times."""
-    found: dict[Key, Offer] = {}
-    for offers in (*(read_book(path) for path, *_ in books), load_offers()):
-        here = {key_of(offer): offer for offer in offers}
-        found |= {key: offer for key, offer in here.items() if key not in found}
-    return tuple(found.values())
+    found = load_offers()
+    for path, *_ in reversed(books):
+        found = laid_over(read_book(path), found)
+    return found
 
 
 @dataclass(frozen=True)

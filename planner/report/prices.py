@@ -10,8 +10,9 @@ from typing import Any, Final
 from planner.catalog.offers import load_offers, usable
 from planner.catalog.records import Offer
 from planner.market.money import line_usd
-from planner.prices.book import Age, PriceChange, ages, key_of
+from planner.prices.book import Age, PriceChange, ages
 from planner.prices.commitments import SheetCommitment
+from planner.prices.merge import machine_of
 from planner.prices.quotas import QuotaLine, StatedQuota
 from planner.report.console import wide_console
 from planner.report.tables import text_table
@@ -63,11 +64,11 @@ def age_lines(offers: Iterable[Offer], on: date) -> Iterator[str]:
 
 
 def far_line(offers: Iterable[Offer]) -> str:
-    """How many prices are far from what the catalog has for the same machine in the same place; empty where none is."""
-    known = {key_of(one): one for one in usable(load_offers())}
+    """How many prices are far from the catalog's for the same machine in the same region; empty where none is."""
+    known = {machine_of(one): one for one in usable(load_offers()) if one.on_demand_usd_per_hour}
     newest, count = "", 0
     for one in offers:
-        listed, price = known.get(key_of(one)), one.on_demand_usd_per_hour
+        listed, price = known.get(machine_of(one)), one.on_demand_usd_per_hour
         if listed and price and listed.on_demand_usd_per_hour and abs(price / listed.on_demand_usd_per_hour - 1) > FAR:
             newest, count = max(newest, listed.date), count + 1
     about = f"more than {format_share(float(FAR))} from the catalog's, of {newest} at the newest"

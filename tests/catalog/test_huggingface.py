@@ -514,3 +514,22 @@ def test_an_unknown_kind_is_never_read_in_silence() -> None:
     config = {**plain, "vocab_size": 32000, "hidden_act": "silu"}
     assert "foo_bar" in read({**config, "model_type": "foo_bar"}).assumed
     assert read({**config, "model_type": "llama"}).assumed == ""
+
+
+def test_layers_that_share_keys_have_none_of_their_own() -> None:
+    """A quarter of a Gemma's layers without keys and values, and with MLPs twice as wide where the file says so."""
+    base = {
+        "model_type": "gemma4_text", "hidden_size": 512, "num_hidden_layers": 8, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 128, "intermediate_size": 1024, "vocab_size": 1000,
+        "layer_types": ["full_attention"] * 8, "hidden_activation": "gelu_pytorch_tanh",
+    }  # fmt: skip
+
+    def parameters(**changes: object) -> float:
+        return float(total_parameters(Architecture.of(read(base | changes))))
+
+    whole = parameters()
+    assert whole - parameters(num_kv_shared_layers=2) == 2 * 2 * 2 * 128 * 512
+    wider = parameters(num_kv_shared_layers=2, use_double_wide_mlp=True)
+    assert wider - parameters(num_kv_shared_layers=2) == 2 * 3 * 512 * 1024
+    given = parameters(hidden_size_per_layer_input=64, vocab_size_per_layer_input=1000)
+    assert given - whole == 8 * (64 * 1000 + 3 * 512 * 64 + 512)

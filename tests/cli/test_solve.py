@@ -22,6 +22,7 @@ from planner.explore import answer as answers
 from planner.explore import enumeration
 from planner.explore import job_modes as modes
 from planner.plans.solution import Solution, Status
+from planner.problem.problem import ProblemTraining
 
 SMALL = """\
 schema: plan/1
@@ -399,6 +400,13 @@ def test_init_writes_a_problem_that_is_right(tmp_path: Path) -> None:
     assert plan("init", file).exit_code == 2
     assert plan("init", file, "--force").exit_code == 0
     assert plan("init").stdout == Path(file).read_text()
+
+
+def test_init_names_every_key_of_training() -> None:
+    """Whatever the problem file lets people state of a training is in the comments of the file to start from."""
+    written = plan("init").stdout
+    missing = [name for name in ProblemTraining.model_fields if not re.search(rf"\b{name}: ", written + " ")]
+    assert [name for name in missing if name != "phases"] == []
 
 
 def test_interrupt_ends_with_130() -> None:

@@ -21,6 +21,7 @@ from planner.errors import InputError
 from planner.prices.book import book_text, changes, key_of, offers_with, read_book
 from planner.prices.clouds import Cloud, cloud_quotes
 from planner.prices.judge import judged
+from planner.prices.merge import machine_of
 from planner.prices.sheet import sheet_quotes
 from planner.prices.skypilot import skypilot_quotes
 
@@ -386,6 +387,38 @@ def test_a_book_reads_back_and_lies_over_the_catalog(tmp_path: Path) -> None:
     path.write_text("cloud,accelerator,date\naws,H100,yesterday\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"prices\.csv:2"):
         read_book(path)
+
+
+def test_a_row_that_is_not_believed_replaces_none(tmp_path: Path) -> None:
+    """Where a list is doubted, the catalog's row of the same machine and place stays, or the next book's."""
+    dearer = AWS[0].model_copy(update={"on_demand_usd_per_hour": Decimal("77.125")})
+    doubted, good = tmp_path / "doubted.csv", tmp_path / "good.csv"
+    doubted.write_text(book_text([dearer.model_copy(update={"suspect": "too dear"})]), encoding="utf-8")
+    good.write_text(book_text([dearer]), encoding="utf-8")
+    for books, expected in (([doubted], AWS[0]), ([doubted, good], dearer)):
+        assert [one for one in offers_with(books) if key_of(one) == key_of(dearer)] == [expected]
+
+
+def test_a_row_replaces_the_zones_that_it_is_for(tmp_path: Path) -> None:
+    """A row of one zone takes that zone out of the catalog's; one of a region reprices its zones, but for spot."""
+    listed = next(one for one in clean("gcp") if " " in one.zone)
+    first, *others = listed.zone.split()
+    priced = Decimal("77.125")
+    zone = listed.model_copy(update={"zone": first, "on_demand_usd_per_hour": priced})
+    region = listed.model_copy(update={"zone": "", "on_demand_usd_per_hour": priced, "spot_usd_per_hour": None})
+    for book, expected in (
+        (zone, {first: (priced, listed.spot_usd_per_hour), " ".join(others): prices(listed)}),
+        (region, {listed.zone: (priced, listed.spot_usd_per_hour)}),
+    ):
+        path = tmp_path / "prices.csv"
+        path.write_text(book_text([book]), encoding="utf-8")
+        here = [one for one in offers_with([path]) if machine_of(one) == machine_of(listed)]
+        assert {one.zone: prices(one) for one in here} == expected
+
+
+def prices(offer: Offer) -> tuple[Decimal | None, Decimal | None]:
+    """On demand and spot."""
+    return offer.on_demand_usd_per_hour, offer.spot_usd_per_hour
 
 
 PROBLEM = """\
