@@ -16,6 +16,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from planner.cpsat.model import FEASIBLE, OPTIMAL, IntVar, LinearExpr, Model, SatParameters, SolverRun
 
@@ -111,11 +112,15 @@ class ProjectModel:
             self.model.add(LinearExpr.sum(taken) <= self.project.available[number])
 
 
+WORKERS: Final = 8
+"""Threads, more than there are cores: from so many on the solver searches neighbourhoods of its schedules too."""
+
+
 def least_makespan(project: Project, seconds: float) -> int | None:
     """The shortest makespan that is found within a time; None when there is none."""
     of, parameters = ProjectModel(project), SatParameters()
     parameters.max_time_in_seconds = seconds
-    parameters.num_workers = 2
+    parameters.num_workers = WORKERS
     search = SolverRun(of.model, parameters)
     return search.value(of.ends[-1]) if search.run() in {OPTIMAL, FEASIBLE} else None
 

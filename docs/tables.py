@@ -28,7 +28,7 @@ from planner.catalog.software import load_stacks
 from planner.cli import COMMANDS, main
 from planner.explore.answer import answer
 from planner.market.spot import gang_availability, spot_figures
-from planner.performance.predictive import LARGE, NORMAL_80
+from planner.performance.predictive import FEW_ROUNDS, LARGE, NORMAL_80
 from planner.plans.plan import Plan
 from planner.plans.solution import Status
 from planner.problem.problem import load_problem
@@ -159,6 +159,7 @@ def intervals() -> Lines:
         ("adapters", spread.adapters),
         (f"added above {LARGE:,} devices", spread.large),
         ("added where part of the layout is guessed", spread.gaps),
+        (f"added for mixtures with at most {FEW_ROUNDS} micro-batches a step", spread.few_rounds),
         ("added for software a year newer than the fit", spread.drift_deviation),
     )
     yield from table(

@@ -284,7 +284,6 @@ def test_the_solver_is_asked_where_something_is_solved() -> None:
             "portfolio_interval_search",
             "portfolio_intervals",
         },
-        "explore/portfolio_negotiation.py": {"portfolio_bound"},
         "cli/solve.py": {"model_file"},
     }
 

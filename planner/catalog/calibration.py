@@ -79,6 +79,8 @@ class Spread(Record):
     """Added for more than `LARGE` devices."""
     gaps: NonNegative
     """Added where a run does not state all of its layout."""
+    few_rounds: NonNegative = 0.0
+    """Added for mixtures of experts with at most `FEW_ROUNDS` micro-batches per replica and step."""
     newest: Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
     """Month of the newest run in the fit."""
     drift: float

@@ -193,6 +193,7 @@ def _unseen(subject: Subject, calibration: Calibration) -> Unseen:
         kind_of(moe=subject.model.is_moe, adapters=not run.training.trains_base),
         run.cluster.gpus,
         subject.release,
+        rounds=run.microbatches,
         device_deviation=device_deviation(calibration, subject.accelerator),
         software_deviation=software_deviation(
             subject.software.generic, calibration.constants["generic_stack"], moe=subject.model.is_moe

@@ -10,6 +10,7 @@ from planner.clock import Clock, today
 from planner.explore.answer import Answer
 from planner.explore.enumeration import best_mode
 from planner.explore.job_modes import bounds_of, plan_of_mode
+from planner.market.placements import Placement
 from planner.market.purchase_options import PurchaseOption, undominated
 from planner.plans.choices import Choices, choices_of, site_of, stays_together, usable
 from planner.plans.plan import Plan
@@ -30,6 +31,8 @@ class DecidingPrice:
     """Of the bill."""
     date: str
     """Empty where the problem states the price itself."""
+    others: int
+    """Other regions and zones of the cloud in which the same machine has the same price."""
     rise: float | None
     """Share by which it may rise until `rival` costs as much, or else the budget is spent; None if nothing ends it."""
     rival: Plan | None
@@ -57,14 +60,46 @@ def deciding_price(found: Answer, clock: Clock | None = None) -> DecidingPrice |
     if plan is None or not lines or not plan.cost_usd:
         return None
     paid, first = sum((one.cost_usd for one in lines), Decimal(0)), lines[0]
+    paying = next(one.purchase_option for one in plan.phases if one.purchase_option.placement.title == first.offer)
+    price = _MachinePrice(paying.placement, first.kind, _price_of(paying, first.kind))
     rival, rise = None, None
     if choices.objective == "cost" and not choices.is_dated:
-        rival = _cheapest_without(choices, first, clock or Clock())
+        rival = _cheapest_without(choices, price, clock or Clock())
         limit = found.problem.limits.budget if rival is None else rival.cost_usd
         rise = None if limit is None else max(0.0, float((limit - plan.cost_usd) / paid))
-    dates = {one.purchase_option.placement.title: one.purchase_option.placement.date for one in plan.phases}
-    share = float(paid / plan.cost_usd)
-    return DecidingPrice(first.offer, first.kind, first.usd_per_gpu_hour, share, dates[first.offer], rise, rival)
+    places = {one.placement.key for one in choices.offered if price.is_of(one)}
+    return DecidingPrice(
+        place=first.offer,
+        kind=first.kind,
+        usd_per_gpu_hour=first.usd_per_gpu_hour,
+        share=float(paid / plan.cost_usd),
+        date=paying.placement.date,
+        others=len(places) - 1,
+        rise=rise,
+        rival=rival,
+    )
+
+
+@dataclass(frozen=True)
+class _MachinePrice:
+    """What a cloud asks for a machine, in every place where that is the same."""
+
+    placement: Placement
+    kind: Kind
+    usd_per_node_hour: Decimal | None
+
+    def is_of(self, option: PurchaseOption) -> bool:
+        """Whether an option's nodes of that kind have the price."""
+        other = option.placement
+        same = (other.cloud, other.instance_type) == (self.placement.cloud, self.placement.instance_type)
+        return same and _price_of(option, self.kind) == self.usd_per_node_hour
+
+
+def _price_of(option: PurchaseOption, kind: Kind) -> Decimal | None:
+    """US dollars of a node-hour; None where it is not sold so."""
+    if kind == "reserved":
+        return option.reservation.usd_per_node_hour if option.reservation else None
+    return option.placement.spot if kind == "spot" else option.placement.on_demand
 
 
 def _lines_of_one_price(plan: Plan) -> list[Purchase]:
@@ -75,9 +110,9 @@ def _lines_of_one_price(plan: Plan) -> list[Purchase]:
     return max(prices.values(), key=lambda lines: sum(one.cost_usd for one in lines), default=[])
 
 
-def _cheapest_without(choices: Choices, line: Purchase, clock: Clock) -> Plan | None:
-    """The cheapest plan within all limits that does not pay the price of a line, on machines that it hid too."""
-    left = [one for option in choices.offered for one in _without(option, line)]
+def _cheapest_without(choices: Choices, price: _MachinePrice, clock: Clock) -> Plan | None:
+    """The cheapest plan within all limits that does not pay a price, on machines that it hid too."""
+    left = [one for option in choices.offered for one in _without(option, price)]
     options = undominated(left, moves=not stays_together(choices.problem))
     known = {site for of_phase in choices.columns for site in of_phase}
     hidden = [one for one in options if site_of(one) not in known]
@@ -90,21 +125,21 @@ def _cheapest_without(choices: Choices, line: Purchase, clock: Clock) -> Plan | 
     return plan_of_mode(choices, choices.problem, mode) if mode else None
 
 
-def _without(option: PurchaseOption, line: Purchase) -> Iterator[PurchaseOption]:
-    """What is left of an option when nothing is bought at the price of a line."""
+def _without(option: PurchaseOption, price: _MachinePrice) -> Iterator[PurchaseOption]:
+    """What is left of an option when nothing is bought at a price."""
     placement = option.placement
-    if placement.title != line.offer:
+    if not price.is_of(option):
         yield option
-    elif line.kind == "spot":
+    elif price.kind == "spot":
         yield from [option] if option.spot_policy.policy == "steady" else []
-    elif line.kind == "reserved":
-        yield from [option] if option.reservation is None else []
+    elif price.kind == "reserved":
+        return
     elif option.spot_policy.policy in {"wait", "elastic"} or option.reservation is not None:
         yield replace(option, placement=replace(placement, on_demand=None))
 
 
 def _with_hidden(choices: Choices, hidden: list[PurchaseOption], clock: Clock) -> Choices:
     """The choices with the layouts of offers that were dominated before."""
-    more = choices_of(choices.problem, hidden, clock)
+    more = choices_of(choices.problem, hidden, clock, spaces=choices.spaces)
     columns = tuple({**ours, **theirs} for ours, theirs in zip(choices.columns, more.columns, strict=True))
     return replace(choices, machines={**choices.machines, **more.machines}, columns=columns)

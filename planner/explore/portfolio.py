@@ -167,6 +167,7 @@ class _Answering:
             partial(self.first, begin),
             self.bound,
             self.rounded,
+            self.refuted,
             self.better,
             partial(self.intervals, QUICK_WORK),
             self.branched,
@@ -209,7 +210,8 @@ class _Answering:
     @property
     def is_done(self) -> bool:
         """Whether to end with what is there."""
-        return self.stop.clock.is_over or self.enough(self.search.best.value if self.search.best else inf)
+        over = self.stop.clock.is_over or self.is_proven_empty
+        return over or self.enough(self.search.best.value if self.search.best else inf)
 
     def rounded(self) -> None:
         """Schedules from the relaxation."""
@@ -227,6 +229,11 @@ class _Answering:
             shares[column.job].append((column.runs, share))
         purchases = whole_purchases(self.portfolio, found.levels)
         rounded(self.search, shares, purchases, self.stop.clock, rounds)
+
+    def refuted(self) -> None:
+        """A proof that there is no schedule, where none was found so far."""
+        if not self.has_schedule and not self.is_proven_empty:
+            self.is_proven_empty = is_impossible(self.portfolio, self.tables, self.stop.clock)
 
     def better(self) -> None:
         """Ruins and recreates, from the best schedule on."""
@@ -266,9 +273,11 @@ class _Answering:
         self._tell()
 
     def intervals(self, work: float) -> None:
-        """The interval model, which branches; only of few jobs."""
+        """The interval model, which branches; only of few jobs, and quickly where no whole schedule is known."""
         best = self.search.best
-        if self.is_done or not 1 <= len(self.tables) <= FEW or best is None or not best.is_complete:
+        if self.is_done or not 1 <= len(self.tables) <= FEW or best is None:
+            return
+        if not best.is_complete and work > QUICK_WORK:
             return
         found = search_intervals(
             IntervalModel(self.portfolio, self.tables, best.schedule, best.value),
@@ -290,6 +299,8 @@ class _Answering:
         self.search.load(schedule)
         self.search.recommit()
         self.search.note()
+        if not self.has_schedule:
+            self.search.improve(self.stop.clock, enough=self.enough, patience=PATIENCE_IN_PART)
         self._tell()
 
     def enough(self, value: float) -> bool:
@@ -311,8 +322,7 @@ class _Answering:
         self.search.settle()
         best = self.search.best
         schedule = best.schedule if best and best.is_complete else None
-        if schedule is None:
-            self.is_proven_empty = is_impossible(self.portfolio, self.tables, self.stop.clock)
+        self.refuted()
         bill = None if schedule is None else bill_of(self.portfolio, schedule)
         if schedule is not None and bill is not None:
             check_schedule(self.portfolio, schedule, bill.money_usd, bill.value)

@@ -14,12 +14,10 @@ from typing import Any, Final
 import numpy as np
 
 from planner.clock import Clock
-from planner.cpsat.portfolio_bound import is_impossible
 from planner.explore.portfolio import PortfolioAnswer, Stop, solve_portfolio
-from planner.portfolio.compile import earliest_starts
+from planner.plans.solution import Status
 from planner.portfolio.instance import Pool, Portfolio
-from planner.portfolio.tables import tables_of
-from planner.units import format_money, usd_text
+from planner.units import usd_text
 
 QUICK_SECONDS: Final = 4.0
 """Time for one question around an answer."""
@@ -82,7 +80,7 @@ def _loosened(portfolio: Portfolio) -> Iterator[Change]:
         yield Change(name, "one node more", f"{name}={more}", _with_pool(portfolio, number, _one_more(pool)))
     for key, usd, with_usd in _budget_keys(portfolio):
         wider = usd * Decimal("1.01")
-        yield Change(key, "1% more", f"{key}=${wider:.2f}", with_usd(wider))
+        yield Change(key, "1% more", f"{key}={_dollars(wider)}", with_usd(wider))
 
 
 def _budget_keys(portfolio: Portfolio) -> Iterator[tuple[str, Decimal, Callable[[Decimal], Portfolio]]]:
@@ -143,22 +141,25 @@ def kinds_of(portfolio: Portfolio) -> Iterator[LooseLimit]:
 
 def smallest(kind: LooseLimit, clock: Clock) -> dict[str, Any] | None:
     """The fewest steps that give a schedule, found by halving; None when none does."""
+    if _tried(kind, kind.most, clock).status is Status.INFEASIBLE:
+        return None
     impossible, step = 0, 1
-    while not _has_schedule(kind, step, clock):
+    while (found := _tried(kind, step, clock)).schedule is None:
         if step >= kind.most or clock.is_over:
             return None
-        if _is_impossible(kind.at(step), clock):
+        if found.status is Status.INFEASIBLE:
             impossible = step
         step = min(kind.most, 2 * step)
     low, high = impossible, step
     while high - low > 1 and not clock.is_over:
         middle = (low + high) // 2
-        if _has_schedule(kind, middle, clock):
+        found = _tried(kind, middle, clock)
+        if found.schedule is not None:
             high = middle
         else:
             low = middle
-            if _is_impossible(kind.at(middle), clock):
-                impossible = max(impossible, middle)
+            if found.status is Status.INFEASIBLE:
+                impossible = middle
     proven = impossible == high - 1
     known = kind.shown(impossible) if impossible else kind.unchanged
     gap = "" if proven else f" at most (up to {known} it is proven that there is no plan)"
@@ -172,12 +173,9 @@ def smallest(kind: LooseLimit, clock: Clock) -> dict[str, Any] | None:
     }
 
 
-def _has_schedule(kind: LooseLimit, step: int, clock: Clock) -> bool:
-    return solve_portfolio(kind.at(step), Stop(clock.part(QUICK_SECONDS), gap=1.0)).schedule is not None
-
-
-def _is_impossible(portfolio: Portfolio, clock: Clock) -> bool:
-    return is_impossible(portfolio, tables_of(portfolio, earliest_starts(portfolio)), clock)
+def _tried(kind: LooseLimit, step: int, clock: Clock) -> PortfolioAnswer:
+    """Any schedule after so many steps, or a proof that there is none."""
+    return solve_portfolio(kind.at(step), Stop(clock.part(QUICK_SECONDS), gap=1.0))
 
 
 def _deadlines(portfolio: Portfolio) -> Iterator[LooseLimit]:
@@ -206,9 +204,14 @@ def _budgets(portfolio: Portfolio) -> Iterator[LooseLimit]:
             return with_usd(usd * (100 + step) / 100)
 
         def shown(step: int, usd: Decimal = usd) -> str:
-            return f"${usd * (100 + step) / 100:.2f}"
+            return _dollars(usd * (100 + step) / 100)
 
-        yield LooseLimit(key, format_money(usd), MOST_PERCENT, at, shown)
+        yield LooseLimit(key, _dollars(usd), MOST_PERCENT, at, shown)
+
+
+def _dollars(usd: Decimal) -> str:
+    """Dollars as a file may state them, to the cent."""
+    return f"${usd:,.2f}".removesuffix(".00")
 
 
 MOST_PERCENT: Final = 900

@@ -78,7 +78,7 @@ _SAME_NAME: Final = (
     "tie_word_embeddings",
     "sliding_window",
 )
-_EXPERTS: Final = ("n_routed_experts", "num_experts_per_tok", "moe_intermediate_size")
+_EXPERTS: Final = ("n_routed_experts", "num_experts_per_tok", "n_group", "topk_group", "moe_intermediate_size")
 
 
 def _spelt_out(facts: Facts) -> dict[str, Any]:

@@ -156,6 +156,7 @@ def _feed_forward(arguments: Arguments, target: Target) -> dict[str, Any]:
     dense = _dense_layers(arguments)
     shared = arguments.count(target.names["shared_expert_intermediate_size"]) or 0
     facts |= {"num_experts_per_tok": 2, "moe_intermediate_size": width, **experts}
+    facts |= _named(arguments, target, "n_group", "topk_group")
     facts |= {"shared_expert_intermediate_size": shared, "dense_layers": dense}
     return facts | ({} if dense else {"intermediate_size": 0})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,7 @@ from planner.errors import InputError, Place, did_you_mean
 from planner.foreign import configs, megatron, torchtitan
 from planner.foreign.block import JSON_KEY, merged, read_block
 from planner.foreign.reading import Reading
+from planner.prices.devices import device_by_name
 from planner.problem.document import parse_document
 
 TextReader = Callable[[str, str], Reading]
@@ -82,6 +84,8 @@ def _read_data(data: Mapping[str, Any], text: str, source: str, kind: str | None
                 "no launch file that is known", place=Place(source), fix=f"say --from {', '.join(FORMATS)}"
             )
         reading = CONFIGS[found](data, source)
+    if device := device_by_name(_asked_devices(data)[0]):
+        reading.guesses = merged({"cluster": {"accelerator": device}}, reading.guesses)
     about = data.get(JSON_KEY)
     block = about.get("run") if isinstance(about, Mapping) else read_block(text, source)
     reading.data = merged(reading.data, block if isinstance(block, Mapping) else {})
@@ -138,7 +142,18 @@ def _script_in(data: Mapping[str, Any]) -> str | None:
     arguments = trainer.get("args") if isinstance(trainer, Mapping) else None
     if isinstance(arguments, list) and arguments and isinstance(trainer, Mapping):
         return _with_nodes(arguments[-1], "PET_NNODES", trainer.get("numNodes"))
-    return _with_nodes(data.get("run"), "SKYPILOT_NUM_NODES", data.get("num_nodes", 1))
+    script = _with_nodes(data.get("run"), "SKYPILOT_NUM_NODES", data.get("num_nodes", 1))
+    return script and f"SKYPILOT_NUM_GPUS_PER_NODE={_asked_devices(data)[1] or ''}\n{script}"
+
+
+def _asked_devices(data: Mapping[str, Any]) -> tuple[str, int]:
+    """The device and how many of it a SkyPilot task asks for: `H100:8` or `{H100: 8}`; else empty and 0."""
+    resources = data.get("resources")
+    asked = resources.get("accelerators") if isinstance(resources, Mapping) else None
+    if isinstance(asked, Mapping) and len(asked) == 1:
+        asked = ":".join(map(str, *asked.items()))
+    name, _, count = asked.partition(":") if isinstance(asked, str) else ("", "", "")
+    return name, int(count or 1) if name and re.fullmatch(r"\d{0,4}", count) else 0
 
 
 def _with_nodes(script: object, variable: str, nodes: object) -> str | None:

@@ -67,7 +67,8 @@ class _Text:
 _SEPARATORS: Final = ";&|\n"
 _KEYWORDS: Final = frozenset({"if", "case", "for", "while", "until"})
 _ASSIGNMENT: Final = re.compile(r"(?P<name>[A-Za-z_]\w*)(?P<adds>\+?)=(?P<value>.*)", re.DOTALL)
-_ARITHMETIC: Final = re.compile(r"\$\(\(([^()$'\"`]*(?:\$\{?\w+\}?[^()$'\"`]*)*)\)\)")
+_TERM: Final = r"[^()$'\"`]|\$\{?\w++\}?"
+_ARITHMETIC: Final = re.compile(rf"\$\(\(((?:{_TERM}|\((?:{_TERM})*+\))*+)\)\)")
 _COMMAND: Final = re.compile(r"\$\([^()]*\)|`[^`]*`")
 _VARIABLE: Final = re.compile(
     r"\$\{(?P<braced>[A-Za-z_]\w*)(?:\[[@*]\])?(?P<default>:?[-=]?[^{}]*)\}|\$(?P<plain>[A-Za-z_]\w*)"

@@ -153,6 +153,9 @@ def _expert_arguments(job: LaunchJob, target: Target) -> Iterator[Argument]:
     model = job.model
     for field in ("n_routed_experts", "num_experts_per_tok", "moe_intermediate_size"):
         yield _named(job, target, field, "model")
+    if model.n_group > 1:
+        for field in ("n_group", "topk_group"):
+            yield _named(job, target, field, "model")
     if model.shared_expert_intermediate_size:
         yield _named(job, target, "shared_expert_intermediate_size", "model")
     if model.dense_layers:

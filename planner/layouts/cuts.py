@@ -88,8 +88,9 @@ def _cuts(
     pipeline, virtual = rules.stages[part, None, None], rules.chunks[part, None, None]
     whole = divides_batch(rules.global_batch, data, micro_batch[:, None])
     rounds = runs_whole_rounds(rules.global_batch // (data * micro_batch[:, None]), pipeline, virtual)
-    small = tensor * context[:, None] * data * pipeline <= rules.max_devices
-    stage, pair, replicas = np.nonzero(np.asarray(whole & rounds & small))
+    devices = tensor * context[:, None] * data * pipeline
+    right = (devices > rules.beyond_devices) & (devices <= rules.max_devices)
+    stage, pair, replicas = np.nonzero(np.asarray(whole & rounds & right))
     return {
         "tensor": np.full(len(stage), tensor),
         "pipeline": pipeline[stage, 0, 0],

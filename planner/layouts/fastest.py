@@ -112,10 +112,14 @@ class Asked:
     """Layouts that fit: with more memory, only those that are faster are of interest."""
 
     @property
-    def most_device_seconds(self) -> float:
-        """Device-seconds of a step beyond which no layout is looked for."""
-        per_node, reach = self.machine.per_node, self.reach
-        return per_node * min(reach.step_seconds * self.max_nodes, reach.node_seconds) * (1 + SUM_ORDER)
+    def max_devices(self) -> int:
+        """Most devices that are looked at."""
+        return self.max_nodes * self.machine.per_node
+
+    def takes_in(self, device_seconds: float, reach: Reach) -> bool:
+        """Whether layouts that take so many device-seconds a step, at least, may be within a reach."""
+        most = min(reach.step_seconds * self.max_nodes, reach.node_seconds) * self.machine.per_node
+        return device_seconds <= most * (1 + SUM_ORDER)
 
 
 KEPT: Final = 1024
@@ -186,16 +190,23 @@ AT_A_TIME: Final = 64
 
 
 def _tables(workload: Workload, phase: PhaseWork, space: LayoutSpace, asked: Sequence[Asked]) -> Iterator[BestLayouts]:
-    """The fastest layouts on several machines; none where any takes too many device-seconds, which is quickly told."""
+    """The fastest layouts on several machines; none where any takes too many device-seconds, which is quickly told.
+
+    Layouts are found as far as the next question may need on no more devices than this one does.
+    """
     known: dict[Hashable, FittingFamilies] = {}
     for begin in range(0, len(asked), AT_A_TIME):
         some = asked[begin : begin + AT_A_TIME]
         least = least_device_seconds(
             workload, phase, [one.machine for one in some], space.degrees.recompute, space.grid
         )
-        fast = [seconds <= one.most_device_seconds for one, seconds in zip(some, least, strict=True)]
+        pairs = list(zip(some, least, strict=True))
+        most = max((one.max_devices for one, seconds in pairs if one.takes_in(seconds, one.reach)), default=0)
+        further = [one.takes_in(seconds, one.further) for one, seconds in pairs]
+        fast = [one.max_devices <= most and may_be for one, may_be in zip(some, further, strict=True)]
         found = _raced(workload, phase, space, list(compress(some, fast)), known)
-        yield from (next(found) if is_fast else nothing(one.reach) for one, is_fast in zip(some, fast, strict=True))
+        for one, may_be, is_fast in zip(some, further, fast, strict=True):
+            yield next(found) if is_fast else nothing(one.reach if may_be else one.further)
 
 
 def _raced(
@@ -210,7 +221,7 @@ def _raced(
     `known`: the families that some machines can hold.
     """
     subjects = evaluators(workload, phase, [one.machine for one in asked], space.degrees.recompute, space.grid)
-    space = space.up_to(max((one.max_nodes * one.machine.per_node for one in asked), default=1))
+    space = space.up_to(max((one.max_devices for one in asked), default=1))
     some, families = list[Runner](), 0
     for one, subject in zip(asked, subjects, strict=True):
         machine = one.machine

@@ -74,6 +74,12 @@ class LayoutSpace:
         some = tuple(sorted(set(devices)))
         return replace(self, part=(self, some))
 
+    def serves(self, degrees: Degrees, memories: Iterable[float], max_devices: int) -> bool:
+        """Whether its rows are enough for machines with some memory sizes, tensor degrees and numbers of devices."""
+        is_wide = set(degrees.tensor) <= set(self.degrees.tensor)
+        alike = replace(degrees, tensor=self.degrees.tensor) == self.degrees
+        return is_wide and alike and set(memories) <= set(self.memories) and max_devices <= self.max_devices
+
     def up_to(self, devices: int) -> LayoutSpace:
         """The same with the rows on fewer devices alone."""
         if self.part or devices >= self.max_devices:

@@ -28,6 +28,8 @@ As estimated for DeepSeek-V3's published layout, whose own stack hides it (arXiv
 """
 LARGE: Final = 1000
 """Devices above which runs end further from their estimate."""
+FEW_ROUNDS: Final = 2
+"""Micro-batches per replica and step up to which runs of mixtures end further from their estimate."""
 POINTS: Final = 101
 """Equally probable factors that stand for the distribution in sums."""
 
@@ -85,6 +87,8 @@ class Unseen:
     """Month of its software (`2026-03`); empty where it is not newer than the fit."""
     has_gaps: bool = False
     """Whether parts of its layout are guessed."""
+    rounds: float = math.inf
+    """Micro-batches per replica and step."""
     device_deviation: float = 0.0
     """Deviation of the logarithm that comes with an accelerator without published runs."""
     software_deviation: float = 0.0
@@ -109,14 +113,16 @@ def scale_and_middle(spread: Spread, run: Unseen, left: Array) -> tuple[Array, A
     """Scale and median of that logarithm where own runs leave each of some shares of its variance.
 
     The spread between publishers and what else is not known of a run, added in quadrature: that of many devices,
-    guessed parts of the layout, an unseen device, an unstated stack, software newer than the fit and unmeasured
-    kernels. Newer software and a search's choice move the median. Of all but the choice, own runs leave a share.
+    guessed parts of the layout, few micro-batches of a mixture, an unseen device, an unstated stack, software newer
+    than the fit and unmeasured kernels. Newer software and a search's choice move the median. Of all but the choice,
+    own runs leave a share.
     """
     years = years_newer(spread.newest, run.release)
     deviation = np.sqrt(left) * math.hypot(
         spread.of_kind(run.kind),
         spread.large * (run.devices > LARGE),
         spread.gaps * run.has_gaps,
+        spread.few_rounds * (run.kind == "moe" and run.rounds <= FEW_ROUNDS),
         spread.drift_deviation * math.sqrt(years),
         run.device_deviation,
         run.software_deviation,

@@ -277,12 +277,14 @@ def choices_of(
     clock: Clock | None = None,
     *,
     more_memory: float = 0.0,
+    spaces: Sequence[LayoutSpace] = (),
 ) -> Choices:
     """All purchase options and layouts that a problem allows, reduced by exact dominance. Raises InputError.
 
     A layout that alone misses the deadline is left out; one that fits no memory too. Nothing else is lost. `among`:
     what is on offer instead of the problem's market, each of them kept. `more_memory`: those that fit only with such a
-    share of each device's memory on top are among the spaces too, see `with_more_memory`. Machines are evaluated one
+    share of each device's memory on top are among the spaces too, see `with_more_memory`. `spaces`: of the same job,
+    taken where they serve these offers too. Machines are evaluated one
     after another, the most promising first; those for which no time is left on the clock are named. Raises
     KeyboardInterrupt when the clock is stopped before the first.
     """
@@ -294,7 +296,7 @@ def choices_of(
         purchase_options = undominated(some, moves=not stays_together(problem))
     offers = by_machine(purchase_options)
     machines = {key: some[0].placement.machine for key, some in offers.items()}
-    spaces = tuple(_spaces(problem, workload, list(offers.values()), clock, more_memory))
+    spaces = tuple(_spaces(problem, workload, list(offers.values()), clock, more_memory, spaces))
     columns: tuple[dict[Site, PhaseModes], ...] = tuple({} for _ in spaces)
     unsearched = sorted(offers.values(), key=lambda some: _promise(problem, workload, some), reverse=True)
     at_a_time = len(unsearched) if clock.until is None else 1  # together is quicker, one by one can be ended in between
@@ -361,19 +363,23 @@ def _spaces(
     offers: Sequence[Sequence[PurchaseOption]],
     clock: Clock,
     more_memory: float,
+    known: Sequence[LayoutSpace],
 ) -> Iterator[LayoutSpace]:
     """All valid layouts of each phase on any of the machines, those too that fit only with a share of memory more.
 
-    `offers`: the purchase options of each machine.
+    `offers`: the purchase options of each machine. `known`: spaces of the phases, which are taken where they serve.
     """
     machines = [some[0].placement.machine for some in offers]
     widest, searched = max(one.domain for one in machines), searched_devices(problem.limits.gpus)
     memories = [(1 + more) * one.memory_bytes for more in dict.fromkeys((0.0, more_memory)) for one in machines]
     had = max(most_nodes(problem, some, one) * one.per_node for some, one in zip(offers, machines, strict=True))
-    for phase in workload.phases:
+    for index, phase in enumerate(workload.phases):
         _stop_with_nothing(clock)
         degrees = degrees_of(workload, phase, widest)
-        yield layout_space(workload, phase, degrees, memories, max(had, 1), searched)
+        if known and known[index].serves(degrees, memories, had):
+            yield known[index]
+        else:
+            yield layout_space(workload, phase, degrees, memories, max(had, 1), searched)
 
 
 def _stop_with_nothing(clock: Clock) -> None:

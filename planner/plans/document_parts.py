@@ -220,6 +220,8 @@ class DecidingPricePart(Part):
     """Since that date."""
     is_old: bool
     """Whether that is more than 90 days."""
+    others: int = 0
+    """Other regions and zones of the cloud in which the same machine has the same price."""
     rise: float | None
     """Share by which it may rise until `then` costs as much, or without one until the budget is spent; null where
     nothing ends it, or nobody asked."""

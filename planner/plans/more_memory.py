@@ -148,7 +148,7 @@ def _asked(
     return replace(asked, reach=reach(1.0, 1.0), further=reach(LATER, DEARER))
 
 
-DEARER: Final = 1.3
+DEARER: Final = 2.0
 """Times a plan's cost up to which layouts are found: that of the next question may be more."""
 
 

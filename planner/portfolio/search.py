@@ -304,7 +304,7 @@ class Search:
         out = self._ruined()
         for job in out:
             self.remove(job)
-        guided = self.guide is not None and self.random.random() < GUIDED
+        guided = self.guide is not None and self.random.random() < GUIDED[len(self.runs) > FEW_TO_GUIDE]
         empty = [job for job, runs in enumerate(self.runs) if not runs]
         again = RETRIED / max(RETRIED, len(empty))
         waiting = [job for job in empty if job in out or self.random.random() < again]
@@ -378,8 +378,10 @@ CENT: Final = 0.01
 """Dollars by which equal schedules may differ."""
 DEPENDING: Final = (0.0, 0.5, 0.5, 1.0)
 """Parts of the value of jobs behind one that count for it, from round to round."""
-GUIDED: Final = 0.15
-"""Share of the rounds that a guide leads."""
+GUIDED: Final = (0.15, 0.5)
+"""Share of the rounds that a guide leads, of few jobs and of many."""
+FEW_TO_GUIDE: Final = 20
+"""Jobs that are few."""
 RETRIED: Final = 1.5
 """Dropped jobs that are tried again in a round, about."""
 SHAKE: Final = 0.5

@@ -10,7 +10,7 @@ from typing import Any, Final
 from planner.catalog.offers import load_offers
 from planner.catalog.quotas import load_quotas
 from planner.errors import InputError, Place, did_you_mean
-from planner.prices.clouds import Cloud
+from planner.prices.clouds import Cloud, refuse_part
 from planner.prices.quotas import StatedQuota
 from planner.prices.table import amount, content_of
 
@@ -25,7 +25,9 @@ def cloud_quotas(cloud: Cloud, path: Path, region: str = "") -> list[StatedQuota
     """
     place = Place(str(path))
     try:
-        found = list(READERS[cloud](json.loads(content_of(path, "a quota file")), place, _region(cloud, path, region)))
+        data = json.loads(content_of(path, "a quota file"))
+        refuse_part(data, place)
+        found = list(READERS[cloud](data, place, _region(cloud, path, region)))
     except (ValueError, RecursionError) as error:
         raise InputError(f"not JSON: {error}"[:200], place=place, fix=HOW[cloud]) from None
     except (LookupError, TypeError, AttributeError) as error:

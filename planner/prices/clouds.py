@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -21,7 +24,9 @@ def cloud_quotes(cloud: Cloud, path: Path) -> list[Quote]:
     place = Place(str(path))
     try:
         data = json.loads(content_of(path))
-        found = list(READERS[cloud](data, place))
+        refuse_part(data, place)
+        pages = data if isinstance(data, list) else [data]
+        found = [replace(one, date=_listed_on(page, path)) for page in pages for one in READERS[cloud](page, place)]
     except (ValueError, RecursionError) as error:
         raise InputError(f"not JSON: {error}"[:200], place=place, fix=HOW[cloud]) from None
     except (LookupError, TypeError, AttributeError) as error:
@@ -32,6 +37,23 @@ def cloud_quotes(cloud: Cloud, path: Path) -> list[Quote]:
     return found
 
 
+def _listed_on(data: object, path: Path) -> str:
+    """The day of a list: as it says, else of its file. What a price is valid from says nothing of when it was asked."""
+    stated = str(data.get("publicationDate", ""))[:10] if isinstance(data, Mapping) else ""
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", stated):
+        return stated
+    return datetime.fromtimestamp(path.stat().st_mtime, tz=UTC).date().isoformat()
+
+
+def refuse_part(data: object, place: Place) -> None:
+    """Raises InputError for an answer that goes on with another page, which is not there."""
+    last = data[-1] if isinstance(data, list) and data else data
+    keys = ("NextPageLink", "nextPageToken", "NextToken", "nextLink")
+    if key := next((key for key in keys if isinstance(last, Mapping) and last.get(key)), None):
+        fix = "fetch the others too, and give all of them as one JSON list: [page, page, …]"
+        raise InputError(f"one page of several: {key} says that there are more", place=place, fix=fix)
+
+
 def _aws(data: Any, place: Place) -> Iterator[Quote]:  # noqa: ANN401  (a JSON document)
     """Linux on shared machines: on demand, and reserved for 1 and 3 years without a part upfront."""
     for one in _aws_products(data):
@@ -40,11 +62,12 @@ def _aws(data: Any, place: Place) -> Iterator[Quote]:  # noqa: ANN401  (a JSON d
             continue
         if attributes.get("capacitystatus") != "Used" or attributes.get("preInstalledSw", "NA") != "NA":
             continue
+        if attributes.get("marketoption", "OnDemand") != "OnDemand":  # capacity blocks stand there for nothing
+            continue
         on_demand = list(_aws_hours(one["terms"].get("OnDemand", {})))
         if not on_demand:
             continue
-        usd, date, _ = on_demand[0]
-        reserved = {years: price for price, _, years in _aws_hours(one["terms"].get("Reserved", {}))}
+        reserved = {years: price for price, years in _aws_hours(one["terms"].get("Reserved", {}))}
         yield Quote(
             place=place,
             cloud="aws",
@@ -53,10 +76,9 @@ def _aws(data: Any, place: Place) -> Iterator[Quote]:  # noqa: ANN401  (a JSON d
             instance_type=attributes["instanceType"],
             device="",
             count=0,
-            on_demand=usd,
+            on_demand=on_demand[0][0],
             reserved_1y=reserved.get("1yr"),
             reserved_3y=reserved.get("3yr"),
-            date=date[:10],
             source="AWS Price List",
         )
 
@@ -71,8 +93,8 @@ def _aws_products(data: Any) -> Iterator[Mapping[str, Any]]:  # noqa: ANN401  (a
         yield {"product": product, "terms": {kind: of_kind.get(sku, {}) for kind, of_kind in terms.items()}}
 
 
-def _aws_hours(terms: Mapping[str, Any]) -> Iterator[tuple[Decimal, str, str]]:
-    """Dollars an hour, date and term of each offer that has no upfront part."""
+def _aws_hours(terms: Mapping[str, Any]) -> Iterator[tuple[Decimal, str]]:
+    """Dollars an hour and term of each offer that has no upfront part."""
     for term in terms.values():
         attributes = term.get("termAttributes") or {}
         if attributes.get("PurchaseOption", "No Upfront") != "No Upfront":
@@ -82,7 +104,7 @@ def _aws_hours(terms: Mapping[str, Any]) -> Iterator[tuple[Decimal, str, str]]:
         for dimension in term["priceDimensions"].values():
             usd = amount(str(dimension["pricePerUnit"].get("USD", "")))
             if usd is not None and dimension.get("unit") == "Hrs":
-                yield usd, term.get("effectiveDate", ""), attributes.get("LeaseContractLength", "")
+                yield usd, attributes.get("LeaseContractLength", "")
 
 
 def _azure(data: Any, place: Place) -> Iterator[Quote]:  # noqa: ANN401  (a JSON document)
@@ -96,9 +118,7 @@ def _azure(data: Any, place: Place) -> Iterator[Quote]:  # noqa: ANN401  (a JSON
         if kind is None or usd is None or item.get("currencyCode", "USD") != "USD":
             continue
         hours = AZURE_HOURS.get(item.get("reservationTerm") or "", 1)
-        known = found.setdefault(key, {"date": ""})
-        known[kind] = round(usd / hours, 6)
-        known["date"] = max(known["date"], str(item.get("effectiveStartDate", ""))[:10])
+        found.setdefault(key, {})[kind] = round(usd / hours, 6)
     for (region, sku), prices in found.items():
         yield Quote(
             place=place,

@@ -17,7 +17,7 @@ def device_named(quote: Quote) -> str | None:
     """
     if known := _by_instance().get((quote.cloud, quote.instance_type)):
         return known[0]
-    return _by_name(quote.device)
+    return device_by_name(quote.device)
 
 
 def devices_of(quote: Quote) -> int:
@@ -32,7 +32,8 @@ def _by_instance() -> dict[tuple[str, str], tuple[str, int]]:
 
 
 @cache
-def _by_name(name: str) -> str | None:
+def device_by_name(name: str) -> str | None:
+    """The catalog's name of what lists and tasks of others call a device; None where it is not known or ambiguous."""
     sources = price_sources()
     plain = {one.name.casefold(): one.accelerator for one in sources.skypilot_name}
     slices = {one.prefix: one.accelerator for one in sources.slice}

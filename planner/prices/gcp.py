@@ -31,24 +31,22 @@ class Sku:
     usd: Decimal
     """Of a device, virtual CPU or GiB, and hour."""
     regions: tuple[str, ...]
-    date: str
 
 
 def gcp_quotes(data: Any, place: Place) -> Iterator[Quote]:  # noqa: ANN401  (a JSON document)
     """Every machine in every region where its device has a price; devices of no such machine with their fault."""
     prices: dict[tuple[str, str, Way], set[Decimal]] = {}
-    date, used = "", {name for machine in price_sources().gcp.machines for name in machine.gpu}
+    used = {name for machine in price_sources().gcp.machines for name in machine.gpu}
     for one in data["skus"]:
         sku = _sku(one)
         if sku is None or (sku.name not in used and _is_device(one)):
             yield from _unused(one, place)
             continue
-        date = max(date, sku.date)
         for region in sku.regions:
             prices.setdefault((sku.name, region, sku.way), set()).add(sku.usd)
     for machine in price_sources().gcp.machines:
         for region in dict.fromkeys(region for name, region, _ in prices if name in machine.gpu):
-            yield from _machines(machine, region, prices, place, date)
+            yield from _machines(machine, region, prices, place)
 
 
 def _is_device(sku: Mapping[str, Any]) -> bool:
@@ -61,12 +59,10 @@ def _sku(data: Mapping[str, Any]) -> Sku | None:
     match, usage = PARTS.fullmatch(description), data.get("category", {}).get("usageType", "")
     if match is None or usage not in {"OnDemand", "Preemptible"} or description.startswith("Commitment"):
         return None
-    pricing = data["pricingInfo"][0]
-    rate = pricing["pricingExpression"]["tieredRates"][-1]["unitPrice"]
+    rate = data["pricingInfo"][0]["pricingExpression"]["tieredRates"][-1]["unitPrice"]
     usd = Decimal(str(rate.get("units") or 0)) + Decimal(rate.get("nanos", 0)) / 10**9
     way: Way = "spot" if usage == "Preemptible" or SPOT.strip() in description else "on_demand"
-    date = str(pricing.get("effectiveTime", ""))[:10]
-    return Sku(match[1], way, usd, tuple(map(str, data.get("serviceRegions", ()))), date)
+    return Sku(match[1], way, usd, tuple(map(str, data.get("serviceRegions", ()))))
 
 
 def _unused(data: Mapping[str, Any], place: Place) -> Iterator[Quote]:
@@ -78,7 +74,7 @@ def _unused(data: Mapping[str, Any], place: Place) -> Iterator[Quote]:
     yield Quote(place, "gcp", "", "", name, "", 1, source=SOURCE, fault=fault)
 
 
-def _machines(machine: GcpMachine, region: str, prices: Prices, place: Place, date: str) -> Iterator[Quote]:
+def _machines(machine: GcpMachine, region: str, prices: Prices, place: Place) -> Iterator[Quote]:
     """A machine's price in each zone of a region that the catalog has it in, or why its parts do not add up."""
     sums = {way: _sum(machine, region, way, prices) for way in ("on_demand", "spot")}
     on_demand, host, fault = sums["on_demand"]
@@ -94,7 +90,6 @@ def _machines(machine: GcpMachine, region: str, prices: Prices, place: Place, da
             on_demand=on_demand,
             spot=sums["spot"][0],
             host_usd=host,
-            date=date,
             source=SOURCE,
             fault=fault,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from planner.plans.document_parts import DecidingPricePart
-from planner.units import format_share
+from planner.units import counted, format_share
 
 
 def deciding_lines(found: DecidingPricePart | None) -> Iterator[str]:
@@ -13,7 +13,8 @@ def deciding_lines(found: DecidingPricePart | None) -> Iterator[str]:
     if found is None:
         return
     kind, part = found.kind.replace("_", " "), f"{format_share(found.share)} of the bill"
-    price = f"${found.usd_per_gpu_hour:.2f}/GPU-h {kind} at {found.place}"
+    alike = f" and {counted(found.others, 'other place')}" if found.others else ""
+    price = f"${found.usd_per_gpu_hour:.2f}/GPU-h {kind} at {found.place}{alike}"
     yield f"The price that decides: {price}{_dated(found)}, {part}."
     if found.rise is None or found.rises_to_usd_per_gpu_hour is None:
         return

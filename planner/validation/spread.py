@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 
 from planner.catalog.calibration import Coverage, Kind, Spread
-from planner.performance.predictive import CONFIDENCE, LARGE, NORMAL_80, Predictive, Unseen, predictive
+from planner.performance.pipeline import microbatches
+from planner.performance.predictive import CONFIDENCE, FEW_ROUNDS, LARGE, NORMAL_80, Predictive, Unseen, predictive
 from planner.performance.symbols import Array
 from planner.validation.cases import Case
 from planner.validation.predict import Mask
@@ -51,7 +52,8 @@ def month_of(case: Case) -> str:
 def unseen_of(case: Case) -> Unseen:
     """What decides how well a published case is predicted; its software counts as known."""
     kind: Kind = "adapters" if case.adapter else "moe" if float(case.architecture.experts) > 0 else "dense"
-    return Unseen(kind, case.gpus, has_gaps=case.has_gaps)
+    rounds = float(microbatches(case.job, case.layouts[0]))
+    return Unseen(kind, case.gpus, has_gaps=case.has_gaps, rounds=rounds)
 
 
 def weighted_quantile(values: Array, weights: Array, probability: float) -> float:
@@ -93,12 +95,15 @@ def spread_of(data: TimeData, views: Sequence[Array], drift: tuple[float, float]
     kinds = np.asarray([run.kind for run in runs])
     large = np.asarray([run.devices > LARGE for run in runs])
     gaps = np.asarray([run.has_gaps for run in runs])
-    of_kind = {kind: _of_kind(slower, weights, (scored & ~large & ~gaps, scored), kinds == kind) for kind in KINDS}
+    few = np.asarray([run.kind == "moe" and run.rounds <= FEW_ROUNDS for run in runs])
+    usual = scored & ~large & ~gaps & ~few
+    of_kind = {kind: _of_kind(slower, weights, (usual, scored), kinds == kind) for kind in KINDS}
     base = np.asarray([of_kind[kind] for kind in kinds])
     return Spread(
         **{kind: SEEN * deviation for kind, deviation in of_kind.items()},
         large=_added(slower, weights, scored & large & ~gaps, base),
         gaps=_added(slower, weights, scored & gaps & ~large, base),
+        few_rounds=_added(slower, weights, scored & few, base),
         newest=max((date for date in map(month_of, data.cases) if len(date) == MONTH), default=EARLIEST),
         drift=drift[0],
         drift_deviation=drift[1],

@@ -30,6 +30,12 @@ QWEN_30B: dict[str, Any] = {
     "cluster": {"accelerator": "H100-80GB-SXM5", "gpus": 16},
     "layout": {"expert": 16, "micro_batch": 1, "zero": 1},
 }
+FINE_TUNED_30B: dict[str, Any] = {
+    "model": "qwen3-30b-a3b",
+    "training": {"sequence_length": 2048, "global_batch": 32},
+    "cluster": {"accelerator": "H100-80GB-SXM5", "gpus": 16},
+    "layout": {"expert": 16, "micro_batch": 1, "zero": 1},
+}
 FUSED_30B: dict[str, Any] = {
     "model": "qwen3-30b-a3b",
     "training": {"precision": "mxfp8", "sequence_length": 4096, "global_batch": 512},
@@ -40,6 +46,7 @@ STEPS = [
     pytest.param(QWEN_8B, "2026-07", 24.36, id="qwen3-8b"),
     pytest.param(TUNED_8B, "2026-07", 2.027, id="qwen3-8b-tuned"),
     pytest.param(QWEN_30B, "2026-07", 30.29, id="qwen3-30b"),
+    pytest.param(FINE_TUNED_30B, "2026-07", 1.206, id="qwen3-30b-of-two-micro-batches"),
     pytest.param(FUSED_30B, "2026-08", 5.86, id="qwen3-30b-fused-experts"),
 ]
 """Model cards of Megatron-Bridge of 2026-07 and -08: run, release and seconds per step."""

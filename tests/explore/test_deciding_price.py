@@ -61,6 +61,16 @@ def test_without_a_rival_the_budget_ends_it() -> None:
     assert "the budget is spent" in list(deciding_lines(document.deciding_price))[1]
 
 
+def test_one_list_price_is_one_price_in_all_zones() -> None:
+    """Where a cloud asks the same for a machine in several zones, its rise is that of all: the rival pays another."""
+    market = {"market.clouds": ["aws"], "market.accelerators": ["H100-80GB-SXM5"], "market.offers": []}
+    found = answer(**market).deciding_price
+    assert found is not None
+    assert found.others > 1
+    assert found.rise is not None
+    assert found.rise > 0.001
+
+
 def test_only_dated_prices_grow_old() -> None:
     """The catalog's price has a date and an age; the problem's own has none."""
     own, listed = answer().deciding_price, answer(market__clouds=["gcp"], market__offers=[]).deciding_price

@@ -259,6 +259,24 @@ def test_a_command_in_another_shell_is_read() -> None:
     assert (run["cluster"]["gpus"], run["layout"]["tensor"], run["training"]["global_batch"]) == (64, 4, 64)
 
 
+TASK = """resources:
+  accelerators: H200:8
+num_nodes: 4
+run: |
+  torchrun --nnodes $SKYPILOT_NUM_NODES --nproc_per_node $SKYPILOT_NUM_GPUS_PER_NODE pretrain_gpt.py --num-layers 96 \\
+    --hidden-size 12288 --num-attention-heads 96 --seq-length 2048 --max-position-embeddings 2048 --vocab-size 51200 \\
+    --micro-batch-size 1 --global-batch-size 64 --train-iters 10 --tensor-model-parallel-size 8
+"""
+
+
+def test_a_skypilot_task_says_which_devices_it_asks_for() -> None:
+    """Device and number of a task that somebody wrote are those of the run, unless they are stated otherwise."""
+    written, _ = run_text(read_launch_file(TASK, "launch"), "launch", {}, ())
+    cluster = dict(parse_document(written, "run", Path()).data)["cluster"]
+    assert cluster == {"gpus": 32, "accelerator": "H200-141GB-SXM"}
+    assert read(TASK)["cluster"]["accelerator"] == "H100-80GB-SXM5"
+
+
 def test_torchtitans_toml_is_a_run() -> None:
     """The tables of older releases say what overrides say; a batch per replica becomes that of a step."""
     run = read(TOML, **{"cluster.gpus": "64"})

@@ -40,6 +40,14 @@ def test_commands_inside_are_not_run() -> None:
     assert read_script("A=$(rm -rf / && echo 1)\nB=`id`\n", "run.sh").variables == {"A": "$(…)", "B": "$(…)"}
 
 
+def test_sums_with_brackets_are_calculated() -> None:
+    """Brackets inside of a sum are sums of their own; a text of many variables that never ends takes no time."""
+    script = read_script("N=4\nTP=2\nB=$(( 16 * N * (1 + 3) / (TP * 2) ))\n", "run.sh")
+    assert script.variables["B"] == "64"
+    endless = "$((" + f"${'a' * 30}" * 40
+    assert str(read_script(f"A={endless}\n", "run.sh").variables["A"]).startswith("$((")
+
+
 def test_conditions_are_noticed() -> None:
     """Branches are read as if all of them ran, and that is told."""
     script = read_script("if [ $A = 1 ]; then TP=2; else TP=4; fi\ntorchrun --tp $TP x.py\n", "run.sh")

@@ -129,6 +129,41 @@ def test_best_layouts_lose_nothing(model: str) -> None:
     assert best.step_seconds.tolist() == [steps[nodes == n].min() for n in best.nodes]
 
 
+@pytest.mark.parametrize("share", [0.3, 0.8, 1.0])
+def test_layouts_within_a_step_time_lose_nothing(share: float) -> None:
+    """Up to a step time the fastest layouts are those that are found without one, as far as they are so fast."""
+    workload, machine, space = space_of(problem_of("mixtral-8x7b"))
+    phase = workload.phases[0]
+    best_of_rows.kept_tables.clear()
+    every = best_layouts(workload, phase, machine, space, max_nodes=8)
+    longest = float(np.quantile(every.step_seconds, share))
+    best_of_rows.kept_tables.clear()
+    some = best_layouts(workload, phase, machine, space, max_nodes=8, max_step_seconds=longest)
+    assert some.step_seconds.tolist() == every.step_seconds[every.step_seconds <= longest].tolist()
+    assert best_layouts(workload, phase, machine, space, max_nodes=8).nodes.tolist() == every.nodes.tolist()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_enumerations_are_extended_and_cut_down(model: str) -> None:
+    """Layouts on more devices than were enumerated, or on fewer, are those of an enumeration of its own."""
+
+    def rows(max_devices: int) -> dict[str, list[float]]:
+        """All columns of the rows on so many devices."""
+        found = space_of(problem_of(model), max_devices=max_devices)[2]
+        return {name: column.tolist() for name, column in vars(found.rows).items() if name != "devices"}
+
+    def anew(max_devices: int) -> dict[str, list[float]]:
+        """The same when nothing is kept from before."""
+        spaces.kept_spaces.clear()
+        spaces.kept_rows.clear()
+        return rows(max_devices)
+
+    expected = {devices: anew(devices) for devices in (16, 40, 64)}
+    assert anew(16) == expected[16]
+    assert [rows(devices) for devices in (64, 40, 16)] == [expected[devices] for devices in (64, 40, 16)]
+    assert len(expected[16]["data"]) < len(expected[40]["data"]) < len(expected[64]["data"])
+
+
 OTHERS: list[dict[str, Any]] = [{}, {"accelerator": "L4"}, {"gpus_per_node": 4}, {"accelerator": "GB200"}, {"nodes": 3}]
 
 
@@ -186,8 +221,8 @@ def test_what_is_kept_is_never_mistaken() -> None:
 
     def alone(changes: dict[str, Any]) -> tuple[list[float], list[float], list[float]]:
         """The same when nothing is kept from before."""
-        spaces.kept_spaces.clear()
-        evaluators.kept_grids.clear()
+        for kept in (spaces.kept_spaces, spaces.kept_rows, evaluators.kept_grids, evaluators.kept_least):
+            kept.clear()
         best_of_rows.kept_tables.clear()
         return evaluated(changes)
 

@@ -14,7 +14,7 @@ from planner.catalog.offers import load_offers, load_spot_history, usable
 from planner.catalog.reliability import load_reliability
 from planner.errors import InputError
 from planner.market.placements import placements
-from planner.market.purchase_options import purchase_options_of, undominated
+from planner.market.purchase_options import purchase_options_of, undominated, worth_their_term
 from planner.market.slices import is_sold
 from planner.market.spot import gang_availability, gang_law, spot_figures
 from planner.problem.problem import Problem
@@ -117,6 +117,19 @@ def test_dominance_keeps_every_price_that_can_be_best() -> None:
     ]
     kept = undominated(purchase_options_of(placements(problem_of({"clouds": [], "offers": offers}))))
     assert sorted(one.placement.title for one in kept) == ["cheap", "fast", "large"]
+
+
+def test_reservations_go_only_where_on_demand_nodes_cost_no_more() -> None:
+    """A term goes where as many on-demand nodes until the deadline cost less, and stays for a job a little longer."""
+    found = purchase_options_of(placements(problem_of({"purchase": ["on_demand", "reserved"]})))
+    one = next(one for one in found if one.reservation and one.reservation.term == "1 year" and one.on_demand_price)
+    assert one.reservation
+    ratio = float(one.reservation.usd_per_node_hour / (one.on_demand_price or 1))
+    even = ratio * one.committed_seconds
+    plain = replace(one, reservation=None)
+    assert worth_their_term([one, plain], 0.99 * even) == (plain,)
+    assert worth_their_term([one, plain], 1.01 * even) == (one, plain)
+    assert worth_their_term([one, plain], float("inf")) == (one, plain)
 
 
 def test_reservations_have_their_terms() -> None:

@@ -25,6 +25,7 @@ SPREAD = Spread(
     adapters=0.08,
     large=0.1,
     gaps=0.05,
+    few_rounds=0.3,
     newest="2026-06",
     drift=-0.06,
     drift_deviation=0.1,
@@ -64,6 +65,14 @@ def test_what_is_not_known_widens_the_range() -> None:
         assert predictive(SPREAD, replace(plain, **change)).scale > usual.scale
     assert predictive(SPREAD, replace(plain, release="2027-06")).middle == pytest.approx(-0.06)
     assert predictive(SPREAD, replace(plain, release="2024-01")) == usual
+
+
+def test_few_micro_batches_of_a_mixture_widen_the_range() -> None:
+    """Up to two of them do, and only where there are experts."""
+    few, more = (predictive(SPREAD, Unseen("moe", 8, rounds=rounds)) for rounds in (2, 3))
+    assert few.deviation == pytest.approx(np.hypot(0.2, 0.3))
+    assert more == predictive(SPREAD, Unseen("moe", 8))
+    assert predictive(SPREAD, Unseen("dense", 8, rounds=1)) == predictive(SPREAD, Unseen("dense", 8))
 
 
 def test_an_unstated_stack_may_be_either() -> None:

@@ -310,12 +310,18 @@ AWS_PRICES = {
 
 
 @pytest.mark.parametrize(("cloud", "data", "usd"), [("azure", AZURE, "98.32"), ("aws", AWS_PRICES, "55.04")])
-def test_the_clouds_own_files_are_read(tmp_path: Path, cloud: Cloud, data: object, usd: str) -> None:
+def test_the_clouds_own_files_are_read(tmp_path: Path, cloud: Cloud, data: dict[str, object], usd: str) -> None:
     """Device and count come from the instance type; reservations are by the hour."""
     path = tmp_path / "prices.json"
     path.write_text(json.dumps(data), encoding="utf-8")
     (offer,) = judged(cloud_quotes(cloud, path))
     assert (offer.suspect, offer.accelerator, offer.accelerators) == ("", "H100-80GB-SXM5", 8)
+    assert offer.date >= "2026-11-29"
+    path.write_text(json.dumps([data, data]), encoding="utf-8")
+    assert len(judged(cloud_quotes(cloud, path))) == 1
+    path.write_text(json.dumps({**data, "NextPageLink": "https://next", "NextToken": "x"}), encoding="utf-8")
+    with pytest.raises(InputError, match="one page of several"):
+        cloud_quotes(cloud, path)
     assert offer.on_demand_usd_per_hour == Decimal(usd)
     if cloud == "azure":
         assert offer.reserved_1y_usd_per_hour == Decimal(63)

@@ -135,6 +135,7 @@ def _deciding_price(found: DecidingPrice | None) -> dict[str, Any] | None:
         "date": found.date or None,
         "days": found.days,
         "is_old": found.is_old,
+        "others": found.others,
         "rise": rise,
         "rises_to_usd_per_gpu_hour": None if rise is None else price_text(round(price * (1 + exact(rise)), 6)),
         "then": None if found.rival is None else in_words(found.rival, found.rival.start),

@@ -79,6 +79,8 @@ ARGS=(
     --num-experts 256                                             # model.n_routed_experts
     --moe-router-topk 8                                           # model.num_experts_per_tok
     --moe-ffn-hidden-size 2048                                    # model.moe_intermediate_size
+    --moe-router-num-groups 8                                     # model.n_group
+    --moe-router-group-topk 4                                     # model.topk_group
     --moe-shared-expert-intermediate-size 2048                    # model.shared_expert_intermediate_size
     --moe-layer-freq '([0]*3+[1]*58)'                             # model.dense_layers
     --moe-router-score-function sigmoid --moe-router-enable-expert-bias  # model.router_bias: True
