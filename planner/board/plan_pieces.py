@@ -161,6 +161,7 @@ class PlanAnswerer:
         yield "done", None
         work.end_with_any()
         if plan is not None:
+            work.rest()
             yield from replayed(document, work.clock)
 
     def _controls(self, work: Work, problem: Problem, steps: Steps) -> list[dict[str, Any]]:

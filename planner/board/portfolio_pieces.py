@@ -130,6 +130,7 @@ class PortfolioAnswerer:
         """What is found while nobody moves anything: how often the plan holds, and what a little more is worth."""
         if found.schedule is None:
             return
+        work.rest()
         for draws in DRAWS:
             outcomes = replayed(found.portfolio, found.schedule, draws, LATE_DAYS, _checking(work.clock))
             yield "replay", replay_sections(replay_document(found.portfolio, outcomes))

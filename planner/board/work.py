@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from planner.board.given import GivenFile, Sets
 from planner.board.state import Scenario, State
 from planner.clock import Clock
 
+REST_SECONDS: Final = 1.0
+"""After an answer, before what is found while nobody moves anything."""
 Pieces = Iterator[tuple[str, Any]]
 """What a piece of an answer is, and the piece as JSON."""
 
@@ -43,6 +46,13 @@ class Work:
     def end_with_any(self) -> None:
         """From now on any newer question ends this one."""
         self.setting = ""
+
+    def rest(self) -> None:
+        """Waits a moment, so that what nobody waits for slows no series of moves. Raises OutOfTimeError."""
+        until = time.monotonic() + REST_SECONDS
+        while time.monotonic() < until:
+            self.clock.check()
+            time.sleep(REST_SECONDS / 20)
 
 
 @dataclass(frozen=True)
