@@ -81,7 +81,6 @@ def test_a_file_is_the_same_however_many_cells_are_held(tmp_path: Path, monkeypa
     assert some.read_bytes() == together.read_bytes()
 
 
-
 def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     """A part that is missing, twice there, cut off or of another sweep ends with 2, and nothing is written."""
     for number in (1, 2):
