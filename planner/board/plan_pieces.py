@@ -128,13 +128,16 @@ class PlanAnswerer:
         document = self._shows(work, answer_document(found), None)
         if not problem.weighs_chance:
             yield "answer", headline(document)
-        if found.plan is None:
+        if found.plan is None and not problem.weighs_chance:
             yield "around", around(document, {}, None)
             yield "controls", self._controls(work, problem, {})
             document = yield from self._relaxed(work, document, session.room)
         else:
             found, document = session.answered.answer, self._shows(work, session.solve(), None)
             yield "answer", headline(document)
+            yield from (("relaxation", relaxation(one)) for one in document.relaxations)
+            if found.plan is None:
+                yield "reason", reason_of(document)
         yield from self._with_frontier(work, session, document)
         yield from self._ending(work, found, document)
 

@@ -62,7 +62,8 @@ def least_expected(room: Room, clock: Clock) -> tuple[ExpectedCost, ...]:
 
     Looked for among the plans that none beats in expected time and bill on the same accelerator, those on at most
     `LARGE` devices apart, beyond which estimates are less certain: on one side of that bound a plan that is beaten in
-    both costs no less by expectation, as far as failures and preemptions spread times alike.
+    both costs no less by expectation, as far as failures and preemptions spread times alike and own runs know both as
+    well.
     """
     choices = room.choices(room.bounds.wall_seconds, room.bounds.gpus)
     found = (_least_of(choices.only(name), room.bounds, clock) for name in choices.accelerators)

@@ -197,7 +197,7 @@ class _Journeys:
             return
         counts = reserved[np.isin(sums.picks[:, 0], useful.picks[:, 0])]
         self._learn(span, useful)
-        for count in np.unique(counts).tolist():
+        for count in sorted(set(counts.tolist())):
             yield Stay(purchase_option, span.start, span.start, count), useful.take(np.flatnonzero(counts == count))
 
     def _useful(self, span: range, sums: Sums) -> Sums:

@@ -87,8 +87,14 @@ class LayoutSpace:
         """The same with the rows on fewer devices alone."""
         if self.part or devices >= self.max_devices:
             return self
-        key = (self.numbers, (devices, self.counted_devices))
-        return kept_spaces.get(key) or kept_spaces.put(key, replace(self, max_devices=devices))
+        if devices not in self._narrower:
+            self._narrower[devices] = replace(self, max_devices=devices)
+        return self._narrower[devices]
+
+    @cached_property
+    def _narrower(self) -> dict[int, LayoutSpace]:
+        """The same on fewer devices, by their number."""
+        return {}
 
     @cached_property
     def digest(self) -> bytes:
@@ -150,7 +156,7 @@ class LayoutSpace:
         """Forgets the rows, of which there are many: they are enumerated again if anybody asks."""
         _ = self.outline
         kept_rows.drop(self.numbers)
-        for name in ("_enumerated", "families"):
+        for name in ("_enumerated", "families", "_narrower"):
             self.__dict__.pop(name, None)
 
     @cached_property

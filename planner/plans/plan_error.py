@@ -134,9 +134,9 @@ def kept_of_phase(choices: Choices, machine: Machine, columns: PhaseModes, steps
 def error_margin(workload: Workload, layouts: KnownLayouts, confidence: float) -> ErrorMargin:
     """What the estimate's error adds to each layout."""
     scale, middle = (np.empty(len(layouts.gpus)) for _ in FIELDS)
-    for count in np.unique(layouts.gpus):
+    for count in sorted(set(layouts.gpus.tolist())):
         here = np.flatnonzero(layouts.gpus == count)
-        unseen = _unseen_on(workload, layouts.accelerator, float(count))
+        unseen = _unseen_on(workload, layouts.accelerator, count)
         scale[here], middle[here] = scale_and_middle(workload.calibration.spread, unseen, layouts.variance_left[here])
     quantile = max(float(student_quantile(np.asarray(confidence))), 0.0)
     return ErrorMargin(middle, quantile * scale)

@@ -49,6 +49,10 @@ class Found:
     is_complete: bool
     """Whether all jobs that must be kept are, within all budgets."""
 
+    def beats(self, other: Found, by_usd: float = 1e-9) -> bool:
+        """Whether it costs less by so much; one that is complete beats any that is not."""
+        return self.is_complete if self.is_complete != other.is_complete else self.value < other.value - by_usd
+
 
 class Search:
     """The schedule that is being changed, and the best so far."""
@@ -204,9 +208,9 @@ class Search:
         self.usage.commit(committed_nodes(self.portfolio, self.purchases))
 
     def note(self) -> Found:
-        """Measures the schedule, and keeps it when it is the best."""
-        found = self.measured()
-        if self.best is None or found.value < self.best.value - 1e-9:
+        """Measures the schedule, and keeps it when it is the best: one that holds before any that does not."""
+        found, best = self.measured(), self.best
+        if best is None or found.beats(best):
             self.best = found
         return found
 
@@ -278,7 +282,7 @@ class Search:
             )
             if found is not None:
                 self.place(job, found)
-            if found is None or self.note().value > self.best.value + CENT:
+            if found is None or self.best.beats(self.note(), CENT):
                 if found is not None:
                     self.remove(job)
                 self.place(job, Insertion(0.0, before))

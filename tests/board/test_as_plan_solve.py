@@ -23,6 +23,8 @@ CASES = (
     ("spot_heavy.yaml", {"objective": "{cost: true, within: 5%, then: time}"}),
     ("spot_heavy.yaml", {"market.capacity": "{any: 1}", "limits.deadline": "20d"}),
     ("spot_heavy.yaml", {"objective": "expected cost", "limits.deadline": "{at: 20d, late: $20k/day}"}),
+    ("spot_heavy.yaml", {"risk.budget_confidence": "90%", "limits.budget": "$40k"}),
+    ("spot_heavy.yaml", {"risk.budget_confidence": "90%", "limits.budget": "$32k"}),
 )
 
 

@@ -71,6 +71,16 @@ def test_parts_put_together_equal_the_whole(vary: tuple[str, ...], tmp_path: Pat
     assert merged.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.slow
+def test_a_file_is_the_same_however_many_cells_are_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells that are searched for some at a time are byte for byte those that are searched for together."""
+    together, some = tmp_path / "together.csv", tmp_path / "some.csv"
+    assert ran("whatif", PROBLEM, *OTHERS, "--workers", "1", "--out", str(together)).exit_code == 0
+    monkeypatch.setattr("planner.explore.whatif.AT_A_TIME", 4)
+    assert ran("whatif", PROBLEM, *OTHERS, "--workers", "1", "--out", str(some)).exit_code == 0
+    assert some.read_bytes() == together.read_bytes()
+
+
 def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     """A part that is missing, twice there, cut off or of another sweep ends with 2, and nothing is written."""
     for number in (1, 2):

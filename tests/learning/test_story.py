@@ -10,6 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from planner.cli import main
+from planner.launch.job import jobs_of
+from planner.launch.run_data import run_data
+from planner.plans.document import PlanDocument
 
 STORY = Path(__file__).resolve().parents[2] / "problems" / "own_runs"
 
@@ -29,6 +32,14 @@ def width(document: dict[str, Any]) -> float:
 
 
 @pytest.mark.slow
+def step_alone(plan: Path, ours: Path, folder: Path) -> float:
+    """Seconds of a step of a plan's layout as `plan estimate` says them by own runs."""
+    (job,) = jobs_of(PlanDocument.read(plan), str(plan))
+    run = folder / "run.yaml"
+    run.write_text(json.dumps({"schema": "run/1", **run_data(job)}), encoding="utf-8")
+    return float(answered("estimate", run, "--calibration", ours)["phase"]["step_seconds"])
+
+
 def test_own_runs_change_the_decision(tmp_path: Path) -> None:
     """Three measured steps narrow the plan's range and turn the choice of accelerator; track then finds it late."""
     ours, plan = tmp_path / "ours.toml", tmp_path / "plan.json"
@@ -40,6 +51,7 @@ def test_own_runs_change_the_decision(tmp_path: Path) -> None:
     after = answered("solve", STORY / "problem.yaml", "--calibration", ours, "--out", plan)
     assert after["plan"]["accelerator"] == "A100-80GB-SXM4"
     assert width(after) - 1 < 0.75 * (width(before) - 1)
+    assert step_alone(plan, ours, tmp_path) == pytest.approx(after["plan"]["phases"][0]["step_seconds"])
     run = answered("track", plan, STORY / "steps.csv")
     assert run["steps_done"] / run["steps"] > 0.49
     assert not run["holds"]

@@ -17,6 +17,7 @@ from planner.plans.solution import Status
 from planner.portfolio.bill import bill_of
 from planner.portfolio.instance import Portfolio, PortfolioJob
 from planner.portfolio.schedule import CommittedNodes, PhaseStart, Schedule
+from planner.portfolio.search import Found
 from planner.verify.portfolio import FaultyScheduleError, check_schedule
 
 
@@ -161,3 +162,11 @@ def test_a_faulty_schedule_does_not_pass() -> None:
 def test_the_same_seed_gives_the_same_answer() -> None:
     """A search that ends by itself ends with the same schedule."""
     assert solved(tiny(5)).schedule == solved(tiny(5)).schedule
+
+
+def test_a_schedule_within_its_budgets_beats_a_cheaper_one_beyond_them() -> None:
+    """What is beyond a budget by little is no plan, whatever it costs."""
+    holds, beyond = Found(Schedule(()), 200.0, is_complete=True), Found(Schedule(()), 100.0, is_complete=False)
+    assert holds.beats(beyond)
+    assert not beyond.beats(holds)
+    assert Found(Schedule(()), 199.0, is_complete=True).beats(holds)
