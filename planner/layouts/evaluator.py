@@ -193,7 +193,9 @@ class Evaluator:
             """The least over expert degrees, in the shape of all."""
             shape = (len(self.grid.tensor), len(self.grid.expert), len(self.grid.context), *values.shape[1:])
             by_expert = values.reshape(shape)
-            return np.broadcast_to(by_expert.min(axis=1, keepdims=True), by_expert.shape).reshape(values.shape)
+            return np.broadcast_to(by_expert.min(axis=1, keepdims=True, initial=np.inf), by_expert.shape).reshape(
+                values.shape
+            )
 
         return replace(self, whole_layer=least(self.whole_layer), logits=least(self.logits))
 

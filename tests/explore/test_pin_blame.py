@@ -39,6 +39,15 @@ def test_two_pins_that_are_both_impossible_are_both_named() -> None:
     assert {one.pin for one in found.pins_to_blame} == {"tensor", "data"}
 
 
+@pytest.mark.parametrize(("degree", "value"), [("expert", 3), ("expert_tensor", 3), ("shard", 7)])
+def test_degrees_of_experts_and_of_sharding_are_named(degree: str, value: int) -> None:
+    """A degree that divides nothing is to blame, whatever else the stack leaves."""
+    changes = {"model": "mixtral-8x7b", "training.software": "{stack: megatron}", f"layout.{degree}": value}
+    found = Session(load_problem(SPOT, changes)).solve()
+    assert found.status == "infeasible"
+    assert [one.pin for one in found.pins_to_blame] == [degree]
+
+
 def test_no_pin_is_blamed_where_layouts_exist() -> None:
     """A deadline that is too short is no pin's fault."""
     found = Session(load_problem(SPOT, {"layout.tensor": 2, "limits.deadline": "1h"})).solve()
