@@ -8,7 +8,7 @@ trap 'rm -rf "$folder"' EXIT
 ln -s "$root/problems" "$folder/problems"
 cd "$folder"
 anywhere=problems/deepseek_v3_anywhere.yaml
-request=(--set limits.deadline=60d --set 'limits.budget=$10900000')
+request=(--set limits.deadline=60d --set 'limits.budget=$11110000')
 deal=(--set limits.deadline=75d --set 'limits.budget=$7M' --set risk.confidence=95% --set risk.counts=luck)
 
 # picture NAME COMMAND…: what `plan COMMAND… --html NAME.html` writes, as docs/NAME.png

@@ -32,7 +32,7 @@ from planner.performance.predictive import FEW_ROUNDS, LARGE, NORMAL_80
 from planner.plans.plan import Plan
 from planner.plans.solution import Status
 from planner.problem.problem import load_problem
-from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, format_money, format_number
+from planner.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, format_money, format_number, format_probability
 from planner.validation.priors import MEMORY_PRIORS, TIME_PRIORS, Prior
 from planner.validation.published import builtin_runs
 from planner.verify.check import violations
@@ -292,7 +292,7 @@ def deepseek() -> Lines:
     memory = answer["phase"]["memory"]
     needed = f"By the estimate the fullest GPU shows {memory['expected']:.1f} of its {memory['limit']:.1f} GiB"
     if memory["fits"]:
-        yield f"{needed}, and holds them with a probability of {memory['fit_probability']:.0%}."
+        yield f"{needed}, and holds them with a probability of {format_probability(memory['fit_probability'])}."
     else:
         yield f"{needed}. The run was done, so the estimate of memory is too high here: how sparingly"
         yield "this team stored activations is known to the estimator in part only."
@@ -378,8 +378,8 @@ def inline_keys() -> Lines:
 
 
 FREE_PLACES: Final = (
-    ("DeepSeek-V3, 68.4 d", "deepseek_v3_free_places.yaml", "limits.deadline=68.4d"),
-    ("DeepSeek-V3, 66 d", "deepseek_v3_free_places.yaml", "limits.deadline=66d"),
+    ("DeepSeek-V3, 72 d", "deepseek_v3_free_places.yaml", "limits.deadline=72d"),
+    ("DeepSeek-V3, 70 d", "deepseek_v3_free_places.yaml", "limits.deadline=70d"),
     ("8B with a long context, 17.5 d", "long_context_8b.yaml", "limits.deadline=17.5d"),
     ("8B with a long context, 18.5 d", "long_context_8b.yaml", "limits.deadline=18.5d"),
 )
