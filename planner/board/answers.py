@@ -26,6 +26,7 @@ from planner.report.plan_text import (
 )
 from planner.report.relaxations import change_words, told_apart
 from planner.report.sensitivity import gain_words, step_in_words
+from planner.report.summary import devices_text, gpus_text
 from planner.units import (
     SECONDS_PER_DAY,
     format_combinations,
@@ -51,7 +52,7 @@ def headline(document: PlanDocument) -> Document:
         "facts": [
             ["cost", format_money(plan.cost_usd)],
             ["done in", format_duration(plan.wall_seconds)],
-            ["GPUs", f"{plan.gpus:,}"],
+            ["GPUs", gpus_text(plan)],
             ["how sure", _sure(plan)],
             ["binds", ", ".join(_binding(document)) or "no limit"],
         ],
@@ -258,7 +259,7 @@ def scenario_column(given: GivenFile, sets: Sets, document: PlanDocument) -> Doc
     shown = ("–",) * 6
     if plan is not None:
         shown = (
-            f"{plan.gpus:,} × {plan.accelerator}",
+            devices_text(plan),
             format_money(plan.cost_usd),
             format_duration(plan.wall_seconds),
             _sure(plan),

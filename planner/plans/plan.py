@@ -115,9 +115,19 @@ class PhasePlan:
         return sum(begins - before for before, (begins, _) in zip(ready, self.spans, strict=False))
 
     @property
+    def placement(self) -> Placement:
+        """Where it runs."""
+        return self.purchase_option.placement
+
+    @property
+    def accelerator(self) -> str:
+        """Name of its device."""
+        return self.placement.machine.accelerator.name
+
+    @property
     def bought_gpus(self) -> int:
         """Devices of its nodes, spares included."""
-        return (self.nodes + self.spare_nodes) * self.purchase_option.placement.machine.per_node
+        return (self.nodes + self.spare_nodes) * self.placement.machine.per_node
 
     @property
     def gpu_hours(self) -> float:

@@ -267,6 +267,8 @@ class BetterWithGrantPart(Part):
     paid_gpu_hours: float
     wall_seconds: float
     cost_usd: Money
+    then: str
+    """The plan in a few words: devices, time, cost and place."""
     grant: GrantPart
 
 
@@ -297,6 +299,8 @@ class NearOptimalPart(Part):
     cost_usd: Money
     confidence: Share | None = None
     """With which it keeps the deadline, where that is what is better."""
+    then: str
+    """The plan in a few words: devices, time, cost and place."""
     sets: Annotated[tuple[str, ...], Field(alias="set")]
     """The `--set` that makes it the answer."""
 

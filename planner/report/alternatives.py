@@ -13,7 +13,7 @@ from planner.problem.problem import Problem
 from planner.report.console import wide_console
 from planner.report.dates import dated
 from planner.report.document.plan import plan_document
-from planner.report.frontier import gpus_text
+from planner.report.summary import gpus_text
 from planner.report.tables import text_table
 from planner.units import format_money
 

@@ -17,6 +17,7 @@ from planner.report.console import wide_console
 from planner.report.dates import dated, ends_on
 from planner.report.document.plan import plan_document
 from planner.report.outliers import end_of
+from planner.report.summary import gpus_text
 from planner.report.tables import text_table
 from planner.units import figure_in_document, format_count, format_duration, format_money, format_share
 
@@ -106,13 +107,6 @@ def _in_phase(before: PhasePlan, after: PhasePlan, *, alone: bool) -> Iterator[s
             yield f"{'' if alone else after.name + ' '}{name.replace('_', ' ')} {before.degrees[name]} → {value}"
     if before.recompute != after.recompute:
         yield f"{'' if alone else after.name + ' '}recompute {after.recompute.kind}"
-
-
-def gpus_text(plan: Plan) -> str:
-    """GPUs of the longest phase, and of the largest where that is another one."""
-    main = max(plan.phases, key=lambda phase: phase.wall_seconds)
-    gpus = (main.nodes + main.spare_nodes) * plan.machine.per_node
-    return f"{gpus:,}" if gpus == plan.gpus else f"{gpus:,} (up to {plan.gpus:,})"
 
 
 def print_frontier(found: Frontier) -> None:

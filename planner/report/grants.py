@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from planner.plans.document_parts import GrantPart
 from planner.plans.plan_part import BetterWithGrantPart, PlanFigures
-from planner.report.dates import dated
 from planner.units import counted, format_duration, format_money
 
 
@@ -26,9 +25,7 @@ def beyond_lines(beyond: BetterWithGrantPart | None, best: PlanFigures) -> Itera
     sooner = best.wall_seconds - beyond.wall_seconds
     change = f"{format_duration(abs(sooner))} {'sooner' if sooner > 0 else 'later'}"
     yield (
-        f"With a grant: {beyond.gpus:,} × {beyond.accelerator} for {dated(beyond.wall_seconds, best.start)}, "
-        f"{format_money(beyond.cost_usd)} ({beyond.placement.title}): {gain}, {change}; {beyond.grant.in_words}, "
-        f"then {_sets(beyond.grant)}"
+        f"With a grant: {beyond.then}: {gain}, {change}; {beyond.grant.in_words}, then {_sets(beyond.grant)}"
     )
 
 

@@ -6,15 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from planner.plans.plan_part import NearOptimalPart, PlanFigures
 from planner.report.relaxations import set_arguments
-from planner.report.summary import in_words
 from planner.units import format_duration, format_money, format_number
 
 
 def near_optimal_lines(found: Sequence[NearOptimalPart], best: PlanFigures) -> Iterator[str]:
     """A line for each: what it costs or takes more, what that buys, the plan, and the `--set` that makes it."""
     for one in found:
-        plan, sets = in_words(one, best.start), set_arguments(one.sets)
-        yield f"Near the optimum: {_price(one, best)} {_gain(one, best)}: {plan}; {sets}"
+        yield f"Near the optimum: {_price(one, best)} {_gain(one, best)}: {one.then}; {set_arguments(one.sets)}"
 
 
 def _price(plan: NearOptimalPart, best: PlanFigures) -> str:

@@ -30,9 +30,9 @@ from planner.report.relaxations import print_relaxations
 from planner.report.sensitivity import rule_lines, worth_lines
 from planner.report.spend import spend_parts
 from planner.report.spot_break_even import turning_lines
+from planner.report.summary import devices_text, gpus_text, nodes_text
 from planner.report.tables import facts, indented, text_table
 from planner.units import (
-    counted,
     format_amount,
     format_combinations,
     format_count,
@@ -94,10 +94,8 @@ def answer_parts(document: PlanDocument) -> Iterator[RenderableType]:
 
 def nodes_of(plan: PlanFigures) -> str:
     """How many nodes of how many devices, and what connects them."""
-    size, network = plan.gpus_per_node, plan.network_gbit_s
-    if slices := sold_as(plan.accelerator, size, plan.nodes):
-        return f"{counted(slices[0], 'slice')} of {counted(slices[1], 'chip')}"
-    return f"1 node of {size}" if plan.nodes == 1 else f"{plan.nodes:,} nodes of {size}, {network:g} Gb/s per GPU"
+    alone = plan.nodes == 1 or sold_as(plan.accelerator, plan.gpus_per_node, plan.nodes)
+    return nodes_text(plan, plan.gpus_per_node) + ("" if alone else f", {plan.network_gbit_s:g} Gb/s per GPU")
 
 
 def _headline(document: PlanDocument, plan: PlanPart) -> Text:
@@ -107,7 +105,7 @@ def _headline(document: PlanDocument, plan: PlanPart) -> Text:
     grant = document.needs_grant
     condition = f"; {grant.in_words}\n{grant_line(grant)}" if grant else ""
     return Text(
-        f"{document.name}: {plan.gpus:,} × {plan.accelerator} for {format_duration(plan.wall_seconds)}, "
+        f"{document.name}: {devices_text(plan)} for {format_duration(plan.wall_seconds)}, "
         f"{format_money(plan.cost_usd)}{condition}\n"
         f"{plan.placement.title}, {nodes_of(plan)}; {format_count(tokens)} tokens in "
         f"{gpu_hours_text(plan)}\n"
@@ -266,7 +264,7 @@ def _runners_up(document: PlanDocument, best: PlanPart) -> Table:
 def runner_up(document: PlanDocument, best: PlanFigures, one: AlternativePart, plan: PlanFigures) -> Sequence[str]:
     """The figures of another accelerator's best plan, and why it is not the best."""
     difference = objective_ratio(document.objective.name, plan, best) - 1
-    figures = (f"{plan.gpus:,}", dated(plan.wall_seconds, plan.start), format_money(plan.cost_usd))
+    figures = (gpus_text(plan), dated(plan.wall_seconds, plan.start), format_money(plan.cost_usd))
     return (one.accelerator, *figures, f"{difference:+.1%}", one.reason)
 
 

@@ -18,6 +18,7 @@ from planner.report.near_optimal import near_optimal_lines
 from planner.report.plan_text import limit_rows
 from planner.report.sheets import MONEY, NUMBER, PER_CENT, Cell, Formula, Sheet
 from planner.report.spend import quarter_of, spend_lines, spend_rows
+from planner.report.summary import devices_text
 from planner.units import SECONDS_PER_DAY, format_money, price_text, usd_text
 
 HEADINGS: Final = (
@@ -115,7 +116,7 @@ def markdown_text(document: PlanDocument, plan: PlanPart) -> str:
 def _markdown(document: PlanDocument, plan: PlanPart) -> Iterator[str]:
     figures = f"{dated(plan.wall_seconds, plan.start)}, {format_money(plan.cost_usd)}"
     place = _plain(plan.placement.title)
-    yield f"**{_plain(document.name)}: {plan.gpus:,} × {plan.accelerator} for {figures}** ({place})"
+    yield f"**{_plain(document.name)}: {devices_text(plan)} for {figures}** ({place})"
     conditions = [grant_line(document.needs_grant)] if document.needs_grant else []
     conditions += schedule_lines(plan.schedule)
     yield from (f"\n{_plain(line)}" for line in (*conditions, *near_optimal_lines(document.near_optimal, plan)))

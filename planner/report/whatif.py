@@ -19,7 +19,8 @@ from planner.report.bill import spot_share
 from planner.report.console import wide_console
 from planner.report.dates import dated
 from planner.report.document.plan import bill_document, place_document, totals_document
-from planner.report.frontier import differences, gpus_text, name_of
+from planner.report.frontier import differences, name_of
+from planner.report.summary import gpus_text
 from planner.report.tables import text_table
 from planner.units import figure_in_document, format_count, format_duration, format_money, format_share
 

@@ -27,6 +27,7 @@ from planner.report.document.assumed import assumptions
 from planner.report.document.estimate_error import estimate_error_document, within_error
 from planner.report.document.notes import notes
 from planner.report.document.plan import place_document, plan_part, totals_document
+from planner.report.summary import in_words
 from planner.units import figure_in_document
 
 
@@ -100,6 +101,7 @@ def _beyond(around: Surroundings) -> dict[str, Any] | None:
         "accelerator": plan.accelerator,
         "placement": place_document(plan.placement),
         **totals_document(plan),
+        "then": in_words(plan, plan.start),
         "grant": grant_document(around.beyond.grant),
     }
 

@@ -17,7 +17,7 @@ from planner.explore.surroundings import Surroundings
 from planner.plans.document_parts import RelaxationPart, SensitivityPart
 from planner.plans.plan import Plan
 from planner.report.document.plan import place_document
-from planner.report.summary import in_words
+from planner.report.summary import devices_text, in_words
 from planner.units import GIB, exact, figure_in_document, price_text, usd_text
 
 
@@ -67,6 +67,7 @@ def _near_optimal(near: NearOptimal) -> dict[str, Any]:
         "wall_seconds": near.plan.wall_seconds,
         "cost_usd": usd_text(near.plan.cost_usd),
         "confidence": SURE if near.gain == "certainty" else None,
+        "then": in_words(near.plan, near.plan.start),
         "set": list(near.sets),
     }
 
@@ -158,4 +159,4 @@ def _turning_point(found: SpotBreakEven | None) -> dict[str, Any] | None:
 def _without_cost(plan: Plan) -> str:
     """A plan in a few words, at prices that are not today's."""
     policy = plan.purchase_option.spot_policy.policy
-    return f"{plan.gpus:,} × {plan.accelerator}, policy {policy} ({plan.placement.title})"
+    return f"{devices_text(plan)}, policy {policy} ({plan.placement.title})"

@@ -10,11 +10,12 @@ from planner.plans.plan import Plan
 from planner.problem.problem import Problem
 from planner.report.alternatives import worse
 from planner.report.document.plan import plan_figures
-from planner.report.frontier import differences, gpus_text, name_of
+from planner.report.frontier import differences, name_of
 from planner.report.page.axes import Ruler
 from planner.report.page.marks import POINTS, kinds, points_layer
 from planner.report.page.parts import Badge, Card, Chart, Page, Table
 from planner.report.page.plan_card import plan_card
+from planner.report.summary import devices_text, gpus_text
 from planner.units import format_duration, format_money
 
 HEADINGS = ("accelerator", "worse", "cost", "time", "GPUs", "bought", "where")
@@ -24,7 +25,7 @@ def alternatives_page(problem: Problem, plans: Sequence[Plan]) -> Page:
     """The whole page; the first plan is the best."""
     best = plans[0]
     figures = f"{format_money(best.cost_usd)}, {format_duration(best.wall_seconds)}"
-    title = f"{name_of(problem)}: what is nearly as good as {best.gpus:,} × {best.accelerator}"
+    title = f"{name_of(problem)}: what is nearly as good as {devices_text(best)}"
     return Page(
         title=title,
         lead=(_lead(problem, plans, figures), "Every plan is within all limits and verified by the equations alone."),
@@ -38,7 +39,7 @@ def alternatives_page(problem: Problem, plans: Sequence[Plan]) -> Page:
 def _lead(problem: Problem, plans: Sequence[Plan], figures: str) -> str:
     """The best plan, and how far the others are from it."""
     best, others = plans[0], plans[1:]
-    first = f"Best: {best.gpus:,} × {best.accelerator} for {figures} ({best.placement.title})."
+    first = f"Best: {devices_text(best)} for {figures} ({best.placement.title})."
     if not others:
         return f"{first} No plan of another kind is within the margin."
     by = "later" if problem.objective == "time" else "more expensive"

@@ -20,6 +20,7 @@ from planner.report.relaxations import from_and_to, reason_of, set_arguments
 from planner.report.sensitivity import NOTHING_GAINED, rule_lines, worth_lines
 from planner.report.spend import SPEND_HEADINGS, spend_lines, spend_rows
 from planner.report.spot_break_even import turning_lines
+from planner.report.summary import devices_text, gpus_text
 from planner.units import format_combinations, format_money, format_probability, format_range, format_share
 
 
@@ -32,7 +33,7 @@ def answer_page(document: PlanDocument) -> Page:
     others = [(one, one.plan) for one in document.alternatives if one.plan]
     first, *others_first = _what_would_change(document, plan)
     return Page(
-        title=f"{document.name}: {plan.gpus:,} × {plan.accelerator} for {figures}",
+        title=f"{document.name}: {devices_text(plan)} for {figures}",
         heading=document.name,
         verdict=tuple(_verdict(document, plan, first)),
         lead=(*_when(plan), *others_first),
@@ -46,7 +47,7 @@ def answer_page(document: PlanDocument) -> Page:
 def _verdict(document: PlanDocument, plan: PlanPart, change: str) -> Iterator[Fact]:
     """What is recommended, what it costs, when it ends, how sure that is, and what would change it first."""
     place = f"{plan.placement.title}, {nodes_of(plan)}"
-    yield Fact("recommended", f"{plan.gpus:,} × {plan.accelerator} ({place})")
+    yield Fact("recommended", f"{devices_text(plan)} ({place})")
     yield Fact("costs", format_money(plan.cost_usd))
     yield Fact("ends", f"after {dated(plan.wall_seconds, plan.start)}{_interval(document, plan)}")
     if grant := document.needs_grant:
@@ -150,7 +151,7 @@ def _others(document: PlanDocument, best: PlanPart) -> Table:
 
 
 def _best_row(plan: PlanFigures) -> tuple[str, ...]:
-    figures = f"{plan.gpus:,}", dated(plan.wall_seconds, plan.start), format_money(plan.cost_usd)
+    figures = gpus_text(plan), dated(plan.wall_seconds, plan.start), format_money(plan.cost_usd)
     return (plan.accelerator, *figures, "", "the best")
 
 

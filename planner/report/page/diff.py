@@ -11,6 +11,7 @@ from planner.report.diff import Causes, Dated, Difference, bill_lines, causes, d
 from planner.report.page.axes import LABELS
 from planner.report.page.parts import Card, Chart, Page, Spec, Table
 from planner.report.page.plan_card import plan_card
+from planner.report.summary import devices_text
 from planner.units import format_money
 
 TOTALS: Final = "totals"
@@ -29,7 +30,7 @@ def diff_page(first: Dated, second: Dated, asked: tuple[Difference, ...] = ()) -
     old, new = first.plan, second.plan
     why = causes(old, new)
     costs = [float(one.cost_usd) for one in (old, new)]
-    title = " → ".join(f"{_plan(one)}, {format_money(one.cost_usd)}" for one in (old, new))
+    title = " → ".join(f"{devices_text(one)}, {format_money(one.cost_usd)}" for one in (old, new))
     tables = (_bill(old, new), _changes("What is asked for", asked), _changes("What changes", decided(old, new)))
     return Page(
         title=title,
@@ -40,10 +41,6 @@ def diff_page(first: Dated, second: Dated, asked: tuple[Difference, ...] = ()) -
         tables=tuple(one for one in tables if one.rows),
         notes=tuple(_notes(first, second)),
     )
-
-
-def _plan(plan: PlanFigures) -> str:
-    return f"{plan.gpus:,} × {plan.accelerator}"
 
 
 def _lead(costs: list[float], why: Causes) -> Iterator[str]:

@@ -16,7 +16,6 @@ from planner.report.frontier import (
     axis_name,
     changes,
     extent,
-    gpus_text,
     is_within_request,
     name_of,
     request_parts,
@@ -24,6 +23,7 @@ from planner.report.frontier import (
 from planner.report.page.frontier_chart import frontier_chart
 from planner.report.page.parts import Badge, Card, Page, Table
 from planner.report.page.plan_card import plan_card
+from planner.report.summary import gpus_text
 from planner.units import SECONDS_PER_DAY, format_count, format_money, format_share
 
 TITLES: Final[dict[frozenset[Axis], str]] = {

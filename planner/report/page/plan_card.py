@@ -11,6 +11,7 @@ from planner.report.bill import printed_bill, spot_share
 from planner.report.dates import dated, ends_on
 from planner.report.page.parts import Badge, Bar, BarPart, BillRow, Card, Fact, Table
 from planner.report.plan_text import nodes_of
+from planner.report.summary import devices_text
 from planner.units import format_count, format_duration, format_money, format_number, format_share
 
 NARROWEST: Final = 0.004
@@ -23,7 +24,7 @@ TONES: Final = 11
 def plan_card(plan: PlanFigures, *, badges: Sequence[Badge] = (), change: Sequence[str] = ()) -> Card:
     """Everything about one plan."""
     figures = f"{format_money(plan.cost_usd)}, {dated(plan.wall_seconds, plan.start)}"
-    devices = f"{plan.gpus:,} × {plan.accelerator}"
+    devices = devices_text(plan)
     return Card(
         title=devices,
         subtitle=f"{plan.placement.title}, {nodes_of(plan)}",

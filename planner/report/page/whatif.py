@@ -10,10 +10,10 @@ from planner.explore.whatif import Cell, WhatIf
 from planner.plans.solution import Status
 from planner.report.bill import spot_share
 from planner.report.document.plan import plan_figures
-from planner.report.frontier import gpus_text
 from planner.report.page.heat_map import HeatCell, HeatMap, heat_map_chart
 from planner.report.page.parts import Badge, Card, Page, Table
 from planner.report.page.plan_card import plan_card
+from planner.report.summary import gpus_text
 from planner.report.whatif import NO_PLAN, NOT_REACHED, Shown, changes_of, figure, short_names, title, why
 from planner.units import format_duration, format_money, format_share
 
