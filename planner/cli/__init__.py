@@ -16,7 +16,7 @@ from keyword import iskeyword
 import click
 
 from planner import __version__
-from planner.cli.ending import BEGAN, ClosedOutput, nobody_reads, raise_on_interrupts
+from planner.cli.ending import BEGAN, ClosedOutput, nobody_reads, raise_on_interrupts, write_in_whole
 from planner.errors import ExitCode, InputError, Issue, Place, did_you_mean
 
 COMMANDS = {
@@ -104,6 +104,7 @@ def main() -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  (while the process lives)
     if sys.stdout is None:
         sys.stdout = ClosedOutput()
+    write_in_whole()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -143,8 +144,9 @@ def _fail(ctx: click.Context, error: InputError) -> None:
 
 def _fail_on_files(ctx: click.Context, error: OSError) -> None:
     """A reader that went away is no error; any other trouble with a file is the user's to mend."""
-    if isinstance(error, BrokenPipeError) or error.errno == errno.EPIPE:
+    if error.filename is None:  # standard output, which is not tried again when the process ends
         nobody_reads()
+    if isinstance(error, BrokenPipeError) or error.errno == errno.EPIPE:
         ctx.exit(ExitCode.OK)
     place = Place(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
     _fail(

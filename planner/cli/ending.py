@@ -43,6 +43,12 @@ class ClosedOutput(io.TextIOBase):
         raise InputError("standard output is closed, so the answer is lost", fix="leave it open, or send it to a file")
 
 
+def write_in_whole() -> None:
+    """Gives standard output its buffer where PYTHONUNBUFFERED took it: without, a signal cuts long writes short."""
+    if isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
+        sys.stdout = open(sys.stdout.fileno(), "w", encoding=sys.stdout.encoding, closefd=False)  # noqa: SIM115
+
+
 @contextmanager
 def ending_with(code: ExitCode = ExitCode.OK) -> Iterator[None]:
     """Inside, the answer is printed; then the command ends with the code, also when a reader stops before the end."""

@@ -102,6 +102,19 @@ def test_ctrl_c_ends_with_a_plan_or_quietly(seconds: float) -> None:
         assert json.loads(output)["plan"]["cost_usd"]
 
 
+def test_a_signal_cuts_no_answer_short() -> None:
+    """A reader that waits gets the whole answer although a signal comes meanwhile, with PYTHONUNBUFFERED too."""
+    program = (
+        "import signal\nfrom planner.cli.ending import write_in_whole\n"
+        "signal.signal(signal.SIGINT, lambda *_: None)\nwrite_in_whole()\nprint('x' * 200_000, flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-u", "-c", program], stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        assert process.stdout is not None
+        assert process.stdout.read(1) == "x"  # so that it writes, and waits for the pipe to be read
+        process.send_signal(signal.SIGINT)
+        assert len(process.stdout.read()) == 200_000
+
+
 def test_ctrl_c_stops_the_clock_once() -> None:
     """The first Ctrl-C lets whoever works end with what is there; outside, Ctrl-C is what it was."""
     clock, before = Clock(), signal.getsignal(signal.SIGINT)

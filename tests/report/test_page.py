@@ -24,6 +24,7 @@ from planner.report.page.frontier import frontier_page
 from planner.report.page.heat_map import HeatCell, HeatMap, heat_map_chart, levels
 from planner.report.page.parts import Card, Fact, Page, Table
 from planner.report.page.render import rendered
+from planner.report.summary import devices_text
 from planner.units import format_duration, format_money
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,7 +85,7 @@ def test_every_point_has_its_mark_and_its_plan(found: Frontier, page: Read) -> N
     for point, card in zip(found.points, page.of_class("card"), strict=True):
         plan = point.plan
         figures = f"{format_money(plan.cost_usd)}, {format_duration(plan.wall_seconds)}"
-        assert card["data-short"] == f"{figures}: {plan.gpus:,} × {plan.accelerator}"
+        assert card["data-short"] == f"{figures}: {devices_text(plan)}"
         bill = printed_bill(plan_figures(plan, found.problem))
         for lines in bill.phases.values():
             assert {bill.money(line.amount) for line in lines} <= set(page.texts)
