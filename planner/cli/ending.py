@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -63,7 +63,8 @@ def ending_with(code: ExitCode = ExitCode.OK) -> Iterator[None]:
 
 def nobody_reads() -> None:
     """Lets the rest of the output go nowhere, so that nothing fails at the end of the process."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(io.UnsupportedOperation):  # what is no file, as where a program calls the command, does not fail
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def raise_on_interrupts() -> None:
