@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +9,7 @@ from typing import Any, Final
 from planner.catalog.offers import load_offers
 from planner.catalog.quotas import load_quotas
 from planner.errors import InputError, Place, did_you_mean
-from planner.prices.clouds import Cloud, refuse_part
+from planner.prices.clouds import Cloud, read_cloud_json
 from planner.prices.quotas import StatedQuota
 from planner.prices.table import amount, content_of
 
@@ -24,15 +23,12 @@ def cloud_quotas(cloud: Cloud, path: Path, region: str = "") -> list[StatedQuota
     `region`: where they hold; required for Azure, whose file does not say it, unless the file is named after it.
     """
     place = Place(str(path))
-    try:
-        data = json.loads(content_of(path, "a quota file"))
-        refuse_part(data, place)
-        found = list(READERS[cloud](data, place, _region(cloud, path, region)))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"not JSON: {error}"[:200], place=place, fix=HOW[cloud]) from None
-    except (LookupError, TypeError, AttributeError) as error:
-        message = f"not a quota file of {cloud}: {type(error).__name__} {error}"[:200]
-        raise InputError(message, place=place, fix=HOW[cloud]) from None
+
+    def quotas(data: Any) -> Iterator[StatedQuota]:  # noqa: ANN401  (a JSON document)
+        """Of the region, which is asked for once the file is known to be JSON."""
+        return READERS[cloud](data, place, _region(cloud, path, region))
+
+    found = read_cloud_json(content_of(path, "a quota file"), place, f"quota file of {cloud}", HOW[cloud], quotas)
     if not found:
         raise InputError(f"no quota on accelerators of {cloud} in it", place=place, fix=HOW[cloud])
     return found

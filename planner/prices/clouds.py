@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from planner.errors import InputError, Place
 from planner.prices.gcp import gcp_quotes
@@ -17,24 +17,41 @@ from planner.prices.quote import Quote
 from planner.prices.table import amount, content_of
 
 Cloud = Literal["aws", "azure", "gcp"]
+Found = TypeVar("Found")
 
 
 def cloud_quotes(cloud: Cloud, path: Path) -> list[Quote]:
     """The quotes of a cloud's price file. Raises InputError."""
     place = Place(str(path))
-    try:
-        data = json.loads(content_of(path))
-        refuse_part(data, place)
-        pages = data if isinstance(data, list) else [data]
-        found = [replace(one, date=_listed_on(page, path)) for page in pages for one in READERS[cloud](page, place)]
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"not JSON: {error}"[:200], place=place, fix=HOW[cloud]) from None
-    except (LookupError, TypeError, AttributeError) as error:
-        message = f"not a price file of {cloud}: {type(error).__name__} {error}"[:200]
-        raise InputError(message, place=place, fix=HOW[cloud]) from None
+
+    def quotes(data: Any) -> Iterator[Quote]:  # noqa: ANN401  (a JSON document)
+        """Of each page, dated as it is listed."""
+        for page in data if isinstance(data, list) else [data]:
+            yield from (replace(one, date=_listed_on(page, path)) for one in READERS[cloud](page, place))
+
+    found = read_cloud_json(content_of(path), place, f"price file of {cloud}", HOW[cloud], quotes)
     if not found:
         raise InputError(f"no prices of {cloud} in it", place=place, fix=HOW[cloud])
     return found
+
+
+def read_cloud_json(
+    content: bytes,
+    place: Place,
+    kind: str,
+    fix: str,
+    read: Callable[[Any], Iterator[Found]],
+) -> list[Found]:
+    """What a reader finds in what a cloud gave. Raises InputError for no JSON, one of several pages, or no `kind`."""
+    try:
+        data = json.loads(content)
+        _refuse_part(data, place)
+        return list(read(data))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not JSON: {error}"[:200], place=place, fix=fix) from None
+    except (LookupError, TypeError, AttributeError) as error:
+        message = f"not a {kind}: {type(error).__name__} {error}"[:200]
+        raise InputError(message, place=place, fix=fix) from None
 
 
 def _listed_on(data: object, path: Path) -> str:
@@ -45,7 +62,7 @@ def _listed_on(data: object, path: Path) -> str:
     return datetime.fromtimestamp(path.stat().st_mtime, tz=UTC).date().isoformat()
 
 
-def refuse_part(data: object, place: Place) -> None:
+def _refuse_part(data: object, place: Place) -> None:
     """Raises InputError for an answer that goes on with another page, which is not there."""
     last = data[-1] if isinstance(data, list) and data else data
     keys = ("NextPageLink", "nextPageToken", "NextToken", "nextLink")

@@ -86,6 +86,11 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
 @pytest.fixture
 def page(browser: WebDriver, board: Served) -> WebDriver:
     """The board's page, with the first problem as its file has it."""
+    return opened_anew(browser, board)
+
+
+def opened_anew(browser: WebDriver, board: Served) -> WebDriver:
+    """The board's page with the file as it is, and nothing in the browser's log."""
     board.post("/api/open", {"fragment": ""})
     browser.get("about:blank")
     log(browser, "browser")

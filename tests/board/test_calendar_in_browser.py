@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from test_board_in_browser import browser, control, log, pytestmark, settled, title, wait
+from test_board_in_browser import browser, control, log, opened_anew, pytestmark, settled, title, wait
 
 for library in ("starlette", "uvicorn", "httpx", "selenium"):
     pytest.importorskip(library, reason=f"{library} is not installed (extra board)")
@@ -33,12 +33,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture
 def page(browser: WebDriver, board: Served) -> WebDriver:
     """The board's page, with the portfolio as its file has it."""
-    board.post("/api/open", {"fragment": ""})
-    browser.get("about:blank")
-    log(browser, "browser")
-    browser.get(board.url)
-    settled(browser)
-    return browser
+    return opened_anew(browser, board)
 
 
 def dragged(page: WebDriver, words: str, pixels: int) -> None:
