@@ -107,10 +107,12 @@ def _median_seconds(torch: Any, call: Callable[[], object], device: str) -> floa
     """Seconds of one call, the median over batches; every rank makes the same number of calls."""
 
     def synchronise() -> None:
+        """Waits for the device."""
         if device != "cpu":
             torch.cuda.synchronize()
 
     def batch(calls: int) -> float:
+        """Seconds of one of so many calls."""
         torch.distributed.barrier()
         synchronise()
         start = time.perf_counter()

@@ -45,6 +45,7 @@ def measure_launches(recorder: Recorder) -> None:
     number = bench.random(1)
 
     def issue_seconds() -> float:
+        """Seconds of the host for one of many launches in a row."""
         bench.synchronise()
         start = time.perf_counter()
         for _ in range(LAUNCHES):

@@ -84,6 +84,7 @@ def _chart(found: Scaling, shown: Sequence[Shown], title: str) -> Chart:
     ]
 
     def spec(width: int, columns: int) -> dict[str, Any]:
+        """The chart at a width, its legend in so many columns."""
         encodings = kinds("machine", names, columns)
         log = {"type": "log", "nice": False}
         x = {"field": "gpus", "type": "quantitative", "axis": _doublings(shown), "scale": log}
